@@ -1,0 +1,126 @@
+"""A trained model on disk: a folder with manifest.json, the model's files and a card.
+
+The manifest names every file with its SHA-256 and the hash of the task contract
+(input and class order). A bundle whose files or contract differ does not load.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ml_model.errors import BundleInvalid
+
+MANIFEST = "manifest.json"
+MODELS_DIR = Path(__file__).parent / "models"
+
+
+class Interval(BaseModel):
+    """A figure with its 95 % bootstrap interval (resampled by group)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    value: float
+    low: float
+    high: float
+
+
+class OperatingPoint(BaseModel):
+    """Threshold on the positive class's probability, chosen on validation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    positive: str
+    negative: str
+    threshold: float = Field(ge=0, le=1)
+    rule: str
+    validation_sensitivity: float
+    validation_specificity: float
+
+
+class Manifest(BaseModel):
+    """What manifest.json holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    format_version: int = 1
+    task: str
+    contract_sha256: str
+    version: str
+    classes: tuple[str, ...]
+    trained_on: str
+    licence: str
+    evidence: str
+    created: str
+    git_commit: str
+    seed: int
+    library_versions: dict[str, str]
+    recipe: dict[str, Any]
+    data_fingerprints: dict[str, str]
+    operating_point: OperatingPoint | None = None
+    metrics: dict[str, Any]
+    files: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A verified bundle. `sha256` is that of its manifest, which pins every other file."""
+
+    path: Path
+    manifest: Manifest
+    sha256: str
+
+    def file(self, name: str) -> Path:
+        """Path of one of the bundle's files. Raises BundleInvalid when the manifest does not name it."""
+        if name not in self.manifest.files:
+            raise BundleInvalid(f"{self.path.name}: the manifest names no {name}")
+        return self.path / name
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes as hex."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def write_bundle(path: Path, fields: dict[str, Any], file_names: list[str]) -> Bundle:
+    """Hash `file_names` (already in `path`), write manifest.json from `fields`, return the bundle.
+
+    `fields` are the Manifest fields other than `files` and `format_version`.
+    """
+    files = {name: file_sha256(path / name) for name in sorted(file_names)}
+    manifest = Manifest(**fields, files=files)
+    text = json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False)
+    (path / MANIFEST).write_text(text + "\n", encoding="utf-8")
+    return Bundle(path, manifest, file_sha256(path / MANIFEST))
+
+
+def load_bundle(path: Path, *, task: str, contract_sha256: str) -> Bundle:
+    """Read and verify a bundle for one task.
+
+    Raises BundleInvalid when a file is missing or altered, or when the bundle was made
+    for another task, another input or another class order.
+    """
+    manifest_path = path / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(manifest_path.read_bytes())
+    except FileNotFoundError as error:
+        raise BundleInvalid(f"{path}: no {MANIFEST}; train the task or restore the bundle") from error
+    except ValidationError as error:
+        raise BundleInvalid(f"{manifest_path}: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from error
+    if manifest.task != task:
+        raise BundleInvalid(f"{path.name}: made for task {manifest.task}, not {task}")
+    if manifest.contract_sha256 != contract_sha256:
+        raise BundleInvalid(
+            f"{path.name}: made for other inputs or another class order ({', '.join(manifest.classes)}) "
+            f"than tasks/{task}.toml declares; train it again"
+        )
+    for name, expected in manifest.files.items():
+        file = path / name
+        if Path(name).name != name or not file.is_file():
+            raise BundleInvalid(f"{path.name}: file {name} is missing")
+        if file_sha256(file) != expected:
+            raise BundleInvalid(f"{path.name}: {name} is not the file the manifest was written for (SHA-256 differs)")
+    return Bundle(path, manifest, file_sha256(manifest_path))

@@ -1,0 +1,76 @@
+"""What can go wrong, one class per thing a caller can do differently.
+
+`code` is the snake_case word that reaches API clients; the HTTP status of each
+class is decided in `backend/errors.py` and nowhere else. Messages say what was
+received and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class MediDiagnoseError(Exception):
+    """Root of every error this project raises on purpose."""
+
+    code: ClassVar[str] = "internal_error"
+
+
+class EmptyInput(MediDiagnoseError):
+    """Nothing was sent: no file, no body, a file of zero bytes."""
+
+    code = "empty_input"
+
+
+class UnsupportedFormat(MediDiagnoseError):
+    """The content is no image (or ECG, or DICOM) that this service reads."""
+
+    code = "unsupported_format"
+
+
+class InputTooLarge(MediDiagnoseError):
+    """More bytes or more pixels than the limit."""
+
+    code = "input_too_large"
+
+
+class UnreadableInput(MediDiagnoseError):
+    """The right format by its content, but truncated or corrupt."""
+
+    code = "unreadable_input"
+
+
+class PoorQuality(MediDiagnoseError):
+    """Decodes, but blank, too small or otherwise nothing to diagnose from."""
+
+    code = "poor_quality"
+
+
+class OutOfRange(MediDiagnoseError):
+    """A value outside the range in which it has a meaning."""
+
+    code = "out_of_range"
+
+
+class NothingRecognised(MediDiagnoseError):
+    """None of the given symptoms is known."""
+
+    code = "no_symptom_recognised"
+
+
+class TaskFileInvalid(MediDiagnoseError):
+    """A task file is wrong; the message names file and field."""
+
+    code = "task_file_invalid"
+
+
+class BundleInvalid(MediDiagnoseError):
+    """A bundle is corrupt, tampered with, or made for another task definition."""
+
+    code = "bundle_invalid"
+
+
+class ModelUnavailable(MediDiagnoseError):
+    """The task exists, but no model is loaded for it."""
+
+    code = "model_unavailable"

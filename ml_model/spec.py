@@ -1,0 +1,233 @@
+"""Task files: one TOML per task, read into frozen, validated objects.
+
+`ml_model/tasks/<id>.toml` holds everything that is particular to a task: the
+input, the classes in output order, every clinical sentence, the data sets and
+their licences. Python holds none of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
+
+from ml_model.errors import TaskFileInvalid
+from ml_model.spec_image import (
+    ClassSpec,
+    DatasetSpec,
+    Frozen,
+    ImageInput,
+    OperatingPointRule,
+    PlainName,
+    Recommendation,
+    Severity,
+    Text,
+)
+from ml_model.spec_messages import explain
+from ml_model.spec_tabular import (
+    ConditionText,
+    DemographicRule,
+    Language,
+    Part,
+    RedFlag,
+    RiskBand,
+    RiskFeature,
+    SourceSpec,
+    contract_hash,
+)
+
+TASKS_DIR = Path(__file__).parent / "tasks"
+
+__all__ = [
+    "TASKS_DIR",
+    "ClassSpec",
+    "DatasetSpec",
+    "ImageInput",
+    "ImageTask",
+    "Recommendation",
+    "RiskTask",
+    "Severity",
+    "SymptomTask",
+    "load_image_tasks",
+    "load_task",
+    "load_tasks",
+]
+
+
+class TaskSpec(Frozen):
+    """What every task has. `id` is the file's name and the last part of the URL."""
+
+    id: Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]+$")]
+    title: Text
+    health_key: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
+    licence: Text
+    intended_use: Text
+    limits_of_use: tuple[Text, ...] = Field(min_length=1)
+
+
+class ImageTask(TaskSpec):
+    """Image in, class probabilities out."""
+
+    kind: Literal["image"]
+    multi_label: bool = False
+    input: ImageInput
+    classes: tuple[ClassSpec, ...] = Field(min_length=2)
+    recommendations: dict[Severity, Recommendation]
+    recommendations_as_list: bool = False
+    operating_point: OperatingPointRule | None = None
+    demo_probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...]
+    user_models: tuple[PlainName, ...] = ()
+    datasets: tuple[DatasetSpec, ...] = Field(min_length=1)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """Class codes in output order."""
+        return tuple(c.code for c in self.classes)
+
+    @property
+    def contract_sha256(self) -> str:
+        """Hash of (input, class order): what a bundle is bound to."""
+        contract = {
+            "input": self.input.model_dump(mode="json"),
+            "classes": self.codes,
+            "multi_label": self.multi_label,
+        }
+        return hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ImageTask:
+        codes = set(self.codes)
+        for field in ("code", "name"):
+            if twice := _twice(getattr(c, field) for c in self.classes):
+                raise ValueError(f"classes: two have the {field} {twice!r}")
+        used, told = {c.severity for c in self.classes}, set(self.recommendations)
+        if used - told:
+            raise ValueError(f"recommendations: no entry for severity {', '.join(sorted(used - told))}; add one")
+        if told - used:
+            raise ValueError(f"recommendations: no class has the severity {', '.join(sorted(told - used))}; remove it")
+        given, total = len(self.demo_probabilities), sum(self.demo_probabilities)
+        if given != len(self.classes):
+            raise ValueError(f"demo_probabilities: {given} values for {len(self.classes)} classes; give one for each")
+        if not self.multi_label and abs(total - 1) > 1e-6:
+            raise ValueError(f"demo_probabilities: sum to {total:.6g}, must be 1 unless multi_label is true")
+        for dataset in self.datasets:
+            if unknown := {c for label in dataset.labels.values() for c in label} - codes:
+                raise ValueError(f"datasets.{dataset.name}.labels: no class has the code {', '.join(sorted(unknown))}")
+        if missing := codes - {c for d in self.datasets for label in d.labels.values() for c in label}:
+            raise ValueError(f"classes: no data set has a label for {', '.join(sorted(missing))}")
+        if rule := self.operating_point:
+            if unknown := {rule.positive, rule.negative} - codes:
+                raise ValueError(f"operating_point: no class has the code {', '.join(sorted(unknown))}")
+            if rule.positive == rule.negative or self.multi_label:
+                raise ValueError("operating_point: takes two different classes of a task that is not multi_label")
+        return self
+
+
+class SymptomTask(TaskSpec):
+    """Symptom names in, ranked diseases out. Vocabulary and diseases live in the bundle."""
+
+    kind: Literal["symptoms"]
+    language: Language
+    demographics: tuple[DemographicRule, ...] = ()
+    min_plausible_mass: float = Field(gt=0, lt=1)
+    description_template: Text
+    general_precautions: tuple[Text, ...] = Field(min_length=1)
+    conditions: tuple[ConditionText, ...] = ()
+    recommendations: tuple[Text, ...] = Field(min_length=1)
+    few_symptoms: int = Field(ge=1)
+    few_symptoms_note: Text
+    red_flags: tuple[RedFlag, ...] = ()
+    datasets: tuple[SourceSpec, ...] = Field(min_length=1)
+
+    @property
+    def contract_sha256(self) -> str:
+        """Hash of what the bundle was built from: language, rules on age and sex, texts per disease."""
+        parts = {"language", "demographics", "min_plausible_mass", "description_template", "conditions"}
+        return contract_hash(self.model_dump(mode="json", include=parts | {"kind", "general_precautions"}))
+
+
+class RiskTask(TaskSpec):
+    """A few measured risk factors in, one calibrated probability out."""
+
+    kind: Literal["risk"]
+    outcome: Text
+    features: tuple[RiskFeature, ...] = Field(min_length=1)
+    bands: tuple[RiskBand, ...] = Field(min_length=1)
+    datasets: tuple[SourceSpec, ...] = Field(min_length=1)
+
+    @property
+    def contract_sha256(self) -> str:
+        """Hash of the inputs (names, units, ranges, categories, order) and the outcome."""
+        shape = {"name", "unit", "required", "minimum", "maximum"}
+        features = [
+            {**f.model_dump(mode="json", include=shape), "values": [c.value for c in f.categories]}
+            for f in self.features
+        ]
+        return contract_hash({"kind": self.kind, "outcome": self.outcome, "features": features})
+
+    @model_validator(mode="after")
+    def _consistent(self) -> RiskTask:
+        if len({f.name for f in self.features}) != len(self.features):
+            raise ValueError("features: two features share a name")
+        limits = [band.below for band in self.bands]
+        if limits != sorted(set(limits)) or limits[-1] != 1:
+            raise ValueError(f"bands: `below` must rise and end at 1, got {limits}")
+        return self
+
+
+def _twice(values: Iterable[str]) -> str | None:
+    """The first value that occurs more than once."""
+    return next((value for value, count in Counter(values).items() if count > 1), None)
+
+
+AnyTask = Annotated[ImageTask | SymptomTask | RiskTask, Field(discriminator="kind")]
+_ANY_TASK: TypeAdapter[ImageTask | SymptomTask | RiskTask] = TypeAdapter(AnyTask)
+
+
+def _read(path: Path) -> ImageTask | SymptomTask | RiskTask:
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise TaskFileInvalid(f"{path.name}: not valid TOML: {error}") from error
+    if content.get("id", path.stem) != path.stem:
+        raise TaskFileInvalid(f"{path.name}: id: is the file's name; remove it or rename the file")
+    try:
+        return _ANY_TASK.validate_python({**content, "id": path.stem})
+    except ValidationError as error:
+        known = {name for base in (Frozen, Part) for model in _subclasses(base) for name in model.model_fields}
+        raise TaskFileInvalid(f"{path.name}: {explain(error, content, known)}") from error
+
+
+def _subclasses(model: type[BaseModel]) -> Iterable[type[BaseModel]]:
+    for child in model.__subclasses__():
+        yield child
+        yield from _subclasses(child)
+
+
+def load_tasks(directory: Path = TASKS_DIR) -> tuple[ImageTask | SymptomTask | RiskTask, ...]:
+    """Every task of a folder, sorted by id. Raises TaskFileInvalid naming file and field."""
+    tasks = tuple(_read(path) for path in sorted(directory.glob("*.toml")))
+    if twice := _twice(task.health_key for task in tasks):
+        files = " and ".join(f"{task.id}.toml" for task in tasks if task.health_key == twice)
+        raise TaskFileInvalid(f"{files}: health_key: {twice!r} is used twice; each task needs its own")
+    return tasks
+
+
+def load_image_tasks(directory: Path = TASKS_DIR) -> tuple[ImageTask, ...]:
+    """The tasks that take a picture, sorted by id."""
+    return tuple(task for task in load_tasks(directory) if isinstance(task, ImageTask))
+
+
+def load_task(task_id: str, directory: Path = TASKS_DIR) -> ImageTask | SymptomTask | RiskTask:
+    """One task by id. Raises TaskFileInvalid when there is no such file."""
+    path = directory / f"{task_id}.toml"
+    if not path.is_file():
+        known = ", ".join(p.stem for p in sorted(directory.glob("*.toml")))
+        raise TaskFileInvalid(f"no task file {path.name}; known tasks: {known}")
+    return _read(path)
