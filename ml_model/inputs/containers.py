@@ -1,0 +1,256 @@
+"""Container level of the raster formats: what must be known before a decoder may touch the bytes.
+
+Each reader checks the structure, finds size and orientation, and passes on only what
+describes the first picture. Compressed profiles and comments (a classic place for
+bombs), further frames and trailing data are dropped here; Pillow's warnings about odd
+metadata never arise, without touching the process-wide warning filters.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+
+from ml_model.errors import UnreadableInput, UnsupportedFormat
+from ml_model.inputs.tiff import exif_orientation, read_tiff
+
+_MAX_CHUNKS = 65_536
+_MAX_JPEG_SEGMENTS = 4096
+# Each scan of a progressive JPEG is a pass over all coefficients; encoders write about ten.
+_MAX_JPEG_SCANS = 100
+_JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+_JPEG_SOS, _JPEG_EOI = 0xDA, 0xD9
+# Pillow decodes run-length BMP in Python, a few million pixels a second.
+_MAX_RLE_BMP_PIXELS = 4_000_000
+
+
+@dataclass(frozen=True)
+class Container:
+    """The first picture's bytes. Size is that of the stored raster, before orientation; None: the decoder tells."""
+
+    data: bytes
+    size_px: tuple[int, int] | None = None
+    orientation: int = 1
+    white_is_zero: bool = False
+
+
+def read_container(name: str, data: bytes, max_pixels: int) -> Container:
+    """Check and strip a file whose content was recognised as format `name`.
+
+    Raises UnreadableInput (truncated, corrupt), UnsupportedFormat (a variant that is not
+    read), InputTooLarge (TIFF tiles beyond `max_pixels`).
+    """
+    if name == "PNG":
+        return _read_png(data)
+    if name == "JPEG":
+        return _read_jpeg(data)
+    if name == "GIF":
+        return _read_gif(data)
+    if name == "WEBP":
+        return _read_webp(data)
+    if name == "BMP":
+        return _read_bmp(data)
+    if name == "TIFF":
+        tiff = read_tiff(data, max_pixels)
+        return Container(tiff.data, (tiff.width_px, tiff.height_px), tiff.orientation, tiff.white_is_zero)
+    return _read_avif(data)
+
+
+def _truncated(name: str) -> UnreadableInput:
+    return UnreadableInput(
+        f"the content starts as {name} but is truncated (the file ends before the picture does); "
+        "export the picture again and resend it"
+    )
+
+
+def _corrupt(name: str, what: str) -> UnreadableInput:
+    return UnreadableInput(
+        f"the content starts as {name} but is corrupt ({what}); export the picture again and resend it"
+    )
+
+
+def _read_png(data: bytes) -> Container:
+    """Keep header, palette, transparency and pixels, with their checksums verified."""
+    kept, position, orientation = [data[:8]], 8, 1
+    for _ in range(_MAX_CHUNKS):
+        length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
+        end = position + 12 + length
+        if end > len(data):
+            raise _truncated("PNG")
+        if kind in (b"IHDR", b"PLTE", b"tRNS", b"IDAT", b"IEND"):
+            chunk = data[position:end]
+            if zlib.crc32(memoryview(chunk)[4:-4]) != int.from_bytes(chunk[-4:], "big"):
+                raise _corrupt("PNG", f"the checksum of a {kind.decode()} chunk is wrong")
+            kept.append(chunk)
+        elif kind == b"eXIf":
+            orientation = exif_orientation(data[position + 8 : end - 4])
+        if kind == b"IEND":
+            break
+        position = end
+    else:
+        raise _corrupt("PNG", f"more than {_MAX_CHUNKS} chunks")
+    if kept[1][4:8] != b"IHDR" or len(kept[1]) != 25:
+        raise _corrupt("PNG", "the header chunk is missing")
+    if not any(chunk[4:8] == b"IDAT" for chunk in kept[1:]):
+        raise _corrupt("PNG", "it holds no pixels")
+    size = int.from_bytes(kept[1][8:12], "big"), int.from_bytes(kept[1][12:16], "big")
+    return Container(b"".join(kept), size, orientation)
+
+
+def _read_jpeg(data: bytes) -> Container:
+    """Keep tables, frame and scans of the first picture, and the two markers that decide its colour space."""
+    kept, position, scans, orientation, size = [data[:2]], 2, 0, 1, None
+    for _ in range(_MAX_JPEG_SEGMENTS):
+        found = _JPEG_MARKER.search(data, position)
+        if found is None or found[1][0] == _JPEG_EOI:
+            if scans:
+                kept.append(data[position : found.end() if found else None])  # entropy-coded data up to the end
+            break
+        if scans:
+            kept.append(data[position : found.start()])
+        marker, position = found[1][0], found.end()
+        end = position + int.from_bytes(data[position : position + 2], "big")
+        if marker == 0x01:  # the one other marker without a length
+            continue
+        if end > len(data) or end < position + 2:
+            raise _truncated("JPEG")
+        segment = data[position + 2 : end]
+        if marker == 0xE1 and segment.startswith(b"Exif\x00\x00"):
+            orientation = exif_orientation(segment)
+        if marker in _JPEG_FRAMES:
+            size = _jpeg_size(segment)
+        if _jpeg_needed(marker, segment):
+            kept.append(b"\xff" + bytes([marker]) + data[position:end])
+        scans += marker == _JPEG_SOS
+        if scans > _MAX_JPEG_SCANS:
+            raise _corrupt("JPEG", f"more than {_MAX_JPEG_SCANS} scans")
+        position = end
+    else:
+        raise _corrupt("JPEG", f"more than {_MAX_JPEG_SEGMENTS} segments")
+    if size is None or not scans:
+        raise _truncated("JPEG")
+    return Container(b"".join(kept), size, orientation)
+
+
+def _jpeg_needed(marker: int, segment: bytes) -> bool:
+    """Frames, tables and scans (C0-DF), JFIF (APP0) and Adobe (APP14); not comments, thumbnails and profiles."""
+    if 0xC0 <= marker <= 0xDF:
+        return True
+    return (marker == 0xE0 and segment.startswith(b"JFIF\x00") and len(segment) >= 14) or (
+        marker == 0xEE and segment.startswith(b"Adobe") and len(segment) >= 12
+    )
+
+
+def _jpeg_size(segment: bytes) -> tuple[int, int]:
+    if len(segment) < 6:
+        raise _truncated("JPEG")
+    if segment[0] != 8:
+        raise UnsupportedFormat(f"a JPEG with {segment[0]} bits a sample is not read; send 8-bit JPEG, or PNG or TIFF")
+    return int.from_bytes(segment[3:5], "big"), int.from_bytes(segment[1:3], "big")
+
+
+def _gif_blocks_end(data: bytes, position: int) -> int:
+    """Index behind a chain of sub-blocks. Raises UnreadableInput when the file ends inside it."""
+    while position < len(data) and data[position]:
+        position += 1 + data[position]
+    if position >= len(data):
+        raise _truncated("GIF")
+    return position + 1
+
+
+def _read_gif(data: bytes) -> Container:
+    """Keep screen, palette, the last control block before the first picture, and that picture."""
+    if len(data) < 13:
+        raise _truncated("GIF")
+    position = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
+    screen, control = data[:position], b""
+    for _ in range(_MAX_CHUNKS):
+        if position >= len(data):
+            raise _truncated("GIF")
+        kind = data[position]
+        if kind == 0x2C:
+            break
+        if kind != 0x21:
+            raise _corrupt("GIF", "it holds no picture")
+        end = _gif_blocks_end(data, position + 2)
+        if data[position + 1 : position + 3] == b"\xf9\x04":
+            control = data[position:end]
+        position = end
+    else:
+        raise _corrupt("GIF", f"more than {_MAX_CHUNKS} blocks before the picture")
+    frame = data[position : position + 10]
+    if len(frame) < 10:
+        raise _truncated("GIF")
+    pixels_at = position + 10 + (3 << (frame[9] & 7) + 1 if frame[9] & 0x80 else 0)
+    picture = data[position : _gif_blocks_end(data, pixels_at + 1)]
+    left, top, width, height = (int.from_bytes(frame[i : i + 2], "little") for i in (1, 3, 5, 7))
+    if not width or not height:
+        raise _corrupt("GIF", "its first frame has no area")
+    canvas = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
+    size = max(canvas[0], left + width), max(canvas[1], top + height)
+    return Container(screen + control + picture + b";", size)
+
+
+def _webp_size(kind: bytes, body: bytes) -> tuple[int, int] | None:
+    if kind == b"VP8X" and len(body) >= 10:
+        return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
+    if kind == b"VP8L" and len(body) >= 5:
+        bits = int.from_bytes(body[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    if kind == b"VP8 " and len(body) >= 10:
+        return int.from_bytes(body[6:8], "little") & 0x3FFF, int.from_bytes(body[8:10], "little") & 0x3FFF
+    return None
+
+
+def _read_webp(data: bytes) -> Container:
+    """Size and orientation; the size must be known first because opening allocates the canvas."""
+    if len(data) < 8 + int.from_bytes(data[4:8], "little"):
+        raise _truncated("WebP")
+    size, orientation, position = _webp_size(data[12:16], data[20:30]), 1, 12
+    for _ in range(_MAX_CHUNKS):
+        if position + 8 > len(data):
+            break
+        length = int.from_bytes(data[position + 4 : position + 8], "little")
+        if data[position : position + 4] == b"EXIF":
+            orientation = exif_orientation(data[position + 8 : position + 8 + length])
+            break
+        position += 8 + length + length % 2
+    if size is None:
+        raise _corrupt("WebP", "the header is damaged")
+    return Container(data, size, orientation)
+
+
+def _read_bmp(data: bytes) -> Container:
+    """Refuse large run-length pictures, which decode slowly."""
+    if int.from_bytes(data[14:18], "little") == 12 or int.from_bytes(data[30:34], "little") not in (1, 2):
+        return Container(data)
+    width, height = (abs(int.from_bytes(data[i : i + 4], "little", signed=True)) for i in (18, 22))
+    if width * height > _MAX_RLE_BMP_PIXELS:
+        raise UnsupportedFormat(
+            f"a run-length coded BMP of {width}x{height} pixels is not read "
+            f"(at most {_MAX_RLE_BMP_PIXELS / 1e6:g} megapixels); send PNG"
+        )
+    return Container(data, (width, height))
+
+
+def _read_avif(data: bytes) -> Container:
+    """Check that all boxes are there, and hide the EXIF item.
+
+    AVIF's own rotation properties are what counts, and Pillow parses EXIF with warnings.
+    """
+    position, clean = 0, data
+    for _ in range(_MAX_CHUNKS):
+        length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
+        if length == 1:
+            length = int.from_bytes(data[position + 8 : position + 16], "big")
+        end = position + length if length else len(data)  # 0: to the end of the file
+        if end > len(data):
+            raise _truncated("AVIF")
+        if kind == b"meta":
+            clean = data[:position] + data[position:end].replace(b"Exif", b"none") + data[end:]
+        if 0 < length < 8 or end == len(data):
+            break
+        position = end
+    return Container(clean)

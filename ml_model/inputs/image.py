@@ -1,0 +1,236 @@
+"""The one decoder for raster images: training, evaluation and serving all read pictures through `load_image`.
+
+Bytes in, uint8 RGB at the model's size out. The format is found in the content; limits
+are checked on the header, before any pixel is decoded. Nothing of Pillow's global state
+is changed, and plugins are called directly, so that its process-wide warning for large
+pictures never fires: the pixel limit here is lower and applies first.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from PIL.AvifImagePlugin import AvifImageFile
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
+from PIL.ImageFile import ImageFile
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+from PIL.WebPImagePlugin import WebPImageFile
+
+from ml_model.errors import (
+    EmptyInput,
+    InputTooLarge,
+    MediDiagnoseError,
+    PoorQuality,
+    UnreadableInput,
+    UnsupportedFormat,
+)
+from ml_model.inputs.containers import Container, read_container
+from ml_model.inputs.sniffing import describe_content, sniff_format
+from ml_model.inputs.tiff import exif_orientation
+from ml_model.spec import ImageInput
+
+__all__ = ["ImageLimits", "LoadedImage", "load_image", "resize_rgb", "sniff_format"]
+
+# A JPEG is decoded at 1/2, 1/4 or 1/8 scale only while it stays at least this many times the model's size:
+# the antialiased resize behind it then hides the difference.
+_DRAFT_MARGIN = 2
+_ORIENTATIONS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
+    "PNG": PngImageFile,
+    "JPEG": JpegImageFile,
+    "WEBP": WebPImageFile,
+    "TIFF": TiffImageFile,
+    "BMP": BmpImageFile,
+    "GIF": GifImageFile,
+    "AVIF": AvifImageFile,
+}
+# Detectors deliver 10, 12 or 14 bits and many programs store them unscaled in 16-bit files.
+_FULL_SCALES = (255, 1023, 4095, 16383, 65535)
+
+
+@dataclass(frozen=True)
+class ImageLimits:
+    """What an upload may be at most."""
+
+    max_bytes: int = 32 * 1024 * 1024
+    max_pixels: int = 50_000_000
+
+
+@dataclass(frozen=True)
+class LoadedImage:
+    """A decoded picture. The original size is that of the upright picture (orientation applied)."""
+
+    pixels: NDArray[np.uint8]  # (height_px, width_px, 3), RGB, 0-255, at the model's size
+    original_width_px: int
+    original_height_px: int
+    format: str
+
+
+DEFAULT_LIMITS = ImageLimits()
+
+
+def load_image(data: bytes, image_input: ImageInput, limits: ImageLimits = DEFAULT_LIMITS) -> LoadedImage:
+    """Decode one upload to what the model takes.
+
+    The first frame of an animation, upright by its orientation tag, alpha laid over white,
+    16-bit, CMYK, palette and grey brought to RGB, squashed to the model's size. Colour
+    profiles are ignored, as they were in training.
+
+    Raises EmptyInput (no bytes), InputTooLarge (bytes or pixels over the limit),
+    UnsupportedFormat (no raster image by its content), UnreadableInput (truncated,
+    corrupt, zero-sized), PoorQuality (a side shorter than `image_input.min_side_px`).
+    """
+    name = _checked_format(data, limits)
+    container = read_container(name, data, limits.max_pixels)
+    if container.size_px is not None:
+        _check_pixels(*container.size_px, limits)
+    try:
+        with _PLUGINS[name](io.BytesIO(container.data)) as image:
+            _check_pixels(*image.size, limits)
+            orientation = _orientation(image, container)
+            width_px, height_px = _upright_size(image.size, orientation)
+            _check_min_side(width_px, height_px, image_input)
+            _draft(image, orientation, image_input)
+            image.load()
+            upright = _upright(_to_rgb(image, container), orientation)
+    except MediDiagnoseError:
+        raise
+    except MemoryError as error:
+        raise InputTooLarge(f"the {name} picture does not fit into this server's memory; send a smaller one") from error
+    except Exception as error:  # decoders meet untrusted bytes with every kind of exception
+        raise UnreadableInput(_damage(name, error)) from error
+    pixels = resize_rgb(upright, image_input.height_px, image_input.width_px)
+    return LoadedImage(pixels, width_px, height_px, name)
+
+
+def resize_rgb(picture: Image.Image | NDArray[np.uint8], height_px: int, width_px: int) -> NDArray[np.uint8]:
+    """Squash an RGB picture (uint8 (H, W, 3) or Pillow RGB) to uint8 (height_px, width_px, 3).
+
+    Bilinear; antialiased over the source area when shrinking. The only resize in the project.
+    """
+    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
+    if image.mode != "RGB":
+        raise ValueError(f"resize_rgb takes RGB, got mode {image.mode}")
+    if image.size != (width_px, height_px):
+        image = image.resize((width_px, height_px), Image.Resampling.BILINEAR)
+    return np.array(image, dtype=np.uint8)
+
+
+def _checked_format(data: bytes, limits: ImageLimits) -> str:
+    if not data:
+        raise EmptyInput("the file is empty (0 bytes); send an image")
+    if len(data) > limits.max_bytes:
+        raise InputTooLarge(
+            f"the file has {len(data) / 2**20:.1f} MiB; at most {limits.max_bytes / 2**20:.0f} MiB are accepted"
+        )
+    name = sniff_format(data)
+    if name is None:
+        raise UnsupportedFormat(
+            f"the content looks like {describe_content(data)}; send PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF"
+        )
+    return name
+
+
+def _check_pixels(width_px: int, height_px: int, limits: ImageLimits) -> None:
+    if width_px < 1 or height_px < 1:
+        raise UnreadableInput(f"the picture is {width_px}x{height_px} pixels: it has no area; export it again")
+    if width_px * height_px > limits.max_pixels:
+        raise InputTooLarge(
+            f"the picture is {width_px}x{height_px} = {width_px * height_px / 1e6:.1f} megapixels; "
+            f"at most {limits.max_pixels / 1e6:g} are accepted: send a smaller version"
+        )
+
+
+def _check_min_side(width_px: int, height_px: int, image_input: ImageInput) -> None:
+    if min(width_px, height_px) < image_input.min_side_px:
+        raise PoorQuality(
+            f"the picture is {width_px}x{height_px} pixels; its shorter side must have at least "
+            f"{image_input.min_side_px}: send the original instead of a thumbnail"
+        )
+
+
+def _upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:
+    return size[::-1] if orientation >= 5 else size
+
+
+def _upright(image: Image.Image, orientation: int) -> Image.Image:
+    method = _ORIENTATIONS.get(orientation)
+    return image if method is None else image.transpose(method)
+
+
+def _orientation(image: ImageFile, container: Container) -> int:
+    """AVIF's rotation properties are known to its decoder only, which reports them as an EXIF block."""
+    return exif_orientation(image.info.get("exif", b"")) if image.format == "AVIF" else container.orientation
+
+
+def _draft(image: ImageFile, orientation: int, image_input: ImageInput) -> None:
+    """Let a large JPEG be decoded at reduced scale; no effect on other formats."""
+    needed = _upright_size((image_input.width_px, image_input.height_px), orientation)
+    image.draft(None, (_DRAFT_MARGIN * needed[0], _DRAFT_MARGIN * needed[1]))
+
+
+def _to_rgb(image: Image.Image, container: Container) -> Image.Image:
+    """Any mode that the plugins produce -> RGB."""
+    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
+        grey = _deep_grey_to_uint8(np.asarray(image))
+        return Image.fromarray(255 - grey if container.white_is_zero else grey).convert("RGB")
+    if image.mode == "LAB":
+        raise UnsupportedFormat("the picture is in the CIELAB colour space; send it as RGB or greyscale")
+    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
+        return _over_white(image)
+    return image if image.mode == "RGB" else image.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    if image.mode == "La":  # premultiplied grey has only this way out
+        image = image.convert("LA")
+    rgba = image.convert("RGBA")
+    white = Image.new("RGB", rgba.size, (255, 255, 255))
+    white.paste(rgba, mask=rgba.getchannel("A"))
+    return white
+
+
+def _deep_grey_to_uint8(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """More than 8 bits a pixel -> uint8, by the depth that the values use.
+
+    Non-negative values are divided by the smallest of 8, 10, 12, 14 and 16 bits that holds
+    the largest (floats up to 1: by 1); values below zero (Hounsfield units) or beyond 16
+    bits are stretched linearly from their smallest to their largest.
+    """
+    numbers = values.astype(np.float32)
+    low, high = float(numbers.min()), float(numbers.max())
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise UnreadableInput("the picture has pixels that are infinite or not a number; export it again")
+    if low < 0 or high > _FULL_SCALES[-1]:
+        full_scale = (high - low) or 1.0
+        numbers -= low
+    elif np.issubdtype(values.dtype, np.floating) and high <= 1:
+        full_scale = 1.0
+    else:
+        full_scale = float(next(scale for scale in _FULL_SCALES if high <= scale))
+    numbers *= np.float32(255 / full_scale)
+    return np.rint(numbers, out=numbers).astype(np.uint8)
+
+
+def _damage(name: str, error: Exception) -> str:
+    """A message for a file that has the right signature and cannot be decoded."""
+    detail = str(error).lower()
+    cut = isinstance(error, EOFError) or any(word in detail for word in ("truncat", "end of", "eof", "not enough"))
+    what = "is truncated (the file ends before the picture does)" if cut else "is corrupt"
+    return f"the content starts as {name} but {what}; export the picture again and resend it"
