@@ -1,0 +1,122 @@
+"""Predictor: one compiled graph gives probabilities, activation maps and the embedding in one pass.
+
+OpenVINO runs it on a CPU, ONNX Runtime where a CUDA (or other accelerated) provider is
+there. On OpenVINO each picture runs through the same graph of batch one: probabilities then
+do not depend, bit for bit, on what else is in the batch, at a cost of a tenth in throughput.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.bundle import Bundle
+from ml_model.errors import BundleInvalid
+
+MODEL_FILE = "model.onnx"
+PROBABILITIES, ACTIVATION_MAPS, EMBEDDING = "probabilities", "activation_maps", "embedding"
+Engine = Literal["auto", "openvino", "onnxruntime"]
+Outputs = dict[str, NDArray[np.float32]]
+# OpenVINO's Python binding looks NumPy up at its first array and two threads doing so at once
+# wait for each other for ever (seen with 2026.4): the first array is made under this lock.
+_FIRST_USE = threading.Lock()
+PLAIN_PROVIDERS = frozenset({"CPUExecutionProvider", "AzureExecutionProvider"})
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Outputs for a batch of N images."""
+
+    probabilities: NDArray[np.float32]  # (N, classes), 0-1
+    activation_maps: NDArray[np.float32]  # (N, classes, rows, columns), >= 0, Grad-CAM; rows = 0 if the model has none
+    embedding: NDArray[np.float32]  # (N, features); features = 0 if the model has none
+
+
+class Predictor:
+    """A bundle, compiled. Safe to call from several threads.
+
+    cache_dir: where OpenVINO keeps the compiled graph for the next start; None keeps nothing.
+    Raises BundleInvalid when the graph cannot be compiled or does not fit the manifest.
+    """
+
+    def __init__(self, bundle: Bundle, *, engine: Engine = "auto", cache_dir: Path | None = None) -> None:
+        path = bundle.file(MODEL_FILE)
+        self.bundle = bundle
+        if engine == "auto":
+            engine = "onnxruntime" if accelerated_providers() else "openvino"
+        self.engine = engine
+        try:
+            self._run = _openvino(path, cache_dir) if engine == "openvino" else _onnxruntime(path)
+        except (RuntimeError, ValueError) as error:
+            raise BundleInvalid(f"{bundle.path.name}: {MODEL_FILE} does not compile: {error}") from error
+
+    def predict(self, images: NDArray[np.uint8]) -> Prediction:
+        """images: uint8 (N, height_px, width_px, 3), RGB 0-255. Raises ValueError for any other array."""
+        if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+            raise ValueError(f"expected uint8 (N, H, W, 3), got {images.dtype} {images.shape}")
+        outputs = self._run(images)
+        count, classes = outputs[PROBABILITIES].shape
+        return Prediction(
+            outputs[PROBABILITIES],
+            outputs.get(ACTIVATION_MAPS, np.zeros((count, classes, 0, 0), np.float32)),
+            outputs.get(EMBEDDING, np.zeros((count, 0), np.float32)),
+        )
+
+
+def accelerated_providers() -> list[str]:
+    """ONNX Runtime's providers other than the plain CPU, best first."""
+    import onnxruntime
+
+    return [p for p in onnxruntime.get_available_providers() if p not in PLAIN_PROVIDERS]
+
+
+def _openvino(path: Path, cache_dir: Path | None) -> Callable[[NDArray[np.uint8]], Outputs]:
+    import openvino
+
+    with _FIRST_USE:
+        _ = openvino.Tensor(np.zeros(1, np.float32)).data
+    core = openvino.Core()
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    if cache_dir is not None:
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        settings["CACHE_DIR"] = str(cache_dir)
+    model = core.read_model(path)
+    model.reshape([1, *(d.get_length() for d in list(model.input(0).partial_shape)[1:])])
+    compiled = core.compile_model(model, "CPU", settings)
+    names = [output.get_any_name() for output in compiled.outputs]
+    idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
+
+    def run(images: NDArray[np.uint8]) -> Outputs:
+        try:
+            request = idle.get_nowait()
+        except queue.Empty:
+            request = compiled.create_infer_request()
+        try:
+            rows = []
+            for index in range(len(images)):
+                request.infer({0: images[index : index + 1]})
+                rows.append([request.get_output_tensor(i).data.copy() for i in range(len(names))])
+        finally:
+            idle.put(request)
+        return {name: np.concatenate([row[i] for row in rows]) for i, name in enumerate(names)}
+
+    return run
+
+
+def _onnxruntime(path: Path) -> Callable[[NDArray[np.uint8]], Outputs]:
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(path, providers=[*accelerated_providers(), "CPUExecutionProvider"])
+    names = [output.name for output in session.get_outputs()]
+
+    def run(images: NDArray[np.uint8]) -> Outputs:
+        return dict(zip(names, session.run(names, {"image": images}), strict=True))
+
+    return run

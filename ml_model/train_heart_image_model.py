@@ -1,0 +1,30 @@
+"""Train the ECG picture model (PTB-XL records drawn as printed pages; five labels, several may be true).
+
+    python ml_model/train_heart_image_model.py --data ml_model/Dataset/ptb-xl
+    python ml_model/train_heart_image_model.py --data DIR --weights PATH --epochs 1 --limit 200   # a trial run
+
+Folds 1-8 train, fold 9 validates, fold 10 tests, as published.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ml_model.training.augment import Augmentation
+from ml_model.training.command import run_recipe
+from ml_model.training.recipe import Phase, Recipe
+
+RECIPE = Recipe(
+    task="heart",
+    phases=(
+        Phase("head", epochs=20, size_px=224, learning_rate=2e-3, frozen=True),
+        Phase("all-layers", epochs=15, size_px=224, learning_rate=4e-4),
+    ),
+    augmentation=Augmentation(horizontal_flip=False, rotation_degrees=3, shift=0.03, zoom=0.05, erase=0.2),
+    sampling_power=0.0,
+    rebalance="none",
+    weight_decay=0.02,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_recipe(RECIPE, __doc__ or ""))

@@ -1,0 +1,134 @@
+"""Augmentation on uint8 pictures: geometry in one warp, then light, codec, rescaling, blur and noise.
+
+Codec and rescaling are there because training sets come in one codec at one size while
+users send JPEG, PNG and screenshots at any size; a model that never saw that loses
+several points of accuracy on the very same pictures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+_FILTERS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges and probabilities. Angles in degrees, shift and zoom as shares of the side."""
+
+    horizontal_flip: bool = True
+    vertical_flip: bool = False
+    rotation_degrees: float = 15.0
+    shift: float = 0.08
+    zoom: float = 0.15
+    stretch: float = 0.08
+    brightness: float = 0.15
+    contrast: float = 0.2
+    saturation: float = 0.0
+    codec: float = 0.5
+    rescale: float = 0.3
+    blur: float = 0.15
+    noise: float = 0.2
+    erase: float = 0.0
+
+
+NONE = Augmentation(
+    horizontal_flip=False, rotation_degrees=0, shift=0, zoom=0, stretch=0, brightness=0, contrast=0,
+    codec=0, rescale=0, blur=0, noise=0,
+)  # fmt: skip
+
+
+def resize_px(picture: Picture, size_px: int) -> Picture:
+    """Square picture at another size for a training phase (area averaging)."""
+    if picture.shape[0] == size_px == picture.shape[1]:
+        return picture
+    return cv2.resize(picture, (size_px, size_px), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+
+
+def augment(picture: Picture, settings: Augmentation, size_px: int, rng: Generator) -> Picture:
+    """One random view of `picture` (H, W, 3) at (size_px, size_px, 3), uint8."""
+    view = _warp(picture, settings, size_px, rng)
+    view = _light(view, settings, rng)
+    if rng.random() < settings.rescale:
+        view = _rescale(view, rng)
+    if rng.random() < settings.blur:
+        view = cv2.GaussianBlur(view, (0, 0), float(rng.uniform(0.3, 1.3)))
+    if rng.random() < settings.noise:
+        view = _noise(view, rng)
+    if rng.random() < settings.codec:
+        view = _codec(view, rng)
+    if rng.random() < settings.erase:
+        view = _erase(view, rng)
+    return view
+
+
+def _warp(picture: Picture, settings: Augmentation, size_px: int, rng: Generator) -> Picture:
+    height, width = picture.shape[:2]
+    angle = np.deg2rad(rng.uniform(-settings.rotation_degrees, settings.rotation_degrees))
+    zoom = np.exp(rng.uniform(-settings.zoom, settings.zoom))
+    stretch = np.exp(rng.uniform(-settings.stretch, settings.stretch))
+    flip_x = -1 if settings.horizontal_flip and rng.random() < 0.5 else 1
+    flip_y = -1 if settings.vertical_flip and rng.random() < 0.5 else 1
+    scale = size_px / np.array([width, height]) * zoom * np.array([stretch, 1 / stretch])
+    rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    matrix = rotation @ np.diag(scale * [flip_x, flip_y])
+    shift = rng.uniform(-settings.shift, settings.shift, 2) * size_px
+    offset = (size_px - 1) / 2 + shift - matrix @ np.array([(width - 1) / 2, (height - 1) / 2])
+    affine = np.column_stack([matrix, offset])
+    return cv2.warpAffine(  # type: ignore[return-value]
+        picture, affine, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+    )
+
+
+def _light(view: Picture, settings: Augmentation, rng: Generator) -> Picture:
+    gain = 1 + rng.uniform(-settings.contrast, settings.contrast)
+    bias = 255 * rng.uniform(-settings.brightness, settings.brightness)
+    levels = np.arange(256, dtype=np.float32)
+    table = np.clip((levels - 128) * gain + 128 + bias, 0, 255).astype(np.uint8)
+    view = cv2.LUT(view, table)  # type: ignore[assignment]
+    if settings.saturation:
+        share = float(1 + rng.uniform(-settings.saturation, settings.saturation))
+        grey = cv2.cvtColor(cv2.cvtColor(view, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        view = cv2.addWeighted(view, share, grey, 1 - share, 0)  # type: ignore[assignment]
+        tint = rng.uniform(1 - settings.saturation / 4, 1 + settings.saturation / 4, 3)
+        view = np.clip(view * tint, 0, 255).astype(np.uint8)
+    return view
+
+
+def _rescale(view: Picture, rng: Generator) -> Picture:
+    """Down and back, or up and back, with random filters, as a chain of viewers would."""
+    size = view.shape[0]
+    other = max(16, int(size * rng.uniform(0.5, 2.0)))
+    there, back = (int(rng.choice(_FILTERS)) for _ in range(2))
+    resized = cv2.resize(view, (other, other), interpolation=there)
+    return cv2.resize(resized, (size, size), interpolation=back)  # type: ignore[return-value]
+
+
+def _noise(view: Picture, rng: Generator) -> Picture:
+    noise = rng.standard_normal(view.shape[:2], dtype=np.float32) * np.float32(rng.uniform(1, 8))
+    return np.clip(view + noise[..., None], 0, 255).astype(np.uint8)
+
+
+def _codec(view: Picture, rng: Generator) -> Picture:
+    """A lossy round trip: JPEG mostly, WebP sometimes."""
+    quality = int(rng.integers(30, 101))
+    suffix, flag = (".jpg", cv2.IMWRITE_JPEG_QUALITY) if rng.random() < 0.8 else (".webp", cv2.IMWRITE_WEBP_QUALITY)
+    _, encoded = cv2.imencode(suffix, view, [flag, quality])
+    return cv2.imdecode(encoded, cv2.IMREAD_COLOR)  # type: ignore[return-value]
+
+
+def _erase(view: Picture, rng: Generator) -> Picture:
+    """Hide a random rectangle behind its mean, so that no single spot decides."""
+    size = view.shape[0]
+    height, width = (int(size * rng.uniform(0.1, 0.3)) for _ in range(2))
+    top, left = int(rng.integers(0, size - height)), int(rng.integers(0, size - width))
+    patch = view[top : top + height, left : left + width]
+    view = view.copy()
+    view[top : top + height, left : left + width] = patch.mean(axis=(0, 1)).astype(np.uint8)
+    return view

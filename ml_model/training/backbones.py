@@ -1,0 +1,96 @@
+"""Backbones by name, with a small classification head, as one flat functional graph.
+
+The graph takes uint8 (N, size, size, 3) RGB 0-255 and gives logits; each backbone's own
+scaling is a layer inside it. Flat, because activation maps need the last feature maps.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import keras
+from keras import layers
+
+from ml_model.training.recipe import BACKBONES
+
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_VARIANCE = (58.395**2, 57.12**2, 57.375**2)
+FEATURES = "features"
+EMBEDDING = "embedding"
+LOGITS = "logits"
+
+
+@keras.saving.register_keras_serializable(package="medidiagnose")
+class ReverseChannels(layers.Layer):
+    """RGB to BGR, which the ImageNet weights of ResNet50 expect."""
+
+    def call(self, inputs: Any) -> Any:
+        return inputs[..., ::-1]
+
+
+def build_model(
+    backbone: str,
+    *,
+    classes: int,
+    size_px: int,
+    weights: str | Path | None = None,
+    hidden_units: tuple[int, ...] = (),
+    dropout: float = 0.3,
+) -> keras.Model:
+    """Model from uint8 pictures to logits (N, classes).
+
+    weights: "imagenet" (downloaded by Keras), the path of a no-top weights file, or None.
+    hidden_units: widths of Dense + BatchNormalization + ReLU blocks of the head.
+    Raises ValueError for an unknown backbone or a weights file that does not fit.
+    """
+    if backbone not in BACKBONES:
+        raise ValueError(f"unknown backbone {backbone!r}; known: {', '.join(BACKBONES)}")
+    image = layers.Input((size_px, size_px, 3), dtype="uint8", name="image")
+    body = _body(backbone, image, "imagenet" if weights == "imagenet" else None)
+    if weights not in (None, "imagenet"):
+        if not Path(weights).is_file():
+            raise ValueError(f"no weights file at {weights}; give --weights PATH, imagenet or none")
+        body.load_weights(weights)
+    features = layers.Activation("linear", name=FEATURES)(body.output)
+    x = layers.GlobalAveragePooling2D(name=EMBEDDING)(features)
+    for index, units in enumerate(hidden_units):
+        x = layers.Dense(units, name=f"hidden_{index}")(x)
+        x = layers.BatchNormalization(name=f"hidden_{index}_bn")(x)
+        x = layers.ReLU(name=f"hidden_{index}_relu")(x)
+    x = layers.Dropout(dropout, name="dropout")(x)
+    logits = layers.Dense(classes, dtype="float32", name=LOGITS)(x)
+    return keras.Model(image, logits, name=backbone)
+
+
+def _body(backbone: str, image: Any, weights: str | None) -> keras.Model:
+    options = {"include_top": False, "weights": weights}
+    if backbone == "efficientnetv2b0":
+        return keras.applications.EfficientNetV2B0(input_tensor=image, **options)
+    if backbone == "efficientnetb0":
+        return keras.applications.EfficientNetB0(input_tensor=image, **options)
+    if backbone == "mobilenetv2":
+        x = layers.Rescaling(1 / 127.5, offset=-1, name="scale")(image)
+        return keras.applications.MobileNetV2(input_tensor=x, **options)
+    if backbone == "resnet50":
+        x = ReverseChannels(name="rgb_to_bgr")(image)
+        x = layers.Rescaling(1.0, offset=[-103.939, -116.779, -123.68], name="centre")(x)
+        return keras.applications.ResNet50(input_tensor=x, **options)
+    if backbone == "densenet121":
+        x = layers.Normalization(mean=IMAGENET_MEAN, variance=IMAGENET_VARIANCE, name="standardise")(image)
+        return keras.applications.DenseNet121(input_tensor=x, **options)
+    if weights is not None:
+        raise ValueError("there are no ImageNet weights for small_cnn; use --weights none")
+    return _small_cnn(image)
+
+
+def _small_cnn(image: Any) -> keras.Model:
+    """Three convolution blocks, meant for 256 px and for machines or data too small for the others."""
+    x = layers.Rescaling(1 / 127.5, offset=-1, name="scale")(image)
+    for index, filters in enumerate((32, 64, 128)):
+        x = layers.Conv2D(filters, 3, padding="same", use_bias=False, name=f"block{index}_conv")(x)
+        x = layers.BatchNormalization(name=f"block{index}_bn")(x)
+        x = layers.ReLU(name=f"block{index}_relu")(x)
+        if index < 2:
+            x = layers.MaxPooling2D(4, name=f"block{index}_pool")(x)
+    return keras.Model(image, x, name="small_cnn")

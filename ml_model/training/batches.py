@@ -1,0 +1,113 @@
+"""Batches for training: balanced draws, augmentation, targets as masks over the classes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.spec import ImageTask
+from ml_model.training.augment import Augmentation, augment
+from ml_model.training.readers import Sample
+
+
+def target_masks(samples: Sequence[Sample], codes: Sequence[str]) -> NDArray[np.float32]:
+    """(N, classes): 1 at every class the sample's label can stand for."""
+    column = {code: i for i, code in enumerate(codes)}
+    masks = np.zeros((len(samples), len(codes)), np.float32)
+    for row, sample in enumerate(samples):
+        masks[row, [column[code] for code in sample.codes]] = 1
+    return masks
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """The labels that can be measured: the task's classes, or sums of them where data sets are coarser."""
+
+    names: tuple[str, ...]
+    projection: NDArray[np.float32]  # (classes, labels), 1 where the class counts towards the label
+
+
+def label_space(task: ImageTask) -> LabelSpace:
+    """One label per distinct set of classes in the data sets; a set that contains a smaller one is left out."""
+    sets = {frozenset(codes): label for d in task.datasets for label, codes in d.labels.items()}
+    smallest = [s for s in sets if task.multi_label or not any(other < s for other in sets)]
+    order = {code: i for i, code in enumerate(task.codes)}
+    smallest.sort(key=lambda s: min(order[code] for code in s))
+    projection = np.zeros((len(order), len(smallest)), np.float32)
+    for column, codes in enumerate(smallest):
+        projection[[order[code] for code in codes], column] = 1
+    names = tuple(next(iter(s)) if len(s) == 1 else sets[s] for s in smallest)
+    return LabelSpace(names, projection)
+
+
+def sampling_weights(samples: Sequence[Sample], power: float) -> NDArray[np.float64]:
+    """Probability of drawing each sample.
+
+    power 0 draws as the data are, 1 draws every class of a source equally often; the share of
+    each source stays what it is in the data, so that the source can never be used as the answer.
+    """
+    per_class = Counter((s.source, s.label) for s in samples)
+    per_source = Counter(s.source for s in samples)
+    weights = np.array([per_class[s.source, s.label] ** -power for s in samples])
+    for source, count in per_source.items():
+        rows = np.array([s.source == source for s in samples])
+        weights[rows] *= count / weights[rows].sum()
+    return weights / weights.sum()
+
+
+def class_prior(masks: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Share of each class in what the sampler draws, (classes,), summing to 1."""
+    spread = masks / masks.sum(axis=1, keepdims=True)
+    prior: NDArray[np.float64] = weights @ spread
+    return prior / prior.sum()
+
+
+class AugmentedBatches(keras.utils.PyDataset):
+    """Batches of augmented pictures (B, size_px, size_px, 3) uint8 and masks (B, classes).
+
+    Every batch is a function of (seed, epoch, index), whatever the number of workers, so a
+    resumed run sees what an uninterrupted one would have seen. Set `epoch` before each epoch.
+    """
+
+    def __init__(
+        self,
+        pixels: NDArray[np.uint8],
+        rows: NDArray[np.int64],
+        masks: NDArray[np.float32],
+        weights: NDArray[np.float64],
+        *,
+        augmentation: Augmentation,
+        size_px: int,
+        batch_size: int,
+        seed: int,
+        workers: int = 2,
+    ) -> None:
+        super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
+        self.pixels, self.rows, self.masks = pixels, rows, masks
+        self.weights, self.augmentation = weights, augmentation
+        self.size_px, self.batch_size, self.seed = size_px, batch_size, seed
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return max(1, len(self.rows) // self.batch_size)
+
+    def _draws(self) -> NDArray[np.int64]:
+        """Systematic sampling: each sample comes floor or ceil of its expected number of times."""
+        rng = np.random.default_rng([self.seed, self.epoch])
+        count = len(self) * self.batch_size
+        order = rng.permutation(len(self.rows))
+        edges = np.cumsum(self.weights[order]) * count
+        points = np.arange(count) + rng.random()
+        drawn = order[np.searchsorted(edges, np.minimum(points, edges[-1]), side="left").clip(max=len(order) - 1)]
+        return rng.permutation(drawn)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
+        chosen = self._draws()[index * self.batch_size : (index + 1) * self.batch_size]
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        pictures = [augment(self.pixels[self.rows[i]], self.augmentation, self.size_px, rng) for i in chosen]
+        return np.stack(pictures), self.masks[chosen]

@@ -1,0 +1,94 @@
+"""The command line that every image recipe shares: read, audit, train, export, evaluate, write the bundle."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ml_model.errors import MediDiagnoseError
+from ml_model.spec import ImageTask, load_task
+from ml_model.training.readers import DatasetNotFound, read_task
+from ml_model.training.recipe import BACKBONES, Phase, Recipe
+from ml_model.training.splits import SplitError
+
+DATASET_DIR = Path(__file__).parents[1] / "Dataset"
+
+
+def parser(recipe: Recipe, description: str) -> argparse.ArgumentParser:
+    """Options of a recipe; what is not given stays as the recipe says."""
+    p = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--data", type=Path, default=DATASET_DIR, help="a data set's folder, or the folder that holds them")
+    p.add_argument("--out", type=Path, help="where the bundle goes (default runs/<task>)")
+    p.add_argument("--weights", default="imagenet", help="imagenet (downloaded by Keras), a weights file, or none")
+    p.add_argument("--backbone", choices=BACKBONES, default=recipe.backbone)
+    p.add_argument("--epochs", type=int, help="fine-tune all layers for so many epochs, at the last phase's size")
+    p.add_argument("--size", type=int, help="picture size in pixels while fine-tuning (served at the task's size)")
+    p.add_argument("--batch", type=int, help="pictures per step while fine-tuning")
+    p.add_argument("--loss", choices=("cross_entropy", "focal"), default=recipe.loss)
+    p.add_argument("--seed", type=int, default=recipe.seed)
+    p.add_argument("--limit", type=int, help="at most so many pictures per split, for a trial run")
+    p.add_argument("--mixed-precision", action="store_true", help="bfloat16 arithmetic where the processor has it")
+    p.add_argument("--deterministic", action="store_true", help="same weights from the same seed, slower")
+    p.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
+    return p
+
+
+def chosen_recipe(recipe: Recipe, options: argparse.Namespace) -> Recipe:
+    """The recipe with the command line's choices in it."""
+    phases = recipe.phases
+    if options.epochs is not None:
+        phases = (*(p for p in phases if p.frozen), replace(phases[-1], epochs=options.epochs))
+    if options.weights == "none":
+        phases = tuple(p for p in phases if not p.frozen)
+
+    def adjust(phase: Phase) -> Phase:
+        if phase.frozen:
+            return phase
+        return replace(phase, size_px=options.size or phase.size_px, batch_size=options.batch or phase.batch_size)
+
+    return replace(
+        recipe,
+        phases=tuple(adjust(p) for p in phases),
+        backbone=options.backbone,
+        loss=options.loss,
+        seed=options.seed,
+        mixed_precision=options.mixed_precision or recipe.mixed_precision,
+        deterministic=options.deterministic,
+    )
+
+
+def run_recipe(recipe: Recipe, description: str, arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and train; returns the exit code (1 with a sentence on what was wrong)."""
+    options = parser(recipe, description).parse_args(arguments)
+    try:
+        return _run(chosen_recipe(recipe, options), options)
+    except (MediDiagnoseError, DatasetNotFound, SplitError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(recipe: Recipe, options: argparse.Namespace) -> int:
+    from ml_model.training.engine import Job, train
+    from ml_model.training.pixels import decode_all
+
+    task = load_task(recipe.task)
+    if not isinstance(task, ImageTask):
+        raise ValueError(f"{recipe.task} is not an image task")
+    out_dir: Path = options.out or Path("runs") / task.id
+    samples = read_task(options.data, task, seed=recipe.seed, limit=options.limit)
+    print(f"{task.title}: {len(samples)} pictures of {len({s.group for s in samples})} groups")
+    pixels = decode_all(samples, task.input, out_dir / "cache")
+    weights = None if options.weights == "none" else options.weights
+    job = Job(task, recipe, samples, pixels, out_dir, weights, options.resume)
+    began = time.monotonic()
+    model = train(job)
+    from ml_model.training.finish import finish  # after the training: needs much that a training does not
+
+    minutes = (time.monotonic() - began) / 60
+    bundle = finish(job, model, minutes)
+    print(f"bundle in {bundle.path} after {minutes:.1f} minutes of training; serve it with MODEL_DIR={out_dir.parent}")
+    return 0

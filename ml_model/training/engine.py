@@ -1,0 +1,219 @@
+"""The training engine: phases over one flat model, resumable after a crash at any moment.
+
+Runs on the TensorFlow, JAX and PyTorch backends of Keras (set KERAS_BACKEND). On a CPU
+nothing is compiled with XLA, which is several times slower there for convolutions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.spec import ImageTask
+from ml_model.training.augment import augment, resize_px
+from ml_model.training.backbones import EMBEDDING, build_model
+from ml_model.training.batches import AugmentedBatches, class_prior, label_space, sampling_weights, target_masks
+from ml_model.training.callbacks import KeepBest, Progress
+from ml_model.training.losses import MaskedFocalLoss, MultiLabelFocalLoss
+from ml_model.training.readers import Sample
+from ml_model.training.recipe import Phase, Recipe
+
+FEATURE_VIEWS = 2  # augmented views per picture whose frozen features are kept for a frozen phase
+HEAD_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: what, on what, to where."""
+
+    task: ImageTask
+    recipe: Recipe
+    samples: Sequence[Sample]
+    pixels: NDArray[np.uint8]  # (N, height_px, width_px, 3), in the order of samples
+    out_dir: Path
+    weights: str | None = None
+    resume: bool = False
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Row numbers of a split."""
+        return np.array([i for i, s in enumerate(self.samples) if s.split == split], dtype=np.int64)
+
+    def pick(self, split: str) -> list[Sample]:
+        """Samples of a split."""
+        return [s for s in self.samples if s.split == split]
+
+
+def train(job: Job) -> keras.Model:
+    """Run every phase of the recipe; returns the model with the best weights of the last one.
+
+    Checkpoints lie in `out_dir/checkpoints`; with `resume`, finished phases are loaded and an
+    unfinished one goes on at its last epoch.
+    """
+    recipe = job.recipe
+    _prepare(recipe)
+    checkpoints = job.out_dir / "checkpoints"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    if not job.resume:
+        for old in checkpoints.iterdir():
+            _remove(old)
+    model: keras.Model | None = None
+    for number, phase in enumerate(recipe.phases):
+        keras.backend.clear_session()
+        fresh = _build(job, phase)
+        if model is not None:
+            fresh.set_weights(model.get_weights())
+        model = fresh
+        done = checkpoints / f"phase{number}.weights.h5"
+        if done.is_file():
+            model.load_weights(done)
+            continue
+        if phase.frozen:
+            _train_head(job, phase, model)
+        else:
+            _fine_tune(job, phase, model, checkpoints / f"phase{number}-best")
+        model.save_weights(done)
+    if model is None:
+        raise ValueError("the recipe has no phase")
+    return model
+
+
+def _prepare(recipe: Recipe) -> None:
+    keras.utils.set_random_seed(recipe.seed)
+    keras.mixed_precision.set_global_policy("mixed_bfloat16" if recipe.mixed_precision else "float32")
+    if recipe.deterministic and keras.backend.backend() == "tensorflow":
+        from tensorflow import config as tensorflow_config
+
+        tensorflow_config.experimental.enable_op_determinism()
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        for child in path.iterdir():
+            _remove(child)
+        path.rmdir()
+    else:
+        path.unlink()
+
+
+def _build(job: Job, phase: Phase) -> keras.Model:
+    return build_model(
+        job.recipe.backbone,
+        classes=len(job.task.codes),
+        size_px=phase.size_px,
+        weights=job.weights,
+        hidden_units=job.recipe.hidden_units,
+        dropout=job.recipe.dropout,
+    )
+
+
+def _loss(job: Job, weights: NDArray[np.float64], masks: NDArray[np.float32]) -> keras.losses.Loss:
+    recipe = job.recipe
+    gamma = recipe.focal_gamma if recipe.loss == "focal" else 0.0
+    if job.task.multi_label:
+        return MultiLabelFocalLoss(gamma=gamma, label_smoothing=recipe.label_smoothing)
+    prior = class_prior(masks, weights)
+    inverse = 1 / (prior * len(prior))
+    return MaskedFocalLoss(
+        gamma=gamma,
+        alpha=inverse if recipe.rebalance == "class_weights" else None,
+        log_prior=np.log(prior) if recipe.rebalance == "logit_adjustment" else None,
+        label_smoothing=recipe.label_smoothing,
+    )
+
+
+def _optimizer(recipe: Recipe, phase: Phase, steps: int, *, ema: bool) -> keras.optimizers.Optimizer:
+    warm_up = max(1, steps // 20)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        phase.learning_rate / 50,
+        decay_steps=max(1, steps - warm_up),
+        alpha=0.01,
+        warmup_target=phase.learning_rate,
+        warmup_steps=warm_up,
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule, weight_decay=recipe.weight_decay, global_clipnorm=1.0, use_ema=ema, ema_momentum=recipe.ema_momentum
+    )
+    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return optimizer
+
+
+def _train_head(job: Job, phase: Phase, model: keras.Model) -> None:
+    """Fit the layers behind the embedding on frozen features of augmented views, computed once."""
+    train, rows = job.pick("train"), job.rows("train")
+    embed = keras.Model(model.input, model.get_layer(EMBEDDING).output)
+    rng = np.random.default_rng(job.recipe.seed)
+    views = []
+    for _ in range(FEATURE_VIEWS):
+        chunks = []
+        for start in range(0, len(rows), 64):
+            chosen = rows[start : start + 64]
+            pictures = [augment(job.pixels[r], job.recipe.augmentation, phase.size_px, rng) for r in chosen]
+            chunks.append(np.asarray(embed.predict_on_batch(np.stack(pictures)), np.float32))
+        views.append(np.concatenate(chunks))
+    masks = target_masks(train, job.task.codes)
+    weights = sampling_weights(train, job.recipe.sampling_power)
+    loss = _loss(job, weights, masks)
+    head_input = keras.Input(views[0].shape[1:])
+    x = head_input
+    for layer in model.layers[model.layers.index(model.get_layer(EMBEDDING)) + 1 :]:
+        x = layer(x)
+    head = keras.Model(head_input, x)
+    features, targets = np.concatenate(views), np.concatenate([masks] * FEATURE_VIEWS)
+    steps = phase.epochs * -(-len(features) // HEAD_BATCH)
+    head.compile(_optimizer(job.recipe, phase, steps, ema=False), loss, jit_compile=False)
+    head.fit(
+        features,
+        targets,
+        sample_weight=np.concatenate([weights * len(weights)] * FEATURE_VIEWS),
+        batch_size=HEAD_BATCH,
+        epochs=phase.epochs,
+        verbose=0,
+    )
+
+
+def _fine_tune(job: Job, phase: Phase, model: keras.Model, checkpoint: Path) -> None:
+    """Every layer learns, at a low rate."""
+    recipe, train = job.recipe, job.pick("train")
+    masks = target_masks(train, job.task.codes)
+    weights = sampling_weights(train, recipe.sampling_power)
+    batches = AugmentedBatches(
+        job.pixels,
+        job.rows("train"),
+        masks,
+        weights,
+        augmentation=recipe.augmentation,
+        size_px=phase.size_px,
+        batch_size=min(phase.batch_size, len(train)),
+        seed=recipe.seed,
+        workers=1 if recipe.deterministic else 2,
+    )
+    optimizer = _optimizer(recipe, phase, phase.epochs * len(batches), ema=True)
+    model.compile(optimizer, _loss(job, weights, masks), jit_compile=False)
+    validation = np.stack([resize_px(job.pixels[r], phase.size_px) for r in job.rows("val")])
+    space = label_space(job.task)
+    truth = target_masks(job.pick("val"), job.task.codes) @ space.projection > 0
+    model.fit(
+        batches,
+        epochs=phase.epochs,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.BackupAndRestore(str(checkpoint) + "-backup", delete_checkpoint=False),
+            keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
+            KeepBest(
+                batches,
+                validation,
+                truth,
+                space.projection,
+                multi_label=job.task.multi_label,
+                patience_epochs=recipe.patience_epochs,
+                path=checkpoint,
+            ),
+            keras.callbacks.CSVLogger(str(job.out_dir / f"log-{phase.name}.csv"), append=job.resume),
+            Progress(phase.name, phase.epochs, len(batches) * batches.batch_size, batches.batch_size),
+        ],
+    )

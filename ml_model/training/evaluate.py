@@ -1,0 +1,181 @@
+"""One pass over a split with the served decoder and the served runtime, and every figure from it."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ml_model.bundle import OperatingPoint
+from ml_model.inputs.image import load_image
+from ml_model.runtime import Predictor
+from ml_model.spec import ImageTask
+from ml_model.training.batches import label_space, target_masks
+from ml_model.training.callbacks import called
+from ml_model.training.metrics import (
+    Scored,
+    accuracy,
+    balanced_accuracy,
+    bootstrap,
+    class_auc,
+    macro_auc,
+    sensitivity,
+    specificity,
+    summarise,
+    threshold_for_sensitivity,
+)
+from ml_model.training.pixels import picture_bytes
+from ml_model.training.readers import Sample
+
+AGE_BANDS = (18, 40, 60, 80)
+SUBGROUP_DRAWS = 200
+MOST_VALUES = 16  # an attribute with more distinct values is an identifier, not a subgroup
+
+
+def _recoded(image_format: str, scale: int = 1, **options: Any) -> Callable[[bytes], bytes]:
+    def recode(data: bytes) -> bytes:
+        with Image.open(io.BytesIO(data)) as opened:
+            picture = opened.convert("RGB")
+        if scale != 1:
+            picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.BICUBIC)
+        out = io.BytesIO()
+        picture.save(out, image_format, **options)
+        return out.getvalue()
+
+    return recode
+
+
+# What users do to a picture before they send it; the figures must hold.
+VARIANTS: dict[str, Callable[[bytes], bytes]] = {
+    "jpeg_75": _recoded("JPEG", quality=75),
+    "jpeg_95": _recoded("JPEG", quality=95),
+    "png": _recoded("PNG"),
+    "twice_the_size": _recoded("PNG", scale=2, compress_level=1),
+}
+
+
+@dataclass(frozen=True)
+class Evaluator:
+    """A predictor and the rule by which it names a class."""
+
+    task: ImageTask
+    predictor: Predictor
+    operating_point: OperatingPoint | None = None
+
+    def probabilities(
+        self, samples: Sequence[Sample], recode: Callable[[bytes], bytes] | None = None
+    ) -> NDArray[np.float32]:
+        """(N, classes) for the files, as a client sending these bytes would get them."""
+
+        def one(sample: Sample) -> NDArray[np.float32]:
+            data = picture_bytes(sample)
+            image = load_image(recode(data) if recode else data, self.task.input)
+            return self.predictor.predict(image.pixels[None]).probabilities[0]
+
+        with ThreadPoolExecutor(2) as pool:
+            return np.stack(list(pool.map(one, samples)))
+
+    def score(self, samples: Sequence[Sample], recode: Callable[[bytes], bytes] | None = None) -> Scored:
+        """Truth and answers in the label space that the data sets can measure."""
+        space = label_space(self.task)
+        truth = target_masks(samples, self.task.codes) @ space.projection > 0
+        probabilities = self.probabilities(samples, recode).astype(np.float64) @ space.projection
+        predicted = called(probabilities, self.task.multi_label)
+        if self.operating_point is not None:
+            positive, negative = (
+                space.names.index(c) for c in (self.operating_point.positive, self.operating_point.negative)
+            )
+            reached = probabilities[:, positive] >= self.operating_point.threshold
+            predicted = np.zeros_like(predicted)
+            predicted[reached, positive] = True
+            predicted[~reached, negative] = True
+        return Scored(truth, predicted, probabilities, np.array([s.group for s in samples]))
+
+
+def choose_operating_point(task: ImageTask, validation: Scored) -> OperatingPoint | None:
+    """The task's rule applied to validation answers; None where the task names no rule."""
+    rule = task.operating_point
+    if rule is None:
+        return None
+    names = label_space(task).names
+    positive = names.index(rule.positive)
+    scores = validation.probabilities[:, positive]
+    threshold = threshold_for_sensitivity(validation.truth[:, positive], scores, rule.min_sensitivity)
+    reached = scores >= threshold
+    truth = validation.truth[:, positive]
+    return OperatingPoint(
+        positive=rule.positive,
+        negative=rule.negative,
+        threshold=threshold,
+        rule=f"highest threshold with sensitivity >= {rule.min_sensitivity} on validation",
+        validation_sensitivity=round(float(reached[truth].mean()), 4),
+        validation_specificity=round(float((~reached[~truth]).mean()), 4),
+    )
+
+
+def _band(attribute: str, value: str) -> str:
+    """Ages become bands; an empty value is said to be unknown."""
+    if value in ("", "nan", "unknown"):
+        return "unknown"
+    if attribute == "age":
+        age = float(value)
+        edges = (0, *AGE_BANDS)
+        index = sum(age >= edge for edge in AGE_BANDS)
+        return f"{edges[index]} and over" if index == len(AGE_BANDS) else f"{edges[index]} to {AGE_BANDS[index] - 1}"
+    return value
+
+
+def subgroup_rows(samples: Sequence[Sample]) -> dict[str, NDArray[np.int64]]:
+    """Row numbers of every source and of every value of every attribute within its source."""
+    rows: dict[str, list[int]] = {}
+    values: dict[tuple[str, str], set[str]] = {}
+    for index, sample in enumerate(samples):
+        rows.setdefault(sample.source, []).append(index)
+        for attribute, value in sample.attributes.items():
+            band = _band(attribute, value)
+            values.setdefault((sample.source, attribute), set()).add(band)
+            rows.setdefault(f"{sample.source}, {attribute} {band}", []).append(index)
+    few = {f"{s}, {a} " for (s, a), seen in values.items() if 1 < len(seen) <= MOST_VALUES}
+    kept = {k: v for k, v in rows.items() if ", " not in k or any(k.startswith(prefix) for prefix in few)}
+    return {key: np.array(value) for key, value in sorted(kept.items())}
+
+
+def brief(s: Scored, positive: int | None) -> dict[str, object]:
+    """The few figures of a subgroup."""
+    figures: dict[str, object] = {
+        "count": len(s.truth),
+        "accuracy": bootstrap(s, accuracy, draws=SUBGROUP_DRAWS).model_dump(),
+    }
+    if (~s.truth.all(axis=0) & s.truth.any(axis=0)).any():
+        figures["balanced_accuracy"] = bootstrap(s, balanced_accuracy, draws=SUBGROUP_DRAWS).model_dump()
+        figures["macro_auc"] = bootstrap(s, macro_auc, draws=SUBGROUP_DRAWS).model_dump()
+    if positive is not None and s.truth[:, positive].any() and not s.truth[:, positive].all():
+        for name, figure in (("auc", class_auc), ("sensitivity", sensitivity), ("specificity", specificity)):
+            interval = bootstrap(s, lambda r, f=figure: f(r, positive), draws=SUBGROUP_DRAWS)  # type: ignore[misc]
+            figures[name] = interval.model_dump()
+    return figures
+
+
+def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
+    """Figures on `samples`: pooled, by source and attribute, and with the files re-encoded."""
+    space = label_space(evaluator.task)
+    scored = evaluator.score(samples)
+    point = evaluator.operating_point
+    positive = space.names.index(point.positive) if point else None
+    figures: dict[str, Any] = {"labels": list(space.names), **summarise(scored, space.names)}
+    figures["by_group"] = {k: brief(scored.rows(r), positive) for k, r in subgroup_rows(samples).items()}
+    figures["variants"] = {}
+    for name, recode in VARIANTS.items():
+        again = evaluator.score(samples, recode)
+        figures["variants"][name] = {
+            "accuracy": round(accuracy(again), 4),
+            "balanced_accuracy": round(balanced_accuracy(again), 4),
+            "macro_auc": round(macro_auc(again), 4),
+        }
+    return figures

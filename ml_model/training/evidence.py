@@ -1,0 +1,10 @@
+"""How far a figure can be trusted, in one word that the service shows beside each answer."""
+
+from __future__ import annotations
+
+
+def evidence_level(auc_low: float) -> str:
+    """From the lower end of the 95 % interval of the test AUC: insufficient < .70 <= limited < .85 <= sufficient."""
+    if auc_low < 0.70:
+        return "insufficient"
+    return "limited" if auc_low < 0.85 else "sufficient"

@@ -1,0 +1,142 @@
+"""Keras model -> model.onnx with probabilities, exact Grad-CAM maps of all classes and the embedding in one graph.
+
+The head behind global average pooling is a small MLP, so the gradient of each class's
+logit with respect to the last feature maps is a closed formula: the product of the
+transposed kernels, batch-norm scales and ReLU masks, divided by the number of cells. It is
+written here as forward operations. The only module that touches TensorFlow itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnx
+from keras import ops
+from onnx import TensorProto, helper, numpy_helper
+
+from ml_model.training.backbones import EMBEDDING, FEATURES, LOGITS
+
+OPSET = 17
+SMALL_TENSOR = 1024  # float32 tensors up to this many values stay as they are
+OUTPUTS = ("probabilities", "activation_maps", "embedding")
+
+
+def head_layers(model: keras.Model) -> list[keras.layers.Layer]:
+    """Layers behind the embedding, in order."""
+    start = next(i for i, layer in enumerate(model.layers) if layer.name == EMBEDDING)
+    return list(model.layers[start + 1 :])
+
+
+def class_gradients(model: keras.Model, embedding: Any) -> Any:
+    """d logit_c / d embedding for every class: (N or 1, classes, features)."""
+    masks: dict[str, Any] = {}
+    x = embedding
+    for layer in head_layers(model):
+        x = layer(x, training=False)
+        if isinstance(layer, keras.layers.ReLU):
+            masks[layer.name] = ops.cast(x > 0, "float32")
+    gradient = ops.ones((1, 1, 1))
+    first = True
+    for layer in reversed(head_layers(model)):
+        if isinstance(layer, keras.layers.Dense):
+            kernel = ops.convert_to_tensor(layer.kernel)
+            gradient = ops.transpose(kernel)[None] if first else ops.matmul(gradient, ops.transpose(kernel))
+            first = False
+        elif isinstance(layer, keras.layers.BatchNormalization):
+            gradient = gradient * (layer.gamma / ops.sqrt(layer.moving_variance + layer.epsilon))
+        elif isinstance(layer, keras.layers.ReLU):
+            gradient = gradient * masks[layer.name][:, None, :]
+        elif not isinstance(layer, keras.layers.Dropout):
+            raise ValueError(f"no gradient formula for a {type(layer).__name__} in the head")
+    return gradient
+
+
+def served_outputs(model: keras.Model, images: Any, *, multi_label: bool) -> tuple[Any, Any, Any]:
+    """probabilities (N, C), activation maps (N, C, h, w) >= 0, embedding (N, D) of uint8 (N, H, W, 3)."""
+    body = keras.Model(model.input, [model.get_layer(FEATURES).output, model.get_layer(EMBEDDING).output])
+    features, embedding = body(images, training=False)
+    logits = embedding
+    for layer in head_layers(model):
+        logits = layer(logits, training=False)
+    probabilities = ops.sigmoid(logits) if multi_label else ops.softmax(logits)
+    rows, columns = features.shape[1:3]
+    cells = ops.reshape(features, (-1, rows * columns, features.shape[3]))
+    maps = ops.matmul(class_gradients(model, embedding), ops.transpose(cells, (0, 2, 1))) / (rows * columns)
+    maps = ops.reshape(ops.relu(maps), (-1, model.get_layer(LOGITS).units, rows, columns))
+    return probabilities, maps, embedding
+
+
+def export_onnx(model: keras.Model, path: Path, *, multi_label: bool) -> None:
+    """Write `path` with float16 weights. Needs the TensorFlow backend of Keras.
+
+    Input `image` uint8 (N, H, W, 3); outputs `probabilities`, `activation_maps`, `embedding`.
+    """
+    import tensorflow as tf
+    import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    def serve(image: Any) -> dict[str, Any]:
+        outputs = served_outputs(model, image, multi_label=multi_label)
+        return {name: tf.identity(value, name=name) for name, value in zip(OUTPUTS, outputs, strict=True)}
+
+    signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name="image")
+    frozen = convert_variables_to_constants_v2(tf.function(serve).get_concrete_function(signature))
+    # A dictionary of outputs is flattened in the order of its sorted keys.
+    order = dict(zip(sorted(OUTPUTS), (tensor.name for tensor in frozen.outputs), strict=True))
+    graph, _ = tf2onnx.convert.from_graph_def(
+        frozen.graph.as_graph_def(),
+        input_names=[frozen.inputs[0].name],
+        output_names=[order[name] for name in OUTPUTS],
+        opset=OPSET,
+    )
+    renamed = rename_ends(graph, frozen.inputs[0].name, {order[name]: name for name in OUTPUTS})
+    onnx.save(halve_weights(renamed), path)
+
+
+def rename_ends(graph: onnx.ModelProto, image: str, outputs: dict[str, str]) -> onnx.ModelProto:
+    """Give the graph's input and outputs their public names."""
+    names = {image: "image", **outputs}
+    for node in graph.graph.node:
+        node.input[:] = [names.get(n, n) for n in node.input]
+        node.output[:] = [names.get(n, n) for n in node.output]
+    for value in [*graph.graph.input, *graph.graph.output]:
+        value.name = names.get(value.name, value.name)
+    return graph
+
+
+def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Store large float32 tensors as float16 with a Cast behind them; engines fold the Cast when they load."""
+    kept, casts = [], []
+    for tensor in model.graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        fits = values.dtype == np.float32 and values.size > SMALL_TENSOR and np.abs(values).max() < 6e4
+        if not fits:
+            kept.append(tensor)
+            continue
+        kept.append(numpy_helper.from_array(values.astype(np.float16), f"{tensor.name}_f16"))
+        casts.append(helper.make_node("Cast", [f"{tensor.name}_f16"], [tensor.name], to=TensorProto.FLOAT))
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(kept)
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    return model
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m ml_model.training.export MODEL.keras MODEL.onnx --single-label|--multi-label`."""
+    source, target, labels = arguments
+    model = keras.saving.load_model(source, compile=False, safe_mode=True)
+    export_onnx(model, Path(target), multi_label=labels == "--multi-label")
+    return 0
+
+
+if __name__ == "__main__":
+    if keras.backend.backend() != "tensorflow":
+        sys.exit("set KERAS_BACKEND=tensorflow: the export goes through TensorFlow's graph")
+    sys.exit(main(sys.argv[1:]))

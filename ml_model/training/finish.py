@@ -1,0 +1,109 @@
+"""After the training: export, operating point from validation, the one reading of the test split, the bundle."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from ml_model.bundle import Bundle, Manifest, file_sha256, load_bundle, write_bundle
+from ml_model.runtime import MODEL_FILE, Predictor
+from ml_model.training.backbones import build_model
+from ml_model.training.card import card_markdown, classification_report
+from ml_model.training.engine import Job
+from ml_model.training.evaluate import Evaluator, choose_operating_point, evaluate
+from ml_model.training.evidence import evidence_level
+from ml_model.training.pixels import data_fingerprint
+from ml_model.training.plots import plot_confusion, plot_curves
+
+LIBRARIES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "onnx", "tf2onnx")
+
+
+def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
+    """Write the bundle of a trained model into `job.out_dir` and return it, verified."""
+    _export(job, model)
+    provisional = write_bundle(job.out_dir, _fields(job, {}, evidence="insufficient"), [MODEL_FILE])
+    predictor = Predictor(provisional)
+    validation = Evaluator(job.task, predictor).score(job.pick("val"))
+    point = choose_operating_point(job.task, validation)
+    evaluator = Evaluator(job.task, predictor, point)
+    test = evaluate(evaluator, job.pick("test"))
+    metrics = {
+        "test": test,
+        "validation": {"count": len(validation.truth)},
+        "training": {"minutes": round(minutes, 1), "pictures": len(job.pick("train"))},
+    }
+    plot_confusion(test["confusion_matrix"], test["labels"], job.out_dir / "confusion_matrix.png")
+    plots = ["confusion_matrix.png", *plot_curves(job.out_dir, job.recipe.phases)]
+    (job.out_dir / "classification_report.txt").write_text(classification_report(test), encoding="utf-8")
+    fields = _fields(job, metrics, operating_point=point, evidence=evidence_level(test["macro_auc"]["low"]))
+    draft = Manifest(**fields, files={})
+    (job.out_dir / "card.md").write_text(card_markdown(job.task, draft), encoding="utf-8")
+    files = [MODEL_FILE, "card.md", "classification_report.txt", *plots]
+    write_bundle(job.out_dir, fields, files)
+    return load_bundle(job.out_dir, task=job.task.id, contract_sha256=job.task.contract_sha256)
+
+
+def _export(job: Job, model: keras.Model) -> None:
+    """Rebuild in float32 at the served size and convert; in a process of its own, with TensorFlow behind Keras."""
+    keras.mixed_precision.set_global_policy("float32")
+    served = build_model(
+        job.recipe.backbone,
+        classes=len(job.task.codes),
+        size_px=job.task.input.height_px,
+        weights=job.weights,
+        hidden_units=job.recipe.hidden_units,
+        dropout=job.recipe.dropout,
+    )
+    served.set_weights(model.get_weights())
+    served.save(job.out_dir / "model.keras")
+    command = [sys.executable, "-m", "ml_model.training.export", str(job.out_dir / "model.keras")]
+    command += [str(job.out_dir / MODEL_FILE), "--multi-label" if job.task.multi_label else "--single-label"]
+    subprocess.run(command, check=True, env={**os.environ, "KERAS_BACKEND": "tensorflow"})  # noqa: S603
+
+
+def _git_commit() -> str:
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    command = [git, "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
+def _fields(job: Job, metrics: dict[str, Any], **extra: Any) -> dict[str, Any]:
+    """Manifest fields of a job."""
+    created = datetime.now(UTC).strftime("%Y-%m-%d")
+    sources = sorted({s.source for s in job.samples})
+    return {
+        "task": job.task.id,
+        "contract_sha256": job.task.contract_sha256,
+        "version": f"{created.replace('-', '.')}+{file_sha256(job.out_dir / MODEL_FILE)[:8]}",
+        "classes": job.task.codes,
+        "trained_on": ", ".join(sources),
+        "licence": job.task.licence,
+        "created": created,
+        "git_commit": _git_commit(),
+        "seed": job.recipe.seed,
+        "library_versions": {name: version(name) for name in LIBRARIES},
+        "recipe": _recipe(job),
+        "data_fingerprints": {
+            source: data_fingerprint([s for s in job.samples if s.source == source]) for source in sources
+        },
+        "metrics": metrics,
+        **extra,
+    }
+
+
+def _recipe(job: Job) -> dict[str, Any]:
+    """The recipe as plain data; dataclasses all the way down."""
+    plain: dict[str, Any] = json.loads(json.dumps(job.recipe, default=vars))
+    return {**plain, "weights": Path(job.weights).name if job.weights else "none", "backend": keras.backend.backend()}

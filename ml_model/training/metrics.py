@@ -1,0 +1,126 @@
+"""Figures of merit from probabilities, with bootstrap intervals that resample whole groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import config_context
+from sklearn.metrics import roc_auc_score
+
+from ml_model.bundle import Interval
+
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Model outputs beside the truth, for N pictures; one column per class, several true ones if multi-label."""
+
+    truth: NDArray[np.bool_]  # (N, classes)
+    predicted: NDArray[np.bool_]  # (N, classes), by operating point or argmax
+    probabilities: Floats  # (N, classes)
+    groups: NDArray[np.str_]  # (N,) lesion or patient
+
+    def rows(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Scored:
+        """The same for some rows only."""
+        return Scored(self.truth[index], self.predicted[index], self.probabilities[index], self.groups[index])
+
+
+def accuracy(s: Scored) -> float:
+    """Share of pictures with every class right."""
+    return float(np.mean((s.truth == s.predicted).all(axis=1)))
+
+
+def class_auc(s: Scored, index: int) -> float:
+    """Area under the ROC curve of one class against the rest; NaN where only one side occurs."""
+    is_class = s.truth[:, index]
+    if is_class.all() or not is_class.any():
+        return float("nan")
+    return float(roc_auc_score(is_class, s.probabilities[:, index]))
+
+
+def macro_auc(s: Scored) -> float:
+    """Mean of the classes' one-against-rest AUCs, over the classes that occur; NaN where there are none."""
+    values = [auc for i in range(s.truth.shape[1]) if not np.isnan(auc := class_auc(s, i))]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def sensitivity(s: Scored, index: int) -> float:
+    """Share of the class's pictures that are called it; NaN where there are none."""
+    is_class = s.truth[:, index]
+    return float(np.mean(s.predicted[is_class, index])) if is_class.any() else float("nan")
+
+
+def specificity(s: Scored, index: int) -> float:
+    """Share of the other pictures that are not called it; NaN where there are none."""
+    other = ~s.truth[:, index]
+    return float(np.mean(~s.predicted[other, index])) if other.any() else float("nan")
+
+
+def balanced_accuracy(s: Scored) -> float:
+    """Mean of the sensitivities of the classes that occur."""
+    present = np.flatnonzero(s.truth.any(axis=0))
+    return float(np.mean([sensitivity(s, int(i)) for i in present]))
+
+
+def macro_f1(s: Scored) -> float:
+    """Mean F1 over the classes; a class neither true nor predicted counts as 0."""
+    hits = (s.truth & s.predicted).sum(axis=0)
+    total = s.truth.sum(axis=0) + s.predicted.sum(axis=0)
+    return float(np.mean(2 * hits / np.maximum(total, 1)))
+
+
+def confusion(s: Scored) -> list[list[int]]:
+    """Rows are the truth, columns the prediction (for multi-label, each true class beside each predicted one)."""
+    matrix: list[list[int]] = (s.truth.astype(int).T @ s.predicted.astype(int)).tolist()
+    return matrix
+
+
+def bootstrap(s: Scored, figure: Callable[[Scored], float], *, draws: int = 500, seed: int = 0) -> Interval:
+    """`figure` with the 2.5 and 97.5 percentiles over resampled groups."""
+    _, group_of = np.unique(s.groups, return_inverse=True)
+    members = np.split(np.argsort(group_of, kind="stable"), np.cumsum(np.bincount(group_of))[:-1])
+    rng = np.random.default_rng(seed)
+    values = []
+    with config_context(skip_parameter_validation=True, assume_finite=True):  # hundreds of draws of checked arrays
+        for _ in range(draws):
+            chosen = rng.integers(0, len(members), len(members))
+            values.append(figure(s.rows(np.concatenate([members[i] for i in chosen]))))
+    low, high = np.nanpercentile(values, [2.5, 97.5])
+    return Interval(value=round(figure(s), 4), low=round(float(low), 4), high=round(float(high), 4))
+
+
+def threshold_for_sensitivity(positive: NDArray[np.bool_], probability: Floats, target: float) -> float:
+    """Highest threshold at which at least `target` of the positives reach it. Raises ValueError without positives."""
+    if not positive.any():
+        raise ValueError("no positive samples to choose a threshold on")
+    scores = np.sort(probability[positive])[::-1]
+    needed = int(np.ceil(target * len(scores) - 1e-9))
+    return float(scores[needed - 1])
+
+
+def summarise(s: Scored, codes: Sequence[str], *, draws: int = 500) -> dict[str, object]:
+    """Every figure for one set of pictures, as plain data for the manifest."""
+    per_class = {
+        code: {
+            "count": int(s.truth[:, i].sum()),
+            "auc": bootstrap(s, lambda r, i=i: class_auc(r, i), draws=draws).model_dump(),
+            "sensitivity": bootstrap(s, lambda r, i=i: sensitivity(r, i), draws=draws).model_dump(),
+            "specificity": bootstrap(s, lambda r, i=i: specificity(r, i), draws=draws).model_dump(),
+        }
+        for i, code in enumerate(codes)
+        if s.truth[:, i].any()
+    }
+    return {
+        "count": len(s.truth),
+        "groups": len(np.unique(s.groups)),
+        "accuracy": bootstrap(s, accuracy, draws=draws).model_dump(),
+        "balanced_accuracy": bootstrap(s, balanced_accuracy, draws=draws).model_dump(),
+        "macro_f1": bootstrap(s, macro_f1, draws=draws).model_dump(),
+        "macro_auc": bootstrap(s, macro_auc, draws=draws).model_dump(),
+        "per_class": per_class,
+        "confusion_matrix": confusion(s),
+    }

@@ -1,0 +1,57 @@
+"""Decode every image once into a memory-mapped uint8 array, with the decoder that serves requests."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from ml_model.inputs.ecg import read_wfdb
+from ml_model.inputs.image import load_image
+from ml_model.spec import ImageInput
+from ml_model.training.ecg_render import render
+from ml_model.training.readers import Sample
+
+
+def data_fingerprint(samples: Sequence[Sample]) -> str:
+    """SHA-256 over file names, sizes, labels, groups and splits: the same data give the same value."""
+    digest = hashlib.sha256()
+    for s in sorted(samples, key=lambda s: str(s.path)):
+        digest.update(f"{s.path.name}|{s.path.stat().st_size}|{s.label}|{s.group}|{s.split}\n".encode())
+    return digest.hexdigest()
+
+
+def picture_bytes(sample: Sample) -> bytes:
+    """What a client would send of this sample: the file as it is, or a PNG of the page that shows an ECG record."""
+    if sample.path.suffix != ".hea":
+        return sample.path.read_bytes()
+    page = render(read_wfdb(sample.path))
+    return cv2.imencode(".png", cv2.cvtColor(page, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def decode_all(samples: Sequence[Sample], image_input: ImageInput, cache_dir: Path) -> NDArray[np.uint8]:
+    """Pixels of every sample, uint8 (N, height_px, width_px, 3), kept in `cache_dir` for the next run."""
+    size = (image_input.height_px, image_input.width_px)
+    names = "|".join(str(s.path) for s in samples)
+    key = hashlib.sha256(f"{data_fingerprint(samples)}{size}{names}".encode()).hexdigest()[:16]
+    path = cache_dir / f"pixels-{key}.npy"
+    if not path.is_file():
+        cache_dir.mkdir(parents=True, exist_ok=True)
+        partial = path.with_suffix(".partial")
+        out = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(samples), *size, 3))
+
+        def decode(index: int) -> None:
+            out[index] = load_image(picture_bytes(samples[index]), image_input).pixels
+
+        with ThreadPoolExecutor() as pool:
+            list(tqdm(pool.map(decode, range(len(samples))), total=len(samples), desc="decode", unit="img"))
+        out.flush()
+        partial.rename(path)
+    pixels: NDArray[np.uint8] = np.load(path, mmap_mode="r")
+    return pixels

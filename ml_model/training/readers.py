@@ -1,0 +1,163 @@
+"""Data set readers: a folder as its users download it -> samples with label, group and split.
+
+Four layouts are read: any folder with `split.csv` (file, label, group, split, further
+columns become attributes), HAM10000 (image folders and HAM10000_metadata.csv), PTB-XL
+(ptbxl_database.csv and WFDB records) and class folders `{train,val,test}/<label>/` or
+`<label>/`, such as the Kermany chest X-rays and BUSI.
+"""
+
+from __future__ import annotations
+
+import ast
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ml_model.spec import DatasetSpec, ImageTask
+from ml_model.training.splits import assign_splits, check_splits
+
+IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+PATIENT_IN_FILE_NAME = re.compile(r"(person\d+|(?:NORMAL2-)?IM-\d+)", re.IGNORECASE)
+PTB_XL_INDEX = "ptbxl_database.csv"
+HAM_ATTRIBUTES = ("dx_type", "age", "sex", "localization")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image file or ECG record. `codes`: the classes its label can stand for; of a multi-label task, all it has."""
+
+    path: Path
+    source: str
+    label: str
+    codes: tuple[str, ...]
+    group: str
+    split: str
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+class DatasetNotFound(Exception):
+    """The folder given by the user holds none of the task's data sets."""
+
+
+def find_root(data: Path, dataset: DatasetSpec) -> Path | None:
+    """Folder of the data set: below `data`, or `data` itself, by its name or, renamed, by what is in it."""
+    names = (dataset.folder, *dataset.also_found_as)
+    for name in names:
+        if (data / name).is_dir():
+            return data / name
+    return data if data.name in names or _looks_like(data, names, dataset) else None
+
+
+def _looks_like(root: Path, names: Sequence[str], dataset: DatasetSpec) -> bool:
+    if (root / "split.csv").is_file():
+        with (root / "split.csv").open(newline="", encoding="utf-8") as stream:
+            first = next(csv.DictReader(stream), None)
+        return first is not None and Path(first["file"]).parts[0] in names
+    if (root / PTB_XL_INDEX).is_file():
+        return dataset.folder == "ptb-xl"
+    if any(root.glob("**/HAM10000_metadata*")):
+        return dataset.folder == "HAM10000"
+    return all((root / "train" / n).is_dir() or (root / n).is_dir() for n in dataset.labels)
+
+
+def _from_split_csv(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
+    with (root / "split.csv").open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            file, label, group, split = (row.pop(key) for key in ("file", "label", "group", "split"))
+            path = root.parent / file if (root.parent / file).exists() else root / Path(*Path(file).parts[1:])
+            yield _sample(dataset, path, label, group, split, row)
+
+
+def _from_ham10000(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
+    images = {p.stem: p for p in sorted(root.rglob("*")) if p.suffix.lower() in IMAGE_SUFFIXES}
+    metadata = next(p for p in sorted(root.rglob("HAM10000_metadata*")) if p.is_file())
+    with metadata.open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            if path := images.get(row["image_id"]):
+                yield _sample(dataset, path, row["dx"], row["lesion_id"], "", {k: row[k] for k in HAM_ATTRIBUTES})
+
+
+def _from_class_folders(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
+    for path in sorted(root.rglob("*")):
+        parts = path.relative_to(root).parts
+        if path.suffix.lower() not in IMAGE_SUFFIXES or len(parts) < 2 or parts[-2] not in dataset.labels:
+            continue
+        if "_mask" in path.stem:  # lesion outlines of BUSI lie beside its pictures
+            continue
+        patient = PATIENT_IN_FILE_NAME.match(path.name)
+        group = f"{parts[-2]}-{patient.group(1).lower() if patient else path.stem}"
+        # The official validation folder of the Kermany set has 16 images: it is trained on instead.
+        split = "test" if parts[0].lower() == "test" else ""
+        yield _sample(dataset, path, parts[-2], f"test-{group}" if split else group, split, {})
+
+
+def _from_ptb_xl(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
+    """Published folds: 1-8 train, 9 validation, 10 test. A record's classes are those of its diagnostic statements."""
+    with (root / "scp_statements.csv").open(newline="", encoding="utf-8") as stream:
+        superclass = {r[""]: r["diagnostic_class"] for r in csv.DictReader(stream) if r["diagnostic"] == "1.0"}
+    with (root / PTB_XL_INDEX).open(newline="", encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            header = root / f"{row['filename_lr']}.hea"
+            found = {superclass[code] for code in ast.literal_eval(row["scp_codes"]) if code in superclass}
+            if not found or not header.is_file():
+                continue
+            codes = tuple(code for label, codes in dataset.labels.items() if label in found for code in codes)
+            fold = int(row["strat_fold"])
+            split = "train" if fold <= 8 else "val" if fold == 9 else "test"
+            attributes = {"age": row["age"], "sex": {"0": "male", "1": "female"}[row["sex"]]}
+            group = f"{dataset.name}/{row['patient_id']}"
+            yield Sample(header, dataset.name, "+".join(sorted(found)), codes, group, split, attributes)
+
+
+def _sample(dataset: DatasetSpec, path: Path, label: str, group: str, split: str, attributes: dict[str, str]) -> Sample:
+    if label not in dataset.labels:
+        known = ", ".join(dataset.labels)
+        raise DatasetNotFound(f"{path}: label {label!r} is not one of {dataset.name}'s ({known})")
+    return Sample(path, dataset.name, label, dataset.labels[label], f"{dataset.name}/{group}", split, attributes)
+
+
+def read_dataset(root: Path, dataset: DatasetSpec, seed: int) -> list[Sample]:
+    """All samples of one data set; where the set has no split of its own, groups are split 80/10/10."""
+    if (root / "split.csv").is_file():
+        samples = list(_from_split_csv(root, dataset))
+    elif (root / PTB_XL_INDEX).is_file():
+        samples = list(_from_ptb_xl(root, dataset))
+    elif any(root.rglob("HAM10000_metadata*")):
+        samples = list(_from_ham10000(root, dataset))
+    else:
+        samples = list(_from_class_folders(root, dataset))
+    if missing := [s.path for s in samples if not s.path.is_file()]:
+        raise DatasetNotFound(f"{root}: {len(missing)} files named in split.csv are missing, first {missing[0].name}")
+    return assign_splits(samples, seed)
+
+
+def read_task(data: Path, task: ImageTask, *, seed: int = 0, limit: int | None = None) -> list[Sample]:
+    """Samples of every data set of the task found in `data` (a data set's folder, or their parent).
+
+    limit: keep at most so many samples per split, spread over the classes. Raises
+    DatasetNotFound, SplitError.
+    """
+    roots = {d.name: root for d in task.datasets if (root := find_root(data, d))}
+    if not roots:
+        wanted = ", ".join(d.folder for d in task.datasets)
+        raise DatasetNotFound(f"{data}: none of {wanted} is there; see docs/training.md for the expected folders")
+    samples = [s for d in task.datasets if d.name in roots for s in read_dataset(roots[d.name], d, seed)]
+    if limit:
+        samples = _spread(samples, limit)
+    check_splits(samples, task.codes)
+    return samples
+
+
+def _spread(samples: list[Sample], limit: int) -> list[Sample]:
+    """At most `limit` samples per split, taken round robin over (source, label)."""
+    kept: list[Sample] = []
+    for split in ("train", "val", "test"):
+        queues: dict[tuple[str, str], list[Sample]] = {}
+        for sample in samples:
+            if sample.split == split:
+                queues.setdefault((sample.source, sample.label), []).append(sample)
+        depth = -(-limit // max(1, len(queues)))
+        kept += [s for queue in queues.values() for s in queue[:depth]]
+    return kept

@@ -1,0 +1,49 @@
+"""A recipe: everything about a training that is chosen before it starts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ml_model.training.augment import Augmentation
+
+BACKBONES = ("efficientnetv2b0", "efficientnetb0", "mobilenetv2", "resnet50", "densenet121", "small_cnn")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """A stretch of training at one picture size.
+
+    frozen: only the head learns, on features of the frozen backbone that are computed once.
+    learning_rate is the peak; it rises over the first 5 % of the steps and falls as a cosine.
+    """
+
+    name: str
+    epochs: int
+    size_px: int
+    learning_rate: float
+    frozen: bool = False
+    batch_size: int = 32
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Defaults suit a fine-tuning from ImageNet of some thousands of pictures."""
+
+    task: str
+    phases: tuple[Phase, ...]
+    backbone: str = "efficientnetv2b0"
+    hidden_units: tuple[int, ...] = ()
+    dropout: float = 0.3
+    loss: Literal["cross_entropy", "focal"] = "cross_entropy"
+    focal_gamma: float = 2.0
+    label_smoothing: float = 0.0
+    sampling_power: float = 0.5
+    rebalance: Literal["none", "logit_adjustment", "class_weights"] = "logit_adjustment"
+    augmentation: Augmentation = field(default_factory=Augmentation)
+    weight_decay: float = 1e-3
+    ema_momentum: float = 0.995
+    patience_epochs: int = 6
+    mixed_precision: bool = False
+    deterministic: bool = False
+    seed: int = 0

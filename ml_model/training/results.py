@@ -1,0 +1,92 @@
+"""Write the README's table of measured results from the manifests of the shipped bundles.
+
+    python -m ml_model.training.results            # `make results`
+    python -m ml_model.training.results --check    # exits 1 when the table is stale
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from ml_model.bundle import MODELS_DIR, Manifest
+from ml_model.training.card import figure, table
+
+README = Path(__file__).parents[2] / "README.md"
+START, END = "<!-- results:start -->", "<!-- results:end -->"
+
+
+def shipped() -> Iterator[Manifest]:
+    """Manifests of the bundles in ml_model/models, by task id."""
+    for path in sorted(MODELS_DIR.glob("*/manifest.json")):
+        yield Manifest.model_validate_json(path.read_bytes())
+
+
+def _image_rows(manifests: list[Manifest]) -> list[list[str]]:
+    rows = []
+    for m in manifests:
+        test = m.metrics["test"]
+        cells = [figure(test[name]) for name in ("accuracy", "balanced_accuracy", "macro_auc")]
+        rows.append([f"**{m.task}** ({m.trained_on})", str(test["count"]), *cells, m.evidence])
+        for name, group in test["by_group"].items():
+            if "," not in name and len(m.metrics["test"]["by_group"]) > 1 and name != m.trained_on:
+                cells = [figure(group.get(k)) for k in ("accuracy", "balanced_accuracy", "macro_auc")]
+                rows.append([f"{m.task}: {name}", str(group["count"]), *cells, ""])
+    return rows
+
+
+def _points(manifests: list[Manifest]) -> list[str]:
+    lines = []
+    for m in manifests:
+        point = m.operating_point
+        if point is None:
+            continue
+        row: Mapping[str, Any] = m.metrics["test"]["per_class"][point.positive]
+        lines.append(
+            f"{m.task}: `{point.positive}` is called from a probability of {point.threshold:.3f} ({point.rule}); "
+            f"on test that gives sensitivity {figure(row['sensitivity'])} and specificity {figure(row['specificity'])}."
+        )
+    return lines
+
+
+def results_markdown() -> str:
+    """The block between the README's markers."""
+    manifests = list(shipped())
+    images = [m for m in manifests if "by_group" in m.metrics.get("test", {})]
+    others = [m for m in manifests if m not in images]
+    parts = [
+        "Test splits by lesion, patient or unique symptom vector, read once; 95 % intervals by bootstrap over groups.",
+        table(["model", "n", "accuracy", "balanced accuracy", "macro AUC", "evidence"], _image_rows(images)),
+        *_points(images),
+        *(line for m in others for line in m.metrics["summary"]),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def updated(readme: str) -> str:
+    """`readme` with the block written anew. Raises ValueError where the markers are missing."""
+    if START not in readme or END not in readme:
+        raise ValueError(f"README.md lacks {START} or {END}")
+    before, rest = readme.split(START, 1)
+    return f"{before}{START}\n{results_markdown()}\n{END}{rest.split(END, 1)[1]}"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 when the table is (now) fresh."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true")
+    options = parser.parse_args(arguments)
+    old = README.read_text(encoding="utf-8")
+    new = updated(old)
+    if options.check:
+        print("README.md is fresh" if new == old else "README.md is stale: run make results")
+        return int(new != old)
+    README.write_text(new, encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

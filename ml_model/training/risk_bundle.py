@@ -1,0 +1,75 @@
+"""Trains, measures and writes the bundle of a risk task."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from ml_model.bundle import Bundle, load_bundle, write_bundle
+from ml_model.errors import MediDiagnoseError
+from ml_model.heart_risk import MODEL_FILE, model_to_json
+from ml_model.spec import RiskTask, load_task
+from ml_model.training.evidence import evidence_level
+from ml_model.training.risk_data import read_cardio, read_framingham, read_uci
+from ml_model.training.risk_evaluate import evaluate
+from ml_model.training.risk_fit import PENALTY, fit_logistic
+from ml_model.training.symptom_bundle import DATASET_DIR, manifest_fields
+from ml_model.training.symptom_data import file_fingerprint, find_folder
+
+
+def run(task_id: str, description: str, arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and train; returns the exit code."""
+    p = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--data", type=Path, default=DATASET_DIR, help="the heart_risk folder, or the folder that holds it")
+    p.add_argument("--out", type=Path, default=Path("runs") / task_id, help="where the bundle goes")
+    p.add_argument("--seed", type=int, default=0)
+    options = p.parse_args(arguments)
+    try:
+        task = load_task(task_id)
+        if not isinstance(task, RiskTask):
+            raise ValueError(f"{task_id} is not a risk task")
+        bundle = train(task, find_folder(options.data, "heart_risk"), options.out, options.seed)
+    except (MediDiagnoseError, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    print(json.dumps(bundle.manifest.metrics["test"]["ten_fold"]["seven_inputs"], indent=1))
+    print(json.dumps(bundle.manifest.metrics["test"]["leave_one_site_out"]["seven_inputs"]["pooled"], indent=1))
+    print(f"bundle in {bundle.path}")
+    return 0
+
+
+def train(task: RiskTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
+    """Cross-validate, fit on every patient, write the bundle. Nothing is tuned on the folds."""
+    began = time.monotonic()
+    table = read_uci(folder / task.datasets[0].file, task)
+    others = {
+        "framingham": read_framingham(folder / task.datasets[1].file, table.features),
+        "cardio": read_cardio(folder / task.datasets[2].file, table.features),
+    }
+    test = evaluate(task, table, others, seed)
+    model = fit_logistic(task, table)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    (out_dir / MODEL_FILE).write_text(model_to_json(model), encoding="utf-8")
+    fields = {
+        **manifest_fields(task.id, task.contract_sha256, task.licence, out_dir / MODEL_FILE, seed),
+        "library_versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
+        "classes": ("no_disease", "disease"),
+        "trained_on": task.datasets[0].name,
+        "evidence": evidence_level(test["leave_one_site_out"]["seven_inputs"]["pooled"]["auc"]["low"]),
+        "recipe": {
+            "model": "logistic, linear columns, signs constrained, missing columns by a joint Gaussian",
+            "penalty": PENALTY,
+        },
+        "data_fingerprints": {d.name: file_fingerprint(folder / d.file) for d in task.datasets},
+        "metrics": {
+            "test": test,
+            "training": {"minutes": round((time.monotonic() - began) / 60, 2), "patients": len(table.outcome)},
+        },
+    }
+    write_bundle(out_dir, fields, [MODEL_FILE])
+    return load_bundle(out_dir, task=task.id, contract_sha256=task.contract_sha256)

@@ -1,0 +1,144 @@
+"""Cross-validated figures of a risk model: discrimination, calibration, by site, by what is given, against others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.spec import RiskTask
+from ml_model.training.risk_data import RiskTable
+from ml_model.training.risk_fit import PENALTY, Predict, fit_boosting, fit_logistic, predict, shared_weights
+
+Floats = NDArray[np.float64]
+Fit = Callable[[RiskTable], Predict]
+FOLDS = 10
+BINS = 10
+RESAMPLES = 1000
+
+
+def auc(outcome: NDArray[np.bool_], score: Floats) -> float:
+    """Area under the ROC curve, ties counted half; NaN when only one outcome occurs."""
+    positive, negative = np.sort(score[outcome]), score[~outcome]
+    if not len(positive) or not len(negative):
+        return float("nan")
+    above = len(positive) - np.searchsorted(positive, negative, side="right")
+    ties = np.searchsorted(positive, negative, side="right") - np.searchsorted(positive, negative, side="left")
+    return float((above + ties / 2).sum() / (len(positive) * len(negative)))
+
+
+def calibration_error(outcome: NDArray[np.bool_], probability: Floats) -> float:
+    """Expected calibration error over ten bins of equal width."""
+    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
+    gaps = np.bincount(bins, weights=probability - outcome, minlength=BINS)
+    return float(np.abs(gaps).sum() / len(outcome))
+
+
+def figures(outcome: NDArray[np.bool_], probability: Floats) -> dict[str, Any]:
+    """AUC with its 95 % bootstrap interval (patients drawn within outcome), Brier score, calibration error."""
+    rng = np.random.default_rng(0)
+    parts = [np.flatnonzero(outcome), np.flatnonzero(~outcome)]
+    draws = (np.concatenate([rng.choice(p, len(p)) for p in parts]) for _ in range(RESAMPLES))
+    low, high = np.quantile([auc(outcome[d], probability[d]) for d in draws], (0.025, 0.975))
+    return {
+        "patients": len(outcome),
+        "with_outcome": int(outcome.sum()),
+        "auc": {
+            "value": round(auc(outcome, probability), 4),
+            "low": round(float(low), 4),
+            "high": round(float(high), 4),
+        },
+        "brier": round(float(np.mean((probability - outcome) ** 2)), 4),
+        "ece": round(calibration_error(outcome, probability), 4),
+        "mean_probability": round(float(probability.mean()), 4),
+    }
+
+
+def folds(outcome: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
+    """Fold (N,) of each patient, stratified by outcome."""
+    rng = np.random.default_rng(seed)
+    fold = np.zeros(len(outcome), np.int64)
+    for value in (False, True):
+        members = rng.permutation(np.flatnonzero(outcome == value))
+        fold[members] = np.arange(len(members)) % FOLDS
+    return fold
+
+
+def held_out(fit: Fit, table: RiskTable, group: NDArray[Any], shown: Callable[[RiskTable], RiskTable]) -> Floats:
+    """Probability (N,) of each patient by the model fitted without their group, seeing what `shown` leaves."""
+    probability = np.zeros(len(table.outcome))
+    for one in np.unique(group):
+        out = group == one
+        probability[out] = fit(table.where(~out))(shown(table.where(out)))
+    return probability
+
+
+def _logistic(task: RiskTask, penalty: float = PENALTY) -> Fit:
+    def fit(table: RiskTable) -> Predict:
+        model = fit_logistic(task, table, penalty)
+        return lambda other: predict(model, other)
+
+    return fit
+
+
+def _with_prior(task: RiskTask, other: RiskTable) -> Fit:
+    def fit(table: RiskTable) -> Predict:
+        columns = fit_logistic(task, table).columns
+        model = fit_logistic(task, table, prior=shared_weights(task, columns, other))
+        return lambda unseen: predict(model, unseen)
+
+    return fit
+
+
+def _boosting(given: tuple[str, ...]) -> Fit:
+    return lambda table: fit_boosting(table.only(given))
+
+
+def evaluate(task: RiskTask, table: RiskTable, others: dict[str, RiskTable], seed: int) -> dict[str, Any]:
+    """All figures of the manifest, for the served model and what it was compared with."""
+    every = table.features
+    seven = every[:7]
+    given = {
+        "seven_inputs": seven,
+        "all_inputs": every,
+        "without_exercise_test": ("age", "sex", "blood_pressure", "cholesterol", "chest_pain"),
+        "age_and_sex_only": ("age", "sex"),
+    }
+    fold = folds(table.outcome, seed)
+    logistic = _logistic(task)
+    tenfold = {n: held_out(logistic, table, fold, lambda t, k=k: t.only(k)) for n, k in given.items()}  # type: ignore[misc]
+    by_site = {n: held_out(logistic, table, table.site, lambda t, k=given[n]: t.only(k)) for n in list(given)[:2]}  # type: ignore[misc]
+    boosted = held_out(_boosting(seven), table, fold, lambda t: t.only(seven))
+    boosted_by_site = held_out(_boosting(seven), table, table.site, lambda t: t.only(seven))
+    priors = {n: held_out(_with_prior(task, o), table, fold, lambda t: t.only(seven)) for n, o in others.items()}
+    return {
+        "ten_fold": {n: figures(table.outcome, p) for n, p in tenfold.items()},
+        "ten_fold_by_site": _sites(table, tenfold["seven_inputs"]),
+        "ten_fold_by_sex": _sexes(table, tenfold["seven_inputs"]),
+        "leave_one_site_out": {
+            n: {"pooled": figures(table.outcome, p), "by_site": _sites(table, p)} for n, p in by_site.items()
+        },
+        "compared": {
+            "gradient_boosting_ten_fold": figures(table.outcome, boosted),
+            "gradient_boosting_leave_one_site_out": {
+                "pooled": figures(table.outcome, boosted_by_site),
+                "by_site": _sites(table, boosted_by_site),
+            },
+            **{f"weights_pulled_to_{n}_ten_fold": figures(table.outcome, p) for n, p in priors.items()},
+        },
+    }
+
+
+def _sites(table: RiskTable, probability: Floats) -> dict[str, Any]:
+    return {
+        str(site): figures(table.outcome[table.site == site], probability[table.site == site])
+        for site in np.unique(table.site)
+    }
+
+
+def _sexes(table: RiskTable, probability: Floats) -> dict[str, Any]:
+    sex = table.values[:, table.features.index("sex")]
+    named = {"female": sex == 0, "male": sex == 1}
+    return {name: figures(table.outcome[who], probability[who]) for name, who in named.items()}

@@ -1,0 +1,241 @@
+"""Trains, measures and writes the bundle of a symptom task."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ml_model.bundle import Bundle, load_bundle, write_bundle
+from ml_model.errors import MediDiagnoseError
+from ml_model.spec import SymptomTask, load_task
+from ml_model.symptom_matching import SymptomMatcher, Vocabulary, family_heads
+from ml_model.symptoms import ARRAYS_FILE, DISEASES_FILE, VOCABULARY_FILE, NaiveBayes
+from ml_model.training.evidence import evidence_level
+from ml_model.training.splits import SplitError
+from ml_model.training.symptom_data import (
+    SymptomTable,
+    file_fingerprint,
+    find_folder,
+    read_descriptions,
+    read_symptom_table,
+    read_synonyms,
+    split_symptom_table,
+)
+from ml_model.training.symptom_fit import (
+    FLOOR,
+    Lists,
+    calibrate,
+    choose_smoothing,
+    count_rows,
+    evaluate,
+    figures,
+    fit,
+    lists_of,
+)
+
+PHRASES = Path(__file__).parent / "symptom_phrases.toml"
+DATASET_DIR = Path(__file__).parents[1] / "Dataset"
+COMMONEST = 4
+TOLERANCE = 0.002
+
+
+def run(task_id: str, description: str, arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and train; returns the exit code."""
+    p = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--data", type=Path, default=DATASET_DIR, help="the symptoms folder, or the folder that holds it")
+    p.add_argument("--out", type=Path, default=Path("runs") / task_id, help="where the bundle goes")
+    p.add_argument("--seed", type=int, default=0)
+    options = p.parse_args(arguments)
+    try:
+        task = load_task(task_id)
+        if not isinstance(task, SymptomTask):
+            raise ValueError(f"{task_id} is not a symptom task")
+        bundle = train(task, find_folder(options.data, "symptoms"), options.out, options.seed)
+    except (MediDiagnoseError, SplitError, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    test = bundle.manifest.metrics["test"]
+    print(json.dumps({k: test[k] for k in ("complete_lists", "distinct_vectors")}, indent=1))
+    print(f"bundle in {bundle.path}")
+    return 0
+
+
+def train(task: SymptomTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
+    """Split, choose on validation, refit on train and validation, read the test once, write the bundle."""
+    began = time.monotonic()
+    table = read_symptom_table(folder / task.datasets[0].file)
+    split = split_symptom_table(table, seed)
+    train_lists, val, test = (lists_of(table, split == at) for at in range(3))
+    counts = count_rows(train_lists, len(table.diseases))
+    smoothing = choose_smoothing(counts, val)
+    tuned = calibrate(fit(counts, smoothing), val, np.random.default_rng(seed), TOLERANCE)
+    learned = count_rows(lists_of(table, split < 2), len(table.diseases))
+    model = replace(fit(learned, smoothing), absent_weight=tuned.absent_weight, temperature=tuned.temperature)
+    vocabulary = build_vocabulary(task, table, folder)
+    metrics = {
+        "test": _test_metrics(model, fit(learned, FLOOR), test, table, seed),
+        "matching": measure_matching(SymptomMatcher(vocabulary)),
+        "training": {"minutes": round((time.monotonic() - began) / 60, 2), "rows": int(learned.rows.sum())},
+    }
+    out_dir.mkdir(parents=True, exist_ok=True)
+    _write_files(out_dir, task, table, model, vocabulary, read_descriptions(folder / task.datasets[2].file))
+    recipe = {
+        "model": "Bernoulli naive Bayes, weight of unmentioned symptoms and temperature by number of symptoms",
+        "smoothing": vars(smoothing),
+        "absent_weight": [round(float(v), 3) for v in model.absent_weight],
+        "temperature": [round(float(v), 3) for v in model.temperature],
+        "tolerance": TOLERANCE,
+    }
+    low = metrics["test"]["complete_lists"]["top5"]["low"]
+    fields = {
+        **manifest_fields(task.id, task.contract_sha256, task.licence, out_dir / ARRAYS_FILE, seed),
+        "classes": table.diseases,
+        "trained_on": task.datasets[0].name,
+        "evidence": evidence_level(low),
+        "recipe": recipe,
+        "data_fingerprints": {d.name: file_fingerprint(folder / d.file) for d in task.datasets},
+        "metrics": metrics,
+    }
+    write_bundle(out_dir, fields, [ARRAYS_FILE, VOCABULARY_FILE, DISEASES_FILE])
+    return load_bundle(out_dir, task=task.id, contract_sha256=task.contract_sha256)
+
+
+def manifest_fields(task_id: str, contract: str, licence: str, weights: Path, seed: int) -> dict[str, Any]:
+    """The manifest fields that say where a tabular bundle comes from."""
+    git = shutil.which("git")
+    commit = ""
+    if git:
+        command = [git, "-C", str(Path(__file__).parent), "rev-parse", "--verify", "HEAD"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+        commit = done.stdout.strip() if done.returncode == 0 else ""
+    created = datetime.now(UTC).strftime("%Y-%m-%d")
+    return {
+        "task": task_id,
+        "contract_sha256": contract,
+        "version": f"{created.replace('-', '.')}+{file_fingerprint(weights)[:8]}",
+        "licence": licence,
+        "created": created,
+        "git_commit": commit or "unknown",
+        "seed": seed,
+        "library_versions": {"numpy": version("numpy"), "rapidfuzz": version("rapidfuzz")},
+    }
+
+
+def _test_metrics(model: NaiveBayes, floor: NaiveBayes, test: Lists, table: SymptomTable, seed: int) -> dict[str, Any]:
+    """The one reading of the test split, for the model and for plain naive Bayes on the same lists."""
+    measured = len(set(test.disease.tolist()))
+    plain = figures(floor.probabilities(test.present), test)
+    return {
+        **evaluate(model, test, np.random.default_rng(seed + 1)),
+        "plain_naive_bayes": plain,
+        "diseases_measured": measured,
+        "diseases_not_measured": len(table.diseases) - measured,
+        "symptoms_without_data": table.never_present,
+        "diseases_without_data": table.without_rows,
+    }
+
+
+def build_vocabulary(task: SymptomTask, table: SymptomTable, folder: Path) -> Vocabulary:
+    """Names of the data, aliases of the task file, trusted synonyms. Raises ValueError for an alias of nothing."""
+    language = task.language
+    named = {*language.aliases, *(s for flag in task.red_flags for s in flag.symptoms)}
+    if unknown := sorted(named - set(table.symptoms)):
+        raise ValueError(f"{task.id}.toml names symptoms that the data do not have: {', '.join(unknown)}")
+    filler = frozenset(language.filler_words)
+    aliases = {name: tuple(sorted(words)) for name, words in language.aliases.items()}
+    synonyms = read_synonyms(
+        folder / task.datasets[1].file, table.symptoms, aliases, filler, family_heads(language.families)
+    )
+    return Vocabulary(table.symptoms, aliases, synonyms, filler, frozenset(language.negations), language.families)
+
+
+def measure_matching(matcher: SymptomMatcher) -> dict[str, Any]:
+    """Share of the phrase set that is read as meant, read as something else, and of nonsense that is matched."""
+    phrases = tomllib.loads(PHRASES.read_text(encoding="utf-8"))
+    read = {given: matcher.match([given]) for given in phrases["meant"]}
+    right = [g for g, name in phrases["meant"].items() if read[g].names == (name,)]
+    wrong = [g for g in read if read[g].names and g not in right]
+    suggested = [
+        g for g, name in phrases["meant"].items() if not read[g].names and name in read[g].unrecognised[0].suggestions
+    ]
+    nonsense = phrases["nonsense"]["phrases"]
+    matched = [g for g in nonsense if matcher.match([g]).names]
+    return {
+        "phrases": len(read),
+        "right": round(len(right) / len(read), 4),
+        "other_symptom": round(len(wrong) / len(read), 4),
+        "suggested_only": round(len(suggested) / len(read), 4),
+        "nonsense_phrases": len(nonsense),
+        "nonsense_matched": round(len(matched) / len(nonsense), 4),
+        "not_right": sorted(set(read) - set(right)),
+        "nonsense_that_matched": matched,
+    }
+
+
+def _write_files(
+    out_dir: Path,
+    task: SymptomTask,
+    table: SymptomTable,
+    model: NaiveBayes,
+    vocabulary: Vocabulary,
+    descriptions: dict[str, str],
+) -> None:
+    np.savez_compressed(out_dir / ARRAYS_FILE, **vars(model))
+    words = {
+        "names": vocabulary.names,
+        "aliases": vocabulary.aliases,
+        "synonyms": vocabulary.synonyms,
+        "filler_words": sorted(vocabulary.filler_words),
+        "negations": sorted(vocabulary.negations),
+        "families": vocabulary.families,
+    }
+    content = {
+        "min_plausible_mass": task.min_plausible_mass,
+        "diseases": disease_records(task, table, model, descriptions),
+    }
+    for name, value in ((VOCABULARY_FILE, words), (DISEASES_FILE, content)):
+        (out_dir / name).write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def disease_records(
+    task: SymptomTask, table: SymptomTable, model: NaiveBayes, descriptions: dict[str, str]
+) -> list[dict[str, Any]]:
+    """Name, texts and limits of age and sex of each disease, in output order.
+
+    Raises ValueError when the task file names a disease or a description that does not exist.
+    """
+    rules = {d: rule for rule in task.demographics for d in rule.diseases}
+    known = {c.disease: c for c in task.conditions}
+    if unknown := sorted({*rules, *known} - set(table.diseases)):
+        raise ValueError(f"{task.id}.toml names diseases that the data do not have: {', '.join(unknown)}")
+    if unknown := sorted({c.described_as for c in task.conditions} - set(descriptions)):
+        raise ValueError(f"{task.id}.toml names descriptions that the data do not have: {', '.join(unknown)}")
+    records = []
+    for at, disease in enumerate(table.diseases):
+        commonest = [table.symptoms[i] for i in np.argsort(-model.log_present[at], kind="stable")[:COMMONEST]]
+        made = task.description_template.format(disease=disease, symptoms=", ".join(commonest))
+        text, rule = known.get(disease), rules.get(disease)
+        records.append(
+            {
+                "name": disease,
+                "description": descriptions[text.described_as] if text else made,
+                "precautions": text.precautions if text else task.general_precautions,
+                "sex": rule.sex if rule else None,
+                "min_age_years": rule.min_age_years if rule else None,
+                "max_age_years": rule.max_age_years if rule else None,
+            }
+        )
+    return records

@@ -1,0 +1,213 @@
+"""Fits and calibrates the naive Bayes of symptoms; every choice is made on validation lists."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.symptoms import NaiveBayes
+from ml_model.training.symptom_data import SymptomTable
+
+Floats = NDArray[np.float32]
+MAX_COUNT = 12
+CUT_COUNTS = (1, 2, 3, 4, 5)
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
+TEMPERATURES = tuple(np.round(np.geomspace(0.7, 2.5, 14), 3))
+CALIBRATION_BINS = 15
+RESAMPLES = 500
+MIN_LISTS = 50
+CALIBRATION_LISTS = 4000
+
+
+@dataclass(frozen=True)
+class Smoothing:
+    """Pseudo-counts. `never` for a symptom unseen in a disease, `even` rows in which a seen one is present half
+    the time (which steadies rare diseases), and the power to which the class frequencies are raised."""
+
+    never: float
+    even: float
+    prior_power: float
+
+
+GRID = tuple(Smoothing(*v) for v in product((0.003, 0.01), (0.0, 5.0, 20.0), (1.0, 0.8, 0.6)))
+FLOOR = Smoothing(never=0.01, even=0.0, prior_power=1.0)
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Lists of symptoms (N, S) with their disease, and the symptom vector each was made from."""
+
+    present: Floats
+    disease: NDArray[np.int64]
+    group: NDArray[np.int64]
+
+    @property
+    def count(self) -> NDArray[np.int64]:
+        """Symptoms per list (N,), at most MAX_COUNT."""
+        count: NDArray[np.int64] = np.minimum(self.present.sum(axis=1), MAX_COUNT).astype(np.int64)
+        return count
+
+    def where(self, keep: NDArray[Any]) -> Lists:
+        """The lists of a mask or an index."""
+        return Lists(self.present[keep], self.disease[keep], self.group[keep])
+
+
+def lists_of(table: SymptomTable, rows: NDArray[np.bool_]) -> Lists:
+    """Complete lists: the rows as they are."""
+    return Lists(table.present[rows].astype(np.float32), table.disease[rows], table.group[rows])
+
+
+def cut_short(lists: Lists, count: int, rng: np.random.Generator) -> Lists:
+    """`count` symptoms drawn at random of every list that has more."""
+    longer = lists.where(np.asarray(lists.present.sum(axis=1) > count))
+    draw = rng.random(longer.present.shape, np.float32) * longer.present
+    cut = -np.partition(-draw, count - 1, axis=1)[:, count - 1 : count]
+    return Lists((draw >= cut).astype(np.float32), longer.disease, longer.group)
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows per disease (C,) and, of those, rows with each symptom (C, S): all that naive Bayes needs."""
+
+    rows: NDArray[np.float64]
+    seen: NDArray[np.float64]
+
+
+def count_rows(lists: Lists, diseases: int) -> Counts:
+    """Sufficient statistics of complete lists."""
+    seen = np.stack([lists.present[lists.disease == d].sum(axis=0) for d in range(diseases)])
+    return Counts(np.bincount(lists.disease, minlength=diseases).astype(np.float64), seen.astype(np.float64))
+
+
+def fit(counts: Counts, smoothing: Smoothing) -> NaiveBayes:
+    """Closed-form naive Bayes, uncalibrated (w = 1, T = 1)."""
+    rows, seen = counts.rows, counts.seen
+    even = np.where(seen > 0, smoothing.even, 0.0)
+    chance = (seen + even / 2 + smoothing.never) / (rows[:, None] + even + 2 * smoothing.never)
+    prior = smoothing.prior_power * np.log(rows / rows.sum())
+    return NaiveBayes(
+        log_present=np.log(chance).astype(np.float32),
+        log_absent=np.log1p(-chance).astype(np.float32),
+        log_prior=(prior - np.log(np.exp(prior).sum())).astype(np.float32),
+        absent_weight=np.ones(MAX_COUNT + 1, np.float32),
+        temperature=np.ones(MAX_COUNT + 1, np.float32),
+    )
+
+
+def log_loss(scores: Floats, disease: NDArray[np.int64], temperature: float) -> Floats:
+    """Negative log probability (N,) of the true disease."""
+    scaled = scores / np.float32(temperature)
+    top = scaled.max(axis=1)
+    loss: Floats = top + np.log(np.exp(scaled - top[:, None]).sum(axis=1)) - scaled[np.arange(len(disease)), disease]
+    return loss
+
+
+def choose_smoothing(counts: Counts, val: Lists) -> Smoothing:
+    """The smoothing with the most correct first places on complete validation lists."""
+    ones = np.ones(len(val.disease), np.float32)
+
+    def first_places(smoothing: Smoothing) -> float:
+        scores = fit(counts, smoothing).log_scores(val.present, ones)
+        return float((scores.argmax(axis=1) == val.disease).mean())
+
+    return max(GRID, key=first_places)
+
+
+def calibrate(model: NaiveBayes, val: Lists, rng: np.random.Generator, tolerance: float) -> NaiveBayes:
+    """Choose w(k) and T(k) for each number k of symptoms.
+
+    Half of the lists are thought complete and half cut short to one to five symptoms. w(k) has the least
+    log loss on that mixture among the weights that lose at most `tolerance` of the first places on
+    complete lists of k (for one and two symptoms, where lists are hardly ever complete, among all).
+    """
+    weights, temperatures = [1.0], [1.0]
+    for k in range(1, MAX_COUNT + 1):
+        alike = val.count == k
+        whole = val.where(alike if alike.sum() >= MIN_LISTS else val.count >= k - 1)
+        parts = [_sample(whole, 1.0, rng)]
+        if k in CUT_COUNTS:
+            parts.append(_sample(cut_short(val, k, rng), 1 / len(CUT_COUNTS), rng))
+        weight, temperature = _choose(model, parts, np.inf if k <= 2 else tolerance, k in CUT_COUNTS)
+        weights.append(weight)
+        temperatures.append(temperature)
+    return replace(model, absent_weight=np.array(weights, np.float32), temperature=np.array(temperatures, np.float32))
+
+
+def _sample(lists: Lists, share: float, rng: np.random.Generator) -> tuple[Lists, float]:
+    """At most CALIBRATION_LISTS of the lists, each standing for so many of a population with this share of them."""
+    kept = rng.permutation(len(lists.disease))[:CALIBRATION_LISTS]
+    return lists.where(kept), share * len(lists.disease) / max(1, len(kept))
+
+
+def _choose(model: NaiveBayes, parts: list[tuple[Lists, float]], tolerance: float, free: bool) -> tuple[float, float]:
+    """Weight and temperature with the least log loss over (lists, share); the first are the complete lists."""
+    fewest_right, best = 0.0, (np.inf, 1.0, 1.0)
+    for weight in WEIGHTS if free else (1.0,):
+        scored = [(model.log_scores(p.present, np.full(len(p.disease), weight, np.float32)), p, s) for p, s in parts]
+        right = float((scored[0][0].argmax(axis=1) == parts[0][0].disease).mean())
+        fewest_right = fewest_right or right - tolerance
+        if right < fewest_right:
+            continue
+        for t in TEMPERATURES:
+            loss = sum(share * float(log_loss(scores, p.disease, t).sum()) for scores, p, share in scored)
+            best = min(best, (loss, weight, float(t)))
+    return best[1], best[2]
+
+
+def figures(probabilities: Floats, lists: Lists) -> dict[str, Any]:
+    """Top-1 and top-5 with 95 % intervals (bootstrap by symptom vector), expected calibration error, log loss."""
+    best = np.argpartition(-probabilities, 5, axis=1)[:, :5]
+    chosen = probabilities.argmax(axis=1)
+    top1 = chosen == lists.disease
+    top5 = (best == lists.disease[:, None]).any(axis=1)
+    true = probabilities[np.arange(len(lists.disease)), lists.disease]
+    return {
+        "lists": len(lists.disease),
+        "vectors": len(np.unique(lists.group)),
+        "top1": interval(top1, lists.group),
+        "top5": interval(top5, lists.group),
+        "ece": round(calibration_error(probabilities.max(axis=1), top1), 4),
+        "mean_confidence": round(float(probabilities.max(axis=1).mean()), 4),
+        "log_loss": round(float(-np.log(np.maximum(true, 1e-12)).mean()), 4),
+    }
+
+
+def interval(values: NDArray[Any], group: NDArray[np.int64]) -> dict[str, float]:
+    """Mean with its 95 % bootstrap interval, whole groups drawn."""
+    numbered = np.unique(group, return_inverse=True)[1]
+    totals, sizes = np.bincount(numbered, weights=values.astype(float)), np.bincount(numbered)
+    rng = np.random.default_rng(0)
+    draws = (rng.integers(len(sizes), size=len(sizes)) for _ in range(RESAMPLES))
+    means = [totals[d].sum() / sizes[d].sum() for d in draws]
+    low, high = np.quantile(means, (0.025, 0.975))
+    return {"value": round(float(values.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
+
+
+def calibration_error(confidence: NDArray[Any], right: NDArray[Any]) -> float:
+    """Expected calibration error, 15 bins of equal width."""
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    gaps = np.bincount(bins, weights=confidence - right, minlength=CALIBRATION_BINS)
+    return float(np.abs(gaps).sum() / len(right))
+
+
+def evaluate(model: NaiveBayes, test: Lists, rng: np.random.Generator) -> dict[str, Any]:
+    """Figures on complete lists (as rows, and each vector once) and on lists cut short to 1..5 symptoms."""
+    first_of_vector = np.unique(test.group, return_index=True)[1]
+    once = test.where(first_of_vector)
+    report: dict[str, Any] = {
+        "complete_lists": figures(model.probabilities(test.present), test),
+        "distinct_vectors": figures(model.probabilities(once.present), once),
+        "by_symptoms_given": {},
+    }
+    for count in CUT_COUNTS:
+        cut = cut_short(test, count, rng)
+        whole = test.where(test.count == count)
+        report["by_symptoms_given"][str(count)] = {
+            "cut_short": figures(model.probabilities(cut.present), cut),
+            "complete": figures(model.probabilities(whole.present), whole) if len(whole.disease) else None,
+        }
+    return report

@@ -1,0 +1,87 @@
+"""The exported graph: what Keras computes, with the maps that automatic differentiation gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_model.bundle import Bundle, Manifest
+from ml_model.runtime import Predictor
+
+SIZE_PX = 48
+CLASSES = 3
+
+
+def wrap(path: Path) -> Bundle:
+    """A bundle around a model.onnx, as far as the Predictor looks."""
+    fields = dict.fromkeys(("task", "contract_sha256", "version", "trained_on", "licence", "evidence"), "x")
+    manifest = Manifest(
+        **fields, classes=tuple("abc"), created="x", git_commit="x", seed=0, library_versions={}, recipe={},
+        data_fingerprints={}, metrics={}, files={"model.onnx": "x"},
+    )  # fmt: skip
+    return Bundle(path, manifest, "x")
+
+
+@pytest.fixture(scope="module")
+def trained():  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """A model whose batch norms and biases are not the identity."""
+    import keras
+
+    from ml_model.training.backbones import build_model
+
+    keras.utils.set_random_seed(0)
+    model = build_model("small_cnn", classes=CLASSES, size_px=SIZE_PX, hidden_units=(16, 8))
+    rng = np.random.default_rng(0)
+    weights = [w + rng.uniform(0.05, 0.3, w.shape) if w.ndim == 1 else w for w in model.get_weights()]
+    model.set_weights(weights)
+    return model
+
+
+def gradient_tape_maps(model, pictures):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """Grad-CAM by its definition: gradient of each logit at the feature maps, averaged over their cells."""
+    import keras
+    import tensorflow as tf
+
+    from ml_model.training.backbones import FEATURES
+    from ml_model.training.export import head_layers
+
+    features = tf.Variable(keras.Model(model.input, model.get_layer(FEATURES).output)(pictures))
+    maps = []
+    for c in range(CLASSES):
+        with tf.GradientTape() as tape:
+            x = tf.reduce_mean(features, (1, 2))
+            for layer in head_layers(model):
+                x = layer(x, training=False)
+            score = x[:, c]
+        weights = tf.reduce_mean(tape.gradient(score, features), (1, 2))
+        maps.append(tf.nn.relu(tf.einsum("nhwd,nd->nhw", features, weights)).numpy())
+    return np.stack(maps, axis=1)
+
+
+@pytest.mark.parametrize("multi_label", [False, True])
+def test_export_equals_keras_on_both_engines(trained, tmp_path: Path, multi_label: bool) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    from ml_model.training.export import export_onnx, served_outputs
+
+    export_onnx(trained, tmp_path / "model.onnx", multi_label=multi_label)
+    pictures = np.random.default_rng(1).integers(0, 256, (3, SIZE_PX, SIZE_PX, 3), dtype=np.uint8)
+    expected = [np.asarray(x) for x in served_outputs(trained, pictures, multi_label=multi_label)]
+    assert np.abs(expected[1] - gradient_tape_maps(trained, pictures)).max() < 1e-6 * expected[1].max()
+    for engine in ("openvino", "onnxruntime"):
+        got = Predictor(wrap(tmp_path), engine=engine).predict(pictures)
+        for name, value in zip(("probabilities", "activation_maps", "embedding"), expected, strict=True):
+            # float16 weights: equal to three digits, not to the last bit
+            assert np.abs(getattr(got, name) - value).max() < 3e-3 * np.abs(value).max(), (engine, name)
+
+
+def test_weights_are_stored_in_half_the_bytes(trained, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    import onnx
+    from onnx import TensorProto
+
+    from ml_model.training.export import export_onnx
+
+    export_onnx(trained, tmp_path / "model.onnx", multi_label=False)
+    tensors = onnx.load(tmp_path / "model.onnx").graph.initializer
+    large = {t.data_type for t in tensors if np.prod(t.dims) > 1024}
+    assert large == {TensorProto.FLOAT16}

@@ -1,0 +1,126 @@
+"""A user's path through training: folder of pictures -> one command -> a bundle that answers; resumed after a kill."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ml_model.bundle import Bundle, load_bundle
+from ml_model.inputs.image import load_image
+from ml_model.runtime import Predictor
+from ml_model.spec import ImageTask, load_task
+
+ROOT = Path(__file__).parents[1]
+LEVELS = {"NORMAL": 70, "PNEUMONIA": 180}
+
+
+def film(label: str, seed: int) -> Image.Image:
+    """Noise around a level that gives the label away: learnable in a few steps."""
+    noise = np.random.default_rng(seed).normal(LEVELS[label], 25, (64, 64))
+    return Image.fromarray(noise.clip(0, 255).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("Dataset")
+    for label, prefix in (("NORMAL", "IM-{:04}-0001"), ("PNEUMONIA", "person{}_bacteria_1")):
+        for split, count in (("train", 60), ("test", 12)):
+            for n in range(count):
+                path = folder / "chest_xray" / split / label / f"{prefix.format(n)}.jpeg"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                film(label, n + (1000 if split == "test" else 0)).save(path, quality=90)
+    return folder
+
+
+def command(data: Path, out: Path, *extra: str) -> list[str]:
+    script = [sys.executable, str(ROOT / "ml_model/image_classification.py"), "--task", "xray"]
+    small = ["--backbone", "small_cnn", "--weights", "none", "--size", "32", "--batch", "16", "--epochs", "4"]
+    return [*script, *small, "--data", str(data), "--out", str(out), *extra]
+
+
+def epochs_logged(out: Path) -> list[int]:
+    log = out / "log-full-resolution.csv"
+    if not log.is_file():
+        return []
+    with log.open(newline="") as stream:
+        return [int(row["epoch"]) for row in csv.DictReader(stream)]
+
+
+def xray() -> ImageTask:
+    task = load_task("xray")
+    assert isinstance(task, ImageTask)
+    return task
+
+
+@pytest.fixture(scope="module")
+def bundle(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """Trained in two sittings: killed after its second epoch, then resumed."""
+    out = tmp_path_factory.mktemp("runs") / "xray"
+    first = subprocess.Popen(command(data, out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while len(epochs_logged(out)) < 2 and time.monotonic() < deadline and first.poll() is None:
+        time.sleep(0.05)
+    first.kill()
+    first.wait()
+    before = epochs_logged(out)
+    assert len(before) in (2, 3)
+    resumed = subprocess.run(command(data, out, "--resume"), capture_output=True, text=True, check=False)
+    assert resumed.returncode == 0, resumed.stderr[-2000:]
+    assert epochs_logged(out) == [0, 1, 2, 3]
+    return load_bundle(out, task="xray", contract_sha256=xray().contract_sha256)
+
+
+def test_the_bundle_says_what_it_was_made_from(bundle: Bundle) -> None:
+    manifest = bundle.manifest
+    assert manifest.classes == xray().codes
+    assert manifest.recipe["backbone"] == "small_cnn"
+    assert manifest.metrics["test"]["count"] == 24
+    assert set(manifest.metrics["test"]["variants"]) == {"jpeg_75", "jpeg_95", "png", "twice_the_size"}
+    assert manifest.metrics["test"]["macro_auc"]["value"] > 0.95
+    assert manifest.operating_point is not None
+    assert manifest.operating_point.validation_sensitivity >= 0.95
+    names = {"model.onnx", "card.md", "classification_report.txt", "confusion_matrix.png", "training_curves.png"}
+    assert set(manifest.files) == names
+    card = (bundle.path / "card.md").read_text()
+    assert f"{manifest.metrics['test']['accuracy']['value']:.3f}" in card
+
+
+def test_the_bundle_answers(bundle: Bundle) -> None:
+    predictor = Predictor(bundle)
+    for label, column in (("NORMAL", 0), ("PNEUMONIA", 1)):
+        stream = io.BytesIO()
+        film(label, 5000).save(stream, "PNG")
+        pixels = load_image(stream.getvalue(), xray().input).pixels
+        prediction = predictor.predict(pixels[None])
+        assert prediction.probabilities[0, xray().codes.index(("normal", "pneumonia")[column])] > 0.5
+        assert prediction.probabilities.sum() == pytest.approx(1, abs=1e-5)
+        assert prediction.activation_maps.shape[:2] == (1, 2)
+
+
+def test_a_folder_without_the_data_set_is_said(tmp_path: Path) -> None:
+    done = subprocess.run(command(tmp_path, tmp_path / "out"), capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"error: {tmp_path}: none of " in done.stderr
+    assert "docs/training.md" in done.stderr
+
+
+def test_an_unknown_task_is_said() -> None:
+    script = [sys.executable, str(ROOT / "ml_model/image_classification.py"), "--task", "foot"]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr.strip() == "error: no recipe 'foot'; choose one of skin, xray"
+
+
+def test_asked_without_options_it_asks(tmp_path: Path) -> None:
+    script = [sys.executable, str(ROOT / "ml_model/image_classification.py")]
+    done = subprocess.run(script, input=f"2\n{tmp_path}\n", capture_output=True, text=True, check=False)
+    assert done.stdout.startswith("Which model? 1 skin, 2 pneumonia: ")
+    assert f"error: {tmp_path}: none of " in done.stderr
