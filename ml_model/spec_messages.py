@@ -19,7 +19,16 @@ def explain(error: ValidationError, content: Mapping[str, Any], field_names: Col
     content: the file as read, to name a class by its code and not by its number.
     field_names: every key that some table of a task file knows, to suggest the right spelling.
     """
-    return " | ".join(_one(details, content, field_names) for details in error.errors())
+    found = error.errors()
+    return " | ".join(_one(details, content, field_names) for details in found if not _follows(details, found))
+
+
+def _follows(details: ErrorDetails, found: Sequence[ErrorDetails]) -> bool:
+    """A list counts as too short also when its entries are faulty; then only these are worth telling."""
+    path = details["loc"]
+    return details["type"] == "too_short" and any(
+        len(other["loc"]) > len(path) and other["loc"][: len(path)] == path for other in found
+    )
 
 
 def _one(details: ErrorDetails, content: Mapping[str, Any], field_names: Collection[str]) -> str:

@@ -1,0 +1,99 @@
+"""From probabilities to a diagnosis: pure, no model and no files, the task's texts and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.bundle import OperatingPoint
+from ml_model.spec import ClassSpec, ImageTask, Recommendation, Severity
+
+# A label of a multi-label task is called present from here on; such tasks have no tuned thresholds.
+PRESENT_FROM = 0.5
+# Room for rounding in an engine's softmax: float32 errs by 1e-6, bfloat16 by a few thousandths.
+SUM_TOLERANCE = 1e-2
+_GRAVITY: dict[Severity, int] = {"healthy": 0, "low": 1, "moderate": 2, "high": 3, "critical": 4}
+
+
+@dataclass(frozen=True)
+class RankedClass:
+    """One class with its probability, 0-1. `class_id` is its place in the model's output."""
+
+    class_id: int
+    spec: ClassSpec
+    probability: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What the probabilities mean for the task.
+
+    `confidence` is the probability of `predicted`; with an operating point it may be below 0.5.
+    `ranking` has every class, most probable first. `positives` are the codes called present:
+    the predicted class alone, or in a multi-label task all those that reach 0.5, in output order.
+    """
+
+    class_id: int
+    predicted: ClassSpec
+    confidence: float
+    ranking: tuple[RankedClass, ...]
+    recommendation: Recommendation
+    positives: tuple[str, ...]
+
+
+def interpret(task: ImageTask, probabilities: NDArray[np.float32], operating_point: OperatingPoint | None) -> Diagnosis:
+    """Diagnosis from one picture's probabilities, (classes,), 0-1, in the task's output order.
+
+    Without an operating point the most probable class is predicted. With one, its positive
+    class is predicted from the threshold on, and below it the most probable of the others.
+    Equal probabilities go to the graver class, then to the earlier one. Raises ValueError when
+    the numbers are no probabilities for this task or the operating point belongs to another.
+    """
+    _check(task, probabilities)
+    ranking = tuple(sorted(_ranked(task, probabilities), key=_gravest_of_most_probable))
+    predicted = ranking[0] if operating_point is None else _by_threshold(task, ranking, operating_point)
+    present = (code for code, p in zip(task.codes, probabilities, strict=True) if p >= PRESENT_FROM)
+    return Diagnosis(
+        class_id=predicted.class_id,
+        predicted=predicted.spec,
+        confidence=predicted.probability,
+        ranking=ranking,
+        recommendation=task.recommendations[predicted.spec.severity],
+        positives=tuple(present) if task.multi_label else (predicted.spec.code,),
+    )
+
+
+def _ranked(task: ImageTask, probabilities: NDArray[np.float32]) -> list[RankedClass]:
+    pairs = zip(task.classes, probabilities, strict=True)
+    return [RankedClass(class_id, spec, float(p)) for class_id, (spec, p) in enumerate(pairs)]
+
+
+def _gravest_of_most_probable(ranked: RankedClass) -> tuple[float, int, int]:
+    return -ranked.probability, -_GRAVITY[ranked.spec.severity], ranked.class_id
+
+
+def _by_threshold(task: ImageTask, ranking: tuple[RankedClass, ...], point: OperatingPoint) -> RankedClass:
+    if task.multi_label or not {point.positive, point.negative} <= set(task.codes):
+        raise ValueError(
+            f"{task.id}: the operating point on {point.positive} against {point.negative} does not fit "
+            f"the classes {', '.join(task.codes)}"
+        )
+    positive = next(r for r in ranking if r.spec.code == point.positive)
+    if positive.probability >= point.threshold:
+        return positive
+    return next(r for r in ranking if r is not positive)
+
+
+def _check(task: ImageTask, probabilities: NDArray[np.float32]) -> None:
+    expected = (len(task.classes),)
+    if probabilities.shape != expected:
+        raise ValueError(f"{task.id}: probabilities of shape {probabilities.shape}, expected {expected}")
+    if not np.isfinite(probabilities).all():
+        raise ValueError(f"{task.id}: probabilities are not finite: {probabilities.tolist()}")
+    if probabilities.min() < 0 or probabilities.max() > 1:
+        raise ValueError(f"{task.id}: probabilities outside 0 to 1: {probabilities.tolist()}")
+    total = float(probabilities.sum(dtype=np.float64))
+    if not task.multi_label and abs(total - 1) > SUM_TOLERANCE:
+        raise ValueError(f"{task.id}: probabilities sum to {total:.4f}, expected 1")

@@ -1,0 +1,104 @@
+"""Test material: a tiny real ONNX model for any image task, and multipart forms."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from ml_model.bundle import Bundle, OperatingPoint, write_bundle
+from ml_model.spec import ImageTask
+
+MAP_CELLS = 7
+LOGIT_SCALE = 1 / 64
+
+
+def tiny_weights(task: ImageTask) -> NDArray[np.float32]:
+    """(3, classes): what each class makes of mean red, green and blue."""
+    return np.random.default_rng(7).normal(size=(3, len(task.classes))).astype(np.float32)
+
+
+def tiny_probabilities(task: ImageTask, pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """What the tiny model must answer for one picture (H, W, 3), in NumPy."""
+    logits = pixels.astype(np.float64).mean(axis=(0, 1)) * LOGIT_SCALE @ tiny_weights(task).astype(np.float64)
+    if task.multi_label:
+        return 1 / (1 + np.exp(-logits))
+    odds = np.exp(logits - logits.max())
+    return odds / odds.sum()
+
+
+def _tiny_graph(task: ImageTask, maps: bool) -> onnx.ModelProto:
+    height, width, classes = task.input.height_px, task.input.width_px, len(task.classes)
+    cell = [height // MAP_CELLS, width // MAP_CELLS]
+    weights = tiny_weights(task) * np.float32(LOGIT_SCALE)
+    constants = [
+        numpy_helper.from_array(np.array([1, 2], np.int64), "spatial"),
+        numpy_helper.from_array(weights, "weights"),
+        numpy_helper.from_array(np.ascontiguousarray(weights.T).reshape(classes, 3, 1, 1), "filters"),
+    ]
+    nodes = [
+        helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["pixels", "spatial"], ["embedding"], keepdims=0),
+        helper.make_node("MatMul", ["embedding", "weights"], ["logits"]),
+        helper.make_node("Sigmoid" if task.multi_label else "Softmax", ["logits"], ["probabilities"]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", classes]),
+        helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 3]),
+    ]
+    if maps:
+        nodes += [
+            helper.make_node("Transpose", ["pixels"], ["planes"], perm=[0, 3, 1, 2]),
+            helper.make_node("AveragePool", ["planes"], ["cells"], kernel_shape=cell, strides=cell),
+            helper.make_node("Conv", ["cells", "filters"], ["influence"]),
+            helper.make_node("Relu", ["influence"], ["activation_maps"]),
+        ]
+        shape = ["n", classes, height // cell[0], width // cell[1]]
+        outputs.append(helper.make_tensor_value_info("activation_maps", TensorProto.FLOAT, shape))
+    image = helper.make_tensor_value_info("image", TensorProto.UINT8, ["n", height, width, 3])
+    graph = helper.make_graph(nodes, "tiny", [image], outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model
+
+
+def write_tiny(
+    task: ImageTask, folder: Path, *, maps: bool = True, operating_point: OperatingPoint | None = None
+) -> Bundle:
+    """Write `folder/<task id>`; without `maps` the graph has no activation maps, like a converted user's model."""
+    path = folder / task.id
+    path.mkdir(parents=True)
+    onnx.save(_tiny_graph(task, maps), path / "model.onnx")
+    fields = {
+        "task": task.id,
+        "contract_sha256": task.contract_sha256,
+        "version": "0.0.1",
+        "classes": task.codes,
+        "trained_on": "nothing: fixed weights for tests",
+        "licence": "MIT",
+        "evidence": "insufficient",
+        "created": "2026-01-01T00:00:00Z",
+        "git_commit": "none",
+        "seed": 7,
+        "library_versions": {},
+        "recipe": {},
+        "data_fingerprints": {},
+        "operating_point": operating_point,
+        "metrics": {"test": {"macro_auc": {"value": 0.5, "low": 0.4, "high": 0.6}}},
+    }
+    return write_bundle(path, fields, ["model.onnx"])
+
+
+def multipart(data: bytes, file_name: str = "photo.jpg", field: str = "image") -> tuple[bytes, str]:
+    """Body and content type of a form with one file."""
+    head = f'--sep\r\nContent-Disposition: form-data; name="{field}"; filename="{file_name}"\r\n\r\n'
+    return head.encode() + data + b"\r\n--sep--\r\n", "multipart/form-data; boundary=sep"
+
+
+def upload(data: bytes, field: str = "image", file_name: str = "photo.jpg") -> dict[str, tuple[io.BytesIO, str]]:
+    """Multipart form with one file, for Flask's test client."""
+    return {field: (io.BytesIO(data), file_name)}

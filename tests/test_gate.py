@@ -1,0 +1,178 @@
+"""Quality gate: known values, what is refused with value and threshold, and real pictures that must pass."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from ml_model.errors import PoorQuality
+from ml_model.gate import MIN_BRIGHT_LEVEL, MIN_CONTRAST, check, measure_quality
+from ml_model.inputs.image import LoadedImage, load_image
+from ml_model.spec import ImageInput, ImageTask, load_image_tasks, load_task
+
+FILM = ImageInput(modality="film", height_px=224, width_px=224)
+DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
+
+
+def loaded(pixels: NDArray[np.uint8], width_px: int = 640, height_px: int = 480) -> LoadedImage:
+    return LoadedImage(pixels, width_px, height_px, "PNG")
+
+
+def flat(level: int, side_px: int = 224) -> NDArray[np.uint8]:
+    return np.full((side_px, side_px, 3), level, np.uint8)
+
+
+def noisy(level: int, deviation: float, seed: int = 0) -> NDArray[np.uint8]:
+    noise = np.random.default_rng(seed).normal(level, deviation, (224, 224, 3))
+    return np.clip(noise, 0, 255).astype(np.uint8)
+
+
+def halves(left: int, right: int) -> NDArray[np.uint8]:
+    pixels = flat(left)
+    pixels[:, 112:] = right
+    return pixels
+
+
+def test_values_of_a_picture_in_two_halves() -> None:
+    quality = measure_quality(loaded(halves(100, 140)))
+    assert quality.mean_level == pytest.approx(120)
+    assert quality.contrast == pytest.approx(20)  # half the pixels 20 above the mean, half 20 below
+    assert quality.bright_level == pytest.approx(140)
+    # The Laplacian is +40 and -40 along the two columns at the edge, and 0 in the other 222.
+    assert quality.sharpness == pytest.approx(40**2 * 2 / 224)
+    assert quality.min_side_px == 480
+
+
+def test_blurring_lowers_the_sharpness_and_keeps_the_contrast() -> None:
+    pixels = halves(60, 180)
+    small = Image.fromarray(pixels).resize((28, 28)).resize((224, 224), Image.Resampling.BICUBIC)
+    sharp, blurred = measure_quality(loaded(pixels)), measure_quality(loaded(np.asarray(small)))
+    assert blurred.sharpness < 0.1 * sharp.sharpness
+    assert blurred.contrast == pytest.approx(sharp.contrast, rel=0.05)
+
+
+def test_contrast_is_seen_in_colour_alone() -> None:
+    pixels = flat(150)
+    pixels[:, 112:] = (168, 140, 152)  # another hue of nearly the same grey level
+    grey_step = abs(float(np.array([0.299, 0.587, 0.114]) @ [18, -10, 2]))
+    quality = measure_quality(loaded(pixels))
+    assert grey_step < 0.5
+    assert quality.contrast == pytest.approx(9, abs=0.01)
+    assert check(loaded(pixels), FILM).accepted
+
+
+def test_an_accepted_picture_is_described() -> None:
+    found = check(loaded(halves(30, 200), width_px=50, height_px=900), FILM)
+    assert (found.modality, found.expected, found.accepted, found.score) == (None, "film", True, None)
+    assert found.quality.min_side_px == 50
+    assert found.quality.mean_level == pytest.approx(115)
+
+
+@pytest.mark.parametrize("level", [40, 41, 128, 254, 255])
+def test_a_flat_picture_is_blank(level: int) -> None:
+    message = (
+        "the picture is blank: its contrast (standard deviation of the levels, 0-255) is 0.00, "
+        "at least 2.5 is needed; send one that shows the subject"
+    )
+    with pytest.raises(PoorQuality, match=f"^{re.escape(message)}$"):
+        check(loaded(flat(level)), FILM)
+
+
+@pytest.mark.parametrize("level", [0, 1, 39])
+def test_a_black_picture_is_too_dark(level: int) -> None:
+    message = (
+        f"the picture is too dark: its brightest parts reach level {level}.0 of 255, "
+        "at least 40 is needed; send one with a normal exposure"
+    )
+    with pytest.raises(PoorQuality, match=f"^{re.escape(message)}$"):
+        check(loaded(flat(level)), FILM)
+
+
+def test_a_dark_picture_with_content_is_refused_for_its_darkness() -> None:
+    with pytest.raises(PoorQuality, match=r"too dark: its brightest parts reach level 30\.0"):
+        check(loaded(halves(0, 30)), FILM)
+
+
+@pytest.mark.parametrize("deviation", [1, 3, 6, 10])
+@pytest.mark.parametrize("level", [90, 200])
+def test_sensor_noise_is_no_content(level: int, deviation: float) -> None:
+    noise = noisy(level, deviation)
+    assert noise.std() > 0.9 * deviation
+    with pytest.raises(PoorQuality, match="blank"):
+        check(loaded(noise), FILM)
+
+
+def test_the_thresholds_are_where_they_say() -> None:
+    # Two halves d apart have a contrast of d / 2: 4 lies below 2.5, 6 above.
+    with pytest.raises(PoorQuality, match=r"is 2\.00, at least 2\.5"):
+        check(loaded(halves(100, 104)), FILM)
+    assert check(loaded(halves(100, 106)), FILM).quality.contrast == pytest.approx(3)
+    assert MIN_CONTRAST == 2.5
+    assert check(loaded(halves(0, 40)), FILM).quality.bright_level == MIN_BRIGHT_LEVEL == 40
+
+
+def test_one_speck_does_not_make_a_dark_picture_bright() -> None:
+    pixels = noisy(12, 4)
+    pixels[100:104, 100:104] = 255
+    with pytest.raises(PoorQuality, match="too dark"):
+        check(loaded(pixels), FILM)
+
+
+@pytest.mark.parametrize("shape", [(32, 32), (64, 96), (224, 224), (640, 512), (33, 1024)])
+def test_any_size_of_input_is_measured(shape: tuple[int, int]) -> None:
+    pixels = np.zeros((*shape, 3), np.uint8)
+    pixels[:, shape[1] // 2 :] = 200
+    quality = measure_quality(loaded(pixels))
+    assert quality.contrast == pytest.approx(100, rel=0.06)
+    assert quality.bright_level == pytest.approx(200, abs=1)
+
+
+def real_pictures(archive: str, every: int) -> list[tuple[str, bytes]]:
+    """Each n-th picture of a data set's zip file, lesion outlines left out."""
+    path = DATA / f"{archive}.zip"
+    if not path.is_file():
+        pytest.skip(f"{archive}.zip is not in {DATA}; set MEDIDIAGNOSE_DATA to the folder that has it")
+    with zipfile.ZipFile(path) as content:
+        names = sorted(n for n in content.namelist() if PurePosixPath(n).suffix == ".avif" and "_mask" not in n)
+        return [(name, content.read(name)) for name in names[::every]]
+
+
+@pytest.mark.parametrize(
+    ("archive", "task_id", "every"),
+    [
+        ("ham10000", "skin", 90),
+        ("chest_xray", "xray", 60),
+        ("adult_chest_xray", "xray", 9),
+        ("breast_ultrasound", "breast", 8),
+    ],
+)
+def test_real_pictures_pass(archive: str, task_id: str, every: int) -> None:
+    task = load_task(task_id)
+    assert isinstance(task, ImageTask)
+    pictures = real_pictures(archive, every)
+    assert len(pictures) >= 80
+    faintest, darkest = 255.0, 255.0
+    for name, data in pictures:
+        found = check(load_image(data, task.input), task.input)
+        assert found.accepted, name
+        faintest = min(faintest, found.quality.contrast)
+        darkest = min(darkest, found.quality.bright_level)
+    # Room between what is refused and anything real: the thresholds may not creep up.
+    assert faintest > 1.5 * MIN_CONTRAST
+    assert darkest > 2 * MIN_BRIGHT_LEVEL
+
+
+@pytest.mark.parametrize("task", load_image_tasks(), ids=lambda task: task.id)
+def test_a_white_page_is_refused_by_every_task(task: ImageTask) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (600, 450), "white").save(stream, "JPEG")
+    with pytest.raises(PoorQuality, match="blank"):
+        check(load_image(stream.getvalue(), task.input), task.input)
