@@ -1,0 +1,1 @@
+"""The HTTP service. It imports ml_model; ml_model never imports it."""

@@ -1,0 +1,1 @@
+"""Views, one module per resource: they translate between HTTP and the services, and decide nothing."""

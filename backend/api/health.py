@@ -1,0 +1,66 @@
+"""Is it up, is it ready, what has it counted."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+
+from flask import Response
+from flask_openapi3 import APIBlueprint, Tag
+
+from backend.schemas import HealthAnswer, StateAnswer, to_json
+from backend.services.container import Services
+from backend.services.texts import SERVICE_NAME, service_version
+
+READY_RETRY_S = 2
+
+
+def blueprint(services: Services) -> APIBlueprint:
+    """The routes for monitoring."""
+    api = APIBlueprint("health", __name__, abp_tags=[Tag(name="Service", description="health, readiness, counters")])
+    models, version = services.models, service_version()
+    # Found, not imported: TensorFlow takes seconds and serving does not need it.
+    importable = {name: importlib.util.find_spec(name) is not None for name in ("tensorflow", "PIL")}
+
+    def loaded() -> dict[str, bool]:
+        return {task.health_key: models.current(task.id) is not None for task in models.tasks.values()}
+
+    @api.get("/health", summary="What is loaded", responses={200: HealthAnswer})
+    def health() -> Response:
+        """`models` says for each task whether a trained model serves it; `problems` says why one does not."""
+        answer = HealthAnswer(
+            status="healthy",
+            service=SERVICE_NAME,
+            version=version,
+            models=loaded(),
+            problems=models.problems(),
+            demo_mode=services.config.demo_mode,
+            tensorflow=importable["tensorflow"],
+            pil=importable["PIL"],
+            uptime_s=round(time.monotonic() - services.readiness.started, 1),
+        )
+        return to_json(answer)
+
+    @api.get("/livez", summary="Is the process alive", responses={200: StateAnswer})
+    def livez() -> Response:
+        """200 as long as requests are answered at all."""
+        return to_json(StateAnswer(status="alive"))
+
+    @api.get("/readyz", summary="Is it ready for work", responses={200: StateAnswer})
+    def readyz() -> Response:
+        """503 while models load and while the server drains."""
+        draining = services.readiness.draining_since is not None
+        if models.ready and not draining:
+            return to_json(StateAnswer(status="ready", models=loaded()))
+        response = to_json(StateAnswer(status="draining" if draining else "loading", models=loaded()), 503)
+        response.headers["Retry-After"] = str(READY_RETRY_S)
+        return response
+
+    @api.get("/metrics", summary="Prometheus counters", responses={200: {"content": {"text/plain": {}}}})
+    def metrics() -> Response:
+        """Requests and answers; no label holds anything that a user sent."""
+        for task in models.tasks.values():
+            services.metrics.model_loaded.labels(task.id).set(models.current(task.id) is not None)
+        return services.metrics.text()
+
+    return api

@@ -1,0 +1,42 @@
+"""Predictions that need no picture: symptoms and risk factors."""
+
+from __future__ import annotations
+
+from flask import Response, g
+from flask_openapi3 import APIBlueprint, Tag
+
+from backend.parsing import json_object, strict
+from backend.schemas import DiseaseAnswer, DiseaseQuestion, RiskAnswer, SymptomsAnswer, to_json
+from backend.services.container import Services, request_context
+from ml_model.spec import RiskTask, SymptomTask
+
+
+def blueprint(services: Services) -> APIBlueprint:
+    """The routes that take JSON."""
+    api = APIBlueprint(
+        "predict", __name__, abp_tags=[Tag(name="Symptoms and risk", description="JSON in, an answer out")]
+    )
+
+    @api.get("/symptoms", summary="Every symptom that is understood", responses={200: SymptomsAnswer})
+    def symptoms() -> Response:
+        """Sorted by name, with the synonyms that are matched to it."""
+        return to_json(services.tabular.symptoms())
+
+    @api.post("/predict-disease", summary="Diseases that fit some symptoms", responses={200: DiseaseAnswer})
+    @strict
+    def predict_disease(body: DiseaseQuestion) -> Response:
+        """Names, synonyms and small spelling slips are matched; what is not recognised comes back with suggestions."""
+        g.task = services.tabular.task(SymptomTask).id
+        answer = services.tabular.predict_disease(body, request_context())
+        services.metrics.answers.labels(g.task, answer.demo_mode).inc()
+        return to_json(answer)
+
+    @api.post("/predict-heart", summary="Heart-disease risk from measured factors", responses={200: RiskAnswer})
+    def predict_heart() -> Response:
+        """Fields, units and ranges are those of GET /models; leave out or send null what is not known."""
+        g.task = services.tabular.task(RiskTask).id
+        answer = services.tabular.assess_risk(json_object(), request_context())
+        services.metrics.answers.labels(g.task, answer.demo_mode).inc()
+        return to_json(answer)
+
+    return api

@@ -1,0 +1,75 @@
+"""The application factory: everything is made here, from one frozen Config."""
+
+from __future__ import annotations
+
+from flask import request
+from flask_cors import CORS
+from flask_openapi3 import OpenAPI
+
+from backend.api import analyze, health, models, pages, predict
+from backend.config import Config
+from backend.errors import Draining, register_error_handlers
+from backend.openapi import api_info, build_document
+from backend.parsing import UploadRequest
+from backend.schemas import ErrorAnswer
+from backend.services.container import Services
+from backend.services.diagnosis import ImageDiagnosis
+from backend.services.heatmaps import HeatmapStore
+from backend.services.loading import ModelStore
+from backend.services.tabular import TabularDiagnosis
+from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
+from ml_model.spec import load_tasks
+
+
+class Application(OpenAPI):
+    """Flask with our request class and the services in reach of whoever runs it."""
+
+    request_class = UploadRequest
+    services: Services
+
+
+def create_app(config: Config) -> Application:
+    """The application, its models loading in the background. Raises TaskFileInvalid for a bad task file."""
+    tasks = load_tasks(config.tasks_dir)
+    logger = make_logger(config.log)
+    app = Application(
+        "backend",
+        info=api_info(),
+        doc_ui=False,
+        validation_error_model=ErrorAnswer,
+        static_folder=str(pages.FRONTEND),
+        static_url_path="/static",
+    )
+    # Werkzeug would answer a doubled slash with an HTML redirect.
+    app.url_map.merge_slashes = False
+    store = ModelStore(tasks, config, logger)
+    heatmaps = HeatmapStore()
+    services = Services(
+        config=config,
+        models=store,
+        images=ImageDiagnosis(store, heatmaps, config.demo_mode),
+        tabular=TabularDiagnosis(store, config.demo_mode),
+        heatmaps=heatmaps,
+        metrics=make_metrics(),
+        readiness=Readiness(),
+    )
+    app.services = services
+    register_telemetry(app, logger, services.metrics)
+    register_error_handlers(app)
+    _refuse_work_while_draining(app, services.readiness)
+    CORS(app, origins=list(config.cors_origins), expose_headers=["X-Request-ID", "Retry-After"], max_age=86400)
+    for make in (analyze.blueprint, predict.blueprint, health.blueprint, models.blueprint):
+        app.register_api(make(services))
+    pages.register_pages(app, build_document(app, tasks))
+    store.start()
+    return app
+
+
+def _refuse_work_while_draining(app: OpenAPI, readiness: Readiness) -> None:
+    @app.before_request
+    def refuse() -> None:
+        since = readiness.draining_since
+        # The server notes when a request's first byte came: one that was under way is finished.
+        received = request.environ.get("backend.received_at", float("inf"))
+        if since is not None and request.method == "POST" and received > since:
+            raise Draining("the server is shutting down and takes no new work; try again in a moment")

@@ -1,0 +1,89 @@
+"""The service's settings. The only module that reads the environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from ml_model.bundle import MODELS_DIR
+from ml_model.errors import MediDiagnoseError
+from ml_model.spec import TASKS_DIR
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+Engine = Literal["auto", "openvino", "onnxruntime"]
+ENGINES: tuple[Engine, ...] = ("auto", "openvino", "onnxruntime")
+TRUE_WORDS = frozenset({"1", "on", "true", "yes"})
+FALSE_WORDS = frozenset({"0", "off", "false", "no", ""})
+
+
+class ConfigError(MediDiagnoseError):
+    """A setting has a value that means nothing; the message names the setting."""
+
+    code = "config_invalid"
+
+
+def _flag(environ: Mapping[str, str], name: str, default: bool) -> bool:
+    word = environ.get(name, "on" if default else "off").strip().lower()
+    if word in TRUE_WORDS:
+        return True
+    if word in FALSE_WORDS:
+        return False
+    raise ConfigError(f"{name}={word!r}: expected on or off")
+
+
+def _whole_number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
+    text = environ.get(name, "").strip() or str(default)
+    if not text.isdecimal() or not low <= int(text) <= high:
+        raise ConfigError(f"{name}={text!r}: expected a whole number from {low} to {high}")
+    return int(text)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that can differ between two runs of the same code.
+
+    `model_dirs` are searched in order for `<task>/manifest.json`; `user_models_dir` is where
+    a user drops a Keras file. `drain_s` is how long the port stays open after SIGTERM, so
+    that a load balancer can read the 503 of /readyz before the connection is refused.
+    """
+
+    host: str = "127.0.0.1"
+    port: int = 5000
+    threads: int = 4
+    debug: bool = False
+    demo_mode: bool = True
+    allow_pickle: bool = False
+    engine: Engine = "auto"
+    log: bool = True
+    cors_origins: tuple[str, ...] = ("*",)
+    drain_s: float = 1.0
+    tasks_dir: Path = TASKS_DIR
+    model_dirs: tuple[Path, ...] = (MODELS_DIR,)
+    user_models_dir: Path = MODELS_DIR.parent
+    data_dir: Path = REPOSITORY / "data"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
+        """Read the settings that docs/api.md lists. Raises ConfigError naming the variable."""
+        env = os.environ if environ is None else environ
+        engine = env.get("ENGINE", "auto").strip() or "auto"
+        if engine not in ENGINES:
+            raise ConfigError(f"ENGINE={engine!r}: expected one of {', '.join(ENGINES)}")
+        first = (Path(env["MODEL_DIR"]),) if env.get("MODEL_DIR") else ()
+        return cls(
+            host=env.get("HOST", "").strip() or cls.host,
+            port=_whole_number(env, "PORT", cls.port, 0, 65535),
+            threads=_whole_number(env, "THREADS", cls.threads, 1, 256),
+            demo_mode=_flag(env, "DEMO_MODE", True),
+            allow_pickle=_flag(env, "ALLOW_PICKLE", False),
+            engine=engine,
+            cors_origins=tuple(o.strip() for o in env.get("CORS_ORIGINS", "*").split(",") if o.strip()),
+            drain_s=float(_whole_number(env, "DRAIN_SECONDS", 1, 0, 300)),
+            tasks_dir=Path(env.get("TASKS_DIR") or cls.tasks_dir),
+            model_dirs=(*first, MODELS_DIR),
+            user_models_dir=Path(env.get("USER_MODELS_DIR") or cls.user_models_dir),
+            data_dir=Path(env.get("DATA_DIR") or cls.data_dir),
+        )

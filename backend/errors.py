@@ -1,0 +1,152 @@
+"""Errors at the edge: which status each has, and the one JSON shape all of them take."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from typing import Any, ClassVar
+
+import structlog
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from ml_model import errors as domain
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_S = 30
+
+
+class UnknownField(domain.MediDiagnoseError):
+    """A form or JSON field that this endpoint does not read."""
+
+    code = "unknown_field"
+
+
+class InvalidJson(domain.MediDiagnoseError):
+    """The body is not JSON, or is JSON only to a lenient reader (NaN, repeated keys)."""
+
+    code = "invalid_json"
+
+
+class InvalidValue(domain.MediDiagnoseError):
+    """A value of the wrong type or outside its list; the message names field, value and range."""
+
+    code = "invalid_value"
+
+
+class NotFound(domain.MediDiagnoseError):
+    """No such task, heatmap or card; the message lists what there is."""
+
+    code = "not_found"
+
+
+class StillLoading(domain.ModelUnavailable):
+    """The model is there and will be ready in a moment."""
+
+    code = "model_loading"
+    retry_after_s: ClassVar[int] = 2
+
+
+class Draining(domain.MediDiagnoseError):
+    """The server has been told to stop and takes no new work."""
+
+    code = "draining"
+    retry_after_s: ClassVar[int] = 5
+
+
+# The one place where an error becomes a status. A subclass has its parent's unless it is named.
+STATUS: dict[type[domain.MediDiagnoseError], int] = {
+    domain.EmptyInput: 400,
+    UnknownField: 400,
+    InvalidJson: 400,
+    NotFound: 404,
+    domain.InputTooLarge: 413,
+    domain.UnsupportedFormat: 415,
+    domain.UnreadableInput: 422,
+    domain.PoorQuality: 422,
+    domain.OutOfRange: 422,
+    domain.NothingRecognised: 422,
+    InvalidValue: 422,
+    domain.ModelUnavailable: 503,
+    domain.BundleInvalid: 503,
+    Draining: 503,
+    domain.MediDiagnoseError: 500,
+}
+
+HTTP_CODES = {
+    400: "bad_request",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    413: "input_too_large",
+    415: "unsupported_format",
+}
+HTTP_MESSAGES = {
+    404: "there is nothing at this path; GET / lists the endpoints",
+    413: "the upload is larger than 32 MB; send a smaller file",
+}
+INTERNAL = "something went wrong inside the service; the log holds the cause under this request_id"
+
+
+def status_of(error: domain.MediDiagnoseError) -> int:
+    """HTTP status of a domain error."""
+    return next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+
+
+def error_body(message: str, code: str, request_id: str) -> dict[str, Any]:
+    """The error object of API.md."""
+    return {"success": False, "error": message, "code": code, "request_id": request_id}
+
+
+def error_response(status: int, code: str, message: str, headers: dict[str, str] | None = None) -> Response:
+    """The error as JSON, or as RFC 9457 problem details when the client asks for that."""
+    body = error_body(message, code, g.get("request_id", ""))
+    mimetype = "application/json"
+    if PROBLEM_JSON in request.headers.get("Accept", ""):
+        mimetype = PROBLEM_JSON
+        body |= {
+            "type": "about:blank",
+            "title": code.replace("_", " ").capitalize(),
+            "status": status,
+            "detail": message,
+        }
+    response = Response(json.dumps(body, allow_nan=False) + "\n", status=status, mimetype=mimetype)
+    response.headers.extend(headers or {})
+    g.error_code = code
+    return response
+
+
+def _on_domain_error(error: domain.MediDiagnoseError) -> Response:
+    status = status_of(error)
+    if status == 500:
+        return _on_unexpected(error)
+    headers = {}
+    if status == 503:
+        headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
+    return error_response(status, error.code, str(error), headers)
+
+
+def _on_http_error(error: HTTPException) -> Response:
+    status = error.code or 500
+    message = HTTP_MESSAGES.get(status, error.description or error.name)
+    headers = {}
+    if status == 405:
+        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+        message = f"{request.method} is not allowed here; allowed: {allowed}"
+        headers["Allow"] = allowed
+    return error_response(status, HTTP_CODES.get(status, f"http_{status}"), message, headers)
+
+
+def _on_unexpected(error: Exception) -> Response:
+    # Where, not what: an exception's message can quote the upload or a patient's value.
+    frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)[-8:]]
+    logger: structlog.typing.FilteringBoundLogger = g.logger
+    logger.error("unexpected_error", error_type=type(error).__name__, frames=frames, request_id=g.request_id)
+    return error_response(500, "internal_error", INTERNAL)
+
+
+def register_error_handlers(app: Flask) -> None:
+    """Every failure of the application leaves through one of these three."""
+    app.register_error_handler(domain.MediDiagnoseError, _on_domain_error)
+    app.register_error_handler(HTTPException, _on_http_error)
+    app.register_error_handler(Exception, _on_unexpected)

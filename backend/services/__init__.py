@@ -1,0 +1,1 @@
+"""What the views call: loading models, diagnosing, drawing heatmaps, describing models."""

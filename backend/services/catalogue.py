@@ -1,0 +1,130 @@
+"""What each task is and which model serves it, and a card written from the manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from backend.schemas import ModelDescription
+from backend.services.loading import LoadedModel, ModelStore, Task
+from backend.services.texts import DISCLAIMER
+from ml_model.spec import ImageTask, RiskTask, SymptomTask
+
+CARD_FILES = {"markdown": "card.md", "html": "card.html", "json": "card.json"}
+
+
+def endpoint_of(task: Task) -> str:
+    """Where the task is called."""
+    if isinstance(task, ImageTask):
+        return f"/analyze/{task.id}"
+    return "/predict-disease" if isinstance(task, SymptomTask) else "/predict-heart"
+
+
+def _details(task: Task, loaded: LoadedModel | None) -> dict[str, Any]:
+    if isinstance(task, ImageTask):
+        kept = {"code", "name", "type", "severity", "birads"}
+        return {
+            "multi_label": task.multi_label,
+            "input": task.input.model_dump(mode="json"),
+            "classes": tuple(c.model_dump(mode="json", include=kept, exclude_none=True) for c in task.classes),
+        }
+    if isinstance(task, RiskTask):
+        return {"fields": tuple(field.model_dump(mode="json") for field in task.features)}
+    return {"classes": tuple({"name": name} for name in loaded.bundle.manifest.classes) if loaded else ()}
+
+
+def describe(task: Task, loaded: LoadedModel | None) -> ModelDescription:
+    """One entry of GET /models."""
+    manifest = loaded.bundle.manifest if loaded else None
+    point = manifest.operating_point if manifest else None
+    return ModelDescription.model_validate(
+        {
+            "task": task.id,
+            "title": task.title,
+            "kind": task.kind,
+            "endpoint": endpoint_of(task),
+            "loaded": loaded is not None,
+            "source": loaded.source if loaded else None,
+            "version": manifest.version if manifest else None,
+            "sha256": loaded.bundle.sha256 if loaded else None,
+            "trained_on": manifest.trained_on if manifest else None,
+            "evidence": manifest.evidence if manifest else "insufficient",
+            "licence": manifest.licence if manifest else task.licence,
+            "intended_use": task.intended_use,
+            "limits_of_use": task.limits_of_use,
+            **_details(task, loaded),
+            "operating_point": point.model_dump() if point else None,
+            "metrics": manifest.metrics if manifest else {},
+        }
+    )
+
+
+def describe_all(models: ModelStore) -> tuple[ModelDescription, ...]:
+    """Every task of the registry, as it stands now."""
+    return tuple(describe(task, models.current(task.id)) for task in models.tasks.values())
+
+
+def bundled_card(loaded: LoadedModel | None, kind: str) -> Path | None:
+    """The card file of that kind in the bundle, if the manifest names one."""
+    name = CARD_FILES[kind]
+    if loaded is None or name not in loaded.bundle.manifest.files:
+        return None
+    return loaded.bundle.file(name)
+
+
+def card_json(task: Task, loaded: LoadedModel | None) -> dict[str, Any]:
+    """The card as data: the description, plus what the manifest says about training."""
+    card = describe(task, loaded).model_dump(mode="json", by_alias=True, exclude_unset=True)
+    if loaded:
+        manifest = loaded.bundle.manifest
+        card["training"] = {
+            "created": manifest.created,
+            "git_commit": manifest.git_commit,
+            "seed": manifest.seed,
+            "library_versions": manifest.library_versions,
+            "recipe": manifest.recipe,
+            "data_fingerprints": manifest.data_fingerprints,
+        }
+    card["disclaimer"] = DISCLAIMER
+    return card
+
+
+def _figure(value: object) -> str:
+    if isinstance(value, dict) and {"value", "low", "high"} <= value.keys():
+        return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _lines(name: str, value: object, depth: int = 0) -> Iterator[str]:
+    label = f"{'  ' * depth}- {name.replace('_', ' ')}"
+    if isinstance(value, dict) and not {"value", "low", "high"} <= value.keys():
+        yield f"{label}:"
+        for key, inner in value.items():
+            yield from _lines(str(key), inner, depth + 1)
+    else:
+        yield f"{label}: {_figure(value)}"
+
+
+def card_markdown(task: Task, loaded: LoadedModel | None) -> str:
+    """The card as Markdown, from the same data as `card_json`."""
+    card = card_json(task, loaded)
+    lines = [f"# {task.title}", "", f"> {DISCLAIMER}", ""]
+    if loaded is None:
+        lines += ["No trained model is loaded for this task; it answers with a marked example.", ""]
+    lines += ["## Use", "", task.intended_use, "", *(f"- {limit}" for limit in task.limits_of_use), ""]
+    lines += ["## Model", ""]
+    for key in ("task", "version", "sha256", "source", "trained_on", "evidence", "licence"):
+        lines += _lines(key, card[key])
+    if task_classes := card.get("classes"):
+        lines += ["", f"## Classes ({len(task_classes)})", ""]
+        lines += [f"- {c['name']}" + (f" (`{c['code']}`)" if "code" in c else "") for c in task_classes]
+    for title, key in (("Operating point", "operating_point"), ("Measured", "metrics"), ("Training", "training")):
+        if card.get(key):
+            lines += ["", f"## {title}", ""]
+            for name, value in card[key].items():
+                lines += _lines(name, value)
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,33 @@
+"""Everything a view may use, made once by `create_app`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import g
+
+from backend.config import Config
+from backend.services.context import RequestContext
+from backend.services.diagnosis import ImageDiagnosis
+from backend.services.heatmaps import HeatmapStore
+from backend.services.loading import ModelStore
+from backend.services.tabular import TabularDiagnosis
+from backend.telemetry import Metrics, Readiness
+
+
+@dataclass(frozen=True)
+class Services:
+    """Handed to each blueprint factory."""
+
+    config: Config
+    models: ModelStore
+    images: ImageDiagnosis
+    tabular: TabularDiagnosis
+    heatmaps: HeatmapStore
+    metrics: Metrics
+    readiness: Readiness
+
+
+def request_context() -> RequestContext:
+    """The current request, without anything of Flask in it."""
+    return RequestContext(g.request_id, g.answer_id, g.started)

@@ -1,0 +1,103 @@
+"""Demo mode for the tasks without pictures: fixed examples, made from the task file alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from backend.schemas import (
+    DiseaseAnswer,
+    DiseasePrediction,
+    DiseaseQuestion,
+    RankedDiseaseAnswer,
+    RiskAnswer,
+    RiskFactorAnswer,
+    RiskPrediction,
+    SymptomAnswer,
+)
+from backend.services import texts
+from backend.services.context import RequestContext
+from backend.services.diagnosis import model_answer, percent
+from ml_model.errors import ModelUnavailable
+from ml_model.spec import RiskTask, SymptomTask
+from ml_model.spec_tabular import RiskFeature
+
+SHARES = (0.5, 0.3, 0.2)
+
+
+def allowed(feature: RiskFeature) -> str:
+    """The values a factor may take, in words."""
+    if feature.categories:
+        return "out of " + ", ".join(f"{c.value} ({c.label})" for c in feature.categories)
+    return f"from {feature.minimum:g} to {feature.maximum:g} {feature.unit}".rstrip()
+
+
+def symptoms(task: SymptomTask) -> tuple[SymptomAnswer, ...]:
+    """The symptoms that the task file itself names."""
+    aliases = sorted(task.language.aliases.items())
+    return tuple(SymptomAnswer(id=name.replace(" ", "_"), name=name, synonyms=words) for name, words in aliases)
+
+
+def disease_answer(task: SymptomTask, question: DiseaseQuestion, context: RequestContext) -> DiseaseAnswer:
+    """The first diseases of the task file, whatever was asked."""
+    diseases = task.conditions[: len(SHARES)]
+    if not diseases:
+        raise ModelUnavailable(f"no model is loaded for {task.id} and its task file holds no example; train the task")
+    total = sum(SHARES[: len(diseases)])
+    ranked = tuple(
+        RankedDiseaseAnswer(
+            disease=d.disease, probability=share / total, description=d.described_as, precautions=d.precautions
+        )
+        for d, share in zip(diseases, SHARES, strict=False)
+    )
+    best = ranked[0]
+    return DiseaseAnswer(
+        warning=texts.DEMO_WARNING,
+        success=True,
+        prediction=DiseasePrediction(
+            disease=best.disease, confidence=best.probability, confidence_percent=percent(best.probability)
+        ),
+        top_predictions=ranked,
+        symptoms_analyzed=tuple(question.symptoms),
+        symptoms_matched=(),
+        symptoms_unrecognized=(),
+        recommendations=task.recommendations,
+        model=model_answer(task.id, None),
+        demo_mode=True,
+        request_id=context.request_id,
+        processing_ms=context.elapsed_ms(),
+        disclaimer=texts.DISCLAIMER,
+    )
+
+
+def risk_answer(task: RiskTask, values: Mapping[str, float | None], context: RequestContext) -> RiskAnswer:
+    """The middle band of the task file; the factors are sorted into their own ranges, which needs no model."""
+    factors = {
+        feature.name: RiskFactorAnswer(value=value, unit=feature.unit, risk=feature.level(value), contribution=0.0)
+        for feature in task.features
+        if (value := values[feature.name]) is not None
+    }
+    middle = len(task.bands) // 2
+    floor = task.bands[middle - 1].below if middle else 0.0
+    band = task.bands[middle]
+    probability = (floor + band.below) / 2
+    return RiskAnswer(
+        warning=texts.DEMO_WARNING,
+        success=True,
+        prediction=RiskPrediction(
+            condition=band.condition,
+            risk_level=band.risk_level,
+            probability=probability,
+            confidence_percent=percent(probability),
+        ),
+        risk_factors=factors,
+        baseline_log_odds=0.0,
+        imputed_log_odds=0.0,
+        severity=band.severity,
+        recommendations=band.recommendations,
+        missing=tuple(name for name, value in values.items() if value is None),
+        model=model_answer(task.id, None),
+        demo_mode=True,
+        request_id=context.request_id,
+        processing_ms=context.elapsed_ms(),
+        disclaimer=texts.DISCLAIMER,
+    )

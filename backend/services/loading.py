@@ -1,0 +1,141 @@
+"""Which model serves each task: a user's own, else a bundle, else none. Loaded in the background."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from backend.config import Config
+from backend.errors import StillLoading
+from backend.telemetry import Logger
+from ml_model.bundle import MANIFEST, Bundle, load_bundle
+from ml_model.conversion import convert_user_model, find_user_model
+from ml_model.errors import BundleInvalid, MediDiagnoseError
+from ml_model.heart_risk import HeartRiskModel
+from ml_model.runtime import Predictor
+from ml_model.spec import ImageTask, RiskTask, SymptomTask
+from ml_model.symptoms import SymptomModel
+
+Task = ImageTask | SymptomTask | RiskTask
+Engine = Predictor | SymptomModel | HeartRiskModel
+LOAD_WAIT_S = 20.0
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """What answers for a task."""
+
+    bundle: Bundle
+    engine: Engine
+    source: Literal["bundled", "user"]
+
+
+def find_bundle(task_id: str, model_dirs: tuple[Path, ...]) -> Path | None:
+    """The first folder with a bundle for the task: `<dir>/<task>`, or `<dir>` itself when it is that task's bundle."""
+    for directory in model_dirs:
+        if (directory / task_id / MANIFEST).is_file():
+            return directory / task_id
+        if (directory / MANIFEST).is_file() and f'"task": "{task_id}"' in (directory / MANIFEST).read_text("utf-8"):
+            return directory
+    return None
+
+
+def _image_engine(bundle: Bundle, task: ImageTask, config: Config) -> Predictor:
+    predictor = Predictor(bundle, engine=config.engine, cache_dir=config.data_dir / "compiled")
+    # One blank picture: the first run is slow, and a graph of the wrong shape shows itself here.
+    blank = np.zeros((1, task.input.height_px, task.input.width_px, 3), np.uint8)
+    found = predictor.predict(blank).probabilities.shape
+    if found != (1, len(task.classes)):
+        raise BundleInvalid(f"{bundle.path.name}: gives {found[-1]} outputs for {len(task.classes)} classes")
+    return predictor
+
+
+def open_model(bundle: Bundle, task: Task, config: Config) -> Engine:
+    """A bundle made ready to answer."""
+    if isinstance(task, ImageTask):
+        return _image_engine(bundle, task, config)
+    if isinstance(task, SymptomTask):
+        return SymptomModel.load(bundle)
+    return HeartRiskModel.load(bundle, task)
+
+
+class ModelStore:
+    """The loaded models by task id. Safe to read from several threads while they load."""
+
+    def __init__(self, tasks: tuple[Task, ...], config: Config, logger: Logger) -> None:
+        self.tasks: dict[str, Task] = {task.id: task for task in tasks}
+        self._config = config
+        self._logger = logger
+        self._loaded: dict[str, LoadedModel] = {}
+        self._problems: dict[str, str] = {}
+        self._done = {task.id: threading.Event() for task in tasks}
+
+    def start(self) -> None:
+        """Load every task's model, then convert users' models, in the background.
+
+        One thread, one after the other: engines compile on all cores anyway, and importing two
+        of them from several threads at once was seen to lock up.
+        """
+        threading.Thread(target=self._load_all, name="models", daemon=True).start()
+
+    @property
+    def ready(self) -> bool:
+        """Whether every task has its model, or is known to have none."""
+        return all(done.is_set() for done in self._done.values())
+
+    def wait_ready(self, timeout_s: float = LOAD_WAIT_S) -> bool:
+        """Block until ready; False when that takes too long."""
+        return all(done.wait(timeout_s) for done in self._done.values())
+
+    def problems(self) -> dict[str, str]:
+        """By task: what kept its bundle or a user's model from serving."""
+        return dict(sorted(self._problems.items()))
+
+    def current(self, task_id: str) -> LoadedModel | None:
+        """The model as it stands now, without waiting."""
+        return self._loaded.get(task_id)
+
+    def get(self, task_id: str) -> LoadedModel | None:
+        """The model of a task, None if it has none. Raises StillLoading when it is not ready in time."""
+        if not self._done[task_id].wait(LOAD_WAIT_S):
+            raise StillLoading(f"the model for {task_id} is still loading; try again in a moment")
+        return self._loaded.get(task_id)
+
+    def _load(self, task: Task) -> None:
+        try:
+            path = find_bundle(task.id, self._config.model_dirs)
+            if path is not None:
+                bundle = load_bundle(path, task=task.id, contract_sha256=task.contract_sha256)
+                self._loaded[task.id] = LoadedModel(bundle, open_model(bundle, task, self._config), "bundled")
+        except Exception as error:  # whatever is wrong with one model must not take the others down
+            self._report(task, error)
+        finally:
+            self._done[task.id].set()
+
+    def _load_all(self) -> None:
+        for task in self.tasks.values():
+            self._load(task)
+        for task in self.tasks.values():
+            if isinstance(task, ImageTask):
+                self._convert(task)
+
+    def _convert(self, task: ImageTask) -> None:
+        try:
+            source = find_user_model(self._config.user_models_dir, task)
+            if source is None:
+                return
+            bundle = convert_user_model(source, task, self._config.data_dir / "converted")
+            self._loaded[task.id] = LoadedModel(bundle, open_model(bundle, task, self._config), "user")
+            self._logger.info("user_model", task=task.id, file=source.name)
+        except Exception as error:  # as in _load: the bundled model goes on serving
+            self._report(task, error)
+
+    def _report(self, task: Task, error: Exception) -> None:
+        known = isinstance(error, MediDiagnoseError)
+        message = str(error) if known else f"{type(error).__name__}: the model could not be loaded"
+        self._problems[task.id] = " ".join(message.split())
+        self._logger.error("model_problem", task=task.id, problem=self._problems[task.id])

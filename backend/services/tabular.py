@@ -1,0 +1,144 @@
+"""Answers that are computed from symptoms or from measured risk factors."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar, cast
+
+from backend.errors import InvalidValue, UnknownField
+from backend.parsing import shown
+from backend.schemas import (
+    DiseaseAnswer,
+    DiseasePrediction,
+    DiseaseQuestion,
+    MatchedSymptomAnswer,
+    RankedDiseaseAnswer,
+    RiskAnswer,
+    RiskFactorAnswer,
+    RiskPrediction,
+    SymptomAnswer,
+    SymptomsAnswer,
+    UnrecognizedSymptom,
+)
+from backend.services import examples, texts
+from backend.services.context import RequestContext
+from backend.services.diagnosis import model_answer, percent, require_model
+from backend.services.examples import allowed
+from backend.services.loading import LoadedModel, ModelStore
+from ml_model.errors import ModelUnavailable, NothingRecognised
+from ml_model.heart_risk import HeartRiskModel
+from ml_model.inputs.tabular import read_risk_values
+from ml_model.spec import RiskTask, Severity, SymptomTask
+from ml_model.symptoms import SymptomModel, recommendations
+
+T = TypeVar("T", SymptomTask, RiskTask)
+TOP_DISEASES = 5
+
+
+def risk_values(task: RiskTask, content: dict[str, Any]) -> dict[str, float | None]:
+    """The factors of a request, checked. Raises UnknownField, InvalidValue or OutOfRange."""
+    names = tuple(feature.name for feature in task.features)
+    if unknown := [name for name in content if name not in names]:
+        raise UnknownField(f"unknown field {unknown[0]!r:.80}; this endpoint reads: {', '.join(names)}")
+    for feature in task.features:
+        value = content.get(feature.name)
+        # bool is an int to Python, not to a clinician; an int can be too large for a float.
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e300):
+            raise InvalidValue(f"{feature.name}: received {shown(value)}; expected a number {allowed(feature)}")
+    return read_risk_values(task, content)
+
+
+class TabularDiagnosis:
+    """Answers for the symptom task and the risk task of the registry."""
+
+    def __init__(self, models: ModelStore, demo_mode: bool) -> None:
+        self._models = models
+        self._demo_mode = demo_mode
+
+    def task(self, kind: type[T]) -> T:
+        """The registry's task of that kind. Raises ModelUnavailable when there is none."""
+        for task in self._models.tasks.values():
+            if isinstance(task, kind):
+                return task
+        raise ModelUnavailable("this service has no task of that kind; add its task file and start it again")
+
+    def symptoms(self) -> SymptomsAnswer:
+        """The vocabulary, sorted; without a model that of the task file."""
+        task = self.task(SymptomTask)
+        loaded = self._models.get(task.id)
+        require_model(loaded, task.id, self._demo_mode)
+        if loaded is None:
+            known = examples.symptoms(task)
+        else:
+            engine = _symptom_engine(loaded)
+            known = tuple(SymptomAnswer(id=s.id, name=s.name, synonyms=tuple(s.synonyms)) for s in engine.symptoms)
+        return SymptomsAnswer(symptoms=known, count=len(known))
+
+    def predict_disease(self, question: DiseaseQuestion, context: RequestContext) -> DiseaseAnswer:
+        """Diseases that fit. Raises NothingRecognised when no symptom is understood."""
+        task = self.task(SymptomTask)
+        loaded = self._models.get(task.id)
+        require_model(loaded, task.id, self._demo_mode)
+        if loaded is None:
+            return examples.disease_answer(task, question, context)
+        engine = _symptom_engine(loaded)
+        matches = engine.match(question.symptoms)
+        if not matches.matched:
+            hints = sorted({s for u in matches.unrecognised for s in u.suggestions})[:5]
+            nearest = f"; nearest known: {', '.join(hints)}" if hints else ""
+            raise NothingRecognised(f"none of {len(question.symptoms)} symptoms is known{nearest}; see GET /symptoms")
+        names = tuple(dict.fromkeys(m.name for m in matches.matched))
+        ranking = engine.rank(names, age_years=question.age, sex=question.sex, top_k=TOP_DISEASES)
+        best = ranking[0]
+        return DiseaseAnswer(
+            success=True,
+            prediction=DiseasePrediction(
+                disease=best.disease, confidence=best.probability, confidence_percent=percent(best.probability)
+            ),
+            top_predictions=tuple(RankedDiseaseAnswer(**vars(disease)) for disease in ranking),
+            symptoms_analyzed=names,
+            symptoms_matched=tuple(MatchedSymptomAnswer(**vars(matched)) for matched in matches.matched),
+            symptoms_unrecognized=tuple(UnrecognizedSymptom(**vars(unknown)) for unknown in matches.unrecognised),
+            recommendations=recommendations(task, names),
+            model=model_answer(task.id, loaded),
+            demo_mode=False,
+            request_id=context.request_id,
+            processing_ms=context.elapsed_ms(),
+            disclaimer=texts.DISCLAIMER,
+        )
+
+    def assess_risk(self, content: dict[str, Any], context: RequestContext) -> RiskAnswer:
+        """Risk from a JSON object of factors. Raises UnknownField, InvalidValue or OutOfRange."""
+        task = self.task(RiskTask)
+        values = risk_values(task, content)
+        loaded = self._models.get(task.id)
+        require_model(loaded, task.id, self._demo_mode)
+        if loaded is None:
+            return examples.risk_answer(task, values, context)
+        engine = loaded.engine
+        assert isinstance(engine, HeartRiskModel)  # noqa: S101 - ties the engine's type to the task's
+        found = engine.assess(values)
+        return RiskAnswer(
+            success=True,
+            prediction=RiskPrediction(
+                condition=found.condition,
+                risk_level=found.risk_level,
+                probability=found.probability,
+                confidence_percent=percent(found.probability),
+            ),
+            risk_factors={f.name: RiskFactorAnswer.model_validate(vars(f)) for f in found.factors},
+            baseline_log_odds=found.baseline_log_odds,
+            imputed_log_odds=found.imputed_log_odds,
+            severity=cast(Severity, found.severity),
+            recommendations=found.recommendations,
+            missing=found.missing,
+            model=model_answer(task.id, loaded),
+            demo_mode=False,
+            request_id=context.request_id,
+            processing_ms=context.elapsed_ms(),
+            disclaimer=texts.DISCLAIMER,
+        )
+
+
+def _symptom_engine(loaded: LoadedModel) -> SymptomModel:
+    assert isinstance(loaded.engine, SymptomModel)  # noqa: S101 - ties the engine's type to the task's
+    return loaded.engine

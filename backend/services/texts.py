@@ -1,0 +1,34 @@
+"""Sentences that belong to the service as a whole. Clinical sentences live in the task files."""
+
+from __future__ import annotations
+
+import importlib.metadata
+
+SERVICE_NAME = "MediDiagnose-AI"
+DISCLAIMER = (
+    "For research and education only. This is not a medical device and its answer is not a diagnosis; "
+    "a person who is worried about their health should see a doctor."
+)
+DEMO_WARNING = (
+    "EXAMPLE ONLY: no trained model is loaded for this task. "
+    "These values are fixed and were not computed from your input."
+)
+MAP_METHOD = "Grad-CAM (exact, closed form)"
+MAP_NOTE = (
+    "Shows which regions raised the score of this class in the model. It is influence, not location: "
+    "it does not outline a lesion and it does not show that the model is right."
+)
+NO_MAP_NOTE = "No heatmap: {reason}."
+UNCALIBRATED_SET_NOTE = (
+    "The most probable classes that together reach this probability by the model's own estimate; "
+    "not yet conformally calibrated, so the coverage is not guaranteed."
+)
+UNCALIBRATED_LABELS_NOTE = (
+    "Every finding that the model does not rule out at this level by its own estimate; "
+    "not yet conformally calibrated, so the coverage is not guaranteed."
+)
+
+
+def service_version() -> str:
+    """The installed version of this package."""
+    return importlib.metadata.version("medidiagnose-ai")

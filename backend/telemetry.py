@@ -1,0 +1,139 @@
+"""What is known about a request: its id, a log line, counters, and the headers every response carries.
+
+Nothing here sees an upload, a file name, a symptom or a value: the log line has the route
+as declared (never the path as sent), the status and the time.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import time
+import uuid
+from dataclasses import dataclass, field
+
+import structlog
+from flask import Flask, Response, g, request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SECURITY_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
+        "form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+}
+Logger = structlog.typing.FilteringBoundLogger
+
+
+def make_logger(enabled: bool) -> Logger:
+    """A logger of JSON lines on standard output; nothing global is configured."""
+    lowest = logging.INFO if enabled else logging.CRITICAL
+    logger: Logger = structlog.wrap_logger(
+        structlog.PrintLogger(sys.stdout),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(lowest),
+    )
+    return logger
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """Counters of one application, in a registry of its own."""
+
+    registry: CollectorRegistry
+    requests: Counter
+    seconds: Histogram
+    answers: Counter
+    model_loaded: Gauge
+
+    def text(self) -> Response:
+        """The Prometheus exposition."""
+        return Response(generate_latest(self.registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def make_metrics() -> Metrics:
+    """Fresh counters."""
+    registry = CollectorRegistry()
+    route_labels = ("method", "route")
+    return Metrics(
+        registry=registry,
+        requests=Counter(
+            "medidiagnose_requests", "Requests by route and status", (*route_labels, "status"), registry=registry
+        ),
+        seconds=Histogram(
+            "medidiagnose_request_seconds",
+            "Time to answer",
+            route_labels,
+            buckets=LATENCY_BUCKETS_S,
+            registry=registry,
+        ),
+        answers=Counter(
+            "medidiagnose_answers", "Answers by task, demo mode apart", ("task", "demo"), registry=registry
+        ),
+        model_loaded=Gauge("medidiagnose_model_loaded", "1 if a model serves the task", ("task",), registry=registry),
+    )
+
+
+@dataclass
+class Readiness:
+    """Whether the server wants work. Set once, by the server, when it is told to stop."""
+
+    started: float = field(default_factory=time.monotonic)
+    draining_since: float | None = None
+
+
+def _begin(logger: Logger) -> None:
+    g.started = time.perf_counter()
+    # The id under which a heatmap is fetched is always ours: one chosen by a client could be guessed or reused.
+    g.answer_id = str(uuid.uuid4())
+    asked = request.headers.get("X-Request-ID", "")
+    g.request_id = asked if SANE_REQUEST_ID.fullmatch(asked) else g.answer_id
+    g.logger = logger
+
+
+def _finish(response: Response, logger: Logger, metrics: Metrics) -> Response:
+    seconds = time.perf_counter() - g.started
+    route = request.url_rule.rule if request.url_rule else "unmatched"
+    # A method is free text to HTTP: an unmatched one must not become a new label.
+    method = request.method if request.url_rule else "other"
+    metrics.requests.labels(method, route, response.status_code).inc()
+    metrics.seconds.labels(method, route).observe(seconds)
+    response.headers["X-Request-ID"] = g.request_id
+    for name, value in SECURITY_HEADERS.items():
+        response.headers.setdefault(name, value)
+    if "Cache-Control" not in response.headers:
+        response.headers["Cache-Control"] = "no-store"
+    logger.info(
+        "request",
+        request_id=g.request_id,
+        method=method,
+        route=route,
+        task=g.get("task"),
+        status=response.status_code,
+        code=g.get("error_code"),
+        ms=round(seconds * 1000, 2),
+    )
+    return response
+
+
+def register_telemetry(app: Flask, logger: Logger, metrics: Metrics) -> None:
+    """Wrap every request of the application."""
+
+    @app.before_request
+    def begin() -> None:
+        _begin(logger)
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        return _finish(response, logger, metrics)

@@ -1,0 +1,122 @@
+// Turns answers into elements. Knows the shape of an answer, and no class, disease or field by name.
+
+import { el, list, section } from "./dom.js";
+
+const percent = (value) => `${(100 * value).toFixed(1)}%`;
+
+function bars(entries) {
+  return el("ol", { class: "bars" }, entries.map(({ label, value }) =>
+    el("li", {},
+      el("span", {}, label),
+      el("meter", { min: 0, max: 1, value, "aria-label": label }, percent(value)),
+      el("span", { class: "number" }, percent(value)))));
+}
+
+function facts(pairs) {
+  return el("dl", {}, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
+    .map(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]).flat());
+}
+
+function warning(answer) {
+  return answer.warning ? el("p", { class: "notice", role: "alert" }, answer.warning) : null;
+}
+
+function provenance(answer) {
+  return el("details", {},
+    el("summary", {}, "Model and request"),
+    facts([
+      ["Model", answer.model.version], ["SHA-256", answer.model.sha256], ["Trained on", answer.model.trained_on],
+      ["Evidence", answer.model.evidence], ["Time", `${answer.processing_ms} ms`], ["Request", answer.request_id],
+    ]));
+}
+
+function picture(answer, source) {
+  const explanation = answer.explanation;
+  const original = el("figure", {}, el("img", { src: source, alt: "The picture that was sent" }), el("figcaption", {}, "Sent"));
+  if (!explanation.heatmap_url) return [original, el("p", { class: "hint" }, explanation.note)];
+  const overlay = el("img", { src: explanation.heatmap_url, alt: `Heatmap for ${explanation.class}` });
+  return [
+    el("div", { class: "explained" }, original,
+      el("figure", {}, overlay, el("figcaption", {}, `${explanation.method}, class ${explanation.class}`))),
+    el("p", { class: "hint" }, explanation.note),
+  ];
+}
+
+function urgency(answer) {
+  const box = el("div", { class: "urgency" },
+    el("p", {}, el("strong", {}, answer.urgency.timeline)), el("p", {}, answer.urgency.action));
+  box.style.setProperty("--urgency", answer.urgency.color);
+  return box;
+}
+
+export function imageAnswer(answer, source) {
+  const { prediction, staging, recommendation } = answer;
+  const birads = prediction.birads ? ` · BI-RADS ${prediction.birads}` : "";
+  return [
+    warning(answer),
+    el("p", { class: "headline" }, prediction.name),
+    el("p", {}, `${prediction.confidence_percent} · ${prediction.type} · severity ${answer.severity}${birads}`),
+    urgency(answer),
+    ...section("All classes", bars(answer.all_predictions.map((c) => ({ label: c.name, value: c.confidence }))),
+      el("p", { class: "hint" },
+        `Still in question at ${percent(answer.prediction_set.coverage)}: ${answer.prediction_set.classes.join(", ")}. ${answer.prediction_set.note}`)),
+    ...section("What moved the answer", ...picture(answer, source)),
+    ...section(recommendation.title, el("p", {}, recommendation.message), list(recommendation.actions)),
+    ...section("Staging", el("p", {}, el("strong", {}, staging.stage), ` ${staging.description} ${staging.prognosis}`)),
+    ...section("Treatment options", list(answer.treatment_options)),
+    el("p", { class: "notice" }, answer.disclaimer),
+    provenance(answer),
+  ];
+}
+
+export function diseaseAnswer(answer) {
+  const unknown = answer.symptoms_unrecognized.map(({ given, suggestions }) =>
+    suggestions.length ? `${given} (did you mean ${suggestions.join(", ")}?)` : given);
+  return [
+    warning(answer),
+    el("p", { class: "headline" }, answer.prediction.disease),
+    el("p", {}, answer.prediction.confidence_percent),
+    ...section("Most probable", bars(answer.top_predictions.map((d) => ({ label: d.disease, value: d.probability })))),
+    ...answer.top_predictions.filter((d) => d.description).map((d) =>
+      el("details", {}, el("summary", {}, d.disease), el("p", {}, d.description), list(d.precautions))),
+    ...section("Understood as", el("p", {}, answer.symptoms_analyzed.join(", "))),
+    ...(unknown.length ? section("Not understood", list(unknown)) : []),
+    ...section("Recommendations", list(answer.recommendations)),
+    el("p", { class: "notice" }, answer.disclaimer),
+    provenance(answer),
+  ];
+}
+
+function inWords(field, factor) {
+  const category = field?.categories.find(({ value }) => value === factor.value);
+  return category ? category.label : `${factor.value} ${factor.unit}`;
+}
+
+export function riskAnswer(answer, _source, task) {
+  const fields = new Map(task.fields.map((field) => [field.name, field]));
+  const title = (name) => fields.get(name)?.label ?? name;
+  const rows = Object.entries(answer.risk_factors).map(([name, factor]) =>
+    el("tr", {},
+      el("th", { scope: "row" }, title(name)),
+      el("td", {}, inWords(fields.get(name), factor)),
+      el("td", { class: `risk-${factor.risk}` }, factor.risk),
+      el("td", {}, factor.contribution.toFixed(2))));
+  return [
+    warning(answer),
+    el("p", { class: "headline" }, `${answer.prediction.risk_level} risk`),
+    el("p", {}, `${answer.prediction.condition} · ${percent(answer.prediction.probability)} · severity ${answer.severity}`),
+    bars([{ label: "Risk", value: answer.prediction.probability }]),
+    ...section("Factors", el("table", {},
+      el("thead", {}, el("tr", {}, ["Factor", "Value", "Range", "Contribution"].map((h) => el("th", { scope: "col" }, h)))),
+      el("tbody", {}, rows))),
+    ...(answer.missing.length ? [el("p", { class: "hint" }, `Not given: ${answer.missing.map(title).join(", ")}`)] : []),
+    ...section("Recommendations", list(answer.recommendations)),
+    el("p", { class: "notice" }, answer.disclaimer),
+    provenance(answer),
+  ];
+}
+
+export function errorBox(error) {
+  return el("div", { class: "error", role: "alert" }, error.message,
+    error.code ? el("small", {}, `${error.code}${error.request_id ? ` · request ${error.request_id}` : ""}`) : null);
+}

@@ -1,0 +1,101 @@
+// One form for each kind of task: a picture, symptoms, measured factors.
+
+import { symptomPicker } from "./picker.js";
+import { el, fetchJson } from "./dom.js";
+
+function submitButton(text, disabled = false) {
+  return el("button", { type: "submit", class: "primary", disabled }, text);
+}
+
+export function imageForm(task, send) {
+  let file = null;
+  let address = null;
+  const chooser = el("input", { type: "file", id: "image", accept: "image/*" });
+  const preview = el("img", { alt: "Preview of the chosen picture", hidden: true });
+  const label = el("span", {}, "Drop a picture here, or press to choose one");
+  const drop = el("label", { class: "drop", for: "image" }, preview, label,
+    el("span", { class: "hint" }, " PNG, JPEG, WebP, TIFF, BMP or GIF, up to 32 MB"), chooser);
+  const button = submitButton("Analyse", true);
+
+  function take(chosen) {
+    if (!chosen) return;
+    if (address) URL.revokeObjectURL(address);
+    file = chosen;
+    address = URL.createObjectURL(file);
+    preview.hidden = false;
+    preview.src = address;
+    label.textContent = file.name;
+    button.disabled = false;
+  }
+  preview.addEventListener("error", () => { preview.hidden = true; });
+  chooser.addEventListener("change", () => take(chooser.files[0]));
+  for (const name of ["dragenter", "dragover"]) {
+    drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("over"); });
+  }
+  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+  drop.addEventListener("drop", (event) => {
+    event.preventDefault();
+    drop.classList.remove("over");
+    take(event.dataTransfer.files[0]);
+  });
+
+  const submit = async (event) => {
+    event.preventDefault();
+    const body = new FormData();
+    body.append("image", file);
+    button.disabled = true;
+    await send({ body }, address);
+    button.disabled = false;
+  };
+  return el("form", { onsubmit: submit }, drop, button);
+}
+
+function jsonRequest(content) {
+  return { body: JSON.stringify(content), headers: { "Content-Type": "application/json" } };
+}
+
+export async function symptomForm(_task, send) {
+  const { symptoms } = await fetchJson("/symptoms");
+  const button = submitButton("Find diseases", true);
+  const picker = symptomPicker(symptoms, (chosen) => { button.disabled = chosen.length === 0; });
+  const age = el("input", { id: "age", type: "number", min: 0, max: 120, inputmode: "numeric" });
+  const sex = el("select", { id: "sex" },
+    el("option", { value: "" }, "not given"), el("option", { value: "female" }, "female"), el("option", { value: "male" }, "male"));
+  const submit = (event) => {
+    event.preventDefault();
+    const content = { symptoms: picker.chosen() };
+    if (age.value) content.age = Number(age.value);
+    if (sex.value) content.sex = sex.value;
+    return send(jsonRequest(content));
+  };
+  return el("form", { onsubmit: submit }, picker.element,
+    el("div", { class: "fields" },
+      el("div", { class: "field" }, el("label", { for: "age" }, "Age in years (optional)"), age),
+      el("div", { class: "field" }, el("label", { for: "sex" }, "Sex (optional)"), sex)),
+    button);
+}
+
+function riskInput(field) {
+  const id = `field-${field.name}`;
+  const unit = field.unit && field.unit !== "1" ? `, ${field.unit}` : "";
+  const label = el("label", { for: id }, `${field.label}${unit}${field.required ? "" : " (optional)"}`);
+  if (field.categories.length) {
+    const options = field.categories.map(({ value, label: text }) => el("option", { value }, text));
+    return el("div", { class: "field" }, label,
+      el("select", { id, name: field.name }, el("option", { value: "" }, "not known"), options));
+  }
+  return el("div", { class: "field" }, label, el("input", {
+    id, name: field.name, type: "number", step: "any", min: field.minimum, max: field.maximum,
+    placeholder: `${field.minimum} to ${field.maximum}`,
+  }));
+}
+
+export function riskForm(task, send) {
+  const submit = (event) => {
+    event.preventDefault();
+    const given = [...new FormData(event.target)].filter(([, value]) => value !== "");
+    return send(jsonRequest(Object.fromEntries(given.map(([name, value]) => [name, Number(value)]))));
+  };
+  return el("form", { onsubmit: submit },
+    el("div", { class: "fields" }, task.fields.map(riskInput)), submitButton("Estimate the risk"));
+}

@@ -1,0 +1,59 @@
+"""Shared fixtures: tiny real bundles, pictures, and applications around them."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from samples import write_tiny
+
+from backend.app import Application, create_app
+from backend.config import Config
+from ml_model.bundle import MODELS_DIR, Bundle
+from ml_model.spec import load_image_tasks
+
+
+@pytest.fixture(scope="session")
+def write_tiny_bundle() -> Callable[..., Bundle]:
+    """Factory: `write_tiny_bundle(task, folder, maps=True)` writes `folder/<task id>` and returns the bundle."""
+    return write_tiny
+
+
+@pytest.fixture(scope="session")
+def live_app(tmp_path_factory: pytest.TempPathFactory, write_tiny_bundle: Callable[..., Bundle]) -> Application:
+    """Every image task of the registry with a tiny model; the other tasks with their shipped ones."""
+    root = tmp_path_factory.mktemp("live")
+    for task in load_image_tasks():
+        write_tiny_bundle(task, root / "models")
+    return _ready(root, (root / "models", MODELS_DIR))
+
+
+@pytest.fixture(scope="session")
+def demo_app(tmp_path_factory: pytest.TempPathFactory) -> Application:
+    """The registry without a single model."""
+    return _ready(tmp_path_factory.mktemp("demo"), ())
+
+
+def _ready(root: Path, model_dirs: tuple[Path, ...]) -> Application:
+    config = Config(model_dirs=model_dirs, user_models_dir=root / "none", data_dir=root / "data", log=False)
+    app = create_app(config)
+    assert app.services.models.wait_ready()
+    return app
+
+
+@pytest.fixture(scope="session")
+def picture() -> Callable[..., bytes]:
+    """Factory of pictures with structure: `picture(width_px=600, height_px=450, format="JPEG", seed=0)`."""
+
+    def make(width_px: int = 600, height_px: int = 450, format: str = "JPEG", seed: int = 0) -> bytes:
+        rng = np.random.default_rng(seed)
+        coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        stream = io.BytesIO()
+        Image.fromarray(coarse).resize((width_px, height_px), Image.Resampling.BICUBIC).save(stream, format)
+        return stream.getvalue()
+
+    return make

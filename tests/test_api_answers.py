@@ -1,0 +1,288 @@
+"""What the answers say: rules that hold for every task, the explanation, demo mode, cards, headers."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+from samples import tiny_probabilities, upload
+
+from backend.app import Application, create_app
+from backend.config import Config
+from backend.services.heatmaps import Heatmap, HeatmapStore, overlay_png, peak_region
+from backend.services.loading import find_bundle
+from ml_model.bundle import Bundle, OperatingPoint
+from ml_model.inputs.image import load_image
+from ml_model.spec import ImageTask, load_image_tasks, load_task, load_tasks
+
+IMAGE_TASKS = load_image_tasks()
+HEART = {
+    "age": 54,
+    "sex": 1,
+    "blood_pressure": 130,
+    "cholesterol": 246,
+    "chest_pain": 3,
+    "max_heart_rate": 150,
+    "exercise_angina": 0,
+}
+
+
+def ask(app: Application, path: str, data: bytes) -> dict[str, Any]:
+    reply = app.test_client().post(path, data=upload(data))
+    assert reply.status_code == 200, reply.text
+    return json.loads(reply.text, object_pairs_hook=dict)
+
+
+@pytest.mark.parametrize("task", IMAGE_TASKS, ids=lambda t: t.id)
+def test_the_numbers_are_the_model_s(live_app: Application, task: ImageTask, picture: Callable[..., bytes]) -> None:
+    """Law 1 at the edge: what HTTP says is what the graph says for the decoder's pixels."""
+    data = picture(seed=5)
+    answer = ask(live_app, f"/analyze/{task.id}", data)
+    expected = tiny_probabilities(task, load_image(data, task.input).pixels)
+    found = {c["code"]: c["confidence"] for c in answer["all_predictions"]}
+    assert found == pytest.approx(dict(zip(task.codes, expected, strict=True)), abs=1e-4)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    best = task.classes[int(expected.argmax())]
+    assert answer["prediction"] == {
+        "class_id": int(expected.argmax()),
+        "code": best.code,
+        "name": best.name,
+        "type": best.type,
+        "confidence": found[best.code],
+        "confidence_percent": f"{100 * found[best.code]:.1f}%",
+        **({"birads": best.birads} if best.birads else {}),
+    }
+    advice = task.recommendations[best.severity]
+    assert answer["recommendation"] == {
+        "level": best.severity,
+        "title": advice.title,
+        "message": advice.message,
+        "actions": list(advice.actions),
+    }
+    expected_advice = list(advice.actions) if task.recommendations_as_list else answer["recommendation"]
+    assert answer["recommendations"] == expected_advice
+    assert answer["urgency"] == best.urgency.model_dump()
+    assert answer["staging"] == best.staging.model_dump()
+    assert answer["demo_mode"] is False
+
+
+@pytest.mark.parametrize("task", IMAGE_TASKS, ids=lambda t: t.id)
+def test_demo_mode_is_marked_first_and_fixed(
+    demo_app: Application, task: ImageTask, picture: Callable[..., bytes]
+) -> None:
+    first, second = (ask(demo_app, f"/analyze/{task.id}", picture(seed=seed)) for seed in (1, 2))
+    assert next(iter(first)) == "warning"
+    assert first["demo_mode"] is True
+    assert first["all_predictions"] == second["all_predictions"]
+    found = {c["code"]: c["confidence"] for c in first["all_predictions"]}
+    assert found == pytest.approx(dict(zip(task.codes, task.demo_probabilities, strict=True)), abs=1e-6)
+    assert first["explanation"]["method"] == "none"
+    assert first["model"]["sha256"] is None
+    assert first["model"]["evidence"] == "insufficient"
+
+
+def test_demo_mode_without_pictures(demo_app: Application) -> None:
+    client = demo_app.test_client()
+    for path, body in (("/predict-disease", {"symptoms": ["fever"]}), ("/predict-heart", HEART)):
+        answer = json.loads(client.post(path, json=body).text)
+        assert next(iter(answer)) == "warning"
+        assert answer["demo_mode"] is True
+    assert answer["risk_factors"]["age"]["value"] == 54
+    assert set(answer["missing"]) == {"fasting_blood_sugar", "resting_ecg", "oldpeak"}
+
+
+def test_top_k_and_no_explanation(live_app: Application, picture: Callable[..., bytes]) -> None:
+    answer = ask(live_app, "/analyze/skin?top_k=2&explain=none", picture())
+    assert len(answer["all_predictions"]) == 2
+    assert answer["explanation"]["method"] == "none"
+    assert answer["explanation"]["heatmap_url"] is None
+
+
+def test_prediction_set_is_the_smallest_that_reaches_90_percent(
+    live_app: Application, picture: Callable[..., bytes]
+) -> None:
+    for seed in range(5):
+        answer = ask(live_app, "/analyze/skin", picture(seed=seed))
+        chosen = answer["prediction_set"]["classes"]
+        confidences = [c["confidence"] for c in answer["all_predictions"]]
+        assert chosen == [c["code"] for c in answer["all_predictions"]][: len(chosen)]
+        assert sum(confidences[: len(chosen)]) >= 0.9
+        assert sum(confidences[: len(chosen) - 1]) < 0.9
+        assert "not yet" in answer["prediction_set"]["note"]
+
+
+def test_operating_point_decides_and_is_stated(
+    tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
+) -> None:
+    task = load_task("xray")
+    assert isinstance(task, ImageTask)
+    data = picture(seed=3)
+    probability = tiny_probabilities(task, load_image(data, task.input).pixels)[task.codes.index("pneumonia")]
+    for shift, code in ((-0.01, "pneumonia"), (0.01, "normal")):
+        threshold = min(1.0, max(0.0, probability + shift * min(probability, 1 - probability)))
+        point = OperatingPoint(
+            positive="pneumonia",
+            negative="normal",
+            threshold=threshold,
+            rule="a test's",
+            validation_sensitivity=0.95,
+            validation_specificity=0.9,
+        )
+        write_tiny_bundle(task, tmp_path / code, operating_point=point)
+        app = create_app(Config(model_dirs=(tmp_path / code,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
+        answer = ask(app, "/analyze/xray", data)
+        assert answer["prediction"]["code"] == code
+        assert answer["model"]["operating_point"] == point.model_dump()
+
+
+def test_a_model_without_maps_says_so(
+    tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
+) -> None:
+    task = load_task("skin")
+    assert isinstance(task, ImageTask)
+    write_tiny_bundle(task, tmp_path, maps=False)
+    app = create_app(Config(model_dirs=(tmp_path,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
+    answer = ask(app, "/analyze/skin", picture())
+    assert answer["demo_mode"] is False
+    assert answer["explanation"]["method"] == "none"
+
+
+def cells(peak: tuple[int, int], rows: int = 7, columns: int = 7) -> np.ndarray:
+    grid = np.zeros((rows, columns), np.float32)
+    grid[peak] = 2.0
+    return grid
+
+
+def test_peak_region_is_in_original_pixels() -> None:
+    grid = cells((2, 3))
+    grid[2, 4] = 1.5
+    grid[6, 6] = 1.9  # as strong, but not connected
+    grid[1, 3] = 0.9  # below half of the peak
+    heatmap = Heatmap(np.zeros((224, 224, 3), np.uint8), grid, 700, 350)
+    assert peak_region(heatmap) == (300, 100, 200, 50)
+    assert peak_region(Heatmap(heatmap.pixels, np.zeros((7, 7), np.float32), 700, 350)) is None
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    grid=hnp.arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.floats(0, 1, width=32)),
+    width=st.integers(1, 5000),
+    height=st.integers(1, 5000),
+)
+def test_peak_region_stays_inside_and_the_overlay_draws(grid: np.ndarray, width: int, height: int) -> None:
+    heatmap = Heatmap(np.full((32, 32, 3), 90, np.uint8), grid, width, height)
+    region = peak_region(heatmap)
+    assert (region is None) == (grid.max() <= 0)
+    if region is not None:
+        x, y, w, h = region
+        assert 0 <= x < x + w <= max(width, x + 1)
+        assert 0 <= y < y + h <= max(height, y + 1)
+    with Image.open(io.BytesIO(overlay_png(heatmap))) as overlay:
+        assert max(overlay.size) == 448
+
+
+def test_overlay_tints_the_peak_and_leaves_the_rest() -> None:
+    heatmap = Heatmap(np.full((224, 224, 3), 90, np.uint8), cells((3, 3)), 224, 224)
+    with Image.open(io.BytesIO(overlay_png(heatmap))) as overlay:
+        pixels = np.asarray(overlay).astype(int)
+    assert pixels[0, 0].tolist() == [90, 90, 90]
+    assert np.abs(pixels[224, 224] - 90).max() > 40
+
+
+def test_heatmaps_are_forgotten_in_order() -> None:
+    store = HeatmapStore(size=2)
+    heatmap = Heatmap(np.zeros((2, 2, 3), np.uint8), cells((0, 0)), 2, 2)
+    for name in "abc":
+        store.put(name, heatmap)
+    assert store.get("a") is None
+    assert store.get("b") is heatmap
+    assert store.get("c") is heatmap
+
+
+def test_a_client_s_request_id_is_not_the_heatmap_s_address(
+    live_app: Application, picture: Callable[..., bytes]
+) -> None:
+    reply = live_app.test_client().post("/analyze/skin", data=upload(picture()), headers={"X-Request-ID": "guess-me"})
+    answer = reply.get_json()
+    assert answer["request_id"] == reply.headers["X-Request-ID"] == "guess-me"
+    assert "guess-me" not in answer["explanation"]["heatmap_url"]
+    own = ask(live_app, "/analyze/skin", picture())
+    assert own["explanation"]["heatmap_url"] == f"/heatmaps/{own['request_id']}.png"
+
+
+@pytest.mark.parametrize("task", load_tasks(), ids=lambda t: t.id)
+def test_cards_in_three_forms(live_app: Application, task: Any) -> None:
+    client = live_app.test_client()
+    card = client.get(f"/models/{task.id}/card")
+    assert card.mimetype == "text/markdown"
+    assert f"# {task.title}" in card.text or live_app.services.models.current(task.id) is not None
+    data = client.get(f"/models/{task.id}/card", headers={"Accept": "application/json"}).get_json()
+    assert data["task"] == task.id
+    described = client.get(f"/models/{task.id}").get_json()
+    assert described["limits_of_use"] == list(task.limits_of_use)
+    assert described["kind"] == task.kind
+
+
+def test_document_describes_every_task_and_field(live_app: Application) -> None:
+    document = live_app.test_client().get("/openapi.json").get_json()
+    assert document["openapi"].startswith("3.1")
+    for task in load_tasks():
+        described = live_app.test_client().get(f"/models/{task.id}").get_json()
+        operation = document["paths"][described["endpoint"]]["post"]
+        assert {"200", "400", "415", "422", "503"} <= operation["responses"].keys()
+    heart = document["paths"]["/predict-heart"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert heart["properties"]["age"]["minimum"] > 0
+    assert heart["required"] == ["age", "sex"]
+    names = {s for s in document["components"]["schemas"]}
+    references = set(_references(document))
+    assert references
+    assert {r.removeprefix("#/components/schemas/") for r in references} <= names
+
+
+def _references(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        return own + [r for value in node.values() for r in _references(value)]
+    return [r for value in node for r in _references(value)] if isinstance(node, list) else []
+
+
+def test_headers_of_every_answer(live_app: Application) -> None:
+    client = live_app.test_client()
+    for path in ("/", "/health", "/nothing", "/static/app.js"):
+        reply = client.get(path, headers={"Origin": "http://elsewhere.example"})
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'self'" in reply.headers["Content-Security-Policy"]
+        assert reply.headers["Access-Control-Allow-Origin"] == "*"
+        reply.close()
+    assert client.get("/health").headers["Cache-Control"] == "no-store"
+
+
+def test_the_pages_ask_nobody_else_and_name_no_disease(live_app: Application) -> None:
+    """The web app knows neither classes nor addresses outside this server."""
+    folder = Path(str(live_app.static_folder))
+    text = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    for name, content in text.items():
+        addresses = content.replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in addresses, name
+        assert "https://" not in addresses, name
+        for task in IMAGE_TASKS:
+            for c in task.classes:
+                assert c.name.lower() not in content.lower(), (name, c.name)
+
+
+def test_find_bundle_prefers_the_first_folder(tmp_path: Path, write_tiny_bundle: Callable[..., Bundle]) -> None:
+    task = IMAGE_TASKS[0]
+    write_tiny_bundle(task, tmp_path / "shipped")
+    own = write_tiny_bundle(task, tmp_path / "own").path
+    assert find_bundle(task.id, (tmp_path / "own", tmp_path / "shipped")) == own
+    assert find_bundle(task.id, (own,)) == own, "MODEL_DIR may be the bundle itself"
+    assert find_bundle("other", (own, tmp_path / "shipped")) is None

@@ -1,0 +1,113 @@
+"""Who may import whom: read from the source, and seen in a process that serves."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from ml_model.bundle import Bundle
+from ml_model.spec import load_image_tasks
+
+ROOT = Path(__file__).resolve().parent.parent
+TRAINING_ONLY = ("ml_model.training",)
+# Modules at the top of ml_model that exist to train or to measure; the service has no business with them.
+RECIPES = ("train_", "image_classification", "audit", "evaluate")
+HEAVY = ("tensorflow", "keras", "sklearn", "pandas", "matplotlib", "torch", "tf2onnx")
+
+
+def imported_modules(path: Path) -> Iterator[str]:
+    """Every module that a file names in an import, wherever in the file."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: relative import"
+            yield str(node.module)
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def top_level_imports(path: Path) -> Iterator[str]:
+    """Modules that importing the file imports: those outside functions."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in tree.body:
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield str(node.module)
+
+
+def sources(package: str) -> list[Path]:
+    found = sorted((ROOT / package).rglob("*.py"))
+    assert found
+    return found
+
+
+def within(name: str, packages: tuple[str, ...]) -> bool:
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+@pytest.mark.parametrize("path", sources("ml_model"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_ml_model_never_imports_the_service(path: Path) -> None:
+    assert [name for name in imported_modules(path) if within(name, ("backend", "flask", "waitress"))] == []
+
+
+@pytest.mark.parametrize("path", sources("backend"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_the_service_never_imports_training(path: Path) -> None:
+    forbidden = [n for n in imported_modules(path) if within(n, TRAINING_ONLY) or within(n, HEAVY)]
+    recipes = [n for n in imported_modules(path) if n.startswith(tuple(f"ml_model.{r}" for r in RECIPES))]
+    assert forbidden + recipes == []
+
+
+def serving_modules() -> list[Path]:
+    return [
+        p
+        for p in sources("ml_model")
+        if p.parent.name != "training" and not p.stem.startswith((*RECIPES, "heart_risk_"))
+    ]
+
+
+@pytest.mark.parametrize("path", serving_modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_serving_modules_load_nothing_heavy_at_the_top(path: Path) -> None:
+    assert [n for n in top_level_imports(path) if within(n, HEAVY) or within(n, TRAINING_ONLY)] == []
+
+
+SERVE = """
+import io, json, pathlib, sys
+from backend.app import create_app
+from backend.config import Config
+from ml_model.bundle import MODELS_DIR
+root = pathlib.Path(sys.argv[1])
+app = create_app(Config(model_dirs=(root, MODELS_DIR), user_models_dir=root, data_dir=root / "data", log=False))
+assert app.services.models.wait_ready()
+client = app.test_client()
+picture = (root / "picture.jpg").read_bytes()
+replies = [client.get(p) for p in ("/", "/health", "/symptoms", "/models", "/metrics", "/openapi.json")]
+for task in json.loads(sys.argv[2]):
+    replies.append(client.post("/analyze/" + task, data={"image": (io.BytesIO(picture), "a")}))
+    replies.append(client.get(replies[-1].get_json()["explanation"]["heatmap_url"]))
+replies.append(client.post("/predict-disease", json={"symptoms": ["fever", "cough"]}))
+replies.append(client.post("/predict-heart", json={"age": 54, "sex": 1, "blood_pressure": 130, "cholesterol": 246,
+    "chest_pain": 3, "max_heart_rate": 150, "exercise_angina": 0}))
+print(json.dumps({"status": [r.status_code for r in replies], "modules": sorted(sys.modules)}))
+"""
+
+
+def test_a_process_that_served_everything_has_loaded_nothing_heavy(
+    tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
+) -> None:
+    tasks = load_image_tasks()
+    for task in tasks:
+        write_tiny_bundle(task, tmp_path)
+    (tmp_path / "picture.jpg").write_bytes(picture())
+    command = [sys.executable, "-c", SERVE, str(tmp_path), json.dumps([task.id for task in tasks])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found["status"]) == {200}
+    assert [m for m in found["modules"] if within(m, (*HEAVY, *TRAINING_ONLY))] == []
