@@ -119,7 +119,9 @@ def served_function(model: Any, job: ConversionJob) -> Any:
             y = ops.sigmoid(y) if job.multi_label or shape[1] == 1 else ops.softmax(y)
         if shape[1] == 1:
             y = ops.concatenate([1 - y, y], axis=1)
-        return ops.take(y, columns, axis=1)
+        if columns != sorted(columns):
+            y = ops.take(y, columns, axis=1)
+        return y
 
     return serve
 
@@ -134,7 +136,8 @@ def export(serve: Any, job: ConversionJob, path: Path) -> None:
     from ml_model.training.export import rename_ends
 
     signature = tf.TensorSpec((None, job.height_px, job.width_px, 3), tf.uint8, name="image")
-    function = tf.function(lambda image: tf.identity(serve(image), name="probabilities"))
+    # Clipping takes off rounding, and keeps engines from merging the output with a tensor of another name before it.
+    function = tf.function(lambda image: tf.clip_by_value(serve(image), 0.0, 1.0))
     frozen = convert_variables_to_constants_v2(function.get_concrete_function(signature))
     input_name, output_name = frozen.inputs[0].name, frozen.outputs[0].name
     graph, _ = tf2onnx.convert.from_graph_def(
