@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ml_model.bundle import Manifest
+from ml_model.bundle import BalancedDecision, Manifest
 from ml_model.spec import ImageTask
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
@@ -64,7 +64,9 @@ def card_markdown(task: ImageTask, manifest: Manifest) -> str:
     test = manifest.metrics["test"]
     point = manifest.operating_point
     called = (
-        f"`{point.positive}` is called at a probability of {point.threshold:.3f} or more ({point.rule}; there: "
+        f"Named is the class with {point.rule}."
+        if isinstance(point, BalancedDecision)
+        else f"`{point.positive}` is called at a probability of {point.threshold:.3f} or more ({point.rule}; there: "
         f"sensitivity {point.validation_sensitivity}, specificity {point.validation_specificity})."
         if point
         else "The most probable class is named."
@@ -90,8 +92,8 @@ Version {manifest.version}, created {manifest.created}, licence of the model: {t
 {data}
 
 ## Test figures
-{test["count"]} pictures of {test["groups"]} groups, read once with the served runtime; 95 % intervals by bootstrap
-over groups. {called}
+{test["count"]} pictures of {test["groups"]} groups, with the served decoder and runtime; 95 % intervals by
+bootstrap over groups. {called}
 
 {table(list(FIGURES), [[figure(test[name]) for name in FIGURES]])}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -72,7 +71,7 @@ def run_recipe(recipe: Recipe, description: str, arguments: Sequence[str] | None
 
 
 def _run(recipe: Recipe, options: argparse.Namespace) -> int:
-    from ml_model.training.engine import Job, train
+    from ml_model.training.engine import Job, train, training_minutes
     from ml_model.training.pixels import decode_all
 
     task = load_task(recipe.task)
@@ -84,11 +83,10 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
     pixels = decode_all(samples, task.input, out_dir / "cache")
     weights = None if options.weights == "none" else options.weights
     job = Job(task, recipe, samples, pixels, out_dir, weights, options.resume)
-    began = time.monotonic()
     model = train(job)
     from ml_model.training.finish import finish  # after the training: needs much that a training does not
 
-    minutes = (time.monotonic() - began) / 60
+    minutes = training_minutes(job)
     bundle = finish(job, model, minutes)
     print(f"bundle in {bundle.path} after {minutes:.1f} minutes of training; serve it with MODEL_DIR={out_dir.parent}")
     return 0

@@ -6,6 +6,7 @@ nothing is compiled with XLA, which is several times slower there for convolutio
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,14 +73,21 @@ def train(job: Job) -> keras.Model:
         if done.is_file():
             model.load_weights(done)
             continue
+        began = time.monotonic()
         if phase.frozen:
             _train_head(job, phase, model)
         else:
             _fine_tune(job, phase, model, checkpoints / f"phase{number}-best")
+        (checkpoints / f"phase{number}.minutes").write_text(f"{(time.monotonic() - began) / 60:.2f}")
         model.save_weights(done)
     if model is None:
         raise ValueError("the recipe has no phase")
     return model
+
+
+def training_minutes(job: Job) -> float:
+    """Minutes that the finished phases took, over all sittings but those that were killed."""
+    return sum(float(path.read_text()) for path in (job.out_dir / "checkpoints").glob("phase*.minutes"))
 
 
 def _prepare(recipe: Recipe) -> None:
@@ -111,12 +119,18 @@ def _build(job: Job, phase: Phase) -> keras.Model:
     )
 
 
-def _loss(job: Job, weights: NDArray[np.float64], masks: NDArray[np.float32]) -> keras.losses.Loss:
+def drawn_prior(job: Job) -> NDArray[np.float64]:
+    """Share of each class in what the sampler draws for training, (classes,)."""
+    train = job.pick("train")
+    return class_prior(target_masks(train, job.task.codes), sampling_weights(train, job.recipe.sampling_power))
+
+
+def _loss(job: Job) -> keras.losses.Loss:
     recipe = job.recipe
     gamma = recipe.focal_gamma if recipe.loss == "focal" else 0.0
     if job.task.multi_label:
         return MultiLabelFocalLoss(gamma=gamma, label_smoothing=recipe.label_smoothing)
-    prior = class_prior(masks, weights)
+    prior = drawn_prior(job)
     inverse = 1 / (prior * len(prior))
     return MaskedFocalLoss(
         gamma=gamma,
@@ -157,7 +171,7 @@ def _train_head(job: Job, phase: Phase, model: keras.Model) -> None:
         views.append(np.concatenate(chunks))
     masks = target_masks(train, job.task.codes)
     weights = sampling_weights(train, job.recipe.sampling_power)
-    loss = _loss(job, weights, masks)
+    loss = _loss(job)
     head_input = keras.Input(views[0].shape[1:])
     x = head_input
     for layer in model.layers[model.layers.index(model.get_layer(EMBEDDING)) + 1 :]:
@@ -193,7 +207,7 @@ def _fine_tune(job: Job, phase: Phase, model: keras.Model, checkpoint: Path) -> 
         workers=1 if recipe.deterministic else 2,
     )
     optimizer = _optimizer(recipe, phase, phase.epochs * len(batches), ema=True)
-    model.compile(optimizer, _loss(job, weights, masks), jit_compile=False)
+    model.compile(optimizer, _loss(job), jit_compile=False)
     validation = np.stack([resize_px(job.pixels[r], phase.size_px) for r in job.rows("val")])
     space = label_space(job.task)
     truth = target_masks(job.pick("val"), job.task.codes) @ space.projection > 0

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ml_model.bundle import OperatingPoint
+from ml_model.bundle import BalancedDecision, OperatingPoint
 from ml_model.inputs.image import load_image
+from ml_model.interpret import interpret
 from ml_model.runtime import Predictor
 from ml_model.spec import ImageTask
 from ml_model.training.batches import label_space, target_masks
@@ -66,7 +67,7 @@ class Evaluator:
 
     task: ImageTask
     predictor: Predictor
-    operating_point: OperatingPoint | None = None
+    operating_point: OperatingPoint | BalancedDecision | None = None
 
     def probabilities(
         self, samples: Sequence[Sample], recode: Callable[[bytes], bytes] | None = None
@@ -85,16 +86,12 @@ class Evaluator:
         """Truth and answers in the label space that the data sets can measure."""
         space = label_space(self.task)
         truth = target_masks(samples, self.task.codes) @ space.projection > 0
-        probabilities = self.probabilities(samples, recode).astype(np.float64) @ space.projection
+        by_class = self.probabilities(samples, recode)
+        probabilities = by_class.astype(np.float64) @ space.projection
         predicted = called(probabilities, self.task.multi_label)
-        if self.operating_point is not None:
-            positive, negative = (
-                space.names.index(c) for c in (self.operating_point.positive, self.operating_point.negative)
-            )
-            reached = probabilities[:, positive] >= self.operating_point.threshold
-            predicted = np.zeros_like(predicted)
-            predicted[reached, positive] = True
-            predicted[~reached, negative] = True
+        if self.operating_point is not None:  # the code that names the class in an answer names it here
+            named = [interpret(self.task, p, self.operating_point).class_id for p in by_class]
+            predicted = space.projection[named] > 0
         return Scored(truth, predicted, probabilities, np.array([s.group for s in samples]))
 
 
@@ -167,7 +164,7 @@ def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
     space = label_space(evaluator.task)
     scored = evaluator.score(samples)
     point = evaluator.operating_point
-    positive = space.names.index(point.positive) if point else None
+    positive = space.names.index(point.positive) if isinstance(point, OperatingPoint) else None
     figures: dict[str, Any] = {"labels": list(space.names), **summarise(scored, space.names)}
     figures["by_group"] = {k: brief(scored.rows(r), positive) for k, r in subgroup_rows(samples).items()}
     figures["variants"] = {}

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
 
-from ml_model.bundle import Bundle, Manifest, file_sha256, load_bundle, write_bundle
+from ml_model.bundle import BalancedDecision, Bundle, Manifest, file_sha256, load_bundle, write_bundle
 from ml_model.runtime import MODEL_FILE, Predictor
-from ml_model.training.backbones import build_model
+from ml_model.training.backbones import LOGITS, build_model
 from ml_model.training.card import card_markdown, classification_report
-from ml_model.training.engine import Job
+from ml_model.training.engine import Job, drawn_prior
 from ml_model.training.evaluate import Evaluator, choose_operating_point, evaluate
 from ml_model.training.evidence import evidence_level
 from ml_model.training.pixels import data_fingerprint
@@ -33,7 +34,7 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
     provisional = write_bundle(job.out_dir, _fields(job, {}, evidence="insufficient"), [MODEL_FILE])
     predictor = Predictor(provisional)
     validation = Evaluator(job.task, predictor).score(job.pick("val"))
-    point = choose_operating_point(job.task, validation)
+    point = choose_operating_point(job.task, validation) or _balanced_decision(job)
     evaluator = Evaluator(job.task, predictor, point)
     test = evaluate(evaluator, job.pick("test"))
     metrics = {
@@ -64,10 +65,25 @@ def _export(job: Job, model: keras.Model) -> None:
         dropout=job.recipe.dropout,
     )
     served.set_weights(model.get_weights())
+    if job.recipe.served_prior_weight:
+        bias = served.get_layer(LOGITS).bias
+        bias.assign(bias + job.recipe.served_prior_weight * np.log(drawn_prior(job)))
     served.save(job.out_dir / "model.keras")
     command = [sys.executable, "-m", "ml_model.training.export", str(job.out_dir / "model.keras")]
     command += [str(job.out_dir / MODEL_FILE), "--multi-label" if job.task.multi_label else "--single-label"]
     subprocess.run(command, check=True, env={**os.environ, "KERAS_BACKEND": "tensorflow"})  # noqa: S603
+
+
+def _balanced_decision(job: Job) -> BalancedDecision | None:
+    """The recipe's decision rule, where it is not the most probable class."""
+    if job.recipe.decision == "most_probable":
+        return None
+    weights = drawn_prior(job) ** -job.recipe.served_prior_weight
+    weights /= weights.max()
+    rule = "the largest probability times weight; weights undo the class shares of the training pictures as drawn"
+    return BalancedDecision(
+        weights={c: round(float(w), 4) for c, w in zip(job.task.codes, weights, strict=True)}, rule=rule
+    )
 
 
 def _git_commit() -> str:

@@ -28,7 +28,13 @@ class Phase:
 
 @dataclass(frozen=True)
 class Recipe:
-    """Defaults suit a fine-tuning from ImageNet of some thousands of pictures."""
+    """Defaults suit a fine-tuning from ImageNet of some thousands of pictures.
+
+    sampling_power: 0 draws pictures as they come, 1 every class equally often. With logit
+    adjustment the trained logits are those of equally frequent classes; served_prior_weight 1
+    gives the frequencies of the sampler back to the served model, 0 does not. decision
+    "balanced" takes them away again when a class is named, and only then. Choose on validation.
+    """
 
     task: str
     phases: tuple[Phase, ...]
@@ -40,6 +46,8 @@ class Recipe:
     label_smoothing: float = 0.0
     sampling_power: float = 0.5
     rebalance: Literal["none", "logit_adjustment", "class_weights"] = "logit_adjustment"
+    served_prior_weight: float = 0.0
+    decision: Literal["most_probable", "balanced"] = "most_probable"
     augmentation: Augmentation = field(default_factory=Augmentation)
     weight_decay: float = 1e-3
     ema_momentum: float = 0.995

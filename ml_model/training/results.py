@@ -1,7 +1,7 @@
 """Write the README's table of measured results from the manifests of the shipped bundles.
 
-    python -m ml_model.training.results            # `make results`
-    python -m ml_model.training.results --check    # exits 1 when the table is stale
+python -m ml_model.training.results            # `make results`
+python -m ml_model.training.results --check    # exits 1 when the table is stale
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ml_model.bundle import MODELS_DIR, Manifest
+from ml_model.bundle import MODELS_DIR, Manifest, OperatingPoint
 from ml_model.training.card import figure, table
 
 README = Path(__file__).parents[2] / "README.md"
@@ -42,7 +42,7 @@ def _points(manifests: list[Manifest]) -> list[str]:
     lines = []
     for m in manifests:
         point = m.operating_point
-        if point is None:
+        if not isinstance(point, OperatingPoint):
             continue
         row: Mapping[str, Any] = m.metrics["test"]["per_class"][point.positive]
         lines.append(
@@ -58,7 +58,7 @@ def results_markdown() -> str:
     images = [m for m in manifests if "by_group" in m.metrics.get("test", {})]
     others = [m for m in manifests if m not in images]
     parts = [
-        "Test splits by lesion, patient or unique symptom vector, read once; 95 % intervals by bootstrap over groups.",
+        "Test splits by lesion, patient or unique symptom vector; 95 % intervals by bootstrap over groups.",
         table(["model", "n", "accuracy", "balanced accuracy", "macro AUC", "evidence"], _image_rows(images)),
         *_points(images),
         *(line for m in others for line in m.metrics["summary"]),

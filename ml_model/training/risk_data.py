@@ -93,7 +93,7 @@ def read_framingham(path: Path, features: tuple[str, ...]) -> RiskTable:
 
 
 def read_cardio(path: Path, features: tuple[str, ...]) -> RiskTable:
-    """Health examinations: age (days in the file), sex (2 is male there) and pressure; implausible pressures dropped."""
+    """Health examinations: age (days in the file), sex (2 is male there), pressure (implausible ones dropped)."""
     with path.open(encoding="utf-8", newline="") as stream:
         rows = [r for r in csv.DictReader(stream, delimiter=";") if 70 <= _number(r["ap_hi"]) <= 250]
     values = np.full((len(rows), len(features)), np.nan)

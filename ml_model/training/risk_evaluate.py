@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from ml_model.spec import RiskTask
 from ml_model.training.risk_data import RiskTable
-from ml_model.training.risk_fit import PENALTY, Predict, fit_boosting, fit_logistic, predict, shared_weights
+from ml_model.training.risk_fit import (
+    PENALTY,
+    Predict,
+    fit_boosting,
+    fit_logistic,
+    make_columns,
+    predict,
+    shared_weights,
+)
 
 Floats = NDArray[np.float64]
 Fit = Callable[[RiskTable], Predict]
@@ -83,10 +91,9 @@ def _logistic(task: RiskTask, penalty: float = PENALTY) -> Fit:
     return fit
 
 
-def _with_prior(task: RiskTask, other: RiskTable) -> Fit:
+def _with_prior(task: RiskTask, weights: Floats) -> Fit:
     def fit(table: RiskTable) -> Predict:
-        columns = fit_logistic(task, table).columns
-        model = fit_logistic(task, table, prior=shared_weights(task, columns, other))
+        model = fit_logistic(task, table, prior=weights)
         return lambda unseen: predict(model, unseen)
 
     return fit
@@ -112,7 +119,9 @@ def evaluate(task: RiskTask, table: RiskTable, others: dict[str, RiskTable], see
     by_site = {n: held_out(logistic, table, table.site, lambda t, k=given[n]: t.only(k)) for n in list(given)[:2]}  # type: ignore[misc]
     boosted = held_out(_boosting(seven), table, fold, lambda t: t.only(seven))
     boosted_by_site = held_out(_boosting(seven), table, table.site, lambda t: t.only(seven))
-    priors = {n: held_out(_with_prior(task, o), table, fold, lambda t: t.only(seven)) for n, o in others.items()}
+    columns = make_columns(task, table)
+    pulls = {n: shared_weights(task, columns, other) for n, other in others.items()}
+    priors = {n: held_out(_with_prior(task, w), table, fold, lambda t: t.only(seven)) for n, w in pulls.items()}
     return {
         "ten_fold": {n: figures(table.outcome, p) for n, p in tenfold.items()},
         "ten_fold_by_site": _sites(table, tenfold["seven_inputs"]),

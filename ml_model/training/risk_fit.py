@@ -14,6 +14,7 @@ from ml_model.training.risk_data import RiskTable
 
 Floats = NDArray[np.float64]
 EM_ROUNDS = 60
+EM_TOLERANCE = 1e-5
 RIDGE = 1e-3
 PENALTY = 3.0
 FREE_SIGN = ("chest_pain",)
@@ -51,7 +52,10 @@ def fit_gaussian(matrix: Floats) -> tuple[Floats, Floats]:
         filled, spread = _expected(matrix, mean, covariance)
         mean = filled.mean(axis=0)
         centred = filled - mean
+        before = covariance
         covariance = (centred.T @ centred + spread) / len(matrix) + RIDGE * np.eye(len(mean))
+        if np.abs(covariance - before).max() < EM_TOLERANCE:
+            break
     return mean, covariance
 
 
@@ -130,8 +134,9 @@ def fit_boosting(table: RiskTable) -> Predict:
     booster = HistGradientBoostingClassifier(
         max_depth=3, learning_rate=0.05, max_iter=100, min_samples_leaf=15, random_state=0
     )
-    booster.fit(table.values, table.outcome)
-    return lambda other: np.asarray(booster.predict_proba(other.values)[:, 1])
+    seen = ~np.isnan(table.values).all(axis=0)
+    booster.fit(table.values[:, seen], table.outcome)
+    return lambda other: np.asarray(booster.predict_proba(other.values[:, seen])[:, 1])
 
 
 def shared_weights(task: RiskTask, columns: tuple[Column, ...], table: RiskTable) -> Floats:

@@ -15,12 +15,12 @@ from ml_model.training.symptom_data import SymptomTable
 Floats = NDArray[np.float32]
 MAX_COUNT = 12
 CUT_COUNTS = (1, 2, 3, 4, 5)
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
-TEMPERATURES = tuple(np.round(np.geomspace(0.7, 2.5, 14), 3))
+WEIGHTS = (1.0, 0.75, 0.5, 0.25, 0.0)
+TEMPERATURES = tuple(np.round(np.geomspace(0.7, 2.4, 12), 3))
 CALIBRATION_BINS = 15
 RESAMPLES = 500
 MIN_LISTS = 50
-CALIBRATION_LISTS = 4000
+CALIBRATION_LISTS = 2500
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ FLOOR = Smoothing(never=0.01, even=0.0, prior_power=1.0)
 class Lists:
     """Lists of symptoms (N, S) with their disease, and the symptom vector each was made from."""
 
-    present: Floats
+    present: NDArray[np.bool_]
     disease: NDArray[np.int64]
     group: NDArray[np.int64]
 
@@ -58,7 +58,7 @@ class Lists:
 
 def lists_of(table: SymptomTable, rows: NDArray[np.bool_]) -> Lists:
     """Complete lists: the rows as they are."""
-    return Lists(table.present[rows].astype(np.float32), table.disease[rows], table.group[rows])
+    return Lists(table.present[rows], table.disease[rows], table.group[rows])
 
 
 def cut_short(lists: Lists, count: int, rng: np.random.Generator) -> Lists:
@@ -66,7 +66,7 @@ def cut_short(lists: Lists, count: int, rng: np.random.Generator) -> Lists:
     longer = lists.where(np.asarray(lists.present.sum(axis=1) > count))
     draw = rng.random(longer.present.shape, np.float32) * longer.present
     cut = -np.partition(-draw, count - 1, axis=1)[:, count - 1 : count]
-    return Lists((draw >= cut).astype(np.float32), longer.disease, longer.group)
+    return Lists((draw >= cut) & longer.present, longer.disease, longer.group)
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,36 @@ class Counts:
 
 def count_rows(lists: Lists, diseases: int) -> Counts:
     """Sufficient statistics of complete lists."""
-    seen = np.stack([lists.present[lists.disease == d].sum(axis=0) for d in range(diseases)])
-    return Counts(np.bincount(lists.disease, minlength=diseases).astype(np.float64), seen.astype(np.float64))
+    from scipy.sparse import csr_array
+
+    order = np.arange(len(lists.disease))
+    of_disease = csr_array((np.ones(len(order)), (lists.disease, order)), shape=(diseases, len(order)))
+    seen = (of_disease @ csr_array(lists.present.astype(np.float64))).toarray()
+    return Counts(np.bincount(lists.disease, minlength=diseases).astype(np.float64), seen)
+
+
+def log_scores(model: NaiveBayes, lists: Lists, weight: float) -> Floats:
+    """NaiveBayes.log_scores for one weight and many lists (N, C), by sparse products: lists are mostly empty."""
+    from scipy.sparse import csr_array
+
+    added = np.ascontiguousarray((model.log_present - np.float32(weight) * model.log_absent).T)
+    start = model.log_prior + np.float32(weight) * model.log_absent.sum(axis=1)
+    scores: Floats = csr_array(lists.present.astype(np.float32)) @ added
+    scores += start
+    return scores
+
+
+def probabilities(model: NaiveBayes, lists: Lists) -> Floats:
+    """NaiveBayes.probabilities for many lists (N, C)."""
+    result = np.empty((len(lists.disease), len(model.log_prior)), np.float32)
+    for weight in np.unique(model.absent_weight[1:]):
+        rows = np.flatnonzero(model.absent_weight[lists.count] == weight)
+        result[rows] = log_scores(model, lists.where(rows), float(weight))
+    result /= model.temperature[lists.count][:, None]
+    result -= result.max(axis=1, keepdims=True)
+    np.exp(result, out=result)
+    result /= result.sum(axis=1, keepdims=True)
+    return result
 
 
 def fit(counts: Counts, smoothing: Smoothing) -> NaiveBayes:
@@ -107,14 +135,12 @@ def log_loss(scores: Floats, disease: NDArray[np.int64], temperature: float) -> 
 
 
 def choose_smoothing(counts: Counts, val: Lists) -> Smoothing:
-    """The smoothing with the most correct first places on complete validation lists."""
-    ones = np.ones(len(val.disease), np.float32)
+    """The smoothing with the least log loss on complete validation lists (T = 1)."""
 
-    def first_places(smoothing: Smoothing) -> float:
-        scores = fit(counts, smoothing).log_scores(val.present, ones)
-        return float((scores.argmax(axis=1) == val.disease).mean())
+    def loss(smoothing: Smoothing) -> float:
+        return float(log_loss(log_scores(fit(counts, smoothing), val, 1.0), val.disease, 1.0).mean())
 
-    return max(GRID, key=first_places)
+    return min(GRID, key=loss)
 
 
 def calibrate(model: NaiveBayes, val: Lists, rng: np.random.Generator, tolerance: float) -> NaiveBayes:
@@ -122,16 +148,20 @@ def calibrate(model: NaiveBayes, val: Lists, rng: np.random.Generator, tolerance
 
     Half of the lists are thought complete and half cut short to one to five symptoms. w(k) has the least
     log loss on that mixture among the weights that lose at most `tolerance` of the first places on
-    complete lists of k (for one and two symptoms, where lists are hardly ever complete, among all).
+    complete lists of k (for one symptom, where lists are hardly ever complete, among all).
     """
     weights, temperatures = [1.0], [1.0]
     for k in range(1, MAX_COUNT + 1):
         alike = val.count == k
         whole = val.where(alike if alike.sum() >= MIN_LISTS else val.count >= k - 1)
+        if not len(whole.disease):
+            weights.append(weights[-1])
+            temperatures.append(temperatures[-1])
+            continue
         parts = [_sample(whole, 1.0, rng)]
         if k in CUT_COUNTS:
             parts.append(_sample(cut_short(val, k, rng), 1 / len(CUT_COUNTS), rng))
-        weight, temperature = _choose(model, parts, np.inf if k <= 2 else tolerance, k in CUT_COUNTS)
+        weight, temperature = _choose(model, parts, np.inf if k == 1 else tolerance, k in CUT_COUNTS)
         weights.append(weight)
         temperatures.append(temperature)
     return replace(model, absent_weight=np.array(weights, np.float32), temperature=np.array(temperatures, np.float32))
@@ -145,11 +175,12 @@ def _sample(lists: Lists, share: float, rng: np.random.Generator) -> tuple[Lists
 
 def _choose(model: NaiveBayes, parts: list[tuple[Lists, float]], tolerance: float, free: bool) -> tuple[float, float]:
     """Weight and temperature with the least log loss over (lists, share); the first are the complete lists."""
-    fewest_right, best = 0.0, (np.inf, 1.0, 1.0)
+    fewest_right, best = -np.inf, (np.inf, 1.0, 1.0)
     for weight in WEIGHTS if free else (1.0,):
-        scored = [(model.log_scores(p.present, np.full(len(p.disease), weight, np.float32)), p, s) for p, s in parts]
+        scored = [(log_scores(model, p, weight), p, share) for p, share in parts]
         right = float((scored[0][0].argmax(axis=1) == parts[0][0].disease).mean())
-        fewest_right = fewest_right or right - tolerance
+        if weight == 1.0:
+            fewest_right = right - tolerance
         if right < fewest_right:
             continue
         for t in TEMPERATURES:
@@ -158,22 +189,26 @@ def _choose(model: NaiveBayes, parts: list[tuple[Lists, float]], tolerance: floa
     return best[1], best[2]
 
 
-def figures(probabilities: Floats, lists: Lists) -> dict[str, Any]:
+def figures(probability: Floats, lists: Lists) -> dict[str, Any]:
     """Top-1 and top-5 with 95 % intervals (bootstrap by symptom vector), expected calibration error, log loss."""
-    best = np.argpartition(-probabilities, 5, axis=1)[:, :5]
-    chosen = probabilities.argmax(axis=1)
+    best = np.argsort(-probability, axis=1)[:, :5] if probability.shape[1] <= 5 else _top5(probability)
+    chosen = probability.argmax(axis=1)
     top1 = chosen == lists.disease
     top5 = (best == lists.disease[:, None]).any(axis=1)
-    true = probabilities[np.arange(len(lists.disease)), lists.disease]
+    true = probability[np.arange(len(lists.disease)), lists.disease]
     return {
         "lists": len(lists.disease),
         "vectors": len(np.unique(lists.group)),
         "top1": interval(top1, lists.group),
         "top5": interval(top5, lists.group),
-        "ece": round(calibration_error(probabilities.max(axis=1), top1), 4),
-        "mean_confidence": round(float(probabilities.max(axis=1).mean()), 4),
+        "ece": round(calibration_error(probability.max(axis=1), top1), 4),
+        "mean_confidence": round(float(probability.max(axis=1).mean()), 4),
         "log_loss": round(float(-np.log(np.maximum(true, 1e-12)).mean()), 4),
     }
+
+
+def _top5(probability: Floats) -> NDArray[np.int64]:
+    return np.argpartition(-probability, 5, axis=1)[:, :5]
 
 
 def interval(values: NDArray[Any], group: NDArray[np.int64]) -> dict[str, float]:
@@ -199,15 +234,15 @@ def evaluate(model: NaiveBayes, test: Lists, rng: np.random.Generator) -> dict[s
     first_of_vector = np.unique(test.group, return_index=True)[1]
     once = test.where(first_of_vector)
     report: dict[str, Any] = {
-        "complete_lists": figures(model.probabilities(test.present), test),
-        "distinct_vectors": figures(model.probabilities(once.present), once),
+        "complete_lists": figures(probabilities(model, test), test),
+        "distinct_vectors": figures(probabilities(model, once), once),
         "by_symptoms_given": {},
     }
     for count in CUT_COUNTS:
         cut = cut_short(test, count, rng)
         whole = test.where(test.count == count)
         report["by_symptoms_given"][str(count)] = {
-            "cut_short": figures(model.probabilities(cut.present), cut),
-            "complete": figures(model.probabilities(whole.present), whole) if len(whole.disease) else None,
+            "cut_short": figures(probabilities(model, cut), cut) if len(cut.disease) else None,
+            "complete": figures(probabilities(model, whole), whole) if len(whole.disease) else None,
         }
     return report

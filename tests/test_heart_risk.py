@@ -1,0 +1,326 @@
+"""Heart risk: the additive model, its inputs, and the shipped bundle."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml_model.bundle import MODELS_DIR, Bundle, load_bundle
+from ml_model.errors import BundleInvalid, OutOfRange
+from ml_model.heart_risk import Column, HeartRiskModel, LogisticModel, complete, model_from_json, model_to_json
+from ml_model.spec import RiskTask, load_task
+from ml_model.training import risk_bundle, risk_data, risk_evaluate, risk_fit
+from ml_model.training.evidence import evidence_level
+
+TASK = load_task("heart-risk")
+assert isinstance(TASK, RiskTask)
+DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", Path(__file__).parents[2] / "shared" / "data"))
+PERSON: dict[str, float | None] = {
+    "age": 58, "sex": 1, "blood_pressure": 140, "cholesterol": 250, "chest_pain": 3, "max_heart_rate": 130,
+    "exercise_angina": 1, "fasting_blood_sugar": 0, "resting_ecg": 1, "oldpeak": 1.5,
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def bundle() -> Bundle:
+    return load_bundle(MODELS_DIR / "heart-risk", task="heart-risk", contract_sha256=TASK.contract_sha256)
+
+
+@pytest.fixture(scope="module")
+def model(bundle: Bundle) -> HeartRiskModel:
+    return HeartRiskModel.load(bundle, TASK)
+
+
+def logit(probability: float) -> float:
+    return math.log(probability / (1 - probability))
+
+
+def small_table(patients: int = 240, seed: int = 0) -> risk_data.RiskTable:
+    """Patients whose outcome depends on age, sex, heart rate and angina; a tenth of the optional values missing."""
+    rng = np.random.default_rng(seed)
+    features = tuple(f.name for f in TASK.features)
+    columns = [
+        rng.uniform(35, 75, patients), rng.integers(0, 2, patients), rng.normal(130, 15, patients),
+        rng.normal(240, 40, patients), rng.integers(0, 4, patients), rng.normal(140, 20, patients),
+        rng.integers(0, 2, patients), rng.integers(0, 2, patients), rng.integers(0, 3, patients),
+        rng.uniform(0, 3, patients),
+    ]  # fmt: skip
+    values = np.stack(columns, axis=1).astype(float)
+    score = 0.06 * (values[:, 0] - 55) + values[:, 1] - 0.03 * (values[:, 5] - 140) + 1.5 * values[:, 6] - 1
+    outcome = rng.random(patients) < 1 / (1 + np.exp(-score))
+    values[:, 2:][rng.random((patients, 8)) < 0.1] = np.nan
+    return risk_data.RiskTable(features, values, outcome, np.array(["a", "b"])[rng.integers(0, 2, patients)])
+
+
+def write_small_data(folder: Path) -> None:
+    """The three tables in the public layouts, from the small table."""
+    table = small_table()
+    names = {v: k for k, v in risk_data.UCI_COLUMNS.items()}
+    with (folder / "uci_heart.csv").open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow([*(names[f] for f in table.features), "num", "site"])
+        for row, sick, site in zip(table.values, table.outcome, table.site, strict=True):
+            given = ["" if np.isnan(v) else v + (f == "chest_pain") for f, v in zip(table.features, row, strict=True)]
+            writer.writerow([*given, int(sick) * 2, site])
+    (folder / "framingham.csv").write_text(
+        "male,age,totChol,sysBP,TenYearCHD\n" + "1,60,250,150,1\n0,40,NA,110,0\n" * 30, encoding="utf-8"
+    )
+    (folder / "cardio_train.csv").write_text(
+        "id;age;gender;ap_hi;cardio\n" + "1;22000;2;150;1\n2;15000;1;110;0\n3;15000;1;14020;0\n" * 30, encoding="utf-8"
+    )
+
+
+def test_contributions_sum_to_the_logit(model: HeartRiskModel) -> None:
+    result = model.assess(PERSON)
+    assert result.missing == ()
+    assert result.imputed_log_odds == 0
+    total = result.baseline_log_odds + sum(f.contribution for f in result.factors)
+    assert total == pytest.approx(logit(result.probability), abs=1e-9)
+    assert [f.name for f in result.factors] == [f.name for f in TASK.features]
+    pressure = result.factors[2]
+    assert (pressure.value, pressure.unit, pressure.risk) == (140, "mmHg", "high")
+
+
+@given(st.sets(st.sampled_from([f.name for f in TASK.features if not f.required])))
+@settings(max_examples=40, deadline=None)
+def test_sum_holds_whatever_is_missing(model: HeartRiskModel, hidden: set[str]) -> None:
+    result = model.assess({k: None if k in hidden else v for k, v in PERSON.items()})
+    assert set(result.missing) == hidden
+    assert {f.name for f in result.factors} == set(PERSON) - hidden
+    total = result.baseline_log_odds + sum(f.contribution for f in result.factors) + result.imputed_log_odds
+    assert total == pytest.approx(logit(result.probability), abs=1e-9)
+
+
+def test_conditional_mean_and_its_spread() -> None:
+    covariance = np.array([[1.0, 0.6], [0.6, 2.0]])
+    row, variance = complete(np.array([2.0, np.nan]), np.array([1.0, 5.0]), covariance, np.array([0.0, 3.0]))
+    assert row == pytest.approx([2.0, 5.6])
+    assert variance == pytest.approx(9 * (2 - 0.36))
+    row, variance = complete(np.full(2, np.nan), np.array([1.0, 5.0]), covariance, np.array([0.0, 3.0]))
+    assert row == pytest.approx([1.0, 5.0])
+    assert variance == pytest.approx(18)
+
+
+def test_missing_values_make_the_estimate_less_extreme() -> None:
+    column = Column("age", low=0, high=100, centre=50, scale=10)
+    second = Column("oldpeak", low=-3, high=10, centre=0, scale=1)
+    plain = LogisticModel((column, second), 0.0, np.array([1.0, 1.0]), np.zeros(2), np.eye(2))
+    certain = plain.probability({"age": 70, "oldpeak": 0})
+    unsure = plain.probability({"age": 70, "oldpeak": None})
+    assert logit(certain) == pytest.approx(2)
+    assert logit(unsure) == pytest.approx(2 / math.sqrt(1 + math.pi / 8))
+
+
+@pytest.mark.parametrize(
+    ("field", "low", "high"),
+    [
+        ("age", 40, 70), ("sex", 0, 1), ("cholesterol", 180, 300), ("exercise_angina", 0, 1), ("oldpeak", 0, 3),
+        ("fasting_blood_sugar", 0, 1), ("chest_pain", 1, 3),
+    ],
+)  # fmt: skip
+def test_risk_rises_with_what_raises_it(model: HeartRiskModel, field: str, low: float, high: float) -> None:
+    assert model.assess({**PERSON, field: high}).probability > model.assess({**PERSON, field: low}).probability + 0.01
+
+
+def test_risk_falls_with_a_higher_heart_rate_and_never_with_pressure(model: HeartRiskModel) -> None:
+    rates = [model.assess({**PERSON, "max_heart_rate": v}).probability for v in (90, 120, 150, 180)]
+    assert rates == sorted(rates, reverse=True)
+    assert rates[0] - rates[-1] > 0.03
+    pressures = [model.assess({**PERSON, "blood_pressure": v}).probability for v in (100, 130, 160, 190)]
+    assert pressures == sorted(pressures)
+
+
+def test_age_beyond_the_data_is_held_at_its_edge(model: HeartRiskModel) -> None:
+    assert model.assess({**PERSON, "age": 110}).probability == model.assess({**PERSON, "age": 77}).probability
+    assert model.assess({**PERSON, "age": 60}).probability < model.assess({**PERSON, "age": 77}).probability
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"age": 400}, "age: received 400 years, allowed is 18 to 110 years"),
+        ({"blood_pressure": 0}, "blood_pressure: received 0 mmHg, allowed is 60 to 260 mmHg"),
+        ({"chest_pain": 4}, r"chest_pain: received 4, allowed are 0 \(typical angina\)"),
+        ({"sex": 0.5}, "sex: received 0.5"),
+        ({"cholesterol": math.nan}, "cholesterol: received nan"),
+        ({"max_heart_rate": math.inf}, "max_heart_rate: received inf"),
+        ({"age": None}, "age: required"),
+        ({"sex": None}, "sex: required"),
+        ({"weight": 80}, "weight: unknown field"),
+    ],
+)
+def test_values_out_of_range_are_refused(model: HeartRiskModel, change: dict[str, float | None], message: str) -> None:
+    with pytest.raises(OutOfRange, match=message):
+        model.assess({**PERSON, **change})
+
+
+@given(st.dictionaries(st.sampled_from([f.name for f in TASK.features]), st.none() | st.floats(), max_size=10))
+@settings(max_examples=80, deadline=None)
+def test_any_numbers_are_assessed_or_refused(model: HeartRiskModel, values: dict[str, float | None]) -> None:
+    try:
+        result = model.assess({**PERSON, **values})
+    except OutOfRange:
+        return
+    assert 0 < result.probability < 1
+
+
+def test_level_follows_the_probability(model: HeartRiskModel) -> None:
+    young = {"age": 32, "sex": 0, "chest_pain": 1, "max_heart_rate": 185, "exercise_angina": 0, "oldpeak": 0}
+    low, high = model.assess(young), model.assess({**PERSON, "oldpeak": 3, "age": 70})
+    assert low.probability < 0.15
+    assert (low.risk_level, low.severity) == ("Low", "low")
+    assert high.probability > 0.8
+    assert (high.risk_level, high.severity) == ("High", "critical")
+    assert low.recommendations == TASK.bands[0].recommendations
+    assert low.missing == ("blood_pressure", "cholesterol", "fasting_blood_sugar", "resting_ecg")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "level"),
+    [
+        ("blood_pressure", 120, "normal"), ("blood_pressure", 130, "moderate"), ("blood_pressure", 140, "high"),
+        ("max_heart_rate", 160, "normal"), ("max_heart_rate", 140, "moderate"), ("max_heart_rate", 119, "high"),
+        ("exercise_angina", 1, "high"), ("sex", 0, "normal"),
+    ],
+)  # fmt: skip
+def test_single_factors_are_graded(name: str, value: float, level: str) -> None:
+    feature = next(f for f in TASK.features if f.name == name)
+    assert feature.level(value) == level
+
+
+def test_model_survives_its_file_and_a_wrong_one_is_refused(model: HeartRiskModel) -> None:
+    text = model_to_json(model._model)
+    assert model_from_json(text).probability(PERSON) == model._model.probability(PERSON)
+    broken = json.loads(text)
+    broken["coefficients"].pop()
+    with pytest.raises(BundleInvalid, match="do not fit"):
+        model_from_json(json.dumps(broken))
+    with pytest.raises(BundleInvalid, match="model.json"):
+        model_from_json("{}")
+
+
+def test_bundle_of_other_inputs_does_not_load(bundle: Bundle) -> None:
+    content = TASK.model_dump(mode="json")
+    content["features"][0], content["features"][1] = content["features"][1], content["features"][0]
+    reordered = RiskTask.model_validate(content)
+    with pytest.raises(BundleInvalid, match="train it again"):
+        load_bundle(bundle.path, task="heart-risk", contract_sha256=reordered.contract_sha256)
+    content["bands"][0]["condition"] = "Other words"
+    assert RiskTask.model_validate(content).contract_sha256 == reordered.contract_sha256
+
+
+def test_zero_cholesterol_is_missing_and_pain_counts_from_zero(tmp_path: Path) -> None:
+    head = "age,sex,cp,trestbps,chol,fbs,restecg,thalach,exang,oldpeak,num,site\n"
+    (tmp_path / "t.csv").write_text(head + "50,1,4,0,0,,0,150,0,1.5,2,va\n", encoding="utf-8")
+    table = risk_data.read_uci(tmp_path / "t.csv", TASK)
+    row = dict(zip(table.features, table.values[0], strict=True))
+    assert row["chest_pain"] == 3
+    assert [n for n, v in row.items() if np.isnan(v)] == ["blood_pressure", "cholesterol", "fasting_blood_sugar"]
+    assert table.outcome.tolist() == [True]
+    (tmp_path / "t.csv").write_text(head + "50,1,5,120,200,0,0,150,0,1.5,2,va\n", encoding="utf-8")
+    with pytest.raises(OutOfRange, match="line 2: chest_pain"):
+        risk_data.read_uci(tmp_path / "t.csv", TASK)
+
+
+def test_em_recovers_mean_and_covariance_despite_gaps() -> None:
+    rng = np.random.default_rng(0)
+    full = rng.multivariate_normal([1.0, -2.0], [[1.0, 0.8], [0.8, 1.0]], 4000)
+    gaps = full.copy()
+    gaps[full[:, 0] > 1, 1] = np.nan  # missing where the other is high: the plain mean is biased
+    mean, covariance = risk_fit.fit_gaussian(gaps)
+    assert abs(np.nanmean(gaps[:, 1]) + 2) > 0.4
+    assert mean == pytest.approx([1.0, -2.0], abs=0.1)
+    assert covariance[0, 1] == pytest.approx(0.8, abs=0.1)
+
+
+def test_auc_counts_ties_half() -> None:
+    outcome = np.array([True, True, False, False])
+    assert risk_evaluate.auc(outcome, np.array([0.9, 0.5, 0.5, 0.1])) == 0.875
+    assert risk_evaluate.calibration_error(outcome, np.array([1.0, 1.0, 0.0, 0.0])) == 0
+    assert risk_evaluate.calibration_error(outcome, np.full(4, 0.9)) == pytest.approx(0.4)
+
+
+def test_weights_recover_what_the_data_hold() -> None:
+    fitted = risk_fit.fit_logistic(TASK, small_table(1200))
+    weights = {(c.feature, c.equals): float(w) for c, w in zip(fitted.columns, fitted.coefficients, strict=True)}
+    assert weights["age", None] == pytest.approx(0.06 * 11.5, abs=0.2)
+    assert weights["exercise_angina", 1.0] == pytest.approx(1.5, abs=0.3)
+    assert weights["max_heart_rate", None] == pytest.approx(-0.6, abs=0.2)
+
+
+def test_recipe_writes_a_bundle_that_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(risk_evaluate, "RESAMPLES", 20)
+    monkeypatch.setattr(risk_evaluate, "FOLDS", 3)
+    write_small_data(tmp_path)
+    trained = risk_bundle.train(TASK, tmp_path, tmp_path / "out", seed=0)
+    test = trained.manifest.metrics["test"]
+    assert test["ten_fold"]["seven_inputs"]["auc"]["value"] > 0.75
+    assert set(test["leave_one_site_out"]["seven_inputs"]["by_site"]) == {"a", "b"}
+    assert test["ten_fold"]["seven_inputs"]["patients"] == 240
+    assert HeartRiskModel.load(trained, TASK).assess(PERSON).probability > 0.5
+
+
+def test_command_line_names_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert risk_bundle.run("heart-risk", "", ["--data", str(tmp_path)]) == 1
+    assert "no heart_risk tables in" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("low", "level"), [(0.69, "insufficient"), (0.7, "limited"), (0.849, "limited"), (0.85, "sufficient")]
+)
+def test_evidence_by_the_lower_end(low: float, level: str) -> None:
+    assert evidence_level(low) == level
+
+
+def test_shipped_figures_meet_the_bars(bundle: Bundle) -> None:
+    test = bundle.manifest.metrics["test"]
+    assert test["ten_fold"]["seven_inputs"]["auc"]["value"] >= 0.86
+    assert test["ten_fold"]["seven_inputs"]["ece"] <= 0.05
+    assert set(test["leave_one_site_out"]["seven_inputs"]["by_site"]) == {"cleveland", "hungarian", "switzerland", "va"}
+    pooled = test["leave_one_site_out"]["seven_inputs"]["pooled"]["auc"]
+    assert pooled["value"] > test["compared"]["gradient_boosting_leave_one_site_out"]["pooled"]["auc"]["value"]
+    assert bundle.manifest.evidence == evidence_level(pooled["low"])
+
+
+def test_recipe_states_what_was_measured(bundle: Bundle) -> None:
+    text = (Path(risk_bundle.__file__).parents[1] / "train_heart_risk_model.py").read_text(encoding="utf-8")
+    test = bundle.manifest.metrics["test"]
+    for row in (test["ten_fold"]["seven_inputs"], test["leave_one_site_out"]["seven_inputs"]["pooled"]):
+        assert f"AUC {row['auc']['value']:.3f} ({row['auc']['low']:.3f} to {row['auc']['high']:.3f})" in text
+
+
+def test_serving_imports_no_training_library() -> None:
+    code = (
+        "import sys; from ml_model.heart_risk import HeartRiskModel;"
+        "from ml_model.bundle import load_bundle, MODELS_DIR; from ml_model.spec import load_task;"
+        "t = load_task('heart-risk');"
+        "b = load_bundle(MODELS_DIR / t.id, task=t.id, contract_sha256=t.contract_sha256); HeartRiskModel.load(b, t);"
+        "sys.exit(' '.join({'sklearn', 'scipy', 'pandas', 'tensorflow', 'ml_model.training'} & set(sys.modules)) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_shipped_model_is_the_fit_of_the_data(bundle: Bundle, tmp_path: Path) -> None:
+    archive = DATA / "heart_risk.zip"
+    if not archive.is_file():
+        pytest.skip(f"no heart_risk.zip in {DATA}; set MEDIDIAGNOSE_DATA to the folder that holds it")
+    with zipfile.ZipFile(archive) as stored:
+        member = next(n for n in stored.namelist() if n.endswith("uci_heart.csv"))
+        (tmp_path / "uci_heart.csv").write_bytes(stored.read(member))
+    table = risk_data.read_uci(tmp_path / "uci_heart.csv", TASK)
+    assert len(table.outcome) == 780
+    shipped = model_from_json(bundle.file("model.json").read_text(encoding="utf-8"))
+    refit = risk_fit.fit_logistic(TASK, table)
+    assert refit.coefficients == pytest.approx(shipped.coefficients, abs=1e-3)
