@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -41,6 +41,14 @@ class OperatingPoint(BaseModel):
     validation_specificity: float
 
 
+class BalancedDecision(BaseModel):
+    """The class whose probability times its weight is largest is named, so that rare classes are not passed over."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    weights: dict[str, Annotated[float, Field(gt=0)]]
+    rule: str
+
+
 class Manifest(BaseModel):
     """What manifest.json holds."""
 
@@ -59,7 +67,7 @@ class Manifest(BaseModel):
     library_versions: dict[str, str]
     recipe: dict[str, Any]
     data_fingerprints: dict[str, str]
-    operating_point: OperatingPoint | None = None
+    operating_point: OperatingPoint | BalancedDecision | None = None
     metrics: dict[str, Any]
     files: dict[str, str]
 

@@ -23,6 +23,9 @@ RECIPES = {
         ),
         augmentation=Augmentation(vertical_flip=True, rotation_degrees=180, zoom=0.25, saturation=0.15, erase=0.2),
         label_smoothing=0.05,
+        # On validation: AUC .956 with the prior, .941 without; balanced accuracy .764 and .773.
+        served_prior_weight=1.0,
+        decision="balanced",
         weight_decay=0.02,
     ),
     "xray": Recipe(
@@ -30,10 +33,12 @@ RECIPES = {
         phases=(
             Phase("head", epochs=20, size_px=160, learning_rate=2e-3, frozen=True),
             Phase("low-resolution", epochs=2, size_px=160, learning_rate=5e-4),
-            Phase("full-resolution", epochs=3, size_px=224, learning_rate=2e-4),
+            Phase("full-resolution", epochs=2, size_px=224, learning_rate=2e-4),
         ),
         augmentation=Augmentation(rotation_degrees=12, zoom=0.2, brightness=0.2, contrast=0.3, erase=0.2),
         label_smoothing=0.05,
+        sampling_power=1.0,
+        rebalance="none",
         weight_decay=0.02,
     ),
 }

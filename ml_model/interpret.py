@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.bundle import OperatingPoint
+from ml_model.bundle import BalancedDecision, OperatingPoint
 from ml_model.spec import ClassSpec, ImageTask, Recommendation, Severity
 
 # A label of a multi-label task is called present from here on; such tasks have no tuned thresholds.
@@ -43,17 +43,23 @@ class Diagnosis:
     positives: tuple[str, ...]
 
 
-def interpret(task: ImageTask, probabilities: NDArray[np.float32], operating_point: OperatingPoint | None) -> Diagnosis:
+def interpret(
+    task: ImageTask, probabilities: NDArray[np.float32], operating_point: OperatingPoint | BalancedDecision | None
+) -> Diagnosis:
     """Diagnosis from one picture's probabilities, (classes,), 0-1, in the task's output order.
 
     Without an operating point the most probable class is predicted. With one, its positive
-    class is predicted from the threshold on, and below it the most probable of the others.
+    class is predicted from the threshold on, and below it the most probable of the others; a
+    balanced decision predicts the class whose weighted probability is largest.
     Equal probabilities go to the graver class, then to the earlier one. Raises ValueError when
     the numbers are no probabilities for this task or the operating point belongs to another.
     """
     _check(task, probabilities)
     ranking = tuple(sorted(_ranked(task, probabilities), key=_gravest_of_most_probable))
-    predicted = ranking[0] if operating_point is None else _by_threshold(task, ranking, operating_point)
+    if isinstance(operating_point, BalancedDecision):
+        predicted = _by_weight(task, ranking, operating_point)
+    else:
+        predicted = ranking[0] if operating_point is None else _by_threshold(task, ranking, operating_point)
     present = (code for code, p in zip(task.codes, probabilities, strict=True) if p >= PRESENT_FROM)
     return Diagnosis(
         class_id=predicted.class_id,
@@ -84,6 +90,14 @@ def _by_threshold(task: ImageTask, ranking: tuple[RankedClass, ...], point: Oper
     if positive.probability >= point.threshold:
         return positive
     return next(r for r in ranking if r is not positive)
+
+
+def _by_weight(task: ImageTask, ranking: tuple[RankedClass, ...], decision: BalancedDecision) -> RankedClass:
+    if task.multi_label or set(decision.weights) != set(task.codes):
+        raise ValueError(
+            f"{task.id}: the weights for {', '.join(decision.weights)} do not fit the classes {', '.join(task.codes)}"
+        )
+    return max(ranking, key=lambda r: r.probability * decision.weights[r.spec.code])
 
 
 def _check(task: ImageTask, probabilities: NDArray[np.float32]) -> None:

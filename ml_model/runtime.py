@@ -54,7 +54,7 @@ class Predictor:
         self.engine = engine
         try:
             self._run = _openvino(path, cache_dir) if engine == "openvino" else _onnxruntime(path)
-        except (RuntimeError, ValueError) as error:
+        except Exception as error:  # the engines' errors share no other base
             raise BundleInvalid(f"{bundle.path.name}: {MODEL_FILE} does not compile: {error}") from error
 
     def predict(self, images: NDArray[np.uint8]) -> Prediction:

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from pictures import png_chunk
 from PIL import Image
 
 BOUNDARY = "x-boundary-x"
@@ -90,10 +91,6 @@ def patched(name: str, find: bytes, offset: int, new: bytes) -> Callable[[], byt
         return bytes(data)
 
     return make
-
-
-def png_chunk(kind: bytes, body: bytes) -> bytes:
-    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def png(width_px: int, height_px: int, pixels: bytes) -> bytes:

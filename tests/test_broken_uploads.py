@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import gc
-import sys
-from pathlib import Path
 
 import pytest
 from broken_uploads import BROKEN_UPLOADS, FILES, BrokenUpload
+from pictures import resident_mib
 from werkzeug.test import TestResponse
 
 from backend.app import Application
@@ -48,13 +47,6 @@ def test_the_decoder_alone_refuses_the_same_files(broken: BrokenUpload) -> None:
     with pytest.raises(MediDiagnoseError) as refused:
         load_image(broken.make(), INPUT, ImageLimits(max_bytes=32_000_000))
     assert refused.value.code == broken.code
-
-
-def resident_mib() -> float:
-    statm = Path("/proc/self/statm")
-    if not statm.exists():
-        pytest.skip(f"resident memory is read from /proc, which {sys.platform} has not")
-    return int(statm.read_text(encoding="ascii").split()[1]) * 4096 / 2**20
 
 
 def test_memory_is_back_where_it_was(live_app: Application) -> None:

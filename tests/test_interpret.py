@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from ml_model.bundle import OperatingPoint
+from ml_model.bundle import BalancedDecision, OperatingPoint
 from ml_model.interpret import Diagnosis, interpret
 from ml_model.spec import ClassSpec, DatasetSpec, ImageInput, ImageTask, Recommendation, load_image_tasks
 from ml_model.spec_image import Severity, Staging, Urgency
@@ -252,3 +252,14 @@ def test_anything_else_is_refused_or_a_probability(numbers: list[float]) -> None
     else:
         assert 0 <= diagnosis.confidence <= 1
         assert abs(sum(numbers) - 1) <= 0.0101
+
+
+def test_a_balanced_decision_names_the_largest_weighted_probability() -> None:
+    task = next(t for t in load_image_tasks() if t.id == "skin")
+    probabilities = np.array([0.05, 0.05, 0.05, 0.05, 0.3, 0.5, 0.0], np.float32)
+    weights = dict.fromkeys(task.codes, 1.0) | {"nv": 0.5}
+    diagnosis = interpret(task, probabilities, BalancedDecision(weights=weights, rule="test"))
+    assert (diagnosis.predicted.code, diagnosis.confidence) == ("mel", pytest.approx(0.3))
+    assert [r.spec.code for r in diagnosis.ranking[:2]] == ["nv", "mel"]
+    with pytest.raises(ValueError, match="the weights for nv do not fit the classes akiec, bcc"):
+        interpret(task, probabilities, BalancedDecision(weights={"nv": 1.0}, rule="test"))

@@ -1,0 +1,35 @@
+"""No number is typed by hand: the README's figures are those of the manifests."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ml_model.bundle import MODELS_DIR
+from ml_model.training import results
+
+
+def test_the_readme_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
+    assert results.main(["--check"]) == 0, "run make results"
+    assert capsys.readouterr().out == "README.md is fresh\n"
+
+
+def test_every_shipped_model_has_its_figures_in_the_readme() -> None:
+    readme = results.README.read_text(encoding="utf-8")
+    manifests = sorted(MODELS_DIR.glob("*/manifest.json"))
+    assert {"disease", "heart-risk", "skin", "xray"} <= {path.parent.name for path in manifests}
+    for path in manifests:
+        test = json.loads(path.read_text(encoding="utf-8"))["metrics"].get("test", {})
+        if "macro_auc" in test and "by_group" in test:
+            assert f"{test['macro_auc']['value']:.3f} ({test['macro_auc']['low']:.3f}-" in readme
+
+
+def test_a_stale_block_is_replaced_and_the_rest_is_kept() -> None:
+    stale = f"# Title\n{results.START}\nold\n{results.END}\nafter\n"
+    fresh = results.updated(stale)
+    assert fresh.startswith(f"# Title\n{results.START}\n")
+    assert fresh.endswith(f"{results.END}\nafter\n")
+    assert "old" not in fresh
+    with pytest.raises(ValueError, match="README.md lacks"):
+        results.updated("# Title\n")
