@@ -57,7 +57,13 @@ def create_app(config: Config) -> Application:
     register_telemetry(app, logger, services.metrics)
     register_error_handlers(app)
     _refuse_work_while_draining(app, services.readiness)
-    CORS(app, origins=list(config.cors_origins), expose_headers=["X-Request-ID", "Retry-After"], max_age=86400)
+    CORS(
+        app,
+        origins=list(config.cors_origins),
+        send_wildcard="*" in config.cors_origins,
+        expose_headers=["X-Request-ID", "Retry-After"],
+        max_age=86400,
+    )
     for make in (analyze.blueprint, predict.blueprint, health.blueprint, models.blueprint):
         app.register_api(make(services))
     pages.register_pages(app, build_document(app, tasks))

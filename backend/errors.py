@@ -94,7 +94,7 @@ def status_of(error: domain.MediDiagnoseError) -> int:
 
 
 def error_body(message: str, code: str, request_id: str) -> dict[str, Any]:
-    """The error object of API.md."""
+    """The error object; its four keys are part of the contract."""
     return {"success": False, "error": message, "code": code, "request_id": request_id}
 
 

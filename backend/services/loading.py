@@ -11,6 +11,12 @@ import numpy as np
 
 from backend.config import Config
 from backend.errors import StillLoading
+from backend.services.user_symptoms import (
+    PICKLES_OFF,
+    UserSymptomModel,
+    find_user_symptom_model,
+    open_user_symptom_model,
+)
 from backend.telemetry import Logger
 from ml_model.bundle import MANIFEST, Bundle, load_bundle
 from ml_model.conversion import convert_user_model, find_user_model
@@ -21,7 +27,7 @@ from ml_model.spec import ImageTask, RiskTask, SymptomTask
 from ml_model.symptoms import SymptomModel
 
 Task = ImageTask | SymptomTask | RiskTask
-Engine = Predictor | SymptomModel | HeartRiskModel
+Engine = Predictor | SymptomModel | UserSymptomModel | HeartRiskModel
 LOAD_WAIT_S = 20.0
 
 
@@ -120,19 +126,28 @@ class ModelStore:
         for task in self.tasks.values():
             self._load(task)
         for task in self.tasks.values():
-            if isinstance(task, ImageTask):
-                self._convert(task)
+            self._load_user_model(task)
 
-    def _convert(self, task: ImageTask) -> None:
+    def _load_user_model(self, task: Task) -> None:
         try:
-            source = find_user_model(self._config.user_models_dir, task)
-            if source is None:
-                return
-            bundle = convert_user_model(source, task, self._config.data_dir / "converted")
-            self._loaded[task.id] = LoadedModel(bundle, open_model(bundle, task, self._config), "user")
-            self._logger.info("user_model", task=task.id, file=source.name)
+            found = self._open_user_model(task)
         except Exception as error:  # as in _load: the bundled model goes on serving
             self._report(task, error)
+            return
+        if found is not None:
+            self._loaded[task.id] = found
+            self._logger.info("user_model", task=task.id, version=found.bundle.manifest.version)
+
+    def _open_user_model(self, task: Task) -> LoadedModel | None:
+        folder = self._config.user_models_dir
+        if isinstance(task, ImageTask) and (source := find_user_model(folder, task)) is not None:
+            bundle = convert_user_model(source, task, self._config.data_dir / "converted")
+            return LoadedModel(bundle, open_model(bundle, task, self._config), "user")
+        if isinstance(task, SymptomTask) and find_user_symptom_model(folder) is not None:
+            if not self._config.allow_pickle:
+                raise BundleInvalid(PICKLES_OFF)
+            return LoadedModel(*open_user_symptom_model(folder, task), "user")
+        return None
 
     def _report(self, task: Task, error: Exception) -> None:
         known = isinstance(error, MediDiagnoseError)

@@ -24,6 +24,7 @@ from backend.services.context import RequestContext
 from backend.services.diagnosis import model_answer, percent, require_model
 from backend.services.examples import allowed
 from backend.services.loading import LoadedModel, ModelStore
+from backend.services.user_symptoms import UserSymptomModel
 from ml_model.errors import ModelUnavailable, NothingRecognised
 from ml_model.heart_risk import HeartRiskModel
 from ml_model.inputs.tabular import read_risk_values
@@ -139,6 +140,6 @@ class TabularDiagnosis:
         )
 
 
-def _symptom_engine(loaded: LoadedModel) -> SymptomModel:
-    assert isinstance(loaded.engine, SymptomModel)  # noqa: S101 - ties the engine's type to the task's
+def _symptom_engine(loaded: LoadedModel) -> SymptomModel | UserSymptomModel:
+    assert isinstance(loaded.engine, SymptomModel | UserSymptomModel)  # noqa: S101 - ties the engine's type to the task's
     return loaded.engine

@@ -1,0 +1,53 @@
+# make run serves, make test tests; both install what they need into .venv first.
+PYTHON ?= python3
+PORT ?= 5000
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help install run test lint bench results clean
+
+help:
+	@echo "make install        the pinned packages, into $(VENV)"
+	@echo "make run            the service on port $(PORT) (PORT=8080 make run for another)"
+	@echo "make test           the tests"
+	@echo "make lint           ruff and mypy"
+	@echo "make bench          speed of inference and of the service"
+	@echo "make results        the table of measured results in README.md, from the manifests"
+	@echo "make train-<task>   train one task; ARGS='--epochs 1' is handed on"
+
+install: $(STAMP)
+
+# Only when the pins or the package's metadata change.
+$(STAMP): requirements.txt pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	@touch $@
+
+run: $(STAMP)
+	PORT=$(PORT) exec $(BIN)/python backend/server.py
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+lint: $(STAMP)
+	$(BIN)/python -m ruff check .
+	$(BIN)/python -m mypy
+
+bench: $(STAMP)
+	$(BIN)/python benchmarks/explanation_cost.py
+	$(BIN)/python benchmarks/serving.py
+
+results: $(STAMP)
+	$(BIN)/python -m ml_model.training.results
+
+train-skin train-xray: train-%: $(STAMP)
+	$(BIN)/python ml_model/image_classification.py --task $* $(ARGS)
+
+train-%: $(STAMP)
+	$(BIN)/python $(firstword $(wildcard ml_model/train_$(subst -,_,$*)_model.py ml_model/train_$(subst -,_,$*)_cancer_model.py \
+	  ml_model/train_$(subst -,_,$*)_image_model.py) unknown-task-$*) $(ARGS)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
