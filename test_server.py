@@ -23,7 +23,7 @@ import requests
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent
-START_WITHIN_S = 30
+START_WITHIN_S = 120
 TIMEOUT_S = 30
 HEART = {
     "age": 54,

@@ -52,6 +52,7 @@ class AnalyzeQuery(BaseModel):
     target: str | None = Field(None, description="code of the class to explain; the predicted one if absent")
     top_k: int | None = Field(None, ge=1, le=1000, description="at most this many entries in all_predictions")
     modality: str | None = Field(None, description="what kind of picture it is, where a task reads several kinds")
+    age_years: float | None = Field(None, ge=0, le=130, description="age, where populations are judged apart")
 
 
 class PredictionAnswer(Answer):
@@ -124,6 +125,7 @@ class ModelAnswer(Answer):
     sha256: str | None
     trained_on: str | None
     operating_point: dict[str, Any] | None
+    population: str | None = Field(None, description="the population it was judged for; null if not known")
     evidence: Evidence
 
 

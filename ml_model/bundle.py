@@ -50,7 +50,10 @@ class BalancedDecision(BaseModel):
 
 
 class Manifest(BaseModel):
-    """What manifest.json holds."""
+    """What manifest.json holds.
+
+    `operating_point` serves where the population is not known, `operating_points` by data set where it is.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     format_version: int = 1
@@ -68,6 +71,7 @@ class Manifest(BaseModel):
     recipe: dict[str, Any]
     data_fingerprints: dict[str, str]
     operating_point: OperatingPoint | BalancedDecision | None = None
+    operating_points: dict[str, OperatingPoint] = {}
     metrics: dict[str, Any]
     files: dict[str, str]
 

@@ -80,7 +80,8 @@ class DatasetSpec(Frozen):
 
     `folder` is what the download unpacks to, `also_found_as` other names it goes by.
     `labels` maps each of its labels to the class codes it can stand for: one code, or
-    several where the label is coarser than the task's classes.
+    several where the label is coarser than the task's classes. `ages_years` (from, to) is the
+    population whose own operating point is used when a client gives an age in it.
     """
 
     name: Text
@@ -88,6 +89,7 @@ class DatasetSpec(Frozen):
     also_found_as: tuple[Text, ...] = ()
     group_key: Text
     population: Text
+    ages_years: tuple[float, float] | None = None
     licence: Text
     citation: Text
     labels: dict[Text, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(min_length=1)

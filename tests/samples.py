@@ -67,7 +67,12 @@ def _tiny_graph(task: ImageTask, maps: bool) -> onnx.ModelProto:
 
 
 def write_tiny(
-    task: ImageTask, folder: Path, *, maps: bool = True, operating_point: OperatingPoint | None = None
+    task: ImageTask,
+    folder: Path,
+    *,
+    maps: bool = True,
+    operating_point: OperatingPoint | None = None,
+    operating_points: dict[str, OperatingPoint] | None = None,
 ) -> Bundle:
     """Write `folder/<task id>`; without `maps` the graph has no activation maps, like a converted user's model."""
     path = folder / task.id
@@ -88,6 +93,7 @@ def write_tiny(
         "recipe": {},
         "data_fingerprints": {},
         "operating_point": operating_point,
+        "operating_points": operating_points or {},
         "metrics": {"test": {"macro_auc": {"value": 0.5, "low": 0.4, "high": 0.6}}},
     }
     return write_bundle(path, fields, ["model.onnx"])

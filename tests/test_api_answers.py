@@ -144,6 +144,25 @@ def test_operating_point_decides_and_is_stated(
         assert answer["model"]["operating_point"] == point.model_dump()
 
 
+def test_an_age_chooses_the_operating_point_of_its_population(
+    tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
+) -> None:
+    task = load_task("xray")
+    assert isinstance(task, ImageTask)
+    rest = {"negative": "normal", "rule": "a test's", "validation_sensitivity": 0.95, "validation_specificity": 0.9}
+    always, never = (OperatingPoint(positive="pneumonia", threshold=t, **rest) for t in (0.0, 1.0))
+    children, adults = (dataset.name for dataset in task.datasets)
+    write_tiny_bundle(task, tmp_path, operating_point=never, operating_points={children: never, adults: always})
+    app = create_app(Config(model_dirs=(tmp_path,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
+    expected = {"": (None, "normal"), "?age_years=17.9": (children, "normal"), "?age_years=18": (adults, "pneumonia")}
+    for query, (population, code) in expected.items():
+        answer = ask(app, f"/analyze/xray{query}", picture(seed=3))
+        assert (answer["model"]["population"], answer["prediction"]["code"]) == (population, code)
+        assert answer["model"]["operating_point"]["threshold"] == (0.0 if code == "pneumonia" else 1.0)
+    refused = app.test_client().post("/analyze/xray?age_years=400", data=upload(picture()))
+    assert (refused.status_code, refused.get_json()["code"]) == (422, "invalid_value")
+
+
 def test_a_model_without_maps_says_so(
     tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
 ) -> None:

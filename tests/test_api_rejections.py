@@ -290,6 +290,32 @@ def test_two_files_are_refused(live_app: Application, picture: Callable[..., byt
     assert (reply.status_code, reply.get_json()["code"]) == (400, "unknown_field")
 
 
+class NeverRead(io.RawIOBase):
+    """A body that must not be touched."""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, _offset: int, _whence: int = 0) -> int:
+        return 0
+
+    def readinto(self, _buffer: object) -> int:
+        raise AssertionError("the body was read")
+
+
+def test_an_upload_that_says_it_is_too_large_is_not_read(live_app: Application) -> None:
+    reply = live_app.test_client().post(
+        SKIN,
+        input_stream=NeverRead(),
+        content_type="multipart/form-data; boundary=sep",
+        environ_overrides={"CONTENT_LENGTH": "40000000"},
+    )
+    assert (reply.status_code, reply.get_json()["code"]) == (413, "input_too_large")
+
+
 def test_wrong_method_and_path_are_json_too(live_app: Application) -> None:
     client = live_app.test_client()
     wrong = client.get(SKIN)

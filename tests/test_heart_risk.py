@@ -260,7 +260,7 @@ def test_weights_recover_what_the_data_hold() -> None:
 
 
 def test_recipe_writes_a_bundle_that_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(risk_evaluate, "RESAMPLES", 20)
+    monkeypatch.setattr(risk_evaluate, "RESAMPLES", 10)
     monkeypatch.setattr(risk_evaluate, "FOLDS", 3)
     write_small_data(tmp_path)
     trained = risk_bundle.train(TASK, tmp_path, tmp_path / "out", seed=0)

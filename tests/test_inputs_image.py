@@ -154,6 +154,17 @@ def test_float_and_signed_values() -> None:
         load_image(encode(Image.fromarray(unit), "TIFF"), INPUT)
 
 
+def test_float_extremes_neither_overflow_nor_divide_by_zero() -> None:
+    for value, expected in ((0.0, 0), (1.0, 255), (-5.0, 0), (1e-44, 0)):
+        pixels = load_image(encode(Image.new("F", (64, 64), value), "TIFF"), INPUT).pixels
+        assert (pixels == expected).all()
+    opposite = Image.new("F", (64, 64), -1e-44)
+    opposite.putpixel((3, 3), 1e-44)
+    assert load_image(encode(opposite, "TIFF"), INPUT).pixels.max() == 0
+    with pytest.raises(UnreadableInput, match="infinite"):
+        load_image(encode(Image.new("F", (64, 64), -3e38), "TIFF"), INPUT)
+
+
 @pytest.mark.parametrize("name", ["GIF", "WEBP", "PNG", "TIFF"])
 def test_animations_and_pages_give_the_first_frame(name: str) -> None:
     red, blue = Image.new("RGB", (64, 64), (250, 0, 0)), Image.new("RGB", (64, 64), (0, 0, 250))

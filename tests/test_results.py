@@ -26,10 +26,10 @@ def test_every_shipped_model_has_its_figures_in_the_readme() -> None:
 
 
 def test_a_stale_block_is_replaced_and_the_rest_is_kept() -> None:
-    stale = f"# Title\n{results.START}\nold\n{results.END}\nafter\n"
+    stale = f"# Title\n{results.START}\nan outdated row\n{results.END}\nafter\n"
     fresh = results.updated(stale)
     assert fresh.startswith(f"# Title\n{results.START}\n")
     assert fresh.endswith(f"{results.END}\nafter\n")
-    assert "old" not in fresh
+    assert "an outdated row" not in fresh
     with pytest.raises(ValueError, match="README.md lacks"):
         results.updated("# Title\n")

@@ -250,7 +250,7 @@ def test_several_symptoms_negation_and_suggestions(model: SymptomModel) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_any_single_slip_in_a_name_is_read_as_it_or_one_as_near(model: SymptomModel, data: st.DataObject) -> None:
     from rapidfuzz.distance import DamerauLevenshtein
 

@@ -13,6 +13,7 @@ from backend.services.container import Services
 from backend.services.texts import SERVICE_NAME, service_version
 
 READY_RETRY_S = 2
+LOADING_PAUSE_S = 0.1
 
 
 def blueprint(services: Services) -> APIBlueprint:
@@ -50,7 +51,8 @@ def blueprint(services: Services) -> APIBlueprint:
     def readyz() -> Response:
         """503 while models load and while the server drains."""
         draining = services.readiness.draining_since is not None
-        if models.ready and not draining:
+        # A client that asks again and again without a pause must not take the interpreter from the thread that loads.
+        if models.wait_ready(LOADING_PAUSE_S) and not draining:
             return to_json(StateAnswer(status="ready", models=loaded()))
         response = to_json(StateAnswer(status="draining" if draining else "loading", models=loaded()), 503)
         response.headers["Retry-After"] = str(READY_RETRY_S)

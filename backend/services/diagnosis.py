@@ -27,6 +27,7 @@ from backend.services import texts
 from backend.services.context import RequestContext
 from backend.services.heatmaps import Heatmap, HeatmapStore, overlay_png, peak_region
 from backend.services.loading import LoadedModel, ModelStore
+from ml_model.bundle import BalancedDecision, OperatingPoint
 from ml_model.errors import ModelUnavailable
 from ml_model.gate import check as check_input
 from ml_model.inputs.image import ImageLimits, LoadedImage, load_image
@@ -54,6 +55,7 @@ def model_answer(task_id: str, loaded: LoadedModel | None) -> ModelAnswer:
             "sha256": loaded.bundle.sha256 if loaded else None,
             "trained_on": manifest.trained_on if manifest else None,
             "operating_point": point.model_dump() if point else None,
+            "population": None,
             "evidence": manifest.evidence if manifest else "insufficient",
         }
     )
@@ -65,6 +67,20 @@ def require_model(loaded: LoadedModel | None, task_id: str, demo_mode: bool) -> 
         raise ModelUnavailable(
             f"no model is loaded for {task_id} and demo mode is off; train the task or set DEMO_MODE=on for an example"
         )
+
+
+def _operating_point(
+    task: ImageTask, loaded: LoadedModel | None, age_years: float | None
+) -> tuple[str | None, OperatingPoint | BalancedDecision | None]:
+    """The population that the age belongs to and its operating point; (None, the general one) if that is not known."""
+    if loaded is None:
+        return None, None
+    manifest = loaded.bundle.manifest
+    for dataset in task.datasets if age_years is not None else ():
+        own = manifest.operating_points.get(dataset.name)
+        if own and dataset.ages_years and dataset.ages_years[0] <= int(age_years or 0) <= dataset.ages_years[1]:
+            return dataset.name, own
+    return None, manifest.operating_point
 
 
 class ImageDiagnosis:
@@ -89,11 +105,14 @@ class ImageDiagnosis:
             assert isinstance(loaded.engine, Predictor)  # noqa: S101 - ties the engine's type to the task's
             prediction = loaded.engine.predict(image.pixels[None])
             probabilities, maps = prediction.probabilities[0], prediction.activation_maps[0]
-        point = loaded.bundle.manifest.operating_point if loaded else None
+        population, point = _operating_point(task, loaded, query.age_years)
         diagnosis = interpret(task, probabilities, point)
         explanation = self._explain(task, target or diagnosis.predicted.code, image, maps, query, context)
         input_check = InputCheckAnswer.model_validate(dataclasses.asdict(check))
-        return _answer(task, diagnosis, explanation, input_check, loaded, query, context)
+        model = model_answer(task.id, loaded)
+        if population is not None and point is not None:
+            model = model.model_copy(update={"population": population, "operating_point": point.model_dump()})
+        return _answer(task, diagnosis, explanation, input_check, model, query, context)
 
     def _checked_target(self, task: ImageTask, query: AnalyzeQuery) -> str | None:
         if query.target is not None and query.target not in task.codes:
@@ -171,7 +190,7 @@ def _answer(
     diagnosis: Diagnosis,
     explanation: ExplanationAnswer,
     input_check: InputCheckAnswer,
-    loaded: LoadedModel | None,
+    model: ModelAnswer,
     query: AnalyzeQuery,
     context: RequestContext,
 ) -> AnalyzeAnswer:
@@ -184,7 +203,8 @@ def _answer(
         RankedAnswer(code=r.spec.code, name=r.spec.name, confidence=min(1.0, float(r.probability)))
         for r in diagnosis.ranking[: query.top_k]
     )
-    demo = {} if loaded else {"warning": texts.DEMO_WARNING}
+    demo_mode = model.version is None
+    demo = {"warning": texts.DEMO_WARNING} if demo_mode else {}
     return AnalyzeAnswer(
         **demo,
         success=True,
@@ -201,8 +221,8 @@ def _answer(
         explanation=explanation,
         prediction_set=prediction_set(task, diagnosis),
         input_check=input_check,
-        model=model_answer(task.id, loaded),
-        demo_mode=loaded is None,
+        model=model,
+        demo_mode=demo_mode,
         request_id=context.request_id,
         processing_ms=context.elapsed_ms(),
         disclaimer=texts.DISCLAIMER,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -88,14 +89,10 @@ class ModelStore:
         """
         threading.Thread(target=self._load_all, name="models", daemon=True).start()
 
-    @property
-    def ready(self) -> bool:
-        """Whether every task has its model, or is known to have none."""
-        return all(done.is_set() for done in self._done.values())
-
     def wait_ready(self, timeout_s: float = LOAD_WAIT_S) -> bool:
         """Block until ready; False when that takes too long."""
-        return all(done.wait(timeout_s) for done in self._done.values())
+        deadline = time.monotonic() + timeout_s
+        return all(done.wait(max(0.0, deadline - time.monotonic())) for done in self._done.values())
 
     def problems(self) -> dict[str, str]:
         """By task: what kept its bundle or a user's model from serving."""

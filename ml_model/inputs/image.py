@@ -60,6 +60,7 @@ _PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
     "GIF": GifImageFile,
     "AVIF": AvifImageFile,
 }
+_FLOAT_LIMIT = 1e30  # beyond it float32 arithmetic overflows; no detector delivers such values
 # Detectors deliver 10, 12 or 14 bits and many programs store them unscaled in 16-bit files.
 _FULL_SCALES = (255, 1023, 4095, 16383, 65535)
 
@@ -215,16 +216,16 @@ def _deep_grey_to_uint8(values: NDArray[np.generic]) -> NDArray[np.uint8]:
     """
     numbers = values.astype(np.float32)
     low, high = float(numbers.min()), float(numbers.max())
-    if not (np.isfinite(low) and np.isfinite(high)):
+    if not (np.isfinite(low) and np.isfinite(high)) or max(-low, high) > _FLOAT_LIMIT:
         raise UnreadableInput("the picture has pixels that are infinite or not a number; export it again")
     if low < 0 or high > _FULL_SCALES[-1]:
-        full_scale = (high - low) or 1.0
+        full_scale = high - low
         numbers -= low
     elif np.issubdtype(values.dtype, np.floating) and high <= 1:
         full_scale = 1.0
     else:
         full_scale = float(next(scale for scale in _FULL_SCALES if high <= scale))
-    numbers *= np.float32(255 / full_scale)
+    numbers *= np.float32(255 / max(full_scale, 1 / _FLOAT_LIMIT))  # one value everywhere: black
     return np.rint(numbers, out=numbers).astype(np.uint8)
 
 

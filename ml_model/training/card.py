@@ -71,6 +71,11 @@ def card_markdown(task: ImageTask, manifest: Manifest) -> str:
         if point
         else "The most probable class is named."
     )
+    for name, own in manifest.operating_points.items():
+        called += (
+            f"\nWith an age of the population of {name}: from {own.threshold:.3f} (validation: sensitivity "
+            f"{own.validation_sensitivity}, specificity {own.validation_specificity})."
+        )
     data = "\n".join(
         f"- {d.name}: {d.population} Licence: {d.licence} Grouped by {d.group_key}. {d.citation}" for d in task.datasets
     )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,7 @@ class Evaluator:
     task: ImageTask
     predictor: Predictor
     operating_point: OperatingPoint | BalancedDecision | None = None
+    operating_points: Mapping[str, OperatingPoint] = field(default_factory=dict)  # by source
 
     def probabilities(
         self, samples: Sequence[Sample], recode: Callable[[bytes], bytes] | None = None
@@ -90,7 +91,8 @@ class Evaluator:
         probabilities = by_class.astype(np.float64) @ space.projection
         predicted = called(probabilities, self.task.multi_label)
         if self.operating_point is not None:  # the code that names the class in an answer names it here
-            named = [interpret(self.task, p, self.operating_point).class_id for p in by_class]
+            points = [self.operating_points.get(s.source, self.operating_point) for s in samples]
+            named = [interpret(self.task, p, q).class_id for p, q in zip(by_class, points, strict=True)]
             predicted = space.projection[named] > 0
         return Scored(truth, predicted, probabilities, np.array([s.group for s in samples]))
 
@@ -114,6 +116,19 @@ def choose_operating_point(task: ImageTask, validation: Scored) -> OperatingPoin
         validation_sensitivity=round(float(reached[truth].mean()), 4),
         validation_specificity=round(float((~reached[~truth]).mean()), 4),
     )
+
+
+def population_operating_points(
+    task: ImageTask, samples: Sequence[Sample], validation: Scored
+) -> dict[str, OperatingPoint]:
+    """The rule applied within each data set that names its ages, where there is more than one."""
+    named = [d.name for d in task.datasets if d.ages_years is not None]
+    points = {}
+    for name in named if len(named) > 1 else ():
+        rows = np.array([s.source == name for s in samples])
+        if rows.any() and (point := choose_operating_point(task, validation.rows(rows))):
+            points[name] = point
+    return points
 
 
 def _band(attribute: str, value: str) -> str:
@@ -166,7 +181,13 @@ def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
     point = evaluator.operating_point
     positive = space.names.index(point.positive) if isinstance(point, OperatingPoint) else None
     figures: dict[str, Any] = {"labels": list(space.names), **summarise(scored, space.names)}
-    figures["by_group"] = {k: brief(scored.rows(r), positive) for k, r in subgroup_rows(samples).items()}
+    groups = subgroup_rows(samples)
+    figures["by_group"] = {k: brief(scored.rows(r), positive) for k, r in groups.items()}
+    if evaluator.operating_points:
+        unknown = replace(evaluator, operating_points={}).score(samples)
+        figures["by_group"] |= {
+            f"{k}, age not given": brief(unknown.rows(groups[k]), positive) for k in evaluator.operating_points
+        }
     figures["variants"] = {}
     for name, recode in VARIANTS.items():
         again = evaluator.score(samples, recode)

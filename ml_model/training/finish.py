@@ -20,7 +20,7 @@ from ml_model.runtime import MODEL_FILE, Predictor
 from ml_model.training.backbones import LOGITS, build_model
 from ml_model.training.card import card_markdown, classification_report
 from ml_model.training.engine import Job, drawn_prior
-from ml_model.training.evaluate import Evaluator, choose_operating_point, evaluate
+from ml_model.training.evaluate import Evaluator, choose_operating_point, evaluate, population_operating_points
 from ml_model.training.evidence import evidence_level
 from ml_model.training.pixels import data_fingerprint
 from ml_model.training.plots import plot_confusion, plot_curves
@@ -35,7 +35,8 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
     predictor = Predictor(provisional)
     validation = Evaluator(job.task, predictor).score(job.pick("val"))
     point = choose_operating_point(job.task, validation) or _balanced_decision(job)
-    evaluator = Evaluator(job.task, predictor, point)
+    populations = population_operating_points(job.task, job.pick("val"), validation)
+    evaluator = Evaluator(job.task, predictor, point, populations)
     test = evaluate(evaluator, job.pick("test"))
     metrics = {
         "test": test,
@@ -45,7 +46,8 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
     plot_confusion(test["confusion_matrix"], test["labels"], job.out_dir / "confusion_matrix.png")
     plots = ["confusion_matrix.png", *plot_curves(job.out_dir, job.recipe.phases)]
     (job.out_dir / "classification_report.txt").write_text(classification_report(test), encoding="utf-8")
-    fields = _fields(job, metrics, operating_point=point, evidence=evidence_level(test["macro_auc"]["low"]))
+    evidence = evidence_level(test["macro_auc"]["low"])
+    fields = _fields(job, metrics, operating_point=point, operating_points=populations, evidence=evidence)
     draft = Manifest(**fields, files={})
     (job.out_dir / "card.md").write_text(card_markdown(job.task, draft), encoding="utf-8")
     files = [MODEL_FILE, "card.md", "classification_report.txt", *plots]
