@@ -90,7 +90,9 @@ def _openvino(path: Path, cache_dir: Path | None) -> Callable[[NDArray[np.uint8]
     model = core.read_model(path)
     model.reshape([1, *(d.get_length() for d in list(model.input(0).partial_shape)[1:])])
     compiled = core.compile_model(model, "CPU", settings)
-    names = [output.get_any_name() for output in compiled.outputs]
+    # An output may carry several names after optimisation; ours is the one that counts.
+    known = (PROBABILITIES, ACTIVATION_MAPS, EMBEDDING)
+    names = [next(n for n in known if n in output.get_names()) for output in compiled.outputs]
     idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
 
     def run(images: NDArray[np.uint8]) -> Outputs:

@@ -24,7 +24,6 @@ RECIPE = Recipe(
     ),
     augmentation=Augmentation(rotation_degrees=12, zoom=0.2, brightness=0.15, contrast=0.3, erase=0.2),
     label_smoothing=0.05,
-    weight_decay=0.02,
 )
 
 if __name__ == "__main__":

@@ -23,7 +23,6 @@ RECIPE = Recipe(
     augmentation=Augmentation(horizontal_flip=False, rotation_degrees=3, shift=0.03, zoom=0.05, erase=0.2),
     sampling_power=0.0,
     rebalance="none",
-    weight_decay=0.02,
 )
 
 if __name__ == "__main__":

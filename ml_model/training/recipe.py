@@ -49,7 +49,7 @@ class Recipe:
     served_prior_weight: float = 0.0
     decision: Literal["most_probable", "balanced"] = "most_probable"
     augmentation: Augmentation = field(default_factory=Augmentation)
-    weight_decay: float = 1e-3
+    weight_decay: float = 0.02
     ema_momentum: float = 0.995
     patience_epochs: int = 6
     mixed_precision: bool = False
