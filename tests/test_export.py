@@ -85,3 +85,20 @@ def test_weights_are_stored_in_half_the_bytes(trained, tmp_path: Path) -> None: 
     tensors = onnx.load(tmp_path / "model.onnx").graph.initializer
     large = {t.data_type for t in tensors if np.prod(t.dims) > 1024}
     assert large == {TensorProto.FLOAT16}
+
+
+@pytest.mark.parametrize("backbone", ["efficientnetv2b0", "efficientnetb0", "mobilenetv2", "resnet50", "densenet121"])
+def test_every_backbone_exports_what_it_computes(backbone: str, tmp_path: Path) -> None:
+    import keras
+
+    from ml_model.training.backbones import build_model
+    from ml_model.training.export import export_onnx, served_outputs
+
+    keras.utils.set_random_seed(1)
+    model = build_model(backbone, classes=CLASSES, size_px=SIZE_PX)
+    export_onnx(model, tmp_path / "model.onnx", multi_label=False)
+    pictures = np.random.default_rng(1).integers(0, 256, (2, SIZE_PX, SIZE_PX, 3), dtype=np.uint8)
+    probabilities, maps, _ = (np.asarray(x) for x in served_outputs(model, pictures, multi_label=False))
+    got = Predictor(wrap(tmp_path), engine="openvino").predict(pictures)
+    assert got.activation_maps.shape == maps.shape
+    assert np.abs(got.probabilities - probabilities).max() < 5e-3
