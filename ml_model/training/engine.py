@@ -6,6 +6,7 @@ nothing is compiled with XLA, which is several times slower there for convolutio
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -58,10 +59,9 @@ def train(job: Job) -> keras.Model:
     recipe = job.recipe
     _prepare(recipe)
     checkpoints = job.out_dir / "checkpoints"
-    checkpoints.mkdir(parents=True, exist_ok=True)
     if not job.resume:
-        for old in checkpoints.iterdir():
-            _remove(old)
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    checkpoints.mkdir(parents=True, exist_ok=True)
     model: keras.Model | None = None
     for number, phase in enumerate(recipe.phases):
         keras.backend.clear_session()
@@ -97,15 +97,6 @@ def _prepare(recipe: Recipe) -> None:
         from tensorflow import config as tensorflow_config
 
         tensorflow_config.experimental.enable_op_determinism()
-
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        for child in path.iterdir():
-            _remove(child)
-        path.rmdir()
-    else:
-        path.unlink()
 
 
 def _build(job: Job, phase: Phase) -> keras.Model:
