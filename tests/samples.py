@@ -15,6 +15,15 @@ from ml_model.spec import ImageTask
 
 MAP_CELLS = 7
 LOGIT_SCALE = 1 / 64
+HEART_VALUES = {
+    "age": 54,
+    "sex": 1,
+    "blood_pressure": 130,
+    "cholesterol": 246,
+    "chest_pain": 3,
+    "max_heart_rate": 150,
+    "exercise_angina": 0,
+}
 
 
 def tiny_weights(task: ImageTask) -> NDArray[np.float32]:

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
-from samples import tiny_probabilities, upload
+from samples import HEART_VALUES, tiny_probabilities, upload
 
 from backend.app import Application, create_app
 from backend.config import Config
@@ -25,15 +25,6 @@ from ml_model.inputs.image import load_image
 from ml_model.spec import ImageTask, load_image_tasks, load_task, load_tasks
 
 IMAGE_TASKS = load_image_tasks()
-HEART = {
-    "age": 54,
-    "sex": 1,
-    "blood_pressure": 130,
-    "cholesterol": 246,
-    "chest_pain": 3,
-    "max_heart_rate": 150,
-    "exercise_angina": 0,
-}
 
 
 def ask(app: Application, path: str, data: bytes) -> dict[str, Any]:
@@ -92,7 +83,7 @@ def test_demo_mode_is_marked_first_and_fixed(
 
 def test_demo_mode_without_pictures(demo_app: Application) -> None:
     client = demo_app.test_client()
-    for path, body in (("/predict-disease", {"symptoms": ["fever"]}), ("/predict-heart", HEART)):
+    for path, body in (("/predict-disease", {"symptoms": ["fever"]}), ("/predict-heart", HEART_VALUES)):
         answer = json.loads(client.post(path, json=body).text)
         assert next(iter(answer)) == "warning"
         assert answer["demo_mode"] is True

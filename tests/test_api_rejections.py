@@ -19,7 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
-from samples import multipart, upload
+from samples import HEART_VALUES, multipart, upload
 from werkzeug.test import TestResponse
 
 from backend.app import Application
@@ -27,15 +27,6 @@ from backend.app import Application
 SKIN = "/analyze/skin"
 DISEASE = "/predict-disease"
 HEART = "/predict-heart"
-GOOD_HEART = {
-    "age": 54,
-    "sex": 1,
-    "blood_pressure": 130,
-    "cholesterol": 246,
-    "chest_pain": 3,
-    "max_heart_rate": 150,
-    "exercise_angina": 0,
-}
 
 
 def encoded(format: str, size: tuple[int, int] = (64, 64), colour: Any = None) -> bytes:
@@ -103,7 +94,7 @@ def bad_json(name: str, path: str, body: str | bytes, status: int, code: str) ->
 
 
 def heart(**changes: object) -> str:
-    return json.dumps({**GOOD_HEART, **changes})
+    return json.dumps({**HEART_VALUES, **changes})
 
 
 UPLOADS = [
@@ -222,10 +213,10 @@ def test_demo_mode_refuses_the_same(demo_app: Application, broken: Broken) -> No
 
 def test_messages_name_field_value_and_range(live_app: Application) -> None:
     client = live_app.test_client()
-    message = client.post(HEART, json={**GOOD_HEART, "age": 400}).get_json()["error"]
+    message = client.post(HEART, json={**HEART_VALUES, "age": 400}).get_json()["error"]
     assert "age" in message
     assert "400" in message
-    message = client.post(HEART, json={**GOOD_HEART, "cholesterol": "high"}).get_json()["error"]
+    message = client.post(HEART, json={**HEART_VALUES, "cholesterol": "high"}).get_json()["error"]
     assert "cholesterol" in message
     assert '"high"' in message
     message = client.post("/analyze/knee", data=upload(b"x")).get_json()["error"]
