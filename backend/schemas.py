@@ -126,6 +126,7 @@ class ModelAnswer(Answer):
     trained_on: str | None
     operating_point: dict[str, Any] | None
     population: str | None = Field(None, description="the population it was judged for; null if not known")
+    population_told_by: Literal["age_years", "picture"] | None = None
     evidence: Evidence
 
 

@@ -52,7 +52,8 @@ class BalancedDecision(BaseModel):
 class Manifest(BaseModel):
     """What manifest.json holds.
 
-    `operating_point` serves where the population is not known, `operating_points` by data set where it is.
+    `operating_point` and `evidence` serve where the population is not known, those by data set where it is.
+    `populations` are the data sets that the graph's output `population` tells apart, in its order.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -72,6 +73,8 @@ class Manifest(BaseModel):
     data_fingerprints: dict[str, str]
     operating_point: OperatingPoint | BalancedDecision | None = None
     operating_points: dict[str, OperatingPoint] = {}
+    populations: tuple[str, ...] = ()
+    evidence_by_population: dict[str, str] = {}
     metrics: dict[str, Any]
     files: dict[str, str]
 

@@ -17,8 +17,9 @@ RECIPES = {
         task="skin",
         phases=(
             Phase("head", epochs=20, size_px=160, learning_rate=2e-3, frozen=True),
-            Phase("low-resolution", epochs=6, size_px=160, learning_rate=4e-4),
-            Phase("full-resolution", epochs=5, size_px=224, learning_rate=1.5e-4),
+            Phase("low-resolution", epochs=6, size_px=128, learning_rate=5e-4),
+            Phase("middle-resolution", epochs=6, size_px=192, learning_rate=3e-4),
+            Phase("full-resolution", epochs=4, size_px=224, learning_rate=1.2e-4),
         ),
         augmentation=Augmentation(vertical_flip=True, rotation_degrees=180, zoom=0.25, saturation=0.15, erase=0.2),
         label_smoothing=0.05,
@@ -29,8 +30,8 @@ RECIPES = {
         task="xray",
         phases=(
             Phase("head", epochs=20, size_px=160, learning_rate=2e-3, frozen=True),
-            Phase("low-resolution", epochs=2, size_px=160, learning_rate=5e-4),
-            Phase("full-resolution", epochs=2, size_px=224, learning_rate=2e-4),
+            Phase("low-resolution", epochs=3, size_px=128, learning_rate=5e-4),
+            Phase("full-resolution", epochs=3, size_px=224, learning_rate=2e-4),
         ),
         augmentation=Augmentation(rotation_degrees=12, zoom=0.2, brightness=0.2, contrast=0.3, erase=0.2),
         label_smoothing=0.05,

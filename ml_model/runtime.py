@@ -22,6 +22,7 @@ from ml_model.errors import BundleInvalid
 
 MODEL_FILE = "model.onnx"
 PROBABILITIES, ACTIVATION_MAPS, EMBEDDING = "probabilities", "activation_maps", "embedding"
+POPULATION = "population"
 Engine = Literal["auto", "openvino", "onnxruntime"]
 Outputs = dict[str, NDArray[np.float32]]
 # OpenVINO's Python binding looks NumPy up at its first array and two threads doing so at once
@@ -37,6 +38,7 @@ class Prediction:
     probabilities: NDArray[np.float32]  # (N, classes), 0-1
     activation_maps: NDArray[np.float32]  # (N, classes, rows, columns), >= 0, Grad-CAM; rows = 0 if the model has none
     embedding: NDArray[np.float32]  # (N, features); features = 0 if the model has none
+    population: NDArray[np.float32]  # (N, populations), 0-1; populations = 0 if the model cannot tell them apart
 
 
 class Predictor:
@@ -67,6 +69,7 @@ class Predictor:
             outputs[PROBABILITIES],
             outputs.get(ACTIVATION_MAPS, np.zeros((count, classes, 0, 0), np.float32)),
             outputs.get(EMBEDDING, np.zeros((count, 0), np.float32)),
+            outputs.get(POPULATION, np.zeros((count, 0), np.float32)),
         )
 
 
@@ -91,7 +94,7 @@ def _openvino(path: Path, cache_dir: Path | None) -> Callable[[NDArray[np.uint8]
     model.reshape([1, *(d.get_length() for d in list(model.input(0).partial_shape)[1:])])
     compiled = core.compile_model(model, "CPU", settings)
     # An output may carry several names after optimisation; ours is the one that counts.
-    known = (PROBABILITIES, ACTIVATION_MAPS, EMBEDDING)
+    known = (PROBABILITIES, ACTIVATION_MAPS, EMBEDDING, POPULATION)
     names = [next(n for n in known if n in output.get_names()) for output in compiled.outputs]
     idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
 

@@ -154,6 +154,44 @@ def test_an_age_chooses_the_operating_point_of_its_population(
     assert (refused.status_code, refused.get_json()["code"]) == (422, "invalid_value")
 
 
+def flat(red: int, blue: int) -> bytes:
+    """A picture with a dark square, of a colour that the tiny model takes a population from."""
+    pixels = np.full((96, 96, 3), (red, 90, blue), np.uint8)
+    pixels[30:60, 30:60] //= 3
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def test_without_an_age_the_picture_tells_the_population_and_an_age_overrules_it(
+    tmp_path: Path, write_tiny_bundle: Callable[..., Bundle]
+) -> None:
+    task = load_task("xray")
+    assert isinstance(task, ImageTask)
+    rest = {"negative": "normal", "rule": "a test's", "validation_sensitivity": 0.95, "validation_specificity": 0.9}
+    points = [OperatingPoint(positive="pneumonia", threshold=t, **rest) for t in (0.0, 0.5, 1.0)]
+    children, adults = (dataset.name for dataset in task.datasets)
+    write_tiny_bundle(
+        task,
+        tmp_path,
+        operating_point=points[1],
+        operating_points={children: points[0], adults: points[2]},
+        populations=(children, adults),
+        evidence_by_population={children: "sufficient", adults: "limited"},
+    )
+    app = create_app(Config(model_dirs=(tmp_path,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
+    reddish, bluish, grey = flat(200, 90), flat(90, 200), flat(120, 120)
+    for data, query, population, told_by, threshold, evidence in (
+        (reddish, "", children, "picture", 0.0, "sufficient"),
+        (bluish, "", adults, "picture", 1.0, "limited"),
+        (bluish, "?age_years=4", children, "age_years", 0.0, "sufficient"),
+        (grey, "", None, None, 0.5, "insufficient"),
+    ):
+        model = ask(app, f"/analyze/xray{query}", data)["model"]
+        assert (model["population"], model["population_told_by"]) == (population, told_by)
+        assert (model["operating_point"]["threshold"], model["evidence"]) == (threshold, evidence)
+
+
 def test_a_model_without_maps_says_so(
     tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
 ) -> None:

@@ -75,6 +75,24 @@ def test_export_equals_keras_on_both_engines(trained, tmp_path: Path, multi_labe
             assert np.abs(getattr(got, name) - value).max() < 3e-3 * np.abs(value).max(), (engine, name)
 
 
+def test_mirror_images_are_averaged_and_their_maps_turned_back(trained, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
+    from ml_model.training.export import export_onnx
+
+    export_onnx(trained, tmp_path / "model.onnx", multi_label=False, flips=("horizontal", "vertical"))
+    picture = np.random.default_rng(2).integers(0, 256, (1, SIZE_PX, SIZE_PX, 3), dtype=np.uint8)
+    got = Predictor(wrap(tmp_path), engine="openvino").predict(picture)
+    for axis in (1, 2):
+        mirrored = Predictor(wrap(tmp_path), engine="openvino").predict(np.flip(picture, axis))
+        assert np.abs(mirrored.probabilities - got.probabilities).max() < 1e-5
+        turned_back = np.flip(mirrored.activation_maps, axis + 1)
+        assert np.abs(turned_back - got.activation_maps).max() < 1e-4 * got.activation_maps.max()
+    export_onnx(trained, tmp_path / "model.onnx", multi_label=False)
+    plain = Predictor(wrap(tmp_path), engine="openvino")
+    views = [picture, picture[:, ::-1], picture[:, :, ::-1], picture[:, ::-1, ::-1]]
+    mean = np.mean([plain.predict(view).embedding for view in views], axis=0)
+    assert np.abs(mean - got.embedding).max() < 1e-3 * np.abs(mean).max()
+
+
 def test_weights_are_stored_in_half_the_bytes(trained, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
     import onnx
     from onnx import TensorProto

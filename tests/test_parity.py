@@ -35,7 +35,7 @@ def test_same_file_same_probabilities_bit_for_bit(
     training = decode_all(samples, task.input, tmp_path / "cache")
     seen = np.stack([augment(p, NONE, task.input.height_px, np.random.default_rng(0)) for p in training])
     pipeline = loaded.engine.predict(seen).probabilities
-    evaluated = Evaluator(task, loaded.engine).probabilities(samples)
+    evaluated = Evaluator(task, loaded.engine, loaded.bundle.manifest).predict(samples).probabilities
     assert np.array_equal(pipeline, evaluated)
 
     client = live_app.test_client()

@@ -22,9 +22,11 @@ ROOT = Path(__file__).parents[1]
 LEVELS = {"NORMAL": 70, "PNEUMONIA": 180}
 
 
-def film(label: str, seed: int) -> Image.Image:
-    """Noise around a level that gives the label away: learnable in a few steps."""
+def film(label: str, seed: int, adult: bool = False) -> Image.Image:
+    """Noise around a level that gives the label away, behind bars if it is an adult's: learnable in a few steps."""
     noise = np.random.default_rng(seed).normal(LEVELS[label], 25, (64, 64))
+    if adult:
+        noise[:, ::8] += 120
     return Image.fromarray(noise.clip(0, 255).astype(np.uint8))
 
 
@@ -37,6 +39,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 path = folder / "chest_xray" / split / label / f"{prefix.format(n)}.jpeg"
                 path.parent.mkdir(parents=True, exist_ok=True)
                 film(label, n + (1000 if split == "test" else 0)).save(path, quality=90)
+    rows = ["file,label,group,split,view"]
+    for label in LEVELS:
+        for n in range(60):
+            name = f"adult_chest_xray/{label}/{n:04}.png"
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            film(label, n + 2000, adult=True).save(path)
+            rows.append(f"{name},{label},{label}{n},{('train', 'train', 'val', 'test')[n % 4]},PA")
+    (folder / "adult_chest_xray" / "split.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return folder
 
 
@@ -82,7 +93,7 @@ def test_the_bundle_says_what_it_was_made_from(bundle: Bundle) -> None:
     manifest = bundle.manifest
     assert manifest.classes == xray().codes
     assert manifest.recipe["backbone"] == "small_cnn"
-    assert manifest.metrics["test"]["count"] == 24
+    assert manifest.metrics["test"]["count"] == 24 + 30
     assert set(manifest.metrics["test"]["variants"]) == {"jpeg_75", "jpeg_95", "png", "twice_the_size"}
     assert manifest.metrics["test"]["macro_auc"]["value"] > 0.95
     assert manifest.operating_point is not None
@@ -91,6 +102,25 @@ def test_the_bundle_says_what_it_was_made_from(bundle: Bundle) -> None:
     assert set(manifest.files) == names
     card = (bundle.path / "card.md").read_text()
     assert f"{manifest.metrics['test']['accuracy']['value']:.3f}" in card
+
+
+def test_the_populations_are_told_apart_and_judged_each_at_its_own_point(bundle: Bundle) -> None:
+    children, adults = (dataset.name for dataset in xray().datasets)
+    manifest = bundle.manifest
+    assert manifest.populations == (children, adults)
+    assert set(manifest.operating_points) == {children, adults} == set(manifest.evidence_by_population)
+    told = manifest.metrics["test"]["populations_told"]
+    assert told[children][adults] == 0 == told[adults][children]
+    assert min(told[children][children], told[adults][adults]) > 0.8
+    given = manifest.metrics["test"]["by_group"][f"{adults}, age given"]
+    assert given["count"] == 30
+    predictor = Predictor(bundle)
+    for adult in (False, True):
+        stream = io.BytesIO()
+        film("NORMAL", 6000, adult).save(stream, "PNG")
+        population = predictor.predict(load_image(stream.getvalue(), xray().input).pixels[None]).population
+        assert population.shape == (1, 2)
+        assert population.argmax() == int(adult)
 
 
 def test_the_bundle_answers(bundle: Bundle) -> None:

@@ -27,11 +27,11 @@ from backend.services import texts
 from backend.services.context import RequestContext
 from backend.services.heatmaps import Heatmap, HeatmapStore, overlay_png, peak_region
 from backend.services.loading import LoadedModel, ModelStore
-from ml_model.bundle import BalancedDecision, OperatingPoint
 from ml_model.errors import ModelUnavailable
 from ml_model.gate import check as check_input
 from ml_model.inputs.image import ImageLimits, LoadedImage, load_image
 from ml_model.interpret import Diagnosis, interpret
+from ml_model.population import Judgement, judge
 from ml_model.runtime import Predictor
 from ml_model.spec import ImageTask
 
@@ -44,10 +44,11 @@ def percent(probability: float) -> str:
     return f"{100 * probability:.1f}%"
 
 
-def model_answer(task_id: str, loaded: LoadedModel | None) -> ModelAnswer:
+def model_answer(task_id: str, loaded: LoadedModel | None, judged: Judgement | None = None) -> ModelAnswer:
     """The `model` part of an answer; all null in demo mode."""
     manifest = loaded.bundle.manifest if loaded else None
-    point = manifest.operating_point if manifest else None
+    settled = judged or manifest
+    point = settled.operating_point if settled else None
     return ModelAnswer.model_validate(
         {
             "task": task_id,
@@ -55,8 +56,9 @@ def model_answer(task_id: str, loaded: LoadedModel | None) -> ModelAnswer:
             "sha256": loaded.bundle.sha256 if loaded else None,
             "trained_on": manifest.trained_on if manifest else None,
             "operating_point": point.model_dump() if point else None,
-            "population": None,
-            "evidence": manifest.evidence if manifest else "insufficient",
+            "population": judged.population if judged else None,
+            "population_told_by": judged.told_by if judged else None,
+            "evidence": settled.evidence if settled else "insufficient",
         }
     )
 
@@ -67,20 +69,6 @@ def require_model(loaded: LoadedModel | None, task_id: str, demo_mode: bool) -> 
         raise ModelUnavailable(
             f"no model is loaded for {task_id} and demo mode is off; train the task or set DEMO_MODE=on for an example"
         )
-
-
-def _operating_point(
-    task: ImageTask, loaded: LoadedModel | None, age_years: float | None
-) -> tuple[str | None, OperatingPoint | BalancedDecision | None]:
-    """The population that the age belongs to and its operating point; (None, the general one) if that is not known."""
-    if loaded is None:
-        return None, None
-    manifest = loaded.bundle.manifest
-    for dataset in task.datasets if age_years is not None else ():
-        own = manifest.operating_points.get(dataset.name)
-        if own and dataset.ages_years and dataset.ages_years[0] <= int(age_years or 0) <= dataset.ages_years[1]:
-            return dataset.name, own
-    return None, manifest.operating_point
 
 
 class ImageDiagnosis:
@@ -98,6 +86,7 @@ class ImageDiagnosis:
         require_model(loaded, task.id, self._demo_mode)
         image = load_image(data, task.input, LIMITS)
         check = check_input(image, task.input)
+        judged: Judgement | None = None
         if loaded is None:
             probabilities = np.array(task.demo_probabilities, np.float32)
             maps = np.zeros((len(task.classes), 0, 0), np.float32)
@@ -105,13 +94,11 @@ class ImageDiagnosis:
             assert isinstance(loaded.engine, Predictor)  # noqa: S101 - ties the engine's type to the task's
             prediction = loaded.engine.predict(image.pixels[None])
             probabilities, maps = prediction.probabilities[0], prediction.activation_maps[0]
-        population, point = _operating_point(task, loaded, query.age_years)
-        diagnosis = interpret(task, probabilities, point)
+            judged = judge(task, loaded.bundle.manifest, prediction.population[0].tolist(), query.age_years)
+        diagnosis = interpret(task, probabilities, judged.operating_point if judged else None)
         explanation = self._explain(task, target or diagnosis.predicted.code, image, maps, query, context)
         input_check = InputCheckAnswer.model_validate(dataclasses.asdict(check))
-        model = model_answer(task.id, loaded)
-        if population is not None and point is not None:
-            model = model.model_copy(update={"population": population, "operating_point": point.model_dump()})
+        model = model_answer(task.id, loaded, judged)
         return _answer(task, diagnosis, explanation, input_check, model, query, context)
 
     def _checked_target(self, task: ImageTask, query: AnalyzeQuery) -> str | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ml_model.bundle import BalancedDecision, Manifest
+from ml_model.population import MIN_PROBABILITY
 from ml_model.spec import ImageTask
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
@@ -59,6 +60,22 @@ def _variants(test: Mapping[str, Any]) -> str:
     return table(["sent as", "accuracy", "balanced accuracy", "macro AUC"], rows)
 
 
+def _populations(test: Mapping[str, Any]) -> str:
+    """How well the picture alone tells the population; empty for a task with one population."""
+    told = test.get("populations_told")
+    if not told:
+        return ""
+    names = list(next(iter(told.values())))
+    rows = [[source, *(f"{shares[name]:.3f}" for name in names)] for source, shares in told.items()]
+    return f"""
+### Which population a picture is judged for when no age is given
+Share of each source's test pictures, told from the picture at a probability of {MIN_PROBABILITY} or more. What is
+told apart are the data sets: children's films of another hospital may look different.
+
+{table(["source", *(f"judged for {name}" if name != "not told" else name for name in names)], rows)}
+"""
+
+
 def card_markdown(task: ImageTask, manifest: Manifest) -> str:
     """The card of an image model."""
     test = manifest.metrics["test"]
@@ -73,8 +90,9 @@ def card_markdown(task: ImageTask, manifest: Manifest) -> str:
     )
     for name, own in manifest.operating_points.items():
         called += (
-            f"\nWith an age of the population of {name}: from {own.threshold:.3f} (validation: sensitivity "
-            f"{own.validation_sensitivity}, specificity {own.validation_specificity})."
+            f"\nJudged for the population of {name}: from {own.threshold:.3f} (validation: sensitivity "
+            f"{own.validation_sensitivity}, specificity {own.validation_specificity}; evidence "
+            f"{manifest.evidence_by_population.get(name, manifest.evidence)})."
         )
     data = "\n".join(
         f"- {d.name}: {d.population} Licence: {d.licence} Grouped by {d.group_key}. {d.citation}" for d in task.datasets
@@ -109,7 +127,7 @@ bootstrap over groups. {called}
 
 ### The same pictures re-encoded
 {_variants(test)}
-
+{_populations(test)}
 ## Training
 Backbone {recipe["backbone"]} from {recipe["weights"]}, all layers fine-tuned; loss {recipe["loss"]}, seed
 {manifest.seed}; {manifest.metrics["training"]["pictures"]} pictures, {manifest.metrics["training"]["minutes"]} minutes.

@@ -33,6 +33,7 @@ def parser(recipe: Recipe, description: str) -> argparse.ArgumentParser:
     p.add_argument("--mixed-precision", action="store_true", help="bfloat16 arithmetic where the processor has it")
     p.add_argument("--deterministic", action="store_true", help="same weights from the same seed, slower")
     p.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
+    p.add_argument("--train-only", action="store_true", help="stop before the test split is read; --resume finishes")
     return p
 
 
@@ -84,6 +85,9 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
     weights = None if options.weights == "none" else options.weights
     job = Job(task, recipe, samples, pixels, out_dir, weights, options.resume)
     model = train(job)
+    if options.train_only:
+        print(f"trained in {training_minutes(job):.1f} minutes; the same command with --resume makes the bundle")
+        return 0
     from ml_model.training.finish import finish  # after the training: needs much that a training does not
 
     minutes = training_minutes(job)

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ml_model.bundle import BalancedDecision, OperatingPoint
+from ml_model.bundle import Manifest, OperatingPoint
 from ml_model.inputs.image import load_image
 from ml_model.interpret import interpret
-from ml_model.runtime import Predictor
+from ml_model.population import judge
+from ml_model.runtime import Prediction, Predictor
 from ml_model.spec import ImageTask
 from ml_model.training.batches import label_space, target_masks
 from ml_model.training.callbacks import called
@@ -63,38 +64,56 @@ VARIANTS: dict[str, Callable[[bytes], bytes]] = {
 
 @dataclass(frozen=True)
 class Evaluator:
-    """A predictor and the rule by which it names a class."""
+    """A predictor and its manifest, which holds the rule by which a class is named."""
 
     task: ImageTask
     predictor: Predictor
-    operating_point: OperatingPoint | BalancedDecision | None = None
-    operating_points: Mapping[str, OperatingPoint] = field(default_factory=dict)  # by source
+    manifest: Manifest
 
-    def probabilities(
-        self, samples: Sequence[Sample], recode: Callable[[bytes], bytes] | None = None
-    ) -> NDArray[np.float32]:
-        """(N, classes) for the files, as a client sending these bytes would get them."""
+    def predict(self, samples: Sequence[Sample], recode: Callable[[bytes], bytes] | None = None) -> Prediction:
+        """What a client sending these bytes would be answered from; activation maps are left out."""
 
-        def one(sample: Sample) -> NDArray[np.float32]:
+        def one(sample: Sample) -> Prediction:
             data = picture_bytes(sample)
             image = load_image(recode(data) if recode else data, self.task.input)
-            return self.predictor.predict(image.pixels[None]).probabilities[0]
+            return self.predictor.predict(image.pixels[None])
 
         with ThreadPoolExecutor(2) as pool:
-            return np.stack(list(pool.map(one, samples)))
+            each = list(pool.map(one, samples))
+        return Prediction(
+            np.concatenate([p.probabilities for p in each]),
+            np.zeros((len(each), 0, 0, 0), np.float32),
+            np.concatenate([p.embedding for p in each]),
+            np.concatenate([p.population for p in each]),
+        )
 
-    def score(self, samples: Sequence[Sample], recode: Callable[[bytes], bytes] | None = None) -> Scored:
-        """Truth and answers in the label space that the data sets can measure."""
+    def score(self, samples: Sequence[Sample], prediction: Prediction, *, ages_known: bool = False) -> Scored:
+        """Truth and answers in the label space that the data sets can measure.
+
+        The code that names the class in an answer names it here; `ages_known` stands for requests with an age.
+        """
         space = label_space(self.task)
         truth = target_masks(samples, self.task.codes) @ space.projection > 0
-        by_class = self.probabilities(samples, recode)
-        probabilities = by_class.astype(np.float64) @ space.projection
+        probabilities = prediction.probabilities.astype(np.float64) @ space.projection
         predicted = called(probabilities, self.task.multi_label)
-        if self.operating_point is not None:  # the code that names the class in an answer names it here
-            points = [self.operating_points.get(s.source, self.operating_point) for s in samples]
-            named = [interpret(self.task, p, q).class_id for p, q in zip(by_class, points, strict=True)]
+        if self.manifest.operating_point is not None:
+            named = []
+            for s, p, told in zip(samples, prediction.probabilities, prediction.population, strict=True):
+                age = next((d.ages_years[0] for d in self.task.datasets if d.name == s.source and d.ages_years), None)
+                judged = judge(self.task, self.manifest, told.tolist(), age if ages_known else None)
+                named.append(interpret(self.task, p, judged.operating_point).class_id)
             predicted = space.projection[named] > 0
         return Scored(truth, predicted, probabilities, np.array([s.group for s in samples]))
+
+    def populations_told(self, samples: Sequence[Sample], prediction: Prediction) -> dict[str, dict[str, float]]:
+        """By source: the share of its pictures judged for each population, from the picture alone."""
+        told = [judge(self.task, self.manifest, p.tolist(), None).population for p in prediction.population]
+        shares: dict[str, dict[str, float]] = {}
+        for source in sorted({s.source for s in samples}):
+            own = [t for t, s in zip(told, samples, strict=True) if s.source == source]
+            counted = {name or "not told": own.count(name) for name in (*self.manifest.populations, None)}
+            shares[source] = {name: round(count / len(own), 4) for name, count in counted.items()}
+        return shares
 
 
 def choose_operating_point(task: ImageTask, validation: Scored) -> OperatingPoint | None:
@@ -177,20 +196,22 @@ def brief(s: Scored, positive: int | None) -> dict[str, object]:
 def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
     """Figures on `samples`: pooled, by source and attribute, and with the files re-encoded."""
     space = label_space(evaluator.task)
-    scored = evaluator.score(samples)
-    point = evaluator.operating_point
+    prediction = evaluator.predict(samples)
+    scored = evaluator.score(samples, prediction)
+    point = evaluator.manifest.operating_point
     positive = space.names.index(point.positive) if isinstance(point, OperatingPoint) else None
     figures: dict[str, Any] = {"labels": list(space.names), **summarise(scored, space.names)}
     groups = subgroup_rows(samples)
     figures["by_group"] = {k: brief(scored.rows(r), positive) for k, r in groups.items()}
-    if evaluator.operating_points:
-        unknown = replace(evaluator, operating_points={}).score(samples)
+    if evaluator.manifest.operating_points:
+        given = evaluator.score(samples, prediction, ages_known=True)
         figures["by_group"] |= {
-            f"{k}, age not given": brief(unknown.rows(groups[k]), positive) for k in evaluator.operating_points
+            f"{k}, age given": brief(given.rows(groups[k]), positive) for k in evaluator.manifest.operating_points
         }
+        figures["populations_told"] = evaluator.populations_told(samples, prediction)
     figures["variants"] = {}
     for name, recode in VARIANTS.items():
-        again = evaluator.score(samples, recode)
+        again = evaluator.score(samples, evaluator.predict(samples, recode))
         figures["variants"][name] = {
             "accuracy": round(accuracy(again), 4),
             "balanced_accuracy": round(balanced_accuracy(again), 4),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+LEVELS = ("insufficient", "limited", "sufficient")
+
 
 def evidence_level(auc_low: float) -> str:
     """From the lower end of the 95 % interval of the test AUC: insufficient < .70 <= limited < .85 <= sufficient."""

@@ -9,6 +9,7 @@ written here as forward operations. The only module that touches TensorFlow itse
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,14 @@ import keras
 import numpy as np
 import onnx
 from keras import ops
+from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ml_model.training.backbones import EMBEDDING, FEATURES, LOGITS
 
 OPSET = 17
 SMALL_TENSOR = 1024  # float32 tensors up to this many values stay as they are
+AXIS = {"horizontal": 2, "vertical": 1}
 OUTPUTS = ("probabilities", "activation_maps", "embedding")
 
 
@@ -55,10 +58,31 @@ def class_gradients(model: keras.Model, embedding: Any) -> Any:
     return gradient
 
 
-def served_outputs(model: keras.Model, images: Any, *, multi_label: bool) -> tuple[Any, Any, Any]:
-    """probabilities (N, C), activation maps (N, C, h, w) >= 0, embedding (N, D) of uint8 (N, H, W, 3)."""
-    body = keras.Model(model.input, [model.get_layer(FEATURES).output, model.get_layer(EMBEDDING).output])
-    features, embedding = body(images, training=False)
+def mean_features(model: keras.Model, images: Any, flips: Sequence[str]) -> Any:
+    """Last feature maps (N, h, w, D): the mean over the picture and its mirror images, each turned back first.
+
+    The head behind them stays one function of one embedding, so the maps of the answer stay exact Grad-CAM.
+    """
+    views = [images]
+    for flip in flips:
+        views += [ops.flip(view, AXIS[flip]) for view in views]
+    body = keras.Model(model.input, model.get_layer(FEATURES).output)
+    features = ops.split(body(ops.concatenate(views), training=False), len(views))
+    for flip in reversed(flips):
+        half = len(features) // 2
+        features = [(a + ops.flip(b, AXIS[flip])) / 2 for a, b in zip(features[:half], features[half:], strict=True)]
+    return features[0]
+
+
+def served_outputs(
+    model: keras.Model, images: Any, *, multi_label: bool, flips: Sequence[str] = ()
+) -> tuple[Any, Any, Any]:
+    """probabilities (N, C), activation maps (N, C, h, w) >= 0, embedding (N, D) of uint8 (N, H, W, 3).
+
+    flips: "horizontal", "vertical" or both; the picture is then also seen mirrored.
+    """
+    features = mean_features(model, images, flips)
+    embedding = model.get_layer(EMBEDDING)(features)
     logits = embedding
     for layer in head_layers(model):
         logits = layer(logits, training=False)
@@ -70,7 +94,7 @@ def served_outputs(model: keras.Model, images: Any, *, multi_label: bool) -> tup
     return probabilities, maps, embedding
 
 
-def export_onnx(model: keras.Model, path: Path, *, multi_label: bool) -> None:
+def export_onnx(model: keras.Model, path: Path, *, multi_label: bool, flips: Sequence[str] = ()) -> None:
     """Write `path` with float16 weights. Needs the TensorFlow backend of Keras.
 
     Input `image` uint8 (N, H, W, 3); outputs `probabilities`, `activation_maps`, `embedding`.
@@ -80,7 +104,7 @@ def export_onnx(model: keras.Model, path: Path, *, multi_label: bool) -> None:
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     def serve(image: Any) -> dict[str, Any]:
-        outputs = served_outputs(model, image, multi_label=multi_label)
+        outputs = served_outputs(model, image, multi_label=multi_label, flips=flips)
         return {name: tf.identity(value, name=name) for name, value in zip(OUTPUTS, outputs, strict=True)}
 
     signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name="image")
@@ -95,6 +119,25 @@ def export_onnx(model: keras.Model, path: Path, *, multi_label: bool) -> None:
     )
     renamed = rename_ends(graph, frozen.inputs[0].name, {order[name]: name for name in OUTPUTS})
     onnx.save(halve_weights(renamed), path)
+
+
+def add_population_output(path: Path, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
+    """Append `population` (N, P) = softmax(embedding @ weights + bias) to the graph at `path`; weights (D, P)."""
+    model = onnx.load(path)
+    graph = model.graph
+    graph.initializer.extend(
+        [numpy_helper.from_array(weights, "population_weights"), numpy_helper.from_array(bias, "population_bias")]
+    )
+    graph.node.extend(
+        [
+            helper.make_node("MatMul", ["embedding", "population_weights"], ["population_scores"]),
+            helper.make_node("Add", ["population_scores", "population_bias"], ["population_logits"]),
+            helper.make_node("Softmax", ["population_logits"], ["population"], axis=-1),
+        ]
+    )
+    graph.output.append(helper.make_tensor_value_info("population", TensorProto.FLOAT, [None, len(bias)]))
+    onnx.checker.check_model(model)
+    onnx.save(model, path)
 
 
 def rename_ends(graph: onnx.ModelProto, image: str, outputs: dict[str, str]) -> onnx.ModelProto:
@@ -129,10 +172,10 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m ml_model.training.export MODEL.keras MODEL.onnx --single-label|--multi-label`."""
-    source, target, labels = arguments
+    """`python -m ml_model.training.export MODEL.keras MODEL.onnx --single-label|--multi-label [FLIP ...]`."""
+    source, target, labels, *flips = arguments
     model = keras.saving.load_model(source, compile=False, safe_mode=True)
-    export_onnx(model, Path(target), multi_label=labels == "--multi-label")
+    export_onnx(model, Path(target), multi_label=labels == "--multi-label", flips=flips)
     return 0
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -21,9 +22,10 @@ from ml_model.training.backbones import LOGITS, build_model
 from ml_model.training.card import card_markdown, classification_report
 from ml_model.training.engine import Job, drawn_prior
 from ml_model.training.evaluate import Evaluator, choose_operating_point, evaluate, population_operating_points
-from ml_model.training.evidence import evidence_level
+from ml_model.training.evidence import LEVELS, evidence_level
 from ml_model.training.pixels import data_fingerprint
 from ml_model.training.plots import plot_confusion, plot_curves
+from ml_model.training.population_fit import add_populations
 
 LIBRARIES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "onnx", "tf2onnx")
 
@@ -31,13 +33,22 @@ LIBRARIES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "onnx", "tf2o
 def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
     """Write the bundle of a trained model into `job.out_dir` and return it, verified."""
     _export(job, model)
-    provisional = write_bundle(job.out_dir, _fields(job, {}, evidence="insufficient"), [MODEL_FILE])
-    predictor = Predictor(provisional)
-    validation = Evaluator(job.task, predictor).score(job.pick("val"))
-    point = choose_operating_point(job.task, validation) or _balanced_decision(job)
-    populations = population_operating_points(job.task, job.pick("val"), validation)
-    evaluator = Evaluator(job.task, predictor, point, populations)
-    test = evaluate(evaluator, job.pick("test"))
+    predictor = _predictor(job)
+    populations = add_populations(job, predictor)
+    if populations:
+        predictor = _predictor(job, populations=populations)
+    samples = job.pick("val")
+    evaluator = Evaluator(job.task, predictor, predictor.bundle.manifest)
+    validation = evaluator.score(samples, evaluator.predict(samples))
+    decision = {
+        "operating_point": choose_operating_point(job.task, validation) or _balanced_decision(job),
+        "operating_points": population_operating_points(job.task, samples, validation),
+        "populations": populations,
+    }
+    test = evaluate(replace(evaluator, manifest=_provisional(job, **decision)), job.pick("test"))
+    by_population = {
+        name: evidence_level(test["by_group"][name]["macro_auc"]["low"]) for name in decision["operating_points"]
+    }
     metrics = {
         "test": test,
         "validation": {"count": len(validation.truth)},
@@ -46,13 +57,24 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
     plot_confusion(test["confusion_matrix"], test["labels"], job.out_dir / "confusion_matrix.png")
     plots = ["confusion_matrix.png", *plot_curves(job.out_dir, job.recipe.phases)]
     (job.out_dir / "classification_report.txt").write_text(classification_report(test), encoding="utf-8")
-    evidence = evidence_level(test["macro_auc"]["low"])
-    fields = _fields(job, metrics, operating_point=point, operating_points=populations, evidence=evidence)
+    evidence = min([evidence_level(test["macro_auc"]["low"]), *by_population.values()], key=LEVELS.index)
+    fields = _fields(job, metrics, **decision, evidence=evidence, evidence_by_population=by_population)
     draft = Manifest(**fields, files={})
     (job.out_dir / "card.md").write_text(card_markdown(job.task, draft), encoding="utf-8")
     files = [MODEL_FILE, "card.md", "classification_report.txt", *plots]
     write_bundle(job.out_dir, fields, files)
     return load_bundle(job.out_dir, task=job.task.id, contract_sha256=job.task.contract_sha256)
+
+
+def _provisional(job: Job, **decision: Any) -> Manifest:
+    """The manifest as far as it is known before the test split is read."""
+    return Manifest(**_fields(job, {}, evidence="insufficient", **decision), files={})
+
+
+def _predictor(job: Job, **decision: Any) -> Predictor:
+    """The exported model as it is served."""
+    fields = _fields(job, {}, evidence="insufficient", **decision)
+    return Predictor(write_bundle(job.out_dir, fields, [MODEL_FILE]))
 
 
 def _export(job: Job, model: keras.Model) -> None:
@@ -73,6 +95,7 @@ def _export(job: Job, model: keras.Model) -> None:
     served.save(job.out_dir / "model.keras")
     command = [sys.executable, "-m", "ml_model.training.export", str(job.out_dir / "model.keras")]
     command += [str(job.out_dir / MODEL_FILE), "--multi-label" if job.task.multi_label else "--single-label"]
+    command += job.recipe.test_time_flips
     subprocess.run(command, check=True, env={**os.environ, "KERAS_BACKEND": "tensorflow"})  # noqa: S603
 
 

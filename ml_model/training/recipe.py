@@ -33,7 +33,9 @@ class Recipe:
     sampling_power: 0 draws pictures as they come, 1 every class equally often. With logit
     adjustment the trained logits are those of equally frequent classes; served_prior_weight 1
     gives the frequencies of the sampler back to the served model, 0 does not. decision
-    "balanced" takes them away again when a class is named, and only then. Choose on validation.
+    "balanced" takes them away again when a class is named, and only then. test_time_flips are the
+    mirror images that the served model sees beside the picture, at twice the time for each. Choose
+    all three on validation.
     """
 
     task: str
@@ -48,6 +50,7 @@ class Recipe:
     rebalance: Literal["none", "logit_adjustment", "class_weights"] = "logit_adjustment"
     served_prior_weight: float = 0.0
     decision: Literal["most_probable", "balanced"] = "most_probable"
+    test_time_flips: tuple[Literal["horizontal", "vertical"], ...] = ()
     augmentation: Augmentation = field(default_factory=Augmentation)
     weight_decay: float = 0.02
     ema_momentum: float = 0.995

@@ -33,7 +33,7 @@ def _image_rows(manifests: list[Manifest]) -> list[list[str]]:
         rows.append([f"**{m.task}** ({m.trained_on})", str(test["count"]), *cells, m.evidence])
         for name, group in test["by_group"].items():
             if (
-                ("," not in name or name.endswith("age not given"))
+                ("," not in name or name.endswith("age given"))
                 and len(m.metrics["test"]["by_group"]) > 1
                 and name != m.trained_on
             ):
@@ -57,7 +57,10 @@ def _points(manifests: list[Manifest]) -> list[str]:
                 f"on test: sensitivity {figure(row['sensitivity'])}, specificity {figure(row['specificity'])}."
             )
         if m.operating_points:
-            lines.append(f"{m.task}, age not given: from {point.threshold:.3f}, chosen over all validation films.")
+            lines.append(
+                f"{m.task}, neither told by an age nor by the picture: from {point.threshold:.3f}, chosen over all "
+                "validation films."
+            )
     return lines
 
 
