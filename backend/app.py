@@ -6,7 +6,7 @@ from flask import request
 from flask_cors import CORS
 from flask_openapi3 import OpenAPI
 
-from backend.api import analyze, health, models, pages, predict
+from backend.api import analyze, compat, health, models, pages, predict
 from backend.config import Config
 from backend.errors import Draining, register_error_handlers
 from backend.openapi import api_info, build_document
@@ -64,7 +64,7 @@ def create_app(config: Config) -> Application:
         expose_headers=["X-Request-ID", "Retry-After"],
         max_age=86400,
     )
-    for make in (analyze.blueprint, predict.blueprint, health.blueprint, models.blueprint):
+    for make in (analyze.blueprint, compat.blueprint, predict.blueprint, health.blueprint, models.blueprint):
         app.register_api(make(services))
     pages.register_pages(app, build_document(app, tasks))
     store.start()

@@ -155,6 +155,23 @@ class AnalyzeAnswer(Answer):
     disclaimer: str
 
 
+class LabelAnswer(Answer):
+    """An image answer in the labels of the data set, for clients that know no categories."""
+
+    warning: str | None = None
+    success: Literal[True]
+    risk_level: str
+    probability: Probability = Field(description="of the classification")
+    classification: str
+    diagnosis: str
+    class_probabilities: dict[str, Probability]
+    model: ModelAnswer
+    demo_mode: bool
+    request_id: str
+    processing_ms: float
+    disclaimer: str
+
+
 Symptom = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -290,6 +307,7 @@ class ModelDescription(Answer):
     classes: tuple[dict[str, Any], ...] | None = None
     fields: tuple[dict[str, Any], ...] | None = None
     operating_point: dict[str, Any] | None
+    populations: tuple[dict[str, Any], ...] = Field((), description="those judged apart: name, evidence, own point")
     metrics: dict[str, Any]
 
 

@@ -26,6 +26,8 @@ function provenance(answer) {
     el("summary", {}, "Model and request"),
     facts([
       ["Model", answer.model.version], ["SHA-256", answer.model.sha256], ["Trained on", answer.model.trained_on],
+      ["Judged as of", answer.model.population],
+      ["Population told by", { age_years: "the age given", picture: "the picture" }[answer.model.population_told_by]],
       ["Evidence", answer.model.evidence], ["Time", `${answer.processing_ms} ms`], ["Request", answer.request_id],
     ]));
 }

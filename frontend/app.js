@@ -12,10 +12,10 @@ function show(...content) {
   byId("result").replaceChildren(...content.flat().filter(Boolean));
 }
 
-async function send(task, request, source) {
+async function send(task, request, source, query = {}) {
   show(el("p", { class: "empty" }, "Working…"));
   try {
-    const answer = await fetchJson(task.endpoint, { method: "POST", ...request });
+    const answer = await fetchJson(`${task.endpoint}?${new URLSearchParams(query)}`, { method: "POST", ...request });
     show(answers[task.kind](answer, source, task));
   } catch (error) {
     show(errorBox(error));
@@ -38,7 +38,7 @@ async function choose(task) {
   show(el("p", { class: "empty" }, "Nothing has been sent yet."));
   history.replaceState(null, "", `#${task.task}`);
   try {
-    byId("form").replaceChildren(await forms[task.kind](task, (request, source) => send(task, request, source)));
+    byId("form").replaceChildren(await forms[task.kind](task, (request, source, query) => send(task, request, source, query)));
   } catch (error) {
     byId("form").replaceChildren(errorBox(error));
   }

@@ -16,6 +16,9 @@ export function imageForm(task, send) {
   const drop = el("label", { class: "drop", for: "image" }, preview, label,
     el("span", { class: "hint" }, " PNG, JPEG, WebP, TIFF, BMP or GIF, up to 32 MB"), chooser);
   const button = submitButton("Analyse", true);
+  const age = el("input", { type: "number", id: "age_years", min: 0, max: 130, step: "any", placeholder: "as the picture tells" });
+  const ageField = task.populations?.length > 1
+    ? el("div", { class: "field" }, el("label", { for: "age_years" }, "Age in years, if known"), age) : null;
 
   function take(chosen) {
     if (!chosen) return;
@@ -44,10 +47,10 @@ export function imageForm(task, send) {
     const body = new FormData();
     body.append("image", file);
     button.disabled = true;
-    await send({ body }, address);
+    await send({ body }, address, age.value === "" ? {} : { age_years: age.value });
     button.disabled = false;
   };
-  return el("form", { onsubmit: submit }, drop, button);
+  return el("form", { onsubmit: submit }, ...[drop, ageField, button].filter(Boolean));
 }
 
 function jsonRequest(content) {

@@ -48,7 +48,8 @@ def interpret(
 ) -> Diagnosis:
     """Diagnosis from one picture's probabilities, (classes,), 0-1, in the task's output order.
 
-    Without an operating point the most probable class is predicted. With one, its positive
+    Without an operating point the most probable label is settled first (where labels are coarser than the
+    classes, as in BUSI, by the sum of their classes), then its most probable class. With one, its positive
     class is predicted from the threshold on, and below it the most probable of the others; a
     balanced decision predicts the class whose weighted probability is largest.
     Equal probabilities go to the graver class, then to the earlier one. Raises ValueError when
@@ -58,8 +59,10 @@ def interpret(
     ranking = tuple(sorted(_ranked(task, probabilities), key=_gravest_of_most_probable))
     if isinstance(operating_point, BalancedDecision):
         predicted = _by_weight(task, ranking, operating_point)
+    elif operating_point is None:
+        predicted = _by_label(task, ranking)
     else:
-        predicted = ranking[0] if operating_point is None else _by_threshold(task, ranking, operating_point)
+        predicted = _by_threshold(task, ranking, operating_point)
     present = (code for code, p in zip(task.codes, probabilities, strict=True) if p >= PRESENT_FROM)
     return Diagnosis(
         class_id=predicted.class_id,
@@ -78,6 +81,17 @@ def _ranked(task: ImageTask, probabilities: NDArray[np.float32]) -> list[RankedC
 
 def _gravest_of_most_probable(ranked: RankedClass) -> tuple[float, int, int]:
     return -ranked.probability, -_GRAVITY[ranked.spec.severity], ranked.class_id
+
+
+def _by_label(task: ImageTask, ranking: tuple[RankedClass, ...]) -> RankedClass:
+    """The most probable class of the most probable label; what is measured, the label, is what decides."""
+    if task.multi_label:
+        return ranking[0]
+    probability = {r.spec.code: r.probability for r in ranking}
+    totals = {codes: sum(probability[code] for code in codes) for codes in task.measured_labels.values()}
+    best = max(totals.values())
+    leading = {code for codes, total in totals.items() if total == best for code in codes}
+    return next(r for r in ranking if r.spec.code in leading)
 
 
 def _by_threshold(task: ImageTask, ranking: tuple[RankedClass, ...], point: OperatingPoint) -> RankedClass:

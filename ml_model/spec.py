@@ -91,6 +91,20 @@ class ImageTask(TaskSpec):
         return tuple(c.code for c in self.classes)
 
     @property
+    def measured_labels(self) -> dict[str, tuple[str, ...]]:
+        """The labels that the data sets can measure, in output order: classes, or sets of them where data are coarser.
+
+        A set that contains a smaller one is left out, so that each class counts towards one label.
+        """
+        order = {code: i for i, code in enumerate(self.codes)}
+        sets = {frozenset(codes): label for d in self.datasets for label, codes in d.labels.items()}
+        smallest = [s for s in sets if self.multi_label or not any(other < s for other in sets)]
+        smallest.sort(key=lambda s: min(order[code] for code in s))
+        return {
+            next(iter(s)) if len(s) == 1 else sets[s]: tuple(sorted(s, key=lambda code: order[code])) for s in smallest
+        }
+
+    @property
     def contract_sha256(self) -> str:
         """Hash of (input, class order): what a bundle is bound to."""
         contract = {

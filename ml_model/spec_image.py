@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
@@ -75,6 +75,28 @@ class ClassSpec(Frozen):
     treatment_options: tuple[Text, ...] = Field(min_length=1)
 
 
+class CategoryStep(Frozen):
+    """A class, and what the pixels of a picture must reach to be put into it (levels 0-255, shares 0-1)."""
+
+    code: PlainName
+    min_mean_level: float = Field(default=0, ge=0, le=255)
+    min_texture: float = Field(default=0, ge=0, le=128)
+    min_dark_share: float = Field(default=0, ge=0, le=1)
+    min_bright_share: float = Field(default=0, ge=0, le=1)
+
+
+class CategoryRule(Frozen):
+    """How a label that is coarser than the classes is refined by pixels; see training/pixel_categories.py.
+
+    Pixels below the grey level `dark_below` count as dark, those from `bright_from` on as bright. Of each
+    label's steps the last one whose minima are all reached gives the class; the first one asks for nothing.
+    """
+
+    dark_below: int = Field(gt=0, le=255)
+    bright_from: int = Field(gt=0, le=255)
+    labels: dict[Text, Annotated[tuple[CategoryStep, ...], Field(min_length=1)]] = Field(min_length=1)
+
+
 class DatasetSpec(Frozen):
     """A public data set the task is trained on.
 
@@ -93,6 +115,18 @@ class DatasetSpec(Frozen):
     licence: Text
     citation: Text
     labels: dict[Text, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(min_length=1)
+    category_rule: CategoryRule | None = None
+
+    @model_validator(mode="after")
+    def _rule_refines_labels(self) -> DatasetSpec:
+        for label, steps in self.category_rule.labels.items() if self.category_rule else ():
+            found, known = [step.code for step in steps], self.labels.get(label, ())
+            if len(found) != len(set(found)) or set(found) != set(known):
+                raise ValueError(
+                    f"category_rule.labels.{label}: gives {', '.join(found)}; "
+                    f"the label stands for {', '.join(known) or 'nothing'}"
+                )
+        return self
 
 
 class OperatingPointRule(Frozen):

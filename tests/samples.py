@@ -15,7 +15,7 @@ from ml_model.spec import ImageTask
 
 MAP_CELLS = 7
 LOGIT_SCALE = 1 / 64
-# Reddish pictures are of the tiny model's first population, bluish ones of the second: e to the difference of the means.
+# Reddish pictures are of the tiny model's first population, bluish ones of the second.
 POPULATION_WEIGHTS = np.array([[1, 0], [0, 0], [0, 1]], np.float32)
 HEART_VALUES = {
     "age": 54,

@@ -192,6 +192,32 @@ def test_without_an_age_the_picture_tells_the_population_and_an_age_overrules_it
         assert (model["operating_point"]["threshold"], model["evidence"]) == (threshold, evidence)
 
 
+def test_breast_cancer_clients_get_the_categories_summed_to_three(
+    tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
+) -> None:
+    task = load_task("breast")
+    assert isinstance(task, ImageTask)
+    write_tiny_bundle(task, tmp_path)
+    app = create_app(Config(model_dirs=(tmp_path,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
+    for seed in range(4):
+        data = picture(seed=seed)
+        expected = tiny_probabilities(task, load_image(data, task.input).pixels)
+        answer = ask(app, "/predict/breast-cancer", data)
+        sums = {"normal": expected[0], "benign": expected[1:3].sum(), "malignant": expected[3:].sum()}
+        assert answer["class_probabilities"] == pytest.approx(sums, abs=1e-5)
+        assert answer["classification"] == max(sums, key=lambda label: sums[label])
+        assert answer["probability"] == answer["class_probabilities"][answer["classification"]]
+        assert answer["risk_level"] == answer["classification"].capitalize()
+        named = ask(app, "/analyze/breast", data)["prediction"]
+        assert answer["diagnosis"].startswith(f"{named['name']}. ")
+        assert answer["demo_mode"] is False
+    client = app.test_client()
+    nothing = client.post("/predict/breast-cancer")
+    assert (nothing.status_code, nothing.get_json()["code"]) == (400, "empty_input")
+    text = client.post("/predict/breast-cancer", data=upload(b"not a picture"))
+    assert (text.status_code, text.get_json()["code"]) == (415, "unsupported_format")
+
+
 def test_a_model_without_maps_says_so(
     tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
 ) -> None:

@@ -263,3 +263,15 @@ def test_a_balanced_decision_names_the_largest_weighted_probability() -> None:
     assert [r.spec.code for r in diagnosis.ranking[:2]] == ["nv", "mel"]
     with pytest.raises(ValueError, match="the weights for nv do not fit the classes akiec, bcc"):
         interpret(task, probabilities, BalancedDecision(weights={"nv": 1.0}, rule="test"))
+
+
+def test_a_coarser_label_is_settled_before_the_class_within_it() -> None:
+    """One class leads, but the sum of the two that share a label is larger: what is measured decides."""
+    task = made_task("healthy", "low", "moderate")
+    dataset = task.datasets[0].model_copy(update={"labels": {"well": ("c0",), "ill": ("c1", "c2")}})
+    coarse = task.model_copy(update={"datasets": (dataset,)})
+    assert coarse.measured_labels == {"c0": ("c0",), "ill": ("c1", "c2")}
+    probabilities = np.array([0.4, 0.35, 0.25], np.float32)
+    assert interpret(task, probabilities, None).predicted.code == "c0"
+    named = interpret(coarse, probabilities, None)
+    assert (named.predicted.code, named.ranking[0].spec.code) == ("c1", "c0")

@@ -10,6 +10,7 @@ from typing import Any
 from backend.schemas import ModelDescription
 from backend.services.loading import LoadedModel, ModelStore, Task
 from backend.services.texts import DISCLAIMER
+from ml_model.bundle import Manifest
 from ml_model.spec import ImageTask, RiskTask, SymptomTask
 
 CARD_FILES = {"markdown": "card.md", "html": "card.html", "json": "card.json"}
@@ -35,6 +36,13 @@ def _details(task: Task, loaded: LoadedModel | None) -> dict[str, Any]:
     return {"classes": tuple({"name": name} for name in loaded.bundle.manifest.classes) if loaded else ()}
 
 
+def _populations(manifest: Manifest) -> tuple[dict[str, Any], ...]:
+    return tuple(
+        {"name": name, "evidence": manifest.evidence_by_population.get(name), "operating_point": own.model_dump()}
+        for name, own in manifest.operating_points.items()
+    )
+
+
 def describe(task: Task, loaded: LoadedModel | None) -> ModelDescription:
     """One entry of GET /models."""
     manifest = loaded.bundle.manifest if loaded else None
@@ -56,6 +64,7 @@ def describe(task: Task, loaded: LoadedModel | None) -> ModelDescription:
             "limits_of_use": task.limits_of_use,
             **_details(task, loaded),
             "operating_point": point.model_dump() if point else None,
+            "populations": _populations(manifest) if manifest else (),
             "metrics": manifest.metrics if manifest else {},
         }
     )

@@ -15,6 +15,7 @@ from backend.schemas import (
     AnalyzeQuery,
     ExplanationAnswer,
     InputCheckAnswer,
+    LabelAnswer,
     ModelAnswer,
     PredictionAnswer,
     PredictionSetAnswer,
@@ -213,4 +214,26 @@ def _answer(
         request_id=context.request_id,
         processing_ms=context.elapsed_ms(),
         disclaimer=texts.DISCLAIMER,
+    )
+
+
+def label_answer(task: ImageTask, answer: AnalyzeAnswer) -> LabelAnswer:
+    """The same answer in the labels of the task's first data set: the probabilities of each label's classes summed."""
+    labels = task.datasets[0].labels
+    by_code = {row.code: row.confidence for row in answer.all_predictions}
+    totals = {label: min(1.0, sum(by_code[code] for code in codes)) for label, codes in labels.items()}
+    named = next(label for label, codes in labels.items() if answer.prediction.code in codes)
+    return LabelAnswer(
+        **({"warning": answer.warning} if answer.warning else {}),
+        success=True,
+        risk_level=named.capitalize(),
+        probability=totals[named],
+        classification=named,
+        diagnosis=f"{answer.prediction.name}. {answer.staging.description}",
+        class_probabilities=totals,
+        model=answer.model,
+        demo_mode=answer.demo_mode,
+        request_id=answer.request_id,
+        processing_ms=answer.processing_ms,
+        disclaimer=answer.disclaimer,
     )

@@ -33,16 +33,12 @@ class LabelSpace:
 
 
 def label_space(task: ImageTask) -> LabelSpace:
-    """One label per distinct set of classes in the data sets; a set that contains a smaller one is left out."""
-    sets = {frozenset(codes): label for d in task.datasets for label, codes in d.labels.items()}
-    smallest = [s for s in sets if task.multi_label or not any(other < s for other in sets)]
-    order = {code: i for i, code in enumerate(task.codes)}
-    smallest.sort(key=lambda s: min(order[code] for code in s))
-    projection = np.zeros((len(order), len(smallest)), np.float32)
-    for column, codes in enumerate(smallest):
-        projection[[order[code] for code in codes], column] = 1
-    names = tuple(next(iter(s)) if len(s) == 1 else sets[s] for s in smallest)
-    return LabelSpace(names, projection)
+    """The task's measured labels as columns."""
+    labels = task.measured_labels
+    projection = np.zeros((len(task.codes), len(labels)), np.float32)
+    for column, codes in enumerate(labels.values()):
+        projection[[task.codes.index(code) for code in codes], column] = 1
+    return LabelSpace(tuple(labels), projection)
 
 
 def sampling_weights(samples: Sequence[Sample], power: float) -> NDArray[np.float64]:

@@ -76,6 +76,23 @@ told apart are the data sets: children's films of another hospital may look diff
 """
 
 
+def _derived(test: Mapping[str, Any]) -> str:
+    """Figures against categories that were derived from pixels; empty where there are none."""
+    derived = test.get("derived_categories")
+    if not derived:
+        return ""
+    return f"""
+### The derived categories
+Within a label the categories were derived from the pixels of the picture (mean, standard deviation, shares of dark and
+bright pixels; the rule is in the task file), not read by a radiologist. These figures say how well the model
+reproduces that rule; the figures above, on the labels, are what was measured.
+
+{table(list(FIGURES), [[figure(derived[name]) for name in FIGURES]])}
+
+{_per_class(derived)}
+"""
+
+
 def card_markdown(task: ImageTask, manifest: Manifest) -> str:
     """The card of an image model."""
     test = manifest.metrics["test"]
@@ -127,7 +144,7 @@ bootstrap over groups. {called}
 
 ### The same pictures re-encoded
 {_variants(test)}
-{_populations(test)}
+{_populations(test)}{_derived(test)}
 ## Training
 Backbone {recipe["backbone"]} from {recipe["weights"]}, all layers fine-tuned; loss {recipe["loss"]}, seed
 {manifest.seed}; {manifest.metrics["training"]["pictures"]} pictures, {manifest.metrics["training"]["minutes"]} minutes.

@@ -73,6 +73,7 @@ def run_recipe(recipe: Recipe, description: str, arguments: Sequence[str] | None
 
 def _run(recipe: Recipe, options: argparse.Namespace) -> int:
     from ml_model.training.engine import Job, train, training_minutes
+    from ml_model.training.pixel_categories import refine_labels
     from ml_model.training.pixels import decode_all
 
     task = load_task(recipe.task)
@@ -83,6 +84,7 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
     print(f"{task.title}: {len(samples)} pictures of {len({s.group for s in samples})} groups")
     pixels = decode_all(samples, task.input, out_dir / "cache")
     weights = None if options.weights == "none" else options.weights
+    samples = refine_labels(task, samples, pixels)
     job = Job(task, recipe, samples, pixels, out_dir, weights, options.resume)
     model = train(job)
     if options.train_only:

@@ -193,6 +193,15 @@ def brief(s: Scored, positive: int | None) -> dict[str, object]:
     return figures
 
 
+def derived_categories(task: ImageTask, samples: Sequence[Sample], prediction: Prediction) -> dict[str, Any]:
+    """Figures against the classes that the category rule derived from the pixels: all classes, not the labels."""
+    truth = target_masks(samples, task.codes) > 0
+    named = [interpret(task, p, None).class_id for p in prediction.probabilities]
+    predicted = np.eye(len(task.codes), dtype=bool)[named]
+    groups = np.array([s.group for s in samples])
+    return summarise(Scored(truth, predicted, prediction.probabilities, groups), task.codes, draws=SUBGROUP_DRAWS)
+
+
 def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
     """Figures on `samples`: pooled, by source and attribute, and with the files re-encoded."""
     space = label_space(evaluator.task)
@@ -209,6 +218,8 @@ def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
             f"{k}, age given": brief(given.rows(groups[k]), positive) for k in evaluator.manifest.operating_points
         }
         figures["populations_told"] = evaluator.populations_told(samples, prediction)
+    if any(d.category_rule for d in evaluator.task.datasets):
+        figures["derived_categories"] = derived_categories(evaluator.task, samples, prediction)
     figures["variants"] = {}
     for name, recode in VARIANTS.items():
         again = evaluator.score(samples, evaluator.predict(samples, recode))
