@@ -92,12 +92,16 @@ class ImageTask(TaskSpec):
 
     @property
     def measured_labels(self) -> dict[str, tuple[str, ...]]:
-        """The labels that the data sets can measure, in output order: classes, or sets of them where data are coarser.
+        """The labels that the data sets together can measure: see `labels_measured_by`."""
+        return self.labels_measured_by(self.datasets)
+
+    def labels_measured_by(self, datasets: Iterable[DatasetSpec]) -> dict[str, tuple[str, ...]]:
+        """Label -> class codes, in output order: classes, or sets of classes where the data sets are coarser.
 
         A set that contains a smaller one is left out, so that each class counts towards one label.
         """
         order = {code: i for i, code in enumerate(self.codes)}
-        sets = {frozenset(codes): label for d in self.datasets for label, codes in d.labels.items()}
+        sets = {frozenset(codes): label for d in datasets for label, codes in d.labels.items()}
         smallest = [s for s in sets if self.multi_label or not any(other < s for other in sets)]
         smallest.sort(key=lambda s: min(order[code] for code in s))
         return {

@@ -102,7 +102,8 @@ class DatasetSpec(Frozen):
 
     `folder` is what the download unpacks to, `also_found_as` other names it goes by.
     `labels` maps each of its labels to the class codes it can stand for: one code, or
-    several where the label is coarser than the task's classes. `ages_years` (from, to) is the
+    several where the label is coarser than the task's classes; pictures with one of `ignored_labels`
+    are left out. `ages_years` (from, to) is the
     population whose own operating point is used when a client gives an age in it.
     """
 
@@ -115,6 +116,7 @@ class DatasetSpec(Frozen):
     licence: Text
     citation: Text
     labels: dict[Text, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(min_length=1)
+    ignored_labels: tuple[Text, ...] = ()
     category_rule: CategoryRule | None = None
 
     @model_validator(mode="after")

@@ -32,13 +32,23 @@ class LabelSpace:
     projection: NDArray[np.float32]  # (classes, labels), 1 where the class counts towards the label
 
 
-def label_space(task: ImageTask) -> LabelSpace:
-    """The task's measured labels as columns."""
-    labels = task.measured_labels
+def label_space(task: ImageTask, source: str | None = None) -> LabelSpace:
+    """The measured labels of the task, or of one of its data sets, as columns."""
+    datasets = [d for d in task.datasets if source in (None, d.name)]
+    labels = task.labels_measured_by(datasets)
     projection = np.zeros((len(task.codes), len(labels)), np.float32)
     for column, codes in enumerate(labels.values()):
         projection[[task.codes.index(code) for code in codes], column] = 1
     return LabelSpace(tuple(labels), projection)
+
+
+def fully_labelled(task: ImageTask, samples: Sequence[Sample]) -> NDArray[np.bool_]:
+    """(N,): whether a sample's label is one that the task as a whole measures, not a coarser one (a partial label)."""
+    if task.multi_label:
+        return np.ones(len(samples), bool)
+    truth = target_masks(samples, task.codes) @ label_space(task).projection > 0
+    settled: NDArray[np.bool_] = truth.sum(axis=1) == 1
+    return settled
 
 
 def sampling_weights(samples: Sequence[Sample], power: float) -> NDArray[np.float64]:

@@ -19,7 +19,14 @@ from numpy.typing import NDArray
 from ml_model.spec import ImageTask
 from ml_model.training.augment import augment, resize_px
 from ml_model.training.backbones import EMBEDDING, build_model
-from ml_model.training.batches import AugmentedBatches, class_prior, label_space, sampling_weights, target_masks
+from ml_model.training.batches import (
+    AugmentedBatches,
+    class_prior,
+    fully_labelled,
+    label_space,
+    sampling_weights,
+    target_masks,
+)
 from ml_model.training.callbacks import KeepBest, Progress
 from ml_model.training.losses import MaskedFocalLoss, MultiLabelFocalLoss
 from ml_model.training.readers import Sample
@@ -199,9 +206,9 @@ def _fine_tune(job: Job, phase: Phase, model: keras.Model, checkpoint: Path) -> 
     )
     optimizer = _optimizer(recipe, phase, phase.epochs * len(batches), ema=True)
     model.compile(optimizer, _loss(job), jit_compile=False)
-    validation = np.stack([resize_px(job.pixels[r], phase.size_px) for r in job.rows("val")])
-    space = label_space(job.task)
-    truth = target_masks(job.pick("val"), job.task.codes) @ space.projection > 0
+    space, whole = label_space(job.task), fully_labelled(job.task, job.pick("val"))
+    validation = np.stack([resize_px(job.pixels[r], phase.size_px) for r in job.rows("val")[whole]])
+    truth = target_masks(job.pick("val"), job.task.codes)[whole] @ space.projection > 0
     model.fit(
         batches,
         epochs=phase.epochs,

@@ -18,7 +18,7 @@ from ml_model.interpret import interpret
 from ml_model.population import judge
 from ml_model.runtime import Prediction, Predictor
 from ml_model.spec import ImageTask
-from ml_model.training.batches import label_space, target_masks
+from ml_model.training.batches import fully_labelled, label_space, target_masks
 from ml_model.training.callbacks import called
 from ml_model.training.metrics import (
     Scored,
@@ -87,23 +87,35 @@ class Evaluator:
             np.concatenate([p.population for p in each]),
         )
 
-    def score(self, samples: Sequence[Sample], prediction: Prediction, *, ages_known: bool = False) -> Scored:
-        """Truth and answers in the label space that the data sets can measure.
+    def score(
+        self,
+        samples: Sequence[Sample],
+        prediction: Prediction,
+        *,
+        source: str | None = None,
+        ages_known: bool = False,
+    ) -> Scored:
+        """Truth and answers in the labels that the data sets, or the one called `source`, can measure.
 
         The code that names the class in an answer names it here; `ages_known` stands for requests with an age.
         """
-        space = label_space(self.task)
+        space = label_space(self.task, source)
         truth = target_masks(samples, self.task.codes) @ space.projection > 0
         probabilities = prediction.probabilities.astype(np.float64) @ space.projection
-        predicted = called(probabilities, self.task.multi_label)
-        if self.manifest.operating_point is not None:
-            named = []
-            for s, p, told in zip(samples, prediction.probabilities, prediction.population, strict=True):
-                age = next((d.ages_years[0] for d in self.task.datasets if d.name == s.source and d.ages_years), None)
-                judged = judge(self.task, self.manifest, told.tolist(), age if ages_known else None)
-                named.append(interpret(self.task, p, judged.operating_point).class_id)
-            predicted = space.projection[named] > 0
+        if self.task.multi_label:
+            predicted = called(probabilities, multi_label=True)
+        else:
+            predicted = space.projection[self._named(samples, prediction, ages_known)] > 0
         return Scored(truth, predicted, probabilities, np.array([s.group for s in samples]))
+
+    def _named(self, samples: Sequence[Sample], prediction: Prediction, ages_known: bool) -> list[int]:
+        """Index of the class that each answer names."""
+        named = []
+        for s, p, told in zip(samples, prediction.probabilities, prediction.population, strict=True):
+            age = next((d.ages_years[0] for d in self.task.datasets if d.name == s.source and d.ages_years), None)
+            judged = judge(self.task, self.manifest, told.tolist(), age if ages_known else None)
+            named.append(interpret(self.task, p, judged.operating_point).class_id)
+        return named
 
     def populations_told(self, samples: Sequence[Sample], prediction: Prediction) -> dict[str, dict[str, float]]:
         """By source: the share of its pictures judged for each population, from the picture alone."""
@@ -204,25 +216,31 @@ def derived_categories(task: ImageTask, samples: Sequence[Sample], prediction: P
 
 def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
     """Figures on `samples`: pooled, by source and attribute, and with the files re-encoded."""
-    space = label_space(evaluator.task)
+    task, space = evaluator.task, label_space(evaluator.task)
     prediction = evaluator.predict(samples)
-    scored = evaluator.score(samples, prediction)
+    scored, whole = evaluator.score(samples, prediction), fully_labelled(evaluator.task, samples)
     point = evaluator.manifest.operating_point
     positive = space.names.index(point.positive) if isinstance(point, OperatingPoint) else None
-    figures: dict[str, Any] = {"labels": list(space.names), **summarise(scored, space.names)}
+    figures: dict[str, Any] = {"labels": list(space.names), **summarise(scored.rows(whole), space.names)}
     groups = subgroup_rows(samples)
-    figures["by_group"] = {k: brief(scored.rows(r), positive) for k, r in groups.items()}
+    figures["by_group"] = {}
+    for key, rows in groups.items():
+        if whole[rows].all():
+            figures["by_group"][key] = brief(scored.rows(rows), positive)
+        else:  # a source whose labels are coarser is measured in its own
+            own = evaluator.score(samples, prediction, source=samples[rows[0]].source)
+            figures["by_group"][key] = brief(own.rows(rows), None)
     if evaluator.manifest.operating_points:
         given = evaluator.score(samples, prediction, ages_known=True)
         figures["by_group"] |= {
             f"{k}, age given": brief(given.rows(groups[k]), positive) for k in evaluator.manifest.operating_points
         }
         figures["populations_told"] = evaluator.populations_told(samples, prediction)
-    if any(d.category_rule for d in evaluator.task.datasets):
-        figures["derived_categories"] = derived_categories(evaluator.task, samples, prediction)
+    if any(d.category_rule for d in task.datasets):
+        figures["derived_categories"] = derived_categories(task, samples, prediction)
     figures["variants"] = {}
     for name, recode in VARIANTS.items():
-        again = evaluator.score(samples, evaluator.predict(samples, recode))
+        again = evaluator.score(samples, evaluator.predict(samples, recode)).rows(whole)
         figures["variants"][name] = {
             "accuracy": round(accuracy(again), 4),
             "balanced_accuracy": round(balanced_accuracy(again), 4),

@@ -67,7 +67,8 @@ def _from_split_csv(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
         for row in csv.DictReader(stream):
             file, label, group, split = (row.pop(key) for key in ("file", "label", "group", "split"))
             path = root.parent / file if (root.parent / file).exists() else root / Path(*Path(file).parts[1:])
-            yield _sample(dataset, path, label, group, split, row)
+            if label not in dataset.ignored_labels:
+                yield _sample(dataset, path, label, group, split, row)
 
 
 def _from_ham10000(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:

@@ -1,0 +1,30 @@
+"""Train the brain MRI model (single slices: glioma, meningioma, no tumour, pituitary tumour).
+
+    python ml_model/train_brain_mri_model.py --data ml_model/Dataset/brain_mri
+    python ml_model/train_brain_mri_model.py --data ml_model/Dataset/brain_mri --epochs 1 --limit 200   # a trial run
+
+The data set names no patients. Its split.csv keeps clusters of near-duplicate pictures together;
+the download as published has none, and copies would then fall on both sides.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ml_model.training.augment import Augmentation
+from ml_model.training.command import run_recipe
+from ml_model.training.recipe import Phase, Recipe
+
+RECIPE = Recipe(
+    task="brain-mri",
+    phases=(
+        Phase("head", epochs=20, size_px=224, learning_rate=2e-3, frozen=True),
+        Phase("low-resolution", epochs=3, size_px=160, learning_rate=5e-4),
+        Phase("full-resolution", epochs=4, size_px=224, learning_rate=2e-4),
+    ),
+    augmentation=Augmentation(rotation_degrees=15, zoom=0.2, brightness=0.2, contrast=0.3, erase=0.2),
+    label_smoothing=0.05,
+)
+
+if __name__ == "__main__":
+    sys.exit(run_recipe(RECIPE, __doc__ or ""))

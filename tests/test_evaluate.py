@@ -1,0 +1,107 @@
+"""Figures from predictions: labels that are coarser than the classes, and the operating point of each population."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from ml_model.bundle import Manifest, OperatingPoint
+from ml_model.runtime import Prediction, Predictor
+from ml_model.spec import ImageTask, load_task
+from ml_model.spec_image import DatasetSpec
+from ml_model.training.batches import fully_labelled, label_space
+from ml_model.training.evaluate import Evaluator, evaluate
+from ml_model.training.metrics import accuracy, class_auc
+from ml_model.training.readers import Sample
+
+
+def manifest(task: ImageTask, **extra: Any) -> Manifest:
+    texts = dict.fromkeys(("version", "trained_on", "licence", "evidence", "created", "git_commit"), "x")
+    return Manifest(
+        **texts, task=task.id, contract_sha256=task.contract_sha256, classes=task.codes, seed=0, library_versions={},
+        recipe={}, data_fingerprints={}, metrics={}, files={}, **extra,
+    )  # fmt: skip
+
+
+def predicted(probabilities: Any, population: Any = None) -> Prediction:
+    values = np.array(probabilities, np.float32)
+    told = np.zeros((len(values), 0)) if population is None else np.array(population)
+    return Prediction(values, np.zeros((len(values), 0, 0, 0), np.float32), np.zeros((len(values), 0)), told)
+
+
+class Fixed(Evaluator):
+    """Every picture of the list gets the prediction of its place, however it is coded."""
+
+    answers: Prediction
+
+    def predict(self, samples: Any, recode: Any = None) -> Prediction:
+        return self.answers
+
+
+def fixed(task: ImageTask, answers: Prediction, **extra: Any) -> Fixed:
+    evaluator = Fixed(task, cast("Predictor", None), manifest(task, **extra))
+    object.__setattr__(evaluator, "answers", answers)
+    return evaluator
+
+
+def two_sources() -> ImageTask:
+    """A typed source with the four labels of skin's first classes, and a coarse one that knows ill or well."""
+    task = load_task("skin")
+    assert isinstance(task, ImageTask)
+    texts = {"folder": "f", "group_key": "g", "population": "p", "licence": "l", "citation": "c"}
+    fine = DatasetSpec(name="fine", labels={code: (code,) for code in task.codes}, **texts)
+    coarse = DatasetSpec(name="coarse", labels={"well": ("nv",), "ill": ("mel", "bcc", "akiec")}, **texts)
+    return task.model_copy(update={"datasets": (fine, coarse)})
+
+
+def sample(task: ImageTask, source: str, label: str) -> Sample:
+    codes = next(d for d in task.datasets if d.name == source).labels[label]
+    return Sample(Path("x"), source, label, codes, f"{label}", "test")
+
+
+def one_hot(task: ImageTask, *codes: str) -> NDArray[np.float32]:
+    return np.eye(len(task.codes), dtype=np.float32)[[task.codes.index(code) for code in codes]]
+
+
+def test_a_coarse_label_is_right_when_any_of_its_classes_is_named() -> None:
+    task = two_sources()
+    samples = [sample(task, "fine", "mel"), sample(task, "fine", "nv"), sample(task, "fine", "bcc")]
+    samples += [sample(task, "coarse", "ill")] * 2 + [sample(task, "coarse", "well")] * 2
+    named = one_hot(task, "mel", "nv", "mel", "bcc", "nv", "nv", "akiec")
+    assert fully_labelled(task, samples).tolist() == [True, True, True, False, False, True, True]
+    assert label_space(task, "coarse").names == ("ill", "nv")
+    figures = evaluate(fixed(task, predicted(named)), samples)
+    assert figures["count"] == 5
+    assert figures["accuracy"]["value"] == pytest.approx(3 / 5)
+    assert figures["by_group"]["coarse"]["count"] == 4
+    assert figures["by_group"]["coarse"]["accuracy"]["value"] == pytest.approx(2 / 4)
+    assert figures["by_group"]["fine"]["accuracy"]["value"] == pytest.approx(2 / 3, abs=1e-4)
+    scored = fixed(task, predicted(named)).score(samples, predicted(named), source="coarse").rows(np.arange(3, 7))
+    assert accuracy(scored) == 0.5
+    assert class_auc(scored, 0) == 0.5
+
+
+def test_the_population_of_the_picture_or_of_the_age_sets_the_threshold() -> None:
+    task = load_task("xray")
+    assert isinstance(task, ImageTask)
+    children, adults = (d.name for d in task.datasets)
+    rest = {"positive": "pneumonia", "negative": "normal", "rule": "r", "validation_sensitivity": 1.0}
+    low, middle, high = (OperatingPoint(**rest, threshold=t, validation_specificity=1.0) for t in (0.2, 0.5, 0.8))
+    evaluator = fixed(
+        task,
+        predicted([[0.3, 0.7]] * 3, [[1.0, 0.0], [0.0, 1.0], [0.6, 0.4]]),
+        operating_point=middle,
+        operating_points={children: low, adults: high},
+        populations=(children, adults),
+    )
+    samples = [Sample(Path("x"), adults, "NORMAL", ("normal",), str(i), "test") for i in range(3)]
+    by_picture = evaluator.score(samples, evaluator.answers)
+    assert by_picture.predicted[:, 1].tolist() == [True, False, True]
+    by_age = evaluator.score(samples, evaluator.answers, ages_known=True)
+    assert by_age.predicted[:, 1].tolist() == [False, False, False]
+    told = evaluator.populations_told(samples, evaluator.answers)
+    assert told == {adults: {children: 0.3333, adults: 0.3333, "not told": 0.3333}}
