@@ -18,15 +18,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.inputs.image import load_image
-from ml_model.spec import ImageInput, load_image_tasks
+from ml_model.spec import load_image_tasks
+from ml_model.training.near_duplicates import difference_hash, distances, hash_pixels
 from ml_model.training.readers import DatasetNotFound, Sample, find_root, read_dataset
 
-HASH_INPUT = ImageInput(modality="any", height_px=128, width_px=128, min_side_px=8)
 NEAR_BITS = 4
 
 
@@ -46,27 +44,21 @@ class Audit:
         return bool(self.leaking_exact or self.leaking_groups)
 
 
-def difference_hash(picture: NDArray[np.uint8]) -> int:
-    """64 bits: whether each of 8 x 8 cells is brighter than its right neighbour (Krawetz 2013)."""
-    small = cv2.resize(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), (9, 8), interpolation=cv2.INTER_AREA)
-    return int.from_bytes(np.packbits(small[:, 1:] > small[:, :-1]).tobytes(), "big")
-
-
-def _fingerprints(samples: Sequence[Sample]) -> list[tuple[str, int]]:
-    def one(sample: Sample) -> tuple[str, int]:
-        pixels = load_image(sample.path.read_bytes(), HASH_INPUT).pixels
+def _fingerprints(samples: Sequence[Sample]) -> list[tuple[str, NDArray[np.uint8]]]:
+    def one(sample: Sample) -> tuple[str, NDArray[np.uint8]]:
+        pixels = hash_pixels(sample.path)
         return hashlib.sha256(pixels.tobytes()).hexdigest(), difference_hash(pixels)
 
     with ThreadPoolExecutor() as pool:
         return list(pool.map(one, samples))
 
 
-def _near_pairs(samples: Sequence[Sample], hashes: NDArray[np.uint64]) -> list[tuple[Sample, Sample]]:
+def _near_pairs(samples: Sequence[Sample], hashes: NDArray[np.uint8]) -> list[tuple[Sample, Sample]]:
     train = np.array([i for i, s in enumerate(samples) if s.split == "train"])
     held = [i for i, s in enumerate(samples) if s.split != "train"]
     pairs = []
     for i in held:
-        near = train[np.bitwise_count(hashes[train] ^ hashes[i]) <= NEAR_BITS]
+        near = train[distances(hashes[train], hashes[i]) <= NEAR_BITS]
         pairs += [(samples[j], samples[i]) for j in near if samples[j].group != samples[i].group]
     return pairs
 
@@ -86,7 +78,7 @@ def audit(samples: Sequence[Sample]) -> Audit:
         dict(Counter((s.split, s.label) for s in samples)),
         sum(len(c) - 1 for c in copies),
         leaking_exact,
-        _near_pairs(samples, np.array([h for _, h in prints], dtype=np.uint64)),
+        _near_pairs(samples, np.array([h for _, h in prints])),
         sorted(g for g, splits in splits_of.items() if len(splits) > 1),
     )
 

@@ -80,6 +80,46 @@ def test_busi_masks_are_not_pictures(tmp_path: Path) -> None:
     assert samples[0].codes == ("b2", "b3")
 
 
+def scan(path: Path, seed: int, shade: int = 0) -> None:
+    """A picture with structure of its own; `shade` changes its pixels and not what it shows."""
+    cells = np.random.default_rng(seed).integers(0, 200, (16, 17, 3))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray((cells.repeat(8, axis=0).repeat(8, axis=1) + shade).astype(np.uint8)).save(path)
+
+
+def test_near_duplicates_share_a_group_and_copies_of_test_pictures_are_trained_on(tmp_path: Path) -> None:
+    brain = dataset("brain_mri", {"glioma": ["g"], "none": ["n"]})
+    for n in range(40):
+        scan(tmp_path / f"Data/Training/{('glioma', 'none')[n % 2]}/{n}.png", n)
+    for n in (0, 1, 2):  # copies of training pictures, a little brighter
+        scan(tmp_path / f"Data/Testing/{('glioma', 'none')[n % 2]}/copy{n}.png", n, shade=9)
+    for n in (100, 101):
+        scan(tmp_path / f"Data/Testing/{('glioma', 'none')[n % 2]}/{n}.png", n)
+    samples = read_dataset(tmp_path, brain, seed=0)
+    by_name = {s.path.stem: s for s in samples}
+    assert {s.path.stem for s in samples if s.split == "test"} == {"100", "101"}
+    assert [by_name[f"copy{n}"].group for n in range(3)] == [by_name[str(n)].group for n in range(3)]
+    assert len({s.group for s in samples}) == 42
+    check_splits(samples, ("g", "n"))
+
+
+def test_a_renamed_folder_is_known_by_its_labels_and_a_parent_of_others_is_not(tmp_path: Path) -> None:
+    two_spellings = dataset("ct", {"benign": ["b"], "Bengin cases": ["b"], "normal": ["n"]})
+    for name in ("Bengin cases", "normal"):
+        (tmp_path / "mine" / name).mkdir(parents=True)
+    assert find_root(tmp_path / "mine", two_spellings) == tmp_path / "mine"
+    assert find_root(tmp_path, two_spellings) is None
+
+
+def test_ignored_labels_are_left_out(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        picture(tmp_path / f"chest_xray/{name}.png")
+    rows = "file,label,group,split\nchest_xray/a.png,NORMAL,g1,val\nchest_xray/b.png,COVID,g2,val\n"
+    (tmp_path / "chest_xray/split.csv").write_text(rows)
+    ignoring = XRAY.model_copy(update={"ignored_labels": ("COVID",)})
+    assert [s.path.name for s in read_dataset(tmp_path / "chest_xray", ignoring, seed=0)] == ["a.png"]
+
+
 def test_split_csv_gives_split_group_and_attributes(tmp_path: Path) -> None:
     picture(tmp_path / "chest_xray/a.png")
     (tmp_path / "chest_xray/split.csv").write_text("file,label,group,split,view\nchest_xray/a.png,NORMAL,g1,val,PA\n")

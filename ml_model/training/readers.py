@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml_model.spec import DatasetSpec, ImageTask
+from ml_model.training.near_duplicates import clusters
 from ml_model.training.splits import assign_splits, check_splits
 
 IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 PATIENT_IN_FILE_NAME = re.compile(r"(person\d+|(?:NORMAL2-)?IM-\d+)", re.IGNORECASE)
+TEST_FOLDERS = frozenset({"test", "testing"})
 PTB_XL_INDEX = "ptbxl_database.csv"
 HAM_ATTRIBUTES = ("dx_type", "age", "sex", "localization")
 
@@ -59,7 +61,11 @@ def _looks_like(root: Path, names: Sequence[str], dataset: DatasetSpec) -> bool:
         return dataset.folder == "ptb-xl"
     if any(root.glob("**/HAM10000_metadata*")):
         return dataset.folder == "HAM10000"
-    return all((root / "train" / n).is_dir() or (root / n).is_dir() for n in dataset.labels)
+    meanings = {codes: [n for n in dataset.labels if dataset.labels[n] == codes] for codes in dataset.labels.values()}
+    return any(
+        all(any((base / n).is_dir() for n in names) for names in meanings.values())
+        for base in (root, root / "train", root / "Training", root / "Data" / "train")
+    )
 
 
 def _from_split_csv(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
@@ -81,17 +87,28 @@ def _from_ham10000(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
 
 
 def _from_class_folders(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
-    for path in sorted(root.rglob("*")):
-        parts = path.relative_to(root).parts
-        if path.suffix.lower() not in IMAGE_SUFFIXES or len(parts) < 2 or parts[-2] not in dataset.labels:
-            continue
-        if "_mask" in path.stem:  # lesion outlines of BUSI lie beside its pictures
-            continue
-        patient = PATIENT_IN_FILE_NAME.match(path.name)
-        group = f"{parts[-2]}-{patient.group(1).lower() if patient else path.stem}"
-        # The official validation folder of the Kermany set has 16 images: it is trained on instead.
-        split = "test" if parts[0].lower() == "test" else ""
-        yield _sample(dataset, path, parts[-2], f"test-{group}" if split else group, split, {})
+    """Groups are the patients that file names tell, or else clusters of near-duplicate pictures.
+
+    An official test folder is kept, but for clusters that are in its training folder too: they are trained on.
+    """
+    paths = [
+        path
+        for path in sorted(root.rglob("*"))
+        # Lesion outlines of BUSI lie beside its pictures.
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.parent.name in dataset.labels and "_mask" not in path.stem
+    ]
+    patients = [PATIENT_IN_FILE_NAME.match(path.name) for path in paths]
+    # The official validation folder of the Kermany set has 16 images: it is trained on instead.
+    tested = [not TEST_FOLDERS.isdisjoint(part.lower() for part in path.relative_to(root).parts) for path in paths]
+    if any(patients) or not paths:  # test patients are numbered anew
+        names = [f"{p.parent.name}-{m.group(1).lower() if m else p.stem}" for p, m in zip(paths, patients, strict=True)]
+        names = [f"test-{name}" if test else name for name, test in zip(names, tested, strict=True)]
+        copied: set[str] = set()
+    else:
+        names = [f"cluster-{number}" for number in clusters(paths)]
+        copied = {name for name, test in zip(names, tested, strict=True) if not test}
+    for path, name, test in zip(paths, names, tested, strict=True):
+        yield _sample(dataset, path, path.parent.name, name, "test" if test and name not in copied else "", {})
 
 
 def _from_ptb_xl(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
