@@ -95,6 +95,9 @@ def test_the_bundle_says_what_it_was_made_from(bundle: Bundle) -> None:
     assert manifest.recipe["backbone"] == "small_cnn"
     assert manifest.metrics["test"]["count"] == 24 + 30
     assert set(manifest.metrics["test"]["variants"]) == {"jpeg_75", "jpeg_95", "png", "twice_the_size"}
+    corruptions = manifest.metrics["test"]["corruptions"]
+    assert set(corruptions) == {"blur", "noise", "jpeg_30", "brighter", "darker", "rotated_left", "rotated_right"}
+    assert corruptions["rotated_left"]["macro_auc"] > 0.9
     assert manifest.metrics["test"]["macro_auc"]["value"] > 0.95
     assert manifest.operating_point is not None
     assert manifest.operating_point.validation_sensitivity >= 0.95

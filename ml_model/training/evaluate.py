@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from ml_model.bundle import Manifest, OperatingPoint
 from ml_model.inputs.image import load_image
@@ -34,32 +32,11 @@ from ml_model.training.metrics import (
 )
 from ml_model.training.pixels import picture_bytes
 from ml_model.training.readers import Sample
+from ml_model.training.variants import CORRUPTIONS, VARIANTS
 
 AGE_BANDS = (18, 40, 60, 80)
 SUBGROUP_DRAWS = 200
 MOST_VALUES = 16  # an attribute with more distinct values is an identifier, not a subgroup
-
-
-def _recoded(image_format: str, scale: int = 1, **options: Any) -> Callable[[bytes], bytes]:
-    def recode(data: bytes) -> bytes:
-        with Image.open(io.BytesIO(data)) as opened:
-            picture = opened.convert("RGB")
-        if scale != 1:
-            picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.BICUBIC)
-        out = io.BytesIO()
-        picture.save(out, image_format, **options)
-        return out.getvalue()
-
-    return recode
-
-
-# What users do to a picture before they send it; the figures must hold.
-VARIANTS: dict[str, Callable[[bytes], bytes]] = {
-    "jpeg_75": _recoded("JPEG", quality=75),
-    "jpeg_95": _recoded("JPEG", quality=95),
-    "png": _recoded("PNG"),
-    "twice_the_size": _recoded("PNG", scale=2, compress_level=1),
-}
 
 
 @dataclass(frozen=True)
@@ -215,7 +192,7 @@ def derived_categories(task: ImageTask, samples: Sequence[Sample], prediction: P
 
 
 def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
-    """Figures on `samples`: pooled, by source and attribute, and with the files re-encoded."""
+    """Figures on `samples`: pooled, by source and attribute, with the files re-encoded and with them corrupted."""
     task, space = evaluator.task, label_space(evaluator.task)
     prediction = evaluator.predict(samples)
     scored, whole = evaluator.score(samples, prediction), fully_labelled(evaluator.task, samples)
@@ -238,12 +215,13 @@ def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
         figures["populations_told"] = evaluator.populations_told(samples, prediction)
     if any(d.category_rule for d in task.datasets):
         figures["derived_categories"] = derived_categories(task, samples, prediction)
-    figures["variants"] = {}
-    for name, recode in VARIANTS.items():
-        again = evaluator.score(samples, evaluator.predict(samples, recode)).rows(whole)
-        figures["variants"][name] = {
-            "accuracy": round(accuracy(again), 4),
-            "balanced_accuracy": round(balanced_accuracy(again), 4),
-            "macro_auc": round(macro_auc(again), 4),
-        }
+    for kind, changes in (("variants", VARIANTS), ("corruptions", CORRUPTIONS)):
+        figures[kind] = {}
+        for name, change in changes.items():
+            again = evaluator.score(samples, evaluator.predict(samples, change)).rows(whole)
+            figures[kind][name] = {
+                "accuracy": round(accuracy(again), 4),
+                "balanced_accuracy": round(balanced_accuracy(again), 4),
+                "macro_auc": round(macro_auc(again), 4),
+            }
     return figures
