@@ -53,6 +53,7 @@ class AnalyzeQuery(BaseModel):
     top_k: int | None = Field(None, ge=1, le=1000, description="at most this many entries in all_predictions")
     modality: str | None = Field(None, description="what kind of picture it is, where a task reads several kinds")
     age_years: float | None = Field(None, ge=0, le=130, description="age, where populations are judged apart")
+    view: Literal["PA", "AP"] | None = Field(None, description="projection of a chest X-ray")
 
 
 class PredictionAnswer(Answer):
@@ -126,7 +127,8 @@ class ModelAnswer(Answer):
     trained_on: str | None
     operating_point: dict[str, Any] | None
     population: str | None = Field(None, description="the population it was judged for; null if not known")
-    population_told_by: Literal["age_years", "picture"] | None = None
+    population_told_by: Literal["age_years", "dicom", "picture"] | None = None
+    view: str | None = Field(None, description="the projection whose own operating point it was; null if none")
     evidence: Evidence
 
 

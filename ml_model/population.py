@@ -11,32 +11,57 @@ from ml_model.spec import ImageTask
 
 # Share of belief from which a picture alone settles the population; below it the general operating point serves.
 MIN_PROBABILITY = 0.9
+ToldBy = Literal["age_years", "dicom", "picture"]
+
+
+@dataclass(frozen=True)
+class KnownFacts:
+    """What is known of the picture beside its pixels. `view`: projection of a chest X-ray, PA or AP.
+
+    `age_from`: whether the client gave the age or the DICOM file.
+    """
+
+    age_years: float | None = None
+    view: str | None = None
+    age_from: Literal["age_years", "dicom"] = "age_years"
 
 
 @dataclass(frozen=True)
 class Judgement:
-    """`population` is the name of a data set of the task, None where it stays open; then so is `told_by`."""
+    """`population` is the name of a data set of the task, None where it stays open; then so is `told_by`.
+
+    `view` is the projection whose own operating point it is, None where the population's serves for all.
+    """
 
     population: str | None
-    told_by: Literal["age_years", "picture"] | None
+    told_by: ToldBy | None
+    view: str | None
     operating_point: OperatingPoint | BalancedDecision | None
     evidence: str
 
 
+def view_key(population: str, view: str) -> str:
+    """Name of the operating point of one projection of a population."""
+    return f"{population}, view {view}"
+
+
 def judge(
-    task: ImageTask, manifest: Manifest, population_probabilities: Sequence[float], age_years: float | None
+    task: ImageTask, manifest: Manifest, population_probabilities: Sequence[float], known: KnownFacts
 ) -> Judgement:
     """Operating point and evidence for one picture.
 
     population_probabilities: 0-1, in the order of `manifest.populations`; empty where the model cannot tell.
     """
-    name, told_by = _by_age(task, manifest, age_years), "age_years"
+    told_by: ToldBy = known.age_from
+    name = _by_age(task, manifest, known.age_years)
     if name is None:
         name, told_by = _by_picture(manifest, population_probabilities), "picture"
     if name is None:
-        return Judgement(None, None, manifest.operating_point, manifest.evidence)
+        return Judgement(None, None, None, manifest.operating_point, manifest.evidence)
+    of_view = manifest.operating_points.get(view_key(name, known.view)) if known.view else None
     evidence = manifest.evidence_by_population.get(name, manifest.evidence)
-    return Judgement(name, told_by, manifest.operating_points[name], evidence)  # type: ignore[arg-type]
+    point = of_view or manifest.operating_points[name]
+    return Judgement(name, told_by, known.view if of_view else None, point, evidence)
 
 
 def _by_age(task: ImageTask, manifest: Manifest, age_years: float | None) -> str | None:

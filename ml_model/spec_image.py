@@ -104,7 +104,8 @@ class DatasetSpec(Frozen):
     `labels` maps each of its labels to the class codes it can stand for: one code, or
     several where the label is coarser than the task's classes; pictures with one of `ignored_labels`
     are left out. `ages_years` (from, to) is the
-    population whose own operating point is used when a client gives an age in it.
+    population whose own operating point is used when a client gives an age in it, or the picture looks
+    like one of its. With `views_judged_apart` its projections (column `view`: PA, AP) have their own as well.
     """
 
     name: Text
@@ -117,6 +118,7 @@ class DatasetSpec(Frozen):
     citation: Text
     labels: dict[Text, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(min_length=1)
     ignored_labels: tuple[Text, ...] = ()
+    views_judged_apart: bool = False
     category_rule: CategoryRule | None = None
 
     @model_validator(mode="after")

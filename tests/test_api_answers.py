@@ -22,6 +22,7 @@ from backend.services.heatmaps import Heatmap, HeatmapStore, overlay_png, peak_r
 from backend.services.loading import find_bundle
 from ml_model.bundle import Bundle, OperatingPoint
 from ml_model.inputs.image import load_image
+from ml_model.population import view_key
 from ml_model.spec import ImageTask, load_image_tasks, load_task, load_tasks
 
 IMAGE_TASKS = load_image_tasks()
@@ -175,21 +176,27 @@ def test_without_an_age_the_picture_tells_the_population_and_an_age_overrules_it
         task,
         tmp_path,
         operating_point=points[1],
-        operating_points={children: points[0], adults: points[2]},
+        operating_points={children: points[0], adults: points[2], view_key(adults, "AP"): points[0]},
         populations=(children, adults),
         evidence_by_population={children: "sufficient", adults: "limited"},
     )
     app = create_app(Config(model_dirs=(tmp_path,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
     reddish, bluish, grey = flat(200, 90), flat(90, 200), flat(120, 120)
-    for data, query, population, told_by, threshold, evidence in (
-        (reddish, "", children, "picture", 0.0, "sufficient"),
-        (bluish, "", adults, "picture", 1.0, "limited"),
-        (bluish, "?age_years=4", children, "age_years", 0.0, "sufficient"),
-        (grey, "", None, None, 0.5, "insufficient"),
+    for data, query, population, told_by, view, threshold, evidence in (
+        (reddish, "", children, "picture", None, 0.0, "sufficient"),
+        (bluish, "", adults, "picture", None, 1.0, "limited"),
+        (bluish, "?view=AP", adults, "picture", "AP", 0.0, "limited"),
+        (bluish, "?view=PA", adults, "picture", None, 1.0, "limited"),
+        (bluish, "?age_years=4&view=AP", children, "age_years", None, 0.0, "sufficient"),
+        (grey, "", None, None, None, 0.5, "insufficient"),
     ):
         model = ask(app, f"/analyze/xray{query}", data)["model"]
-        assert (model["population"], model["population_told_by"]) == (population, told_by)
+        assert (model["population"], model["population_told_by"], model["view"]) == (population, told_by, view)
         assert (model["operating_point"]["threshold"], model["evidence"]) == (threshold, evidence)
+    listed = app.test_client().get("/models/xray").get_json()["populations"]
+    assert [(p["name"], p["evidence"]) for p in listed] == [(children, "sufficient"), (adults, "limited")]
+    refused = app.test_client().post("/analyze/xray?view=lateral", data=upload(grey))
+    assert (refused.status_code, refused.get_json()["code"]) == (422, "invalid_value")
 
 
 def test_breast_cancer_clients_get_the_categories_summed_to_three(

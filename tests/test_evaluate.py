@@ -10,11 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from ml_model.bundle import Manifest, OperatingPoint
+from ml_model.population import view_key
 from ml_model.runtime import Prediction, Predictor
 from ml_model.spec import ImageTask, load_task
 from ml_model.spec_image import DatasetSpec
 from ml_model.training.batches import fully_labelled, label_space
-from ml_model.training.evaluate import Evaluator, evaluate
+from ml_model.training.evaluate import Evaluator, age_and_view_known, age_known, evaluate, population_operating_points
 from ml_model.training.metrics import accuracy, class_auc
 from ml_model.training.readers import Sample
 
@@ -95,13 +96,38 @@ def test_the_population_of_the_picture_or_of_the_age_sets_the_threshold() -> Non
         task,
         predicted([[0.3, 0.7]] * 3, [[1.0, 0.0], [0.0, 1.0], [0.6, 0.4]]),
         operating_point=middle,
-        operating_points={children: low, adults: high},
+        operating_points={children: low, adults: high, view_key(adults, "AP"): low},
         populations=(children, adults),
     )
-    samples = [Sample(Path("x"), adults, "NORMAL", ("normal",), str(i), "test") for i in range(3)]
+    views = ({"view": "AP"}, {"view": "PA"}, {})
+    samples = [Sample(Path("x"), adults, "NORMAL", ("normal",), str(i), "test", v) for i, v in enumerate(views)]
     by_picture = evaluator.score(samples, evaluator.answers)
     assert by_picture.predicted[:, 1].tolist() == [True, False, True]
-    by_age = evaluator.score(samples, evaluator.answers, ages_known=True)
+    by_age = evaluator.score(samples, evaluator.answers, facts=age_known)
     assert by_age.predicted[:, 1].tolist() == [False, False, False]
+    by_view = evaluator.score(samples, evaluator.answers, facts=age_and_view_known)
+    assert by_view.predicted[:, 1].tolist() == [True, False, False]
     told = evaluator.populations_told(samples, evaluator.answers)
     assert told == {adults: {children: 0.3333, adults: 0.3333, "not told": 0.3333}}
+
+
+def test_views_get_points_of_their_own_from_their_validation_films() -> None:
+    task = load_task("xray")
+    assert isinstance(task, ImageTask)
+    children, adults = (d.name for d in task.datasets)
+    rows = [(children, "", 0.9, True), (children, "", 0.1, False)]
+    rows += [
+        (adults, "PA", 0.6, True),
+        (adults, "PA", 0.2, False),
+        (adults, "AP", 0.3, True),
+        (adults, "AP", 0.7, False),
+    ]
+    rows += [(adults, "lateral", 0.8, True)]  # one class only: no point of its own
+    samples = [
+        Sample(Path("x"), source, "L", (("normal", "pneumonia")[ill],), str(i), "val", {"view": view})
+        for i, (source, view, _, ill) in enumerate(rows)
+    ]
+    validation = fixed(task, predicted([[1 - p, p] for _, _, p, _ in rows]))
+    points = population_operating_points(task, samples, validation.score(samples, validation.answers))
+    found = {name: round(point.threshold, 3) for name, point in points.items()}
+    assert found == {children: 0.9, adults: 0.3, view_key(adults, "AP"): 0.3, view_key(adults, "PA"): 0.6}

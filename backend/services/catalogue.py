@@ -38,8 +38,8 @@ def _details(task: Task, loaded: LoadedModel | None) -> dict[str, Any]:
 
 def _populations(manifest: Manifest) -> tuple[dict[str, Any], ...]:
     return tuple(
-        {"name": name, "evidence": manifest.evidence_by_population.get(name), "operating_point": own.model_dump()}
-        for name, own in manifest.operating_points.items()
+        {"name": name, "evidence": evidence, "operating_point": manifest.operating_points[name].model_dump()}
+        for name, evidence in manifest.evidence_by_population.items()
     )
 
 

@@ -32,7 +32,7 @@ from ml_model.errors import ModelUnavailable
 from ml_model.gate import check as check_input
 from ml_model.inputs.image import ImageLimits, LoadedImage, load_image
 from ml_model.interpret import Diagnosis, interpret
-from ml_model.population import Judgement, judge
+from ml_model.population import Judgement, KnownFacts, judge
 from ml_model.runtime import Predictor
 from ml_model.spec import ImageTask
 
@@ -59,9 +59,15 @@ def model_answer(task_id: str, loaded: LoadedModel | None, judged: Judgement | N
             "operating_point": point.model_dump() if point else None,
             "population": judged.population if judged else None,
             "population_told_by": judged.told_by if judged else None,
+            "view": judged.view if judged else None,
             "evidence": settled.evidence if settled else "insufficient",
         }
     )
+
+
+def _known(query: AnalyzeQuery) -> KnownFacts:
+    """What the request says of the picture."""
+    return KnownFacts(age_years=query.age_years, view=query.view)
 
 
 def require_model(loaded: LoadedModel | None, task_id: str, demo_mode: bool) -> None:
@@ -95,7 +101,7 @@ class ImageDiagnosis:
             assert isinstance(loaded.engine, Predictor)  # noqa: S101 - ties the engine's type to the task's
             prediction = loaded.engine.predict(image.pixels[None])
             probabilities, maps = prediction.probabilities[0], prediction.activation_maps[0]
-            judged = judge(task, loaded.bundle.manifest, prediction.population[0].tolist(), query.age_years)
+            judged = judge(task, loaded.bundle.manifest, prediction.population[0].tolist(), _known(query))
         diagnosis = interpret(task, probabilities, judged.operating_point if judged else None)
         explanation = self._explain(task, target or diagnosis.predicted.code, image, maps, query, context)
         input_check = InputCheckAnswer.model_validate(dataclasses.asdict(check))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ml_model.bundle import Manifest, OperatingPoint
 from ml_model.inputs.image import load_image
 from ml_model.interpret import interpret
-from ml_model.population import judge
+from ml_model.population import KnownFacts, judge, view_key
 from ml_model.runtime import Prediction, Predictor
 from ml_model.spec import ImageTask
 from ml_model.training.batches import fully_labelled, label_space, target_masks
@@ -37,6 +37,25 @@ from ml_model.training.variants import CORRUPTIONS, VARIANTS
 AGE_BANDS = (18, 40, 60, 80)
 SUBGROUP_DRAWS = 200
 MOST_VALUES = 16  # an attribute with more distinct values is an identifier, not a subgroup
+
+
+Facts = Callable[[ImageTask, Sample], KnownFacts]
+
+
+def nothing_known(task: ImageTask, sample: Sample) -> KnownFacts:
+    """A request with a picture and nothing else."""
+    return KnownFacts()
+
+
+def age_known(task: ImageTask, sample: Sample) -> KnownFacts:
+    """A request that also says an age of the sample's population."""
+    ages = next(d.ages_years for d in task.datasets if d.name == sample.source)
+    return KnownFacts(age_years=ages[0] if ages else None)
+
+
+def age_and_view_known(task: ImageTask, sample: Sample) -> KnownFacts:
+    """A request that says age and projection."""
+    return replace(age_known(task, sample), view=sample.attributes.get("view"))
 
 
 @dataclass(frozen=True)
@@ -70,11 +89,11 @@ class Evaluator:
         prediction: Prediction,
         *,
         source: str | None = None,
-        ages_known: bool = False,
+        facts: Facts = nothing_known,
     ) -> Scored:
         """Truth and answers in the labels that the data sets, or the one called `source`, can measure.
 
-        The code that names the class in an answer names it here; `ages_known` stands for requests with an age.
+        The code that names the class in an answer names it here; `facts` tells what a request says of a sample.
         """
         space = label_space(self.task, source)
         truth = target_masks(samples, self.task.codes) @ space.projection > 0
@@ -82,21 +101,20 @@ class Evaluator:
         if self.task.multi_label:
             predicted = called(probabilities, multi_label=True)
         else:
-            predicted = space.projection[self._named(samples, prediction, ages_known)] > 0
+            predicted = space.projection[self._named(samples, prediction, facts)] > 0
         return Scored(truth, predicted, probabilities, np.array([s.group for s in samples]))
 
-    def _named(self, samples: Sequence[Sample], prediction: Prediction, ages_known: bool) -> list[int]:
+    def _named(self, samples: Sequence[Sample], prediction: Prediction, facts: Facts) -> list[int]:
         """Index of the class that each answer names."""
         named = []
-        for s, p, told in zip(samples, prediction.probabilities, prediction.population, strict=True):
-            age = next((d.ages_years[0] for d in self.task.datasets if d.name == s.source and d.ages_years), None)
-            judged = judge(self.task, self.manifest, told.tolist(), age if ages_known else None)
+        for sample, p, told in zip(samples, prediction.probabilities, prediction.population, strict=True):
+            judged = judge(self.task, self.manifest, told.tolist(), facts(self.task, sample))
             named.append(interpret(self.task, p, judged.operating_point).class_id)
         return named
 
     def populations_told(self, samples: Sequence[Sample], prediction: Prediction) -> dict[str, dict[str, float]]:
         """By source: the share of its pictures judged for each population, from the picture alone."""
-        told = [judge(self.task, self.manifest, p.tolist(), None).population for p in prediction.population]
+        told = [judge(self.task, self.manifest, p.tolist(), KnownFacts()).population for p in prediction.population]
         shares: dict[str, dict[str, float]] = {}
         for source in sorted({s.source for s in samples}):
             own = [t for t, s in zip(told, samples, strict=True) if s.source == source]
@@ -129,13 +147,19 @@ def choose_operating_point(task: ImageTask, validation: Scored) -> OperatingPoin
 def population_operating_points(
     task: ImageTask, samples: Sequence[Sample], validation: Scored
 ) -> dict[str, OperatingPoint]:
-    """The rule applied within each data set that names its ages, where there is more than one."""
-    named = [d.name for d in task.datasets if d.ages_years is not None]
+    """The rule applied within each data set that names its ages, where there is more than one, and within its views."""
+    named = [d for d in task.datasets if d.ages_years is not None]
     points = {}
-    for name in named if len(named) > 1 else ():
-        rows = np.array([s.source == name for s in samples])
-        if rows.any() and (point := choose_operating_point(task, validation.rows(rows))):
-            points[name] = point
+    for dataset in named if len(named) > 1 else ():
+        keys = np.array([dataset.name if s.source == dataset.name else "" for s in samples])
+        if dataset.views_judged_apart:
+            views = np.array([view_key(s.source, s.attributes.get("view", "")) for s in samples])
+        else:
+            views = keys
+        for rows_of, key in ((keys, dataset.name), *((views, v) for v in sorted(set(views[keys == dataset.name])))):
+            rows = validation.rows((rows_of == key) & (keys == dataset.name))
+            if len(rows.truth) and rows.truth.any(axis=0).all() and (point := choose_operating_point(task, rows)):
+                points[str(key)] = point
     return points
 
 
@@ -191,6 +215,24 @@ def derived_categories(task: ImageTask, samples: Sequence[Sample], prediction: P
     return summarise(Scored(truth, predicted, prediction.probabilities, groups), task.codes, draws=SUBGROUP_DRAWS)
 
 
+def _with_facts(
+    evaluator: Evaluator,
+    samples: Sequence[Sample],
+    prediction: Prediction,
+    groups: dict[str, NDArray[np.int64]],
+    positive: int | None,
+) -> dict[str, dict[str, object]]:
+    """The populations again when their age is said, and their views when that is said too."""
+    points = evaluator.manifest.operating_points
+    by_age, by_both = (evaluator.score(samples, prediction, facts=f) for f in (age_known, age_and_view_known))
+    figures = {}
+    for dataset in (d for d in evaluator.task.datasets if d.name in points and d.name in groups):
+        figures[f"{dataset.name}, age given"] = brief(by_age.rows(groups[dataset.name]), positive)
+        for key in (k for k in points if k.startswith(view_key(dataset.name, "")) and k in groups):
+            figures[f"{key}, age and view given"] = brief(by_both.rows(groups[key]), positive)
+    return figures
+
+
 def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
     """Figures on `samples`: pooled, by source and attribute, with the files re-encoded and with them corrupted."""
     task, space = evaluator.task, label_space(evaluator.task)
@@ -208,10 +250,7 @@ def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
             own = evaluator.score(samples, prediction, source=samples[rows[0]].source)
             figures["by_group"][key] = brief(own.rows(rows), None)
     if evaluator.manifest.operating_points:
-        given = evaluator.score(samples, prediction, ages_known=True)
-        figures["by_group"] |= {
-            f"{k}, age given": brief(given.rows(groups[k]), positive) for k in evaluator.manifest.operating_points
-        }
+        figures["by_group"] |= _with_facts(evaluator, samples, prediction, groups, positive)
         figures["populations_told"] = evaluator.populations_told(samples, prediction)
     if any(d.category_rule for d in task.datasets):
         figures["derived_categories"] = derived_categories(task, samples, prediction)

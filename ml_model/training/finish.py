@@ -47,7 +47,9 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
     }
     test = evaluate(replace(evaluator, manifest=_provisional(job, **decision)), job.pick("test"))
     by_population = {
-        name: evidence_level(test["by_group"][name]["macro_auc"]["low"]) for name in decision["operating_points"]
+        name: evidence_level(test["by_group"][name]["macro_auc"]["low"])
+        for name in decision["operating_points"]
+        if name in populations
     }
     metrics = {
         "test": test,

@@ -33,7 +33,7 @@ def _image_rows(manifests: list[Manifest]) -> list[list[str]]:
         rows.append([f"**{m.task}** ({m.trained_on})", str(test["count"]), *cells, m.evidence])
         for name, group in test["by_group"].items():
             if (
-                ("," not in name or name.endswith("age given"))
+                ("," not in name or name.endswith((", age given", " view given")))
                 and len(m.metrics["test"]["by_group"]) > 1
                 and name != m.trained_on
             ):
@@ -50,7 +50,9 @@ def _points(manifests: list[Manifest]) -> list[str]:
             continue
         for name, own in (m.operating_points or {"any": point}).items():
             row: Mapping[str, Any] = (
-                m.metrics["test"]["by_group"].get(name) or m.metrics["test"]["per_class"][point.positive]
+                m.metrics["test"]["by_group"].get(f"{name}, age and view given")
+                or m.metrics["test"]["by_group"].get(name)
+                or m.metrics["test"]["per_class"][point.positive]
             )
             lines.append(
                 f"{m.task}, {name}: `{own.positive}` is called from a probability of {own.threshold:.3f} ({own.rule}); "
