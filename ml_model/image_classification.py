@@ -4,8 +4,6 @@ python ml_model/image_classification.py                # asks which one, and whe
 python ml_model/image_classification.py --task skin --data ml_model/Dataset/HAM10000 --weights imagenet
 """
 
-from __future__ import annotations
-
 import sys
 
 from ml_model.training.augment import Augmentation
@@ -36,6 +34,7 @@ RECIPES = {
         augmentation=Augmentation(rotation_degrees=12, zoom=0.2, brightness=0.2, contrast=0.3, erase=0.2),
         label_smoothing=0.05,
         sampling_power=1.0,
+        source_power=0.5,  # there are eight times as many films of children
         rebalance="none",
     ),
 }
@@ -48,9 +47,9 @@ def main(arguments: list[str]) -> int:
         name, rest = (arguments[at + 1 : at + 2] or [""])[0], arguments[:at] + arguments[at + 2 :]
     else:
         answer = input("Which model? 1 skin, 2 pneumonia: ").strip()
-        name, rest = {"1": "skin", "2": "xray"}.get(answer, answer), arguments
-        if not arguments and (folder := input("Folder with the data (empty: ml_model/Dataset): ").strip()):
-            rest = ["--data", folder]
+        name = {"1": "skin", "2": "xray"}.get(answer, answer)
+        folder = "" if arguments else input("Folder with the data (empty: ml_model/Dataset): ").strip()
+        rest = ["--data", folder] if folder else arguments
     if name in RECIPES:
         return run_recipe(RECIPES[name], __doc__ or "", rest)
     print(f"error: no recipe {name!r}; choose one of {', '.join(RECIPES)}", file=sys.stderr)

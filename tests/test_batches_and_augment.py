@@ -32,6 +32,13 @@ def test_full_balance_within_each_source_and_sources_keep_their_share() -> None:
     )
 
 
+def test_source_power_draws_the_smaller_source_more_often() -> None:
+    even = shares(sampling_weights(SAMPLES, 1.0, 1.0))
+    assert even == pytest.approx({(source, label): 1 / 4 for source in "ab" for label in "xy"})
+    half = shares(sampling_weights(SAMPLES, 1.0, 0.5))
+    assert half["b", "x"] / half["a", "x"] == pytest.approx((50 / 100) ** 0.5)
+
+
 def test_no_balance_draws_as_the_data_are() -> None:
     assert shares(sampling_weights(SAMPLES, 0.0))["a", "x"] == pytest.approx(90 / 150)
 

@@ -51,18 +51,18 @@ def fully_labelled(task: ImageTask, samples: Sequence[Sample]) -> NDArray[np.boo
     return settled
 
 
-def sampling_weights(samples: Sequence[Sample], power: float) -> NDArray[np.float64]:
+def sampling_weights(samples: Sequence[Sample], power: float, source_power: float = 0.0) -> NDArray[np.float64]:
     """Probability of drawing each sample.
 
-    power 0 draws as the data are, 1 draws every class of a source equally often; the share of
-    each source stays what it is in the data, so that the source can never be used as the answer.
+    power 0 draws as the data are, 1 draws every class of a source equally often, so that the source
+    can't be used as the answer; source_power 0 leaves each source its share, 1 draws all equally often.
     """
     per_class = Counter((s.source, s.label) for s in samples)
     per_source = Counter(s.source for s in samples)
     weights = np.array([per_class[s.source, s.label] ** -power for s in samples])
     for source, count in per_source.items():
         rows = np.array([s.source == source for s in samples])
-        weights[rows] *= count / weights[rows].sum()
+        weights[rows] *= count ** (1 - source_power) / weights[rows].sum()
     return weights / weights.sum()
 
 

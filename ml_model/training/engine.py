@@ -117,10 +117,15 @@ def _build(job: Job, phase: Phase) -> keras.Model:
     )
 
 
+def drawing_weights(recipe: Recipe, train: Sequence[Sample]) -> NDArray[np.float64]:
+    """Probability of drawing each training sample, by the recipe."""
+    return sampling_weights(train, recipe.sampling_power, recipe.source_power)
+
+
 def drawn_prior(job: Job) -> NDArray[np.float64]:
     """Share of each class in what the sampler draws for training, (classes,)."""
     train = job.pick("train")
-    return class_prior(target_masks(train, job.task.codes), sampling_weights(train, job.recipe.sampling_power))
+    return class_prior(target_masks(train, job.task.codes), drawing_weights(job.recipe, train))
 
 
 def _loss(job: Job) -> keras.losses.Loss:
@@ -168,7 +173,7 @@ def _train_head(job: Job, phase: Phase, model: keras.Model) -> None:
             chunks.append(np.asarray(embed.predict_on_batch(np.stack(pictures)), np.float32))
         views.append(np.concatenate(chunks))
     masks = target_masks(train, job.task.codes)
-    weights = sampling_weights(train, job.recipe.sampling_power)
+    weights = drawing_weights(job.recipe, train)
     loss = _loss(job)
     head_input = keras.Input(views[0].shape[1:])
     x = head_input
@@ -192,7 +197,7 @@ def _fine_tune(job: Job, phase: Phase, model: keras.Model, checkpoint: Path) -> 
     """Every layer learns, at a low rate."""
     recipe, train = job.recipe, job.pick("train")
     masks = target_masks(train, job.task.codes)
-    weights = sampling_weights(train, recipe.sampling_power)
+    weights = drawing_weights(recipe, train)
     batches = AugmentedBatches(
         job.pixels,
         job.rows("train"),

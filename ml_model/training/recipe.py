@@ -30,7 +30,8 @@ class Phase:
 class Recipe:
     """Defaults suit a fine-tuning from ImageNet of some thousands of pictures.
 
-    sampling_power: 0 draws pictures as they come, 1 every class equally often. With logit
+    sampling_power: 0 draws pictures as they come, 1 every class of a source equally often; source_power
+    does the same for the sources. With logit
     adjustment the trained logits are those of equally frequent classes; served_prior_weight 1
     gives the frequencies of the sampler back to the served model, 0 does not. decision
     "balanced" takes them away again when a class is named, and only then. test_time_flips are the
@@ -47,6 +48,7 @@ class Recipe:
     focal_gamma: float = 2.0
     label_smoothing: float = 0.0
     sampling_power: float = 0.5
+    source_power: float = 0.0
     rebalance: Literal["none", "logit_adjustment", "class_weights"] = "logit_adjustment"
     served_prior_weight: float = 0.0
     decision: Literal["most_probable", "balanced"] = "most_probable"
