@@ -17,11 +17,10 @@ RECIPES = {
             Phase("head", epochs=20, size_px=160, learning_rate=2e-3, frozen=True),
             Phase("low-resolution", epochs=6, size_px=128, learning_rate=5e-4),
             Phase("middle-resolution", epochs=6, size_px=192, learning_rate=3e-4),
-            Phase("full-resolution", epochs=3, size_px=224, learning_rate=1.2e-4),
-        ),
+        ),  # a last phase at 224 px lost: AUC .954 on validation; served at 224 px, these weights have .957
         augmentation=Augmentation(vertical_flip=True, rotation_degrees=180, zoom=0.25, saturation=0.15, erase=0.2),
         label_smoothing=0.05,
-        served_prior_weight=1.0,  # on validation AUC .956, .941 without; balanced accuracy .764, .773 when decided so
+        served_prior_weight=1.0,  # on validation AUC .957, .949 without; balanced accuracy .773 when decided so, else .744
         decision="balanced",
     ),
     "xray": Recipe(
