@@ -10,11 +10,11 @@ function submitButton(text, disabled = false) {
 export function imageForm(task, send) {
   let file = null;
   let address = null;
-  const chooser = el("input", { type: "file", id: "image", accept: "image/*" });
+  const chooser = el("input", { type: "file", id: "image", accept: "image/*,.dcm,application/dicom" });
   const preview = el("img", { alt: "Preview of the chosen picture", hidden: true });
   const label = el("span", {}, "Drop a picture here, or press to choose one");
   const drop = el("label", { class: "drop", for: "image" }, preview, label,
-    el("span", { class: "hint" }, " PNG, JPEG, WebP, TIFF, BMP or GIF, up to 32 MB"), chooser);
+    el("span", { class: "hint" }, " PNG, JPEG, WebP, TIFF, BMP, GIF or DICOM, up to 32 MB"), chooser);
   const button = submitButton("Analyse", true);
   const age = el("input", { type: "number", id: "age_years", min: 0, max: 130, step: "any", placeholder: "as the picture tells" });
   const ageField = task.populations?.length > 1

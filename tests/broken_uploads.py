@@ -120,6 +120,14 @@ def tiff(**changes: int) -> bytes:
     return b"II*\0" + struct.pack("<I", 8 + 4096) + pixels + struct.pack("<H", len(tags)) + directory + bytes(4)
 
 
+def dicom(width_px: int, height_px: int) -> bytes:
+    """A grey DICOM file, explicit little-endian, with 64 x 64 pixels whatever it says."""
+    words = ((0x02, 1), (0x10, height_px), (0x11, width_px), (0x100, 8), (0x101, 8), (0x102, 7), (0x103, 0))
+    layout = b"".join(struct.pack("<HH2sHH", 0x28, number, b"US", 2, word) for number, word in words)
+    pixels = np.random.default_rng(0).integers(0, 256, 4096, dtype=np.uint8).tobytes()
+    return bytes(128) + b"DICM" + layout + struct.pack("<HH2sHI", 0x7FE0, 0x10, b"OW", 0, len(pixels)) + pixels
+
+
 def zipped(content: bytes, name: str) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -174,7 +182,7 @@ FILES = (
     unsupported("zip of a picture", lambda: zipped(picture(), "photo.jpg")),
     unsupported("zip bomb", lambda: zipped(bytes(50_000_000), "zeros")),
     unsupported("gzip of a picture", lambda: gzip.compress(picture())),
-    unsupported("DICOM", bytes(128) + b"DICM" + b"\x02\0\0\0UL\x04\0" + bytes(4)),
+    unsupported("DICOM without a picture", bytes(128) + b"DICM" + b"\x02\0\0\0UL\x04\0" + bytes(4)),
     unsupported("HEIC", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100)),
     unsupported("MP4", b"\0\0\0\x18ftypisom\0\0\0\0mp41mp42" + bytes(100)),
     unsupported("WAV", b"RIFF\x24\0\0\0WAVEfmt " + bytes(24)),
@@ -202,6 +210,10 @@ FILES = (
     unreadable("truncated GIF", cut("GIF", 0.5)),
     unreadable("GIF without a picture", b"GIF89a" + struct.pack("<HH", 64, 64) + b"\0\0\0;"),
     unreadable("truncated AVIF", cut("AVIF", 0.5)),
+    unreadable("truncated DICOM", lambda: dicom(64, 64)[:-1]),
+    unreadable("DICOM with too few pixels", lambda: dicom(64, 65)),
+    unreadable("DICOM signature alone", bytes(128) + b"DICM\x02\0"),
+    too_large("30,000 x 30,000 DICOM header", lambda: dicom(30_000, 30_000)),
     too_large("30,000 x 30,000 PNG header", lambda: png(30_000, 30_000, zlib.compress(b""))),
     too_large("PNG bomb", lambda: png(50_000, 1_001, zlib.compress(bytes(50_000_000), 9))),
     too_large("65,535 x 65,535 JPEG header", patched("JPEG", b"\xff\xc0", 5, b"\xff" * 4)),

@@ -65,9 +65,13 @@ def model_answer(task_id: str, loaded: LoadedModel | None, judged: Judgement | N
     )
 
 
-def _known(query: AnalyzeQuery) -> KnownFacts:
-    """What the request says of the picture."""
-    return KnownFacts(age_years=query.age_years, view=query.view)
+def _known(query: AnalyzeQuery, image: LoadedImage) -> KnownFacts:
+    """What the request says of the picture; what it leaves open, a DICOM file's header may say."""
+    age_in_file = image.dicom.patient_age_years if image.dicom else None
+    view = query.view or (image.dicom.view_position if image.dicom else None)
+    if query.age_years is None and age_in_file is not None:
+        return KnownFacts(age_in_file, view, age_from="dicom")
+    return KnownFacts(query.age_years, view)
 
 
 def require_model(loaded: LoadedModel | None, task_id: str, demo_mode: bool) -> None:
@@ -101,7 +105,7 @@ class ImageDiagnosis:
             assert isinstance(loaded.engine, Predictor)  # noqa: S101 - ties the engine's type to the task's
             prediction = loaded.engine.predict(image.pixels[None])
             probabilities, maps = prediction.probabilities[0], prediction.activation_maps[0]
-            judged = judge(task, loaded.bundle.manifest, prediction.population[0].tolist(), _known(query))
+            judged = judge(task, loaded.bundle.manifest, prediction.population[0].tolist(), _known(query, image))
         diagnosis = interpret(task, probabilities, judged.operating_point if judged else None)
         explanation = self._explain(task, target or diagnosis.predicted.code, image, maps, query, context)
         input_check = InputCheckAnswer.model_validate(dataclasses.asdict(check))

@@ -1,4 +1,4 @@
-"""The one decoder for raster images: training, evaluation and serving all read pictures through `load_image`.
+"""The one decoder for pictures: training, evaluation and serving all read them, DICOM too, through `load_image`.
 
 Bytes in, uint8 RGB at the model's size out. The format is found in the content; limits
 are checked on the header, before any pixel is decoded. Nothing of Pillow's global state
@@ -33,6 +33,8 @@ from ml_model.errors import (
     UnsupportedFormat,
 )
 from ml_model.inputs.containers import Container, read_container
+from ml_model.inputs.dicom import DicomFacts, read_dicom_header
+from ml_model.inputs.dicom_pixels import decode_dicom
 from ml_model.inputs.sniffing import describe_content, sniff_format
 from ml_model.inputs.tiff import exif_orientation
 from ml_model.spec import ImageInput
@@ -81,6 +83,7 @@ class LoadedImage:
     original_width_px: int
     original_height_px: int
     format: str
+    dicom: DicomFacts | None = None  # what the header of a DICOM file says
 
 
 DEFAULT_LIMITS = ImageLimits()
@@ -89,15 +92,17 @@ DEFAULT_LIMITS = ImageLimits()
 def load_image(data: bytes, image_input: ImageInput, limits: ImageLimits = DEFAULT_LIMITS) -> LoadedImage:
     """Decode one upload to what the model takes.
 
-    The first frame of an animation, upright by its orientation tag, alpha laid over white,
+    The first frame of an animation or series, upright by its orientation tag, alpha laid over white,
     16-bit, CMYK, palette and grey brought to RGB, squashed to the model's size. Colour
     profiles are ignored, as they were in training.
 
     Raises EmptyInput (no bytes), InputTooLarge (bytes or pixels over the limit),
-    UnsupportedFormat (no raster image by its content), UnreadableInput (truncated,
+    UnsupportedFormat (no picture by its content), UnreadableInput (truncated,
     corrupt, zero-sized), PoorQuality (a side shorter than `image_input.min_side_px`).
     """
     name = _checked_format(data, limits)
+    if name == "DICOM":
+        return _load_dicom(data, image_input, limits)
     container = read_container(name, data, limits.max_pixels)
     if container.size_px is not None:
         _check_pixels(*container.size_px, limits)
@@ -118,6 +123,16 @@ def load_image(data: bytes, image_input: ImageInput, limits: ImageLimits = DEFAU
         raise UnreadableInput(_damage(name, error)) from error
     pixels = resize_rgb(upright, image_input.height_px, image_input.width_px)
     return LoadedImage(pixels, width_px, height_px, name)
+
+
+def _load_dicom(data: bytes, image_input: ImageInput, limits: ImageLimits) -> LoadedImage:
+    header = read_dicom_header(data)
+    width_px, height_px = header.layout.columns_px, header.layout.rows_px
+    _check_pixels(width_px, height_px, limits)
+    _check_min_side(width_px, height_px, image_input)
+    rgb = decode_dicom(header, limits.max_pixels)
+    pixels = resize_rgb(rgb, image_input.height_px, image_input.width_px)
+    return LoadedImage(pixels, width_px, height_px, "DICOM", header.facts)
 
 
 def resize_rgb(picture: Image.Image | NDArray[np.uint8], height_px: int, width_px: int) -> NDArray[np.uint8]:
@@ -143,7 +158,7 @@ def _checked_format(data: bytes, limits: ImageLimits) -> str:
     name = sniff_format(data)
     if name is None:
         raise UnsupportedFormat(
-            f"the content looks like {describe_content(data)}; send PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF"
+            f"the content looks like {describe_content(data)}; send PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or DICOM"
         )
     return name
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 _BMP_HEADER_BYTES = frozenset({12, 40, 52, 56, 64, 108, 124})
 _NAMED_SIGNATURES = (
     (0, b"%PDF-", "a PDF document"),
-    (128, b"DICM", "a DICOM file"),
     (0, b"PK\x03\x04", "a zip archive (or an office document)"),
     (0, b"PK\x05\x06", "an empty zip archive"),
     (0, b"\x1f\x8b", "a gzip archive"),
@@ -20,6 +19,9 @@ _NAMED_SIGNATURES = (
     (0, b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     (0, b"MZ", "a Windows program"),
     (0, b"\x7fELF", "a Linux program"),
+)
+_DICOM_VALUE_KINDS = frozenset(
+    b"AE AS AT CS DA DS DT FD FL IS LO LT OB OD OF OL OV OW PN SH SL SQ SS ST SV TM UC UI UL UN UR US UT UV".split()
 )
 _TEXT_STARTS = (
     (b"<!doctype html", "an HTML page"),
@@ -38,8 +40,19 @@ def _iso_media_brands(data: bytes) -> frozenset[bytes]:
     return frozenset([box[:4], *(box[i : i + 4] for i in range(8, len(box) - 3, 4))])
 
 
+def _is_bare_dicom(data: bytes) -> bool:
+    """A DICOM data set without the preamble: it starts with an element of group 2 or 8 in one of three encodings."""
+    if data[:2] in (b"\x02\x00", b"\x08\x00") and data[3:4] == b"\x00":
+        short = int.from_bytes(data[4:8], "little") <= 64  # implicit: the length of a value, never of a long one
+        return data[4:6] in _DICOM_VALUE_KINDS or (data[:1] == b"\x08" and len(data) >= 16 and short)
+    return data[:3] == b"\x00\x08\x00" and data[4:6] in _DICOM_VALUE_KINDS
+
+
 def sniff_format(data: bytes) -> str | None:
-    """Raster format that `data` starts as: PNG JPEG WEBP TIFF BMP GIF AVIF, or None for any other content."""
+    """Format that `data` starts as: PNG JPEG WEBP TIFF BMP GIF AVIF DICOM, or None for any other content."""
+    # First, because the preamble is free for the header of another format.
+    if data[128:132] == b"DICM":
+        return "DICOM"
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "PNG"
     if data.startswith(b"\xff\xd8\xff"):
@@ -55,7 +68,7 @@ def sniff_format(data: bytes) -> str | None:
         return "GIF"
     if _iso_media_brands(data) & {b"avif", b"avis"}:
         return "AVIF"
-    return None
+    return "DICOM" if _is_bare_dicom(data) else None
 
 
 def _describe_text(data: bytes) -> str | None:

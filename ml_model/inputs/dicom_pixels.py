@@ -1,0 +1,309 @@
+"""Pixels of DICOM files by pydicom: decoded within the size that was checked, and shown as a viewer shows them."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
+
+from ml_model.errors import InputTooLarge, UnreadableInput
+from ml_model.inputs.dicom import (
+    JPEG,
+    JPEG_2000,
+    JPEG_LS,
+    NATIVE,
+    RLE,
+    DicomHeader,
+    PixelLayout,
+    codec_of,
+    corrupt,
+    decimals,
+    first_item,
+    frame_item,
+    integer,
+    our_errors,
+    text_of,
+    truncated,
+    uid_name,
+    values_of,
+)
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+    from pydicom.pixels.decoders.base import DecodeRunner
+
+_PIXEL_DATA = 0x7FE00010
+_JPEG_FRAME = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf\xf7]\x00[\x08-\x40].(..)(..)", re.DOTALL)
+_MAX_JPEG_SCANS = 100
+_MAX_BYTES_PER_PIXEL = 6  # 16-bit RGB
+_LEVELS = 65_536
+_HISTOGRAM_CHUNK_PX = 1 << 22
+_PERCENTILES = (0.5, 99.5)
+
+
+def decode_dicom(header: DicomHeader, max_pixels: int) -> NDArray[np.uint8]:
+    """RGB uint8 (rows, columns, 3) of the first frame, as a viewer shows it: high is bright, outside the patient dark.
+
+    Grey values go through the modality look-up table (rescale) and the VOI look-up table or
+    the first window. Without one: computed tomography is stretched from the smallest to the
+    largest value; up to 8 bits, which are made for display, keep their full range; deeper
+    values are stretched from the 0.5th to the 99.5th percentile, which a marker, a dead
+    pixel or unused bits do not move. The same where the window shows nothing. Padding is
+    black and counts in no statistic.
+
+    Raises UnreadableInput (truncated, corrupt), InputTooLarge.
+    """
+    with our_errors(lambda: f"its {uid_name(header.transfer_syntax)} pixels cannot be decoded"):
+        stored = stored_values(header, max_pixels)
+        if header.layout.samples == 3:
+            return (stored >> max(0, header.layout.bits_stored - 8)).astype(np.uint8)
+        if header.facts.photometric_interpretation == "PALETTE COLOR":
+            return _palette_colours(stored, header.dataset)
+        return np.repeat(_shown(stored, header)[..., None], 3, axis=2)
+
+
+def is_available(_syntax: str) -> bool:
+    """Asked by pydicom, of its plugins: is the codec installed?"""
+    return importlib.util.find_spec("imagecodecs") is not None
+
+
+DECODER_DEPENDENCIES = dict.fromkeys(JPEG | {RLE}, ("imagecodecs",))  # pydicom asks for it by this name
+
+
+def decode_frame(frame: bytes, runner: DecodeRunner) -> bytes | bytearray:
+    """pydicom plugin: one frame of lossless, 12-bit or LS JPEG or of run lengths, as bytes in native order."""
+    import imagecodecs
+
+    if runner.transfer_syntax == RLE:
+        width = runner.bits_allocated // 8
+        size = runner.rows * runner.columns * runner.samples_per_pixel * width
+        runner.set_option("planar_configuration", 1)
+        return imagecodecs.dicomrle_decode(frame, f"<u{width}", out=size)
+    decode = imagecodecs.jpegls_decode if runner.transfer_syntax in JPEG_LS else imagecodecs.jpeg8_decode
+    values = decode(frame)
+    runner.set_option("bits_allocated", 8 * values.itemsize)
+    runner.set_option("planar_configuration", int(values.ndim == 3 and values.shape[2] != 3))
+    return values.tobytes()
+
+
+def _read_pixels(header: DicomHeader) -> tuple[bytes, str]:
+    """Value and kind (OB, OW) of the pixel element. Raises UnreadableInput."""
+    from pydicom.dataelem import RawDataElement
+    from pydicom.filereader import read_dataset
+
+    implicit, little_endian = header.dataset.original_encoding
+    found = read_dataset(
+        header.stream, bool(implicit), bool(little_endian), stop_when=lambda tag, _vr, _length: tag != _PIXEL_DATA
+    )
+    element = found.get_item(_PIXEL_DATA) if _PIXEL_DATA in found else None
+    if not isinstance(element, RawDataElement) or not isinstance(element.value, bytes):
+        raise truncated()
+    encapsulated = element.length == 0xFFFFFFFF
+    if not encapsulated and len(element.value) < element.length:
+        raise truncated()
+    if encapsulated == (header.transfer_syntax in NATIVE):
+        raise corrupt("its transfer syntax and its pixels disagree about compression")
+    return element.value, element.VR or "OW"
+
+
+def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[Any]]:
+    """Stored values of the first frame: grey and palette integers (rows, columns), or RGB (rows, columns, 3).
+
+    Raises UnreadableInput, InputTooLarge; codecs raise anything.
+    """
+    from pydicom.encaps import encapsulate, get_frame
+    from pydicom.pixels.decoders.base import get_decoder
+
+    layout, syntax, frames = header.layout, header.transfer_syntax, header.facts.frames
+    count = layout.rows_px * layout.columns_px * layout.samples
+    if count * layout.bits_allocated > 8 * _MAX_BYTES_PER_PIXEL * max_pixels:
+        raise InputTooLarge("the DICOM picture has too many bits a pixel for its size; export it with 8 or 16 bits")
+    (pixels, kind), plugin = _read_pixels(header), ""
+    if syntax in NATIVE:
+        half_chroma = header.facts.photometric_interpretation == "YBR_FULL_422"
+        needed = math.ceil((count // 3 * 2 if half_chroma else count) * layout.bits_allocated / 8)
+        if len(pixels) < needed:
+            raise UnreadableInput(
+                f"the DICOM picture needs {needed} bytes of pixels and has {len(pixels)}: it is truncated; "
+                "export it again"
+            )
+        pixels = pixels[: needed + needed % 2]
+    else:
+        plugin = codec_of(syntax, layout.bits_stored)
+        pixels = encapsulate([_checked_frame(get_frame(pixels, 0, number_of_frames=frames), layout, syntax)])
+    options = _decoder_options(header) | {"pixel_vr": kind}
+    values, _ = get_decoder(syntax).as_array(pixels, index=0, decoding_plugin=plugin, **options)
+    # pydicom takes the lowest bits for the stored ones; some devices use the highest.
+    return values >> (layout.high_bit + 1 - layout.bits_stored)
+
+
+def _decoder_options(header: DicomHeader) -> dict[str, Any]:
+    layout = header.layout
+    return {
+        "rows": layout.rows_px,
+        "columns": layout.columns_px,
+        "samples_per_pixel": layout.samples,
+        "bits_allocated": layout.bits_allocated,
+        "bits_stored": layout.high_bit + 1,
+        "pixel_representation": int(layout.signed),
+        "photometric_interpretation": header.facts.photometric_interpretation,
+        "planar_configuration": int(layout.planar),
+        "number_of_frames": 1,
+        "pixel_keyword": "PixelData",
+    }
+
+
+def _checked_frame(frame: bytes, layout: PixelLayout, syntax: str) -> bytes:
+    """A compressed frame that unfolds to no more than the size that was checked. Raises UnreadableInput."""
+    expected = (layout.columns_px, layout.rows_px)
+    sizes = []
+    if syntax in JPEG:
+        # Any marker that could be a frame header, so that a decoy in a comment hides nothing.
+        sizes = [(int.from_bytes(w, "big"), int.from_bytes(h, "big")) for h, w in _JPEG_FRAME.findall(frame)]
+        if not sizes or frame.count(b"\xff\xda") > _MAX_JPEG_SCANS:
+            raise corrupt("its JPEG stream has no frame or endless scans")
+    elif syntax in JPEG_2000:
+        frame = frame[max(0, frame.find(b"\xff\x4f\xff\x51")) :]  # some writers put the header of a .jp2 file before it
+        with Jpeg2KImageFile(io.BytesIO(frame)) as image:
+            sizes = [image.size]
+    for size in sizes:
+        if not 0 < size[0] * size[1] <= expected[0] * expected[1]:
+            raise corrupt(f"its header says {expected[0]}x{expected[1]}, its compressed pixels {size[0]}x{size[1]}")
+    return frame
+
+
+def _palette_colours(stored: NDArray[np.integer[Any]], dataset: Dataset) -> NDArray[np.uint8]:
+    from pydicom.pixels.processing import apply_color_lut
+
+    low, high = int(stored.min()), int(stored.max())
+    if high - low >= _LEVELS:
+        raise corrupt("its palette has more than 65,536 entries")
+    table = apply_color_lut(np.arange(low, high + 1), dataset)[:, :3]
+    # 16 bits are the rule; some writers fill only the lower eight of them.
+    eight = np.where(table.max(axis=0) > 255, table >> 8, table).astype(np.uint8)
+    return eight[stored.astype(np.int64) - low]
+
+
+def _shown(stored: NDArray[np.integer[Any]], header: DicomHeader) -> NDArray[np.uint8]:
+    """Grey as displayed: one table over all levels that occur, so that the cost hardly depends on what is in it."""
+    dataset = header.dataset
+    low, high = int(stored.min()), int(stored.max())
+    step = (high - low) // _LEVELS + 1  # 1 up to 16 bits; deeper values share levels
+    index = ((stored.astype(np.int64 if stored.dtype.itemsize > 2 else np.int32) - low) // step).astype(np.uint16)
+    levels = np.arange(low, high + 1, step, dtype=np.int64)
+    padding = _is_padding(levels, dataset)
+    values = _modality_values(levels, dataset)
+    unit = _windowed(values, dataset)
+    real = ~padding
+    if unit is None or (real.any() and np.ptp(unit[real]) == 0 < np.ptp(values[real])):
+        counts = np.where(padding, 0, _histogram(index, len(levels)))
+        unit = _stretched(values, counts, header)
+    table = np.rint(unit * 255).astype(np.uint8)
+    if header.facts.photometric_interpretation == "MONOCHROME1":
+        table = 255 - table
+    table[padding] = 0
+    return table[index]
+
+
+def _is_padding(levels: NDArray[np.int64], dataset: Dataset) -> NDArray[np.bool_]:
+    given = decimals(dataset, "PixelPaddingValue")
+    if not given:
+        return np.zeros(len(levels), np.bool_)
+    ends = sorted((given[0], *decimals(dataset, "PixelPaddingRangeLimit")[:1]))
+    return (levels >= ends[0]) & (levels <= ends[-1])
+
+
+def _table_item(dataset: Dataset, keyword: str) -> Dataset | None:
+    """The first item of a sequence of look-up tables; None where it is missing or empty."""
+    item = first_item(dataset, keyword)
+    item.PixelRepresentation = integer(dataset, "PixelRepresentation", 0)  # is the first value signed?
+    return item if values_of(item, "LUTDescriptor") and values_of(item, "LUTData") else None
+
+
+def _with_table(keyword: str, item: Dataset, dataset: Dataset) -> tuple[Dataset, range, int]:
+    """A data set of this look-up table alone, the values that it covers, and the bits of an entry."""
+    from pydicom.dataset import Dataset as NewDataset
+
+    made = NewDataset()
+    made.set_original_encoding(*dataset.original_encoding)
+    made.PixelRepresentation = integer(dataset, "PixelRepresentation", 0)
+    setattr(made, keyword, [item])
+    entries, first, bits = (int(value) for value in decimals(item, "LUTDescriptor"))
+    return made, range(first, first + (entries or _LEVELS)), bits
+
+
+def _modality_values(levels: NDArray[np.int64], dataset: Dataset) -> NDArray[np.float64]:
+    """Stored values -> what the device measured: Hounsfield units and the like."""
+    from pydicom.pixels.processing import apply_modality_lut
+
+    item = _table_item(dataset, "ModalityLUTSequence")
+    if item is not None:
+        made, covered, _ = _with_table("ModalityLUTSequence", item, dataset)
+        return apply_modality_lut(np.clip(levels, covered[0], covered[-1]), made).astype(np.float64)
+    source = dataset if decimals(dataset, "RescaleSlope") else frame_item(dataset, "PixelValueTransformationSequence")
+    slope, intercept = decimals(source, "RescaleSlope")[:1], decimals(source, "RescaleIntercept")[:1]
+    if not slope or slope[0] == 0:
+        return levels.astype(np.float64)
+    return np.asarray(levels * slope[0] + (intercept[0] if intercept else 0.0), np.float64)
+
+
+def _windowed(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64] | None:
+    """Values through the VOI look-up table or the first window: 0 black to 1 white. None: there is none."""
+    from pydicom.dataset import Dataset as NewDataset
+    from pydicom.pixels.processing import apply_voi, apply_windowing
+
+    item = _table_item(dataset, "VOILUTSequence")
+    if item is not None:
+        made, covered, bits = _with_table("VOILUTSequence", item, dataset)
+        looked_up = apply_voi(np.clip(values, covered[0], covered[-1]).astype(np.int64), made)
+        full_scale = 2**bits - 1 if looked_up.max() < 2**bits else _LEVELS - 1
+        return np.asarray(looked_up / full_scale, np.float64)
+    source = dataset if decimals(dataset, "WindowWidth") else frame_item(dataset, "FrameVOILUTSequence")
+    centres, widths = decimals(source, "WindowCenter"), decimals(source, "WindowWidth")
+    if not centres or not widths or widths[0] <= 0:
+        return None
+    window = NewDataset()  # of 8 bits, so that pydicom scales to 0..255
+    window.PhotometricInterpretation, window.BitsStored, window.PixelRepresentation = "MONOCHROME2", 8, 0
+    window.WindowCenter, window.WindowWidth = f"{centres[0]:.9g}", f"{widths[0]:.9g}"
+    function = text_of(source, "VOILUTFunction")
+    exact = function == "LINEAR_EXACT" or (function != "SIGMOID" and widths[0] < 1)  # below 1 only that has a meaning
+    window.VOILUTFunction = "LINEAR_EXACT" if exact else "SIGMOID" if function == "SIGMOID" else "LINEAR"
+    return np.asarray(apply_windowing(values, window) / 255, np.float64)
+
+
+def _histogram(index: NDArray[np.uint16], length: int) -> NDArray[np.int64]:
+    flat, counts = index.reshape(-1), np.zeros(length, np.int64)
+    for start in range(0, flat.size, _HISTOGRAM_CHUNK_PX):  # bincount makes a copy of eight bytes a pixel
+        counts += np.bincount(flat[start : start + _HISTOGRAM_CHUNK_PX], minlength=length)
+    return counts
+
+
+def _stretched(
+    values: NDArray[np.float64],
+    counts: NDArray[np.int64],
+    header: DicomHeader,
+) -> NDArray[np.float64]:
+    """Without a window: values stretched to 0..1 (see `decode_dicom`)."""
+    layout, modality = header.layout, header.facts.modality
+    occurring = counts > 0
+    if not occurring.any():
+        return np.zeros_like(values)
+    low, high = float(values[occurring].min()), float(values[occurring].max())
+    if modality != "CT" and layout.bits_stored <= 8:
+        first = -(1 << layout.bits_stored - 1) if layout.signed else 0
+        ends = _modality_values(np.array([first, first + 2**layout.bits_stored - 1]), header.dataset)
+        low, high = float(ends.min()), float(ends.max())
+    elif modality != "CT":
+        order = np.argsort(values, kind="stable")
+        below = np.cumsum(counts[order])
+        at = np.searchsorted(below, np.array(_PERCENTILES) / 100 * below[-1])
+        inner_low, inner_high = values[order[np.minimum(at, len(order) - 1)]]
+        if inner_high > inner_low:
+            low, high = float(inner_low), float(inner_high)
+    return np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)
