@@ -1,4 +1,4 @@
-"""Train the skin lesion (58 minutes on 2 cores) or the chest X-ray model (28); figures are in the bundle's card.
+"""Train the skin lesion (58 minutes on 2 cores) or the chest X-ray model (32); figures are in the bundle's card.
 
 python ml_model/image_classification.py                # asks which one, and where the data are
 python ml_model/image_classification.py --task skin --data ml_model/Dataset/HAM10000 --weights imagenet
