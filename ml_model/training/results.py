@@ -38,7 +38,7 @@ def _image_rows(manifests: list[Manifest]) -> list[list[str]]:
                 and name != m.trained_on
             ):
                 cells = [figure(group.get(k)) for k in ("accuracy", "balanced_accuracy", "macro_auc")]
-                rows.append([f"{m.task}: {name}", str(group["count"]), *cells, ""])
+                rows.append([f"{m.task}: {name}", str(group["count"]), *cells, m.evidence_by_population.get(name, "")])
     return rows
 
 
