@@ -64,6 +64,7 @@ STATUS: dict[type[domain.MediDiagnoseError], int] = {
     domain.UnsupportedFormat: 415,
     domain.UnreadableInput: 422,
     domain.PoorQuality: 422,
+    domain.WrongModality: 422,
     domain.OutOfRange: 422,
     domain.NothingRecognised: 422,
     InvalidValue: 422,

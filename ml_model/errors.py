@@ -46,6 +46,12 @@ class PoorQuality(MediDiagnoseError):
     code = "poor_quality"
 
 
+class WrongModality(MediDiagnoseError):
+    """A picture of another kind than the task reads."""
+
+    code = "wrong_modality"
+
+
 class OutOfRange(MediDiagnoseError):
     """A value outside the range in which it has a meaning."""
 

@@ -6,12 +6,13 @@ seen in real ones and are stated with the measurement they come from.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
-from ml_model.errors import PoorQuality
+from ml_model.errors import PoorQuality, WrongModality
 from ml_model.inputs.image import LoadedImage
 from ml_model.spec import ImageInput
 
@@ -25,6 +26,7 @@ MIN_CONTRAST = 2.5
 # reaches 102; below 40 fewer than six of the eight bits are in use, and coding errors are as large as findings.
 MIN_BRIGHT_LEVEL = 40.0
 BRIGHT_PERCENTILE = 99
+UNTOLD_MODALITIES = ("OT", "SC")  # "other" and "secondary capture": pictures of anything
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,19 @@ class InputCheck:
     quality: Quality
 
 
-def check(image: LoadedImage, image_input: ImageInput) -> InputCheck:
-    """Measure the picture's quality. Raises PoorQuality, with value and threshold, when it is blank or too dark."""
+def check(image: LoadedImage, image_input: ImageInput, dicom_modalities: Collection[str] = ()) -> InputCheck:
+    """Measure the picture's quality and believe what a DICOM file says it is.
+
+    dicom_modalities: the codes of such pictures (CR, CT, ...); empty where a task names none. Raises
+    WrongModality when the file names another one, PoorQuality, with value and threshold, when the
+    picture is blank or too dark.
+    """
+    stated = image.dicom.modality if image.dicom else None
+    if dicom_modalities and stated and stated not in (*dicom_modalities, *UNTOLD_MODALITIES):
+        raise WrongModality(
+            f"the DICOM file says its modality is {stated}; here {image_input.modality} is read "
+            f"({', '.join(dicom_modalities)}): send it to the task that reads {stated}"
+        )
     quality = measure_quality(image)
     if quality.bright_level < MIN_BRIGHT_LEVEL:
         raise PoorQuality(

@@ -80,6 +80,7 @@ class ImageTask(TaskSpec):
     classes: tuple[ClassSpec, ...] = Field(min_length=2)
     recommendations: dict[Severity, Recommendation]
     recommendations_as_list: bool = False
+    dicom_modalities: tuple[Text, ...] = ()
     operating_point: OperatingPointRule | None = None
     demo_probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...]
     user_models: tuple[PlainName, ...] = ()

@@ -77,3 +77,15 @@ def test_the_name_in_the_header_goes_nowhere(xray_app: Application) -> None:
     response = xray_app.test_client().post("/analyze/xray", data=upload(write(film)))
     assert response.status_code == 200
     assert b"ecret" not in response.data
+
+
+@pytest.mark.parametrize(("modality", "status"), [("DX", 200), ("CR", 200), ("OT", 200), ("US", 422), ("CT", 422)])
+def test_a_file_that_says_it_is_something_else_is_refused(xray_app: Application, modality: str, status: int) -> None:
+    response = xray_app.test_client().post("/analyze/xray", data=upload(write(dataset(FILM, Modality=modality))))
+    assert response.status_code == status
+    if status == 422:
+        error = response.get_json()
+        assert error["code"] == "wrong_modality"
+        assert error["error"].startswith(
+            f"the DICOM file says its modality is {modality}; here chest_xray is read (CR, DX"
+        )

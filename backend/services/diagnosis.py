@@ -96,7 +96,7 @@ class ImageDiagnosis:
         loaded = self._models.get(task.id)
         require_model(loaded, task.id, self._demo_mode)
         image = load_image(data, task.input, LIMITS)
-        check = check_input(image, task.input)
+        check = check_input(image, task.input, task.dicom_modalities)
         judged: Judgement | None = None
         if loaded is None:
             probabilities = np.array(task.demo_probabilities, np.float32)
