@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import onnx
+import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ml_model.bundle import Bundle, OperatingPoint, write_bundle
 from ml_model.spec import ImageTask
 
+DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 MAP_CELLS = 7
 LOGIT_SCALE = 1 / 64
 # Reddish pictures are of the tiny model's first population, bluish ones of the second.
@@ -26,6 +30,20 @@ HEART_VALUES = {
     "max_heart_rate": 150,
     "exercise_angina": 0,
 }
+
+
+def real_archive(name: str) -> Path:
+    """Path of a real data set's zip file; the test is skipped where it is not there."""
+    path = DATA / name
+    if not path.is_file():
+        pytest.skip(f"no {name} in {DATA}; set MEDIDIAGNOSE_DATA to the folder that holds it")
+    return path
+
+
+def real_member(name: str, ending: str) -> bytes:
+    """The first file of a real data set's zip file whose name ends so."""
+    with zipfile.ZipFile(real_archive(name)) as stored:
+        return stored.read(next(n for n in stored.namelist() if n.endswith(ending)))
 
 
 def tiny_weights(task: ImageTask) -> NDArray[np.float32]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 import zipfile
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from samples import real_archive
 
 from ml_model.errors import PoorQuality
 from ml_model.gate import MIN_BRIGHT_LEVEL, MIN_CONTRAST, check, measure_quality
@@ -19,7 +19,6 @@ from ml_model.inputs.image import LoadedImage, load_image
 from ml_model.spec import ImageInput, ImageTask, load_image_tasks, load_task
 
 FILM = ImageInput(modality="film", height_px=224, width_px=224)
-DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 
 
 def loaded(pixels: NDArray[np.uint8], width_px: int = 640, height_px: int = 480) -> LoadedImage:
@@ -137,10 +136,7 @@ def test_any_size_of_input_is_measured(shape: tuple[int, int]) -> None:
 
 def real_pictures(archive: str, every: int) -> list[tuple[str, bytes]]:
     """Each n-th picture of a data set's zip file, lesion outlines left out."""
-    path = DATA / f"{archive}.zip"
-    if not path.is_file():
-        pytest.skip(f"{archive}.zip is not in {DATA}; set MEDIDIAGNOSE_DATA to the folder that has it")
-    with zipfile.ZipFile(path) as content:
+    with zipfile.ZipFile(real_archive(f"{archive}.zip")) as content:
         names = sorted(n for n in content.namelist() if PurePosixPath(n).suffix == ".avif" and "_mask" not in n)
         return [(name, content.read(name)) for name in names[::every]]
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import real_member
 
 from ml_model.bundle import MODELS_DIR, Bundle, load_bundle
 from ml_model.errors import BundleInvalid, OutOfRange
@@ -25,7 +24,6 @@ from ml_model.training.evidence import evidence_level
 
 TASK = load_task("heart-risk")
 assert isinstance(TASK, RiskTask)
-DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 PERSON: dict[str, float | None] = {
     "age": 58, "sex": 1, "blood_pressure": 140, "cholesterol": 250, "chest_pain": 3, "max_heart_rate": 130,
     "exercise_angina": 1, "fasting_blood_sugar": 0, "resting_ecg": 1, "oldpeak": 1.5,
@@ -277,7 +275,8 @@ def test_command_line_names_what_is_missing(tmp_path: Path, capsys: pytest.Captu
 
 
 @pytest.mark.parametrize(
-    ("low", "level"), [(0.69, "insufficient"), (0.7, "limited"), (0.849, "limited"), (0.85, "sufficient")]
+    ("low", "level"),
+    [(math.nan, "insufficient"), (0.69, "insufficient"), (0.7, "limited"), (0.849, "limited"), (0.85, "sufficient")],
 )
 def test_evidence_by_the_lower_end(low: float, level: str) -> None:
     assert evidence_level(low) == level
@@ -313,12 +312,7 @@ def test_serving_imports_no_training_library() -> None:
 
 
 def test_shipped_model_is_the_fit_of_the_data(bundle: Bundle, tmp_path: Path) -> None:
-    archive = DATA / "heart_risk.zip"
-    if not archive.is_file():
-        pytest.skip(f"no heart_risk.zip in {DATA}; set MEDIDIAGNOSE_DATA to the folder that holds it")
-    with zipfile.ZipFile(archive) as stored:
-        member = next(n for n in stored.namelist() if n.endswith("uci_heart.csv"))
-        (tmp_path / "uci_heart.csv").write_bytes(stored.read(member))
+    (tmp_path / "uci_heart.csv").write_bytes(real_member("heart_risk.zip", "uci_heart.csv"))
     table = risk_data.read_uci(tmp_path / "uci_heart.csv", TASK)
     assert len(table.outcome) == 780
     shipped = model_from_json(bundle.file("model.json").read_text(encoding="utf-8"))

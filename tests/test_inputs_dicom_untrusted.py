@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
 import random
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import warnings
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import numpy as np
 import pytest
@@ -36,6 +35,7 @@ from pydicom.uid import (
     JPEGLosslessSV1,
     RLELossless,
 )
+from samples import real_archive
 
 from ml_model.errors import InputTooLarge, MediDiagnoseError, PoorQuality, UnreadableInput, UnsupportedFormat
 from ml_model.inputs.dicom import DicomFacts, read_dicom_header
@@ -43,7 +43,6 @@ from ml_model.inputs.dicom_pixels import stored_values
 from ml_model.inputs.image import load_image
 from ml_model.spec import ImageInput
 
-DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 INPUT = ImageInput(modality="film", height_px=32, width_px=48, min_side_px=1)
 MAX_PIXELS = 50_000_000
 
@@ -237,9 +236,7 @@ UNREADABLE = {
 
 
 def real_files() -> dict[str, bytes]:
-    if not (DATA / "dicom.zip").is_file():
-        pytest.skip(f"the sample DICOM files are not there: {DATA / 'dicom.zip'}")
-    with zipfile.ZipFile(DATA / "dicom.zip") as archive:
+    with zipfile.ZipFile(real_archive("dicom.zip")) as archive:
         names = [PurePosixPath(name) for name in archive.namelist()]
         return {n.name: archive.read(str(n)) for n in names if n.suffix == ".dcm" or n.parent.name == "WG04"}
 

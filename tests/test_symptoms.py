@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import io
 import json
-import os
 import string
 import subprocess
 import sys
 import tomllib
-import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +14,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from samples import real_member
 
 from ml_model.bundle import MODELS_DIR, Bundle, load_bundle
 from ml_model.errors import BundleInvalid, NothingRecognised
@@ -29,7 +27,6 @@ from ml_model.training.splits import SplitError
 TASK = load_task("disease")
 assert isinstance(TASK, SymptomTask)
 PHRASES = tomllib.loads(symptom_bundle.PHRASES.read_text(encoding="utf-8"))
-DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
 SYMPTOMS = ("fever", "cough", "skin rash", "pelvic pain", "headache", "knee pain", "never seen", "cough.1")
 DISEASES = ("flu", "measles", "cystitis", "migraine", "no rows")
@@ -348,12 +345,7 @@ def test_serving_imports_neither_training_nor_its_libraries() -> None:
 
 
 def test_test_figures_come_from_the_test_split(bundle: Bundle, tmp_path: Path) -> None:
-    archive = DATA / "symptoms.zip"
-    if not archive.is_file():
-        pytest.skip(f"no symptoms.zip in {DATA}; set MEDIDIAGNOSE_DATA to the folder that holds it")
-    with zipfile.ZipFile(archive) as stored:
-        member = next(n for n in stored.namelist() if n.endswith("diseases773.npz"))
-        (tmp_path / "diseases773.npz").write_bytes(io.BytesIO(stored.read(member)).getbuffer())
+    (tmp_path / "diseases773.npz").write_bytes(real_member("symptoms.zip", "diseases773.npz"))
     fingerprint = symptom_data.file_fingerprint(tmp_path / "diseases773.npz")
     assert fingerprint == bundle.manifest.data_fingerprints[TASK.datasets[0].name]
     table = symptom_data.read_symptom_table(tmp_path / "diseases773.npz")

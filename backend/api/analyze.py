@@ -13,6 +13,14 @@ from backend.services.heatmaps import overlay_png
 from ml_model.spec import ImageTask
 
 
+def answer_upload(services: Services, task: ImageTask, query: AnalyzeQuery) -> AnalyzeAnswer:
+    """The answer to the picture in this request, counted."""
+    g.task = task.id
+    answer = services.images.analyze(task, uploaded_file().read(), query, request_context())
+    services.metrics.answers.labels(task.id, answer.demo_mode).inc()
+    return answer
+
+
 def blueprint(services: Services) -> APIBlueprint:
     """The routes that take a picture."""
     api = APIBlueprint("analyze", __name__, abp_tags=[Tag(name="Images", description="a picture in, an answer out")])
@@ -24,11 +32,7 @@ def blueprint(services: Services) -> APIBlueprint:
         """Send the picture as multipart field `image`; the answer names the class, its urgency and what to do."""
         if task not in tasks:
             raise NotFound(f"there is no image task {task!r:.80}; tasks: {', '.join(tasks)}")
-        g.task = task
-        data = uploaded_file().read()
-        answer = services.images.analyze(tasks[task], data, query, request_context())
-        services.metrics.answers.labels(task, answer.demo_mode).inc()
-        return to_json(answer)
+        return to_json(answer_upload(services, tasks[task], query))
 
     @api.get(
         "/heatmaps/<answer_id>.png",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Response, g
+from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
+from backend.api.analyze import answer_upload
 from backend.errors import NotFound
-from backend.parsing import strict, uploaded_file
+from backend.parsing import strict
 from backend.schemas import AnalyzeQuery, LabelAnswer, to_json
-from backend.services.container import Services, request_context
+from backend.services.container import Services
 from backend.services.diagnosis import label_answer
 from ml_model.spec import ImageTask
 
@@ -26,12 +27,7 @@ def blueprint(services: Services) -> APIBlueprint:
         task = services.models.tasks.get(BREAST)
         if not isinstance(task, ImageTask):
             raise NotFound(f"there is no image task {BREAST!r} here; tasks: {', '.join(services.models.tasks)}")
-        g.task = BREAST
-        data = uploaded_file().read()
-        answer = services.images.analyze(
-            task, data, AnalyzeQuery.model_validate({"explain": "none"}), request_context()
-        )
-        services.metrics.answers.labels(BREAST, answer.demo_mode).inc()
+        answer = answer_upload(services, task, AnalyzeQuery.model_validate({"explain": "none"}))
         return to_json(label_answer(task, answer))
 
     return api

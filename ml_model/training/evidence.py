@@ -7,6 +7,6 @@ LEVELS = ("insufficient", "limited", "sufficient")
 
 def evidence_level(auc_low: float) -> str:
     """From the lower end of the 95 % interval of the test AUC: insufficient < .70 <= limited < .85 <= sufficient."""
-    if auc_low < 0.70:
+    if not auc_low >= 0.70:  # so written that an AUC that could not be measured (NaN) is insufficient
         return "insufficient"
     return "limited" if auc_low < 0.85 else "sufficient"

@@ -46,10 +46,11 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
         "populations": populations,
     }
     test = evaluate(replace(evaluator, manifest=_provisional(job, **decision)), job.pick("test"))
+    measured = {name: test["by_group"].get(name, {}).get("macro_auc", {}) for name in populations}
     by_population = {
-        name: evidence_level(test["by_group"][name]["macro_auc"]["low"])
-        for name in decision["operating_points"]
-        if name in populations
+        name: evidence_level(auc.get("low", float("nan")))
+        for name, auc in measured.items()
+        if name in decision["operating_points"]
     }
     metrics = {
         "test": test,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ml_model.runtime import MODEL_FILE, Predictor
@@ -39,7 +38,7 @@ def population_head(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Softmax regression, (D, count) and (count,), on embeddings (N, D); each population weighs the same."""
     scaler, regression = StandardScaler(), LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced", max_iter=500)
-    make_pipeline(scaler, regression).fit(embedding, population)
+    regression.fit(scaler.fit_transform(embedding), population)
     coefficients, intercept = regression.coef_, regression.intercept_
     if count == 2:  # scikit-learn keeps one row for two classes
         coefficients, intercept = np.vstack([0 * coefficients, coefficients]), np.append(0 * intercept, intercept)

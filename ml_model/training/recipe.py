@@ -31,12 +31,11 @@ class Recipe:
     """Defaults suit a fine-tuning from ImageNet of some thousands of pictures.
 
     sampling_power: 0 draws pictures as they come, 1 every class of a source equally often; source_power
-    does the same for the sources. With logit
-    adjustment the trained logits are those of equally frequent classes; served_prior_weight 1
-    gives the frequencies of the sampler back to the served model, 0 does not. decision
-    "balanced" takes them away again when a class is named, and only then. test_time_flips are the
-    mirror images that the served model sees beside the picture, at twice the time for each. Choose
-    all three on validation.
+    does the same for the sources. With logit adjustment the trained logits are those of equally
+    frequent classes; served_prior_weight 1 gives the frequencies of the sampler back to the served
+    model, 0 does not. decision "balanced" takes them away again when a class is named, and only then.
+    test_time_flips are the mirror images that the served model sees beside the picture, at twice the
+    time for each. Choose all three on validation.
     """
 
     task: str
