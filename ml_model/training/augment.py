@@ -20,7 +20,7 @@ _FILTERS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges and probabilities. Angles in degrees, shift and zoom as shares of the side."""
+    """Ranges and probabilities. Angles in degrees, shift and zoom as shares of the side, noise_levels of 255."""
 
     horizontal_flip: bool = True
     vertical_flip: bool = False
@@ -35,6 +35,7 @@ class Augmentation:
     rescale: float = 0.3
     blur: float = 0.15
     noise: float = 0.2
+    noise_levels: float = 8.0
     erase: float = 0.0
 
 
@@ -60,7 +61,7 @@ def augment(picture: Picture, settings: Augmentation, size_px: int, rng: Generat
     if rng.random() < settings.blur:
         view = cv2.GaussianBlur(view, (0, 0), float(rng.uniform(0.3, 1.3)))
     if rng.random() < settings.noise:
-        view = _noise(view, rng)
+        view = _noise(view, settings.noise_levels, rng)
     if rng.random() < settings.codec:
         view = _codec(view, rng)
     if rng.random() < settings.erase:
@@ -110,8 +111,8 @@ def _rescale(view: Picture, rng: Generator) -> Picture:
     return cv2.resize(resized, (size, size), interpolation=back)  # type: ignore[return-value]
 
 
-def _noise(view: Picture, rng: Generator) -> Picture:
-    noise = rng.standard_normal(view.shape[:2], dtype=np.float32) * np.float32(rng.uniform(1, 8))
+def _noise(view: Picture, most_levels: float, rng: Generator) -> Picture:
+    noise = rng.standard_normal(view.shape[:2], dtype=np.float32) * np.float32(rng.uniform(1, most_levels))
     return np.clip(view + noise[..., None], 0, 255).astype(np.uint8)
 
 
