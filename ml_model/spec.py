@@ -26,7 +26,9 @@ from ml_model.spec_image import (
     OperatingPointRule,
     PlainName,
     Recommendation,
+    ScreeningBands,
     Severity,
+    SignalInput,
     Text,
 )
 from ml_model.spec_messages import explain
@@ -77,11 +79,13 @@ class ImageTask(TaskSpec):
     kind: Literal["image"]
     multi_label: bool = False
     input: ImageInput
+    signal: SignalInput | None = None
     classes: tuple[ClassSpec, ...] = Field(min_length=2)
     recommendations: dict[Severity, Recommendation]
     recommendations_as_list: bool = False
     dicom_modalities: tuple[Text, ...] = ()
     operating_point: OperatingPointRule | None = None
+    screening_bands: ScreeningBands | None = None
     demo_probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...]
     user_models: tuple[PlainName, ...] = ()
     datasets: tuple[DatasetSpec, ...] = Field(min_length=1)
@@ -112,11 +116,17 @@ class ImageTask(TaskSpec):
     @property
     def contract_sha256(self) -> str:
         """Hash of (input, class order): what a bundle is bound to."""
-        contract = {
-            "input": self.input.model_dump(mode="json"),
-            "classes": self.codes,
-            "multi_label": self.multi_label,
-        }
+        return self._contract(self.input.model_dump(mode="json", exclude={"max_pictures", "pdf_pages"}))
+
+    @property
+    def signal_contract_sha256(self) -> str:
+        """Hash of (signal input, class order): what the bundle of the signal model is bound to."""
+        return self._contract(
+            self.signal.model_dump(mode="json", exclude={"min_page_quality"}) if self.signal else None
+        )
+
+    def _contract(self, taken: object) -> str:
+        contract = {"input": taken, "classes": self.codes, "multi_label": self.multi_label}
         return hashlib.sha256(json.dumps(contract, sort_keys=True).encode()).hexdigest()
 
     @model_validator(mode="after")
@@ -145,6 +155,8 @@ class ImageTask(TaskSpec):
                 raise ValueError(f"operating_point: no class has the code {', '.join(sorted(unknown))}")
             if rule.positive == rule.negative or self.multi_label:
                 raise ValueError("operating_point: takes two different classes of a task that is not multi_label")
+        if (bands := self.screening_bands) and (bands.positive not in codes or self.multi_label):
+            raise ValueError(f"screening_bands: {bands.positive!r} is no class of a task that is not multi_label")
         return self
 
 

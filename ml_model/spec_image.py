@@ -35,13 +35,61 @@ class Frozen(BaseModel):
 
 
 class ImageInput(Frozen):
-    """What an image model takes: uint8 RGB (height_px, width_px, 3), 0-255."""
+    """What an image model takes: uint8 RGB (height_px, width_px, 3), 0-255.
+
+    geometry, how a picture comes to that size: "squash" stretches it; "mirror" keeps its proportions and fills
+    the rest with its mirror image; "breast" un-inverts a mammogram, crops it to the breast, turns the chest
+    wall to the left and stretches that. max_pictures: how many views of one case a request may hold (their
+    probabilities are averaged). pdf_pages: whether the first page of a PDF document is taken as a picture.
+    """
 
     modality: Text
     height_px: int = Field(ge=32, le=1024)
     width_px: int = Field(ge=32, le=1024)
-    geometry: Literal["squash"] = "squash"
+    geometry: Literal["squash", "mirror", "breast"] = "squash"
     min_side_px: int = Field(default=32, ge=1)
+    max_pictures: int = Field(default=1, ge=1, le=8)
+    pdf_pages: bool = False
+
+
+class SignalInput(Frozen):
+    """What the model of a task's recordings takes: float32 (samples, leads) in mV, twelve standard leads.
+
+    min_page_quality: a picture of a page is answered from the signal read off it when the quality (0-1) of
+    that reading, its mean over the leads, is at least this; else the model of pictures answers.
+    """
+
+    sampling_rate_hz: int = Field(ge=50, le=1000)
+    duration_s: float = Field(gt=0, le=60)
+    leads: Literal[12] = 12
+    min_page_quality: float = Field(default=0.5, ge=0, le=1)
+
+    @property
+    def samples(self) -> int:
+        """Length in samples."""
+        return round(self.sampling_rate_hz * self.duration_s)
+
+
+class ProbabilityBand(Frozen):
+    """A category given to probabilities below `below` (0-1) and not below the band before."""
+
+    birads: Text
+    below: float = Field(gt=0, le=1)
+
+
+class ScreeningBands(Frozen):
+    """BI-RADS category by the probability of `positive`, carried over to the prevalence of screening."""
+
+    positive: Text
+    screening_prevalence: float = Field(gt=0, lt=1)
+    bands: tuple[ProbabilityBand, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _rising(self) -> ScreeningBands:
+        limits = [band.below for band in self.bands]
+        if limits != sorted(set(limits)) or limits[-1] != 1:
+            raise ValueError(f"bands: `below` must rise and end at 1, got {limits}")
+        return self
 
 
 class Staging(Frozen):

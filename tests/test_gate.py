@@ -15,6 +15,7 @@ from samples import real_archive
 
 from ml_model.errors import PoorQuality
 from ml_model.gate import MIN_BRIGHT_LEVEL, MIN_CONTRAST, check, measure_quality
+from ml_model.inputs.geometry import Frame
 from ml_model.inputs.image import LoadedImage, load_image
 from ml_model.spec import ImageInput, ImageTask, load_image_tasks, load_task
 
@@ -22,7 +23,7 @@ FILM = ImageInput(modality="film", height_px=224, width_px=224)
 
 
 def loaded(pixels: NDArray[np.uint8], width_px: int = 640, height_px: int = 480) -> LoadedImage:
-    return LoadedImage(pixels, width_px, height_px, "PNG")
+    return LoadedImage(pixels, width_px, height_px, "PNG", Frame(0, 0, width_px, height_px))
 
 
 def flat(level: int, side_px: int = 224) -> NDArray[np.uint8]:

@@ -1,9 +1,10 @@
-"""The one decoder for pictures: training, evaluation and serving all read them, DICOM too, through `load_image`.
+"""The one decoder for pictures: training, evaluation and serving all read them through `load_image`.
 
-Bytes in, uint8 RGB at the model's size out. The format is found in the content; limits
-are checked on the header, before any pixel is decoded. Nothing of Pillow's global state
-is changed, and plugins are called directly, so that its process-wide warning for large
-pictures never fires: the pixel limit here is lower and applies first.
+Bytes in, DICOM and PDF too, uint8 RGB at the model's size out (how it comes to that size:
+`geometry.py`). The format is found in the content; limits are checked on the header, before
+any pixel is decoded. Nothing of Pillow's global state is changed, and plugins are called
+directly, so that its process-wide warning for large pictures never fires: the pixel limit
+here is lower and applies first.
 """
 
 from __future__ import annotations
@@ -35,11 +36,13 @@ from ml_model.errors import (
 from ml_model.inputs.containers import Container, read_container
 from ml_model.inputs.dicom import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom_pixels import decode_dicom
+from ml_model.inputs.geometry import Frame, place, resize_rgb
+from ml_model.inputs.pdf import is_pdf, render_first_page
 from ml_model.inputs.sniffing import describe_content, sniff_format
 from ml_model.inputs.tiff import exif_orientation
 from ml_model.spec import ImageInput
 
-__all__ = ["ImageLimits", "LoadedImage", "load_image", "resize_rgb", "sniff_format"]
+__all__ = ["DecodedImage", "ImageLimits", "LoadedImage", "decode_image", "load_image", "resize_rgb", "sniff_format"]
 
 # A JPEG is decoded at 1/2, 1/4 or 1/8 scale only while it stays at least this many times the model's size:
 # the antialiased resize behind it then hides the difference.
@@ -76,13 +79,25 @@ class ImageLimits:
 
 
 @dataclass(frozen=True)
+class DecodedImage:
+    """An upright picture. The original size is that of the upright picture (orientation applied)."""
+
+    rgb: Image.Image  # mode RGB; smaller than the original where a large JPEG was decoded at reduced scale
+    original_width_px: int
+    original_height_px: int
+    format: str
+    dicom: DicomFacts | None = None  # what the header of a DICOM file says
+
+
+@dataclass(frozen=True)
 class LoadedImage:
-    """A decoded picture. The original size is that of the upright picture (orientation applied)."""
+    """A picture as the model takes it. The original size is that of the upright picture (orientation applied)."""
 
     pixels: NDArray[np.uint8]  # (height_px, width_px, 3), RGB, 0-255, at the model's size
     original_width_px: int
     original_height_px: int
     format: str
+    frame: Frame  # what `pixels` shows of the original, in its pixels
     dicom: DicomFacts | None = None  # what the header of a DICOM file says
 
 
@@ -90,19 +105,33 @@ DEFAULT_LIMITS = ImageLimits()
 
 
 def load_image(data: bytes, image_input: ImageInput, limits: ImageLimits = DEFAULT_LIMITS) -> LoadedImage:
-    """Decode one upload to what the model takes.
+    """Decode one upload to what the model takes. Raises what `decode_image` raises."""
+    decoded = decode_image(data, image_input, limits)
+    width_px, height_px = decoded.original_width_px, decoded.original_height_px
+    pixels, shown = place(decoded.rgb, image_input)
+    frame = shown.rescaled(decoded.rgb.size, (width_px, height_px))
+    return LoadedImage(pixels, width_px, height_px, decoded.format, frame, decoded.dicom)
 
-    The first frame of an animation or series, upright by its orientation tag, alpha laid over white,
-    16-bit, CMYK, palette and grey brought to RGB, squashed to the model's size. Colour
-    profiles are ignored, as they were in training.
+
+def decode_image(
+    data: bytes, image_input: ImageInput, limits: ImageLimits = DEFAULT_LIMITS, *, full_size: bool = False
+) -> DecodedImage:
+    """Decode one upload to upright RGB.
+
+    The first frame of an animation or series and the first page of a PDF document (where
+    `image_input.pdf_pages`), upright by its orientation tag, alpha laid over white, 16-bit, CMYK,
+    palette and grey brought to RGB. Colour profiles are ignored, as they were in training.
+    full_size: every pixel; else a JPEG far larger than the model's size may come reduced.
 
     Raises EmptyInput (no bytes), InputTooLarge (bytes or pixels over the limit),
     UnsupportedFormat (no picture by its content), UnreadableInput (truncated,
     corrupt, zero-sized), PoorQuality (a side shorter than `image_input.min_side_px`).
     """
-    name = _checked_format(data, limits)
+    name = _checked_format(data, image_input, limits)
     if name == "DICOM":
-        return _load_dicom(data, image_input, limits)
+        return _decode_dicom(data, image_input, limits)
+    if name == "PDF":
+        return _decode_pdf(data, image_input, limits)
     container = read_container(name, data, limits.max_pixels)
     if container.size_px is not None:
         _check_pixels(*container.size_px, limits)
@@ -112,7 +141,9 @@ def load_image(data: bytes, image_input: ImageInput, limits: ImageLimits = DEFAU
             orientation = _orientation(image, container)
             width_px, height_px = _upright_size(image.size, orientation)
             _check_min_side(width_px, height_px, image_input)
-            _draft(image, orientation, image_input)
+            # A breast may fill a small part of its film only, so all its pixels are needed.
+            if not full_size and image_input.geometry != "breast":
+                _draft(image, orientation, image_input)
             image.load()
             upright = _upright(_to_rgb(image, container), orientation)
     except MediDiagnoseError:
@@ -121,34 +152,25 @@ def load_image(data: bytes, image_input: ImageInput, limits: ImageLimits = DEFAU
         raise InputTooLarge(f"the {name} picture does not fit into this server's memory; send a smaller one") from error
     except Exception as error:  # decoders meet untrusted bytes with every kind of exception
         raise UnreadableInput(_damage(name, error)) from error
-    pixels = resize_rgb(upright, image_input.height_px, image_input.width_px)
-    return LoadedImage(pixels, width_px, height_px, name)
+    return DecodedImage(upright, width_px, height_px, name)
 
 
-def _load_dicom(data: bytes, image_input: ImageInput, limits: ImageLimits) -> LoadedImage:
+def _decode_dicom(data: bytes, image_input: ImageInput, limits: ImageLimits) -> DecodedImage:
     header = read_dicom_header(data)
     width_px, height_px = header.layout.columns_px, header.layout.rows_px
     _check_pixels(width_px, height_px, limits)
     _check_min_side(width_px, height_px, image_input)
-    rgb = decode_dicom(header, limits.max_pixels)
-    pixels = resize_rgb(rgb, image_input.height_px, image_input.width_px)
-    return LoadedImage(pixels, width_px, height_px, "DICOM", header.facts)
+    rgb = Image.fromarray(decode_dicom(header, limits.max_pixels))
+    return DecodedImage(rgb, width_px, height_px, "DICOM", header.facts)
 
 
-def resize_rgb(picture: Image.Image | NDArray[np.uint8], height_px: int, width_px: int) -> NDArray[np.uint8]:
-    """Squash an RGB picture (uint8 (H, W, 3) or Pillow RGB) to uint8 (height_px, width_px, 3).
-
-    Bilinear; antialiased over the source area when shrinking. The only resize in the project.
-    """
-    image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
-    if image.mode != "RGB":
-        raise ValueError(f"resize_rgb takes RGB, got mode {image.mode}")
-    if image.size != (width_px, height_px):
-        image = image.resize((width_px, height_px), Image.Resampling.BILINEAR)
-    return np.array(image, dtype=np.uint8)
+def _decode_pdf(data: bytes, image_input: ImageInput, limits: ImageLimits) -> DecodedImage:
+    page = render_first_page(data, limits.max_pixels)
+    _check_min_side(*page.size, image_input)
+    return DecodedImage(page, *page.size, "PDF")
 
 
-def _checked_format(data: bytes, limits: ImageLimits) -> str:
+def _checked_format(data: bytes, image_input: ImageInput, limits: ImageLimits) -> str:
     if not data:
         raise EmptyInput("the file is empty (0 bytes); send an image")
     if len(data) > limits.max_bytes:
@@ -156,9 +178,12 @@ def _checked_format(data: bytes, limits: ImageLimits) -> str:
             f"the file has {len(data) / 2**20:.1f} MiB; at most {limits.max_bytes / 2**20:.0f} MiB are accepted"
         )
     name = sniff_format(data)
+    if name is None and image_input.pdf_pages and is_pdf(data):
+        return "PDF"
     if name is None:
+        last = ", PDF or DICOM" if image_input.pdf_pages else " or DICOM"
         raise UnsupportedFormat(
-            f"the content looks like {describe_content(data)}; send PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or DICOM"
+            f"the content looks like {describe_content(data)}; send PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF{last}"
         )
     return name
 
