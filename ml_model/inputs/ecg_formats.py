@@ -1,0 +1,295 @@
+"""Readers of EDF files and of DICOM waveforms."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.errors import UnreadableInput, UnsupportedFormat
+from ml_model.inputs.ecg_leads import (
+    FileSignals,
+    LeadSignal,
+    RecordingLimits,
+    lead_of,
+    require_rate,
+    require_size,
+    required_unit,
+)
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+_EDF_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
+_EDF_HEADER_BYTES = 256  # and as many for every signal
+_MAX_NUMBER = 1e12
+# Of SCP-ECG ("5.6.3-9-61"), of ISO/IEEE 11073 ("2:61"), and the latter's context-free number (131389).
+_DICOM_LEAD_CODE = re.compile(r"(?:5\.6\.3-9-|2:|1313(?=\d\d))(?P<number>\d{1,2})")
+_CONTEXT_FREE_START = 28  # 131328 is code 0
+_DICOM_LEADS = {1: "I", 2: "II", 61: "III", 62: "aVR", 63: "aVL", 64: "aVF"} | {n + 2: f"V{n}" for n in range(1, 7)}
+_SAMPLE_KINDS = {
+    (8, "SB"): "i1",
+    (8, "UB"): "u1",
+    (16, "SS"): "i2",
+    (16, "US"): "u2",
+    (32, "SL"): "i4",
+    (32, "UL"): "u4",
+}
+_MAX_OFFSET_S = 600.0
+
+
+def is_edf(data: bytes) -> bool:
+    """Whether a file starts as EDF or EDF+ do: version 0 and, in its place, the length of the header."""
+    return data.startswith(b"0       ") and re.fullmatch(rb"\d{3,5} *", data[184:192]) is not None
+
+
+@dataclass(frozen=True)
+class _EdfSignal:
+    """Header of one signal; `start` is where its samples begin in each data record."""
+
+    label: str
+    unit: str
+    physical: tuple[float, float]
+    digital: tuple[float, float]
+    start: int
+    samples: int
+
+
+def _corrupt_edf(what: str) -> UnreadableInput:
+    return UnreadableInput(f"the content starts as EDF but is corrupt ({what}); export the recording again")
+
+
+def _edf_number(text: str, what: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise _corrupt_edf(f"{what} is no number") from None
+    if not (math.isfinite(number) and abs(number) <= _MAX_NUMBER):
+        raise _corrupt_edf(f"{what} is not finite")
+    return number
+
+
+def read_edf(data: bytes, limits: RecordingLimits) -> FileSignals:
+    """Raises UnreadableInput (truncated, corrupt), UnsupportedFormat (with gaps), OutOfRange, InputTooLarge."""
+    head = data[:_EDF_HEADER_BYTES].decode("latin-1")
+    if len(head) < _EDF_HEADER_BYTES:
+        raise _corrupt_edf("truncated in its header")
+    if head[192:197] == "EDF+D":
+        raise UnsupportedFormat("an EDF+D recording, with gaps in it, is not read; export it as continuous EDF")
+    records = int(_edf_number(head[236:244], "the number of data records"))
+    duration_s, count = (
+        _edf_number(head[244:252], "the duration of a record"),
+        int(_edf_number(head[252:256], "their number")),
+    )
+    require_size(count, 1, limits)
+    if duration_s <= 0:
+        raise _corrupt_edf("its data records last no time")
+    signals = _edf_signals(data, count)
+    start, width = _EDF_HEADER_BYTES * (count + 1), sum(signal.samples for signal in signals)
+    held = max(len(data) - start, 0) // (2 * width)
+    records = held if records < 0 else records  # -1 while it is being recorded
+    if held < records:
+        raise UnreadableInput(f"the EDF file is truncated: it holds {held} of {records} data records; send it again")
+    require_size(count, records * max(signal.samples for signal in signals), limits)
+    stored = np.frombuffer(data, "<i2", records * width, start).reshape(records, width)
+    wanted = _first_of_each_lead(signals)
+    rates = {signal.samples / duration_s for signal in wanted.values()} or {signals[0].samples / duration_s}
+    if len(rates) > 1:
+        raise UnsupportedFormat("the leads of the EDF file have different sampling rates; export them with one")
+    leads = {lead: LeadSignal(_edf_values(stored, s), required_unit(s.unit, lead)) for lead, s in wanted.items()}
+    return FileSignals("EDF", require_rate(rates.pop()), leads)
+
+
+def _edf_signals(data: bytes, count: int) -> list[_EdfSignal]:
+    text = data[_EDF_HEADER_BYTES : _EDF_HEADER_BYTES * (count + 1)].decode("latin-1")
+    if len(text) < _EDF_HEADER_BYTES * count:
+        raise _corrupt_edf("truncated in its header")
+    columns, at = [], 0
+    for width in _EDF_WIDTHS:
+        columns.append([text[at + i * width : at + (i + 1) * width].strip() for i in range(count)])
+        at += width * count
+    signals, start = [], 0
+    for label, _, unit, low, high, low_stored, high_stored, _, samples_text, _ in zip(*columns, strict=True):
+        physical = (_edf_number(low, "a physical minimum"), _edf_number(high, "a physical maximum"))
+        digital = (_edf_number(low_stored, "a digital minimum"), _edf_number(high_stored, "a digital maximum"))
+        samples = int(_edf_number(samples_text, "a number of samples"))
+        if samples < 1:
+            raise _corrupt_edf(f"a signal of {samples} samples a record")
+        signals.append(_EdfSignal(label, unit, physical, digital, start, samples))
+        start += samples
+    return signals
+
+
+def _first_of_each_lead(signals: Sequence[_EdfSignal]) -> dict[str, _EdfSignal]:
+    found: dict[str, _EdfSignal] = {}
+    for signal in signals:
+        if lead := lead_of(signal.label):
+            found.setdefault(lead, signal)
+    return found
+
+
+def _edf_values(stored: NDArray[np.int16], signal: _EdfSignal) -> NDArray[np.float32]:
+    """(time,) in the signal's unit. Raises UnreadableInput where minimum and maximum give no scale."""
+    digital, physical = signal.digital[1] - signal.digital[0], signal.physical[1] - signal.physical[0]
+    if not abs(digital) >= 1 or not physical:
+        raise _corrupt_edf("minimum and maximum of a signal are equal")
+    values = stored[:, signal.start : signal.start + signal.samples].ravel().astype(np.float64)
+    return ((values - signal.digital[0]) * (physical / digital) + signal.physical[0]).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class _Group:
+    """One multiplex group of a DICOM waveform: leads recorded together."""
+
+    rate_hz: float
+    offset_s: float
+    original: bool
+    samples: int
+    leads: dict[str, LeadSignal]
+
+
+def read_dicom_waveform(data: bytes, limits: RecordingLimits) -> FileSignals:
+    """Leads of the rhythm group; of several groups when each holds only some leads, each at its own time.
+
+    Raises UnsupportedFormat (no waveform in it), UnreadableInput (truncated, corrupt), OutOfRange, InputTooLarge.
+    """
+    from ml_model.inputs.dicom import our_errors
+
+    try:
+        with our_errors(lambda: "its waveform makes no sense"):
+            return _waveform(data, limits)
+    except UnreadableInput as error:
+        if "picture" not in str(error):
+            raise
+        # The bounds are those of pictures; their words are not for a recording.
+        raise _corrupt_dicom("it ends too early, or its header makes no sense") from error
+
+
+def _waveform(data: bytes, limits: RecordingLimits) -> FileSignals:
+    from pydicom import dcmread
+
+    from ml_model.inputs.dicom import _BoundedStream, _inflated, text_of, uid_name
+
+    tags = ["SOPClassUID", "WaveformSequence"]  # nothing about the patient is even read
+    dataset = dcmread(_BoundedStream(_inflated(data)), force=True, stop_before_pixels=True, specific_tags=tags)
+    items = _items(dataset, "WaveformSequence")
+    if not items and "SOPClassUID" not in dataset:
+        raise _corrupt_dicom("it ends before it says what it is")
+    if not items:
+        kind = uid_name(text_of(dataset, "SOPClassUID"))
+        raise UnsupportedFormat(
+            f"a DICOM file of SOP class {kind} holds no waveform; send an ECG waveform object, or a picture as one"
+        )
+    byte_order = "<" if dataset.original_encoding[1] else ">"
+    return _joined([_group(item, byte_order, limits) for item in items], limits)
+
+
+def _corrupt_dicom(what: str) -> UnreadableInput:
+    return UnreadableInput(f"the DICOM waveform is truncated or corrupt ({what}); export the recording again")
+
+
+def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Items of a sequence, read within bounds; none when it is absent."""
+    from pydicom.dataelem import RawDataElement
+    from pydicom.filereader import read_sequence
+
+    from ml_model.inputs.dicom import _BoundedStream
+
+    element = dataset.get_item(keyword) if keyword in dataset else None
+    if not isinstance(element, RawDataElement):
+        return list(element.value or []) if element is not None and element.VR == "SQ" else []
+    value = element.value or b""
+    implicit = element.is_implicit_VR or element.VR == "UN"
+    return list(read_sequence(_BoundedStream(value), implicit, element.is_little_endian, len(value), "iso8859"))
+
+
+def _bytes_of(item: Dataset, keyword: str) -> bytes:
+    from ml_model.inputs.dicom import values_of
+
+    value = next(iter(values_of(item, keyword)), b"")
+    return value if isinstance(value, bytes) else b""
+
+
+def _group(item: Dataset, byte_order: str, limits: RecordingLimits) -> _Group:
+    from ml_model.inputs.dicom import decimals, integer, text_of
+
+    count, samples = integer(item, "NumberOfWaveformChannels", 0), integer(item, "NumberOfWaveformSamples", 0)
+    require_size(count, samples, limits)
+    stored_as = (integer(item, "WaveformBitsAllocated", 0), text_of(item, "WaveformSampleInterpretation"))
+    if stored_as not in _SAMPLE_KINDS:
+        raise UnsupportedFormat(
+            f"a DICOM waveform of {stored_as[0]} bits in the encoding {stored_as[1][:4]!r} is not read; "
+            "export it with 16-bit samples"
+        )
+    kind = np.dtype(byte_order + _SAMPLE_KINDS[stored_as])
+    content = _bytes_of(item, "WaveformData")
+    if len(content) < count * samples * kind.itemsize:
+        raise _corrupt_dicom(f"{len(content)} bytes of samples, {count * samples * kind.itemsize} are announced")
+    stored = np.frombuffer(content, kind, count * samples).reshape(samples, count)
+    recorded = np.ones(stored.shape, np.bool_)
+    if len(padding := _bytes_of(item, "WaveformPaddingValue")[: kind.itemsize]) == kind.itemsize:
+        recorded = stored != np.frombuffer(padding, kind)[0]
+    channels = _items(item, "ChannelDefinitionSequence")
+    if len(channels) != count:
+        raise _corrupt_dicom(f"{len(channels)} channels are described, {count} are announced")
+    leads: dict[str, LeadSignal] = {}
+    for index, channel in enumerate(channels):
+        lead = _dicom_lead(channel)
+        if lead and lead not in leads:
+            leads[lead] = _dicom_values(channel, lead, stored[:, index], recorded[:, index])
+    offset_s = next(iter(decimals(item, "MultiplexGroupTimeOffset")), 0.0) / 1000
+    rate_hz = require_rate(next(iter(decimals(item, "SamplingFrequency")), 0.0))
+    original = text_of(item, "WaveformOriginality") != "DERIVED"
+    return _Group(rate_hz, min(max(offset_s, 0.0), _MAX_OFFSET_S), original, samples, leads)
+
+
+def _dicom_lead(channel: Dataset) -> str | None:
+    from ml_model.inputs.dicom import first_item, text_of
+
+    source = first_item(channel, "ChannelSourceSequence")
+    if coded := _DICOM_LEAD_CODE.fullmatch(text_of(source, "CodeValue")):
+        number = int(coded["number"]) - (_CONTEXT_FREE_START if coded[0].startswith("1313") else 0)
+        return _DICOM_LEADS.get(number)
+    told = re.sub(r"\(.*\)", "", text_of(source, "CodeMeaning"))
+    return lead_of(told) or lead_of(text_of(source, "CodeValue")) or lead_of(text_of(channel, "ChannelLabel"))
+
+
+def _dicom_values(channel: Dataset, lead: str, stored: NDArray[np.integer], recorded: NDArray[np.bool_]) -> LeadSignal:
+    """Raises UnreadableInput when the channel does not say what its values mean."""
+    from ml_model.inputs.dicom import decimals, first_item, text_of
+
+    sensitivity = next(iter(decimals(channel, "ChannelSensitivity")), 0.0)
+    if not sensitivity:
+        raise _corrupt_dicom(f"lead {lead} has no sensitivity")
+    scale = sensitivity * next(iter(decimals(channel, "ChannelSensitivityCorrectionFactor")), 1.0)
+    baseline = next(iter(decimals(channel, "ChannelBaseline")), 0.0)
+    unit = required_unit(text_of(first_item(channel, "ChannelSensitivityUnitsSequence"), "CodeValue"), lead)
+    values = stored.astype(np.float64) * scale + baseline
+    values[~recorded] = np.nan
+    return LeadSignal(values.astype(np.float32), unit)
+
+
+def _joined(groups: Sequence[_Group], limits: RecordingLimits) -> FileSignals:
+    """The group of the most leads, originals before averaged beats; the leads it lacks from others like it."""
+    best = max(groups, key=lambda group: (group.original, len(group.leads), group.samples))
+    alike = [g for g in groups if g is not best and (g.original, g.rate_hz) == (best.original, best.rate_hz)]
+    taken: dict[str, _Group] = {}
+    for group in (best, *alike):
+        for lead in group.leads:
+            taken.setdefault(lead, group)
+    used = list(taken.values()) or [best]
+    first_s = min(group.offset_s for group in used)
+    starts = {id(group): round((group.offset_s - first_s) * group.rate_hz) for group in used}
+    length = max(starts[id(group)] + group.samples for group in used)
+    require_size(1, length, limits)
+    leads = {}
+    for lead, group in taken.items():
+        values = np.full(length, np.nan, np.float32)
+        values[starts[id(group)] : starts[id(group)] + group.samples] = group.leads[lead].values
+        leads[lead] = LeadSignal(values, group.leads[lead].unit)
+    return FileSignals("DICOM", best.rate_hz, leads)

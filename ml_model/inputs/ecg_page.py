@@ -1,0 +1,76 @@
+"""A picture of a 12-lead ECG page (screenshot, scan, photo) back to the signal that was drawn on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording
+from ml_model.inputs.ecg_grid import PX_PER_MM
+from ml_model.inputs.ecg_layout import RATE_HZ, Pulse, Reading, arrangements, find_pulse, read_arrangement
+from ml_model.inputs.ecg_paper import Paper, flatten
+from ml_model.inputs.ecg_traces import Traces, find_rows, follow, ink_mask, without_writing
+
+DEFAULT_GAIN_MM_PER_MV = 10.0
+_LEAST_FIT = 0.8
+_MOST_CONTRADICTION = 0.5
+
+
+@dataclass(frozen=True)
+class PageReading:
+    """What a page shows. `quality` is per lead, 0 to 1: how far its trace can be trusted."""
+
+    recording: EcgRecording  # signal_mv (1000, 12) at 100 Hz, NaN where a lead is not drawn
+    quality: dict[str, float]
+    layout: str  # rows x columns of leads, and the number of rhythm strips: "3x4+1"
+    px_per_mm: float  # in the picture as received
+    speed_mm_per_s: float
+    gain_mm_per_mv: float
+    rotation_degrees: float
+
+
+def read_page(rgb: NDArray[np.uint8]) -> PageReading | None:
+    """The signal on a picture (height, width, 3), or None where no page of a known layout is recovered."""
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or min(rgb.shape[:2]) < 64:
+        return None
+    paper = flatten(rgb)
+    return None if paper is None else _read_paper(paper)
+
+
+def _read_paper(paper: Paper) -> PageReading | None:
+    mask = ink_mask(paper.ink)
+    baselines = find_rows(mask)
+    if baselines is None:
+        return None
+    traces = follow(paper.ink, without_writing(mask, baselines), baselines)
+    pulse = find_pulse(traces)
+    reading = _best_reading(traces, pulse, paper.ruled)
+    if reading is None:
+        return None
+    return PageReading(
+        EcgRecording(reading.signal_mv.astype(np.float32), RATE_HZ, format="page"),
+        {lead: _quality(reading, index) for index, lead in enumerate(STANDARD_LEADS)},
+        reading.arrangement.name,
+        paper.px_per_mm * reading.arrangement.px_per_mm / PX_PER_MM,
+        reading.arrangement.speed_mm_per_s,
+        pulse.gain_mm_per_mv if pulse else DEFAULT_GAIN_MM_PER_MV,
+        paper.rotation_degrees,
+    )
+
+
+def _best_reading(traces: Traces, pulse: Pulse | None, ruled: bool) -> Reading | None:
+    gain = pulse.gain_mm_per_mv if pulse else DEFAULT_GAIN_MM_PER_MV
+    readings = [
+        read_arrangement(traces, arrangement, gain)
+        for arrangement in arrangements(traces, pulse, ruled)
+        if arrangement.fit > _LEAST_FIT
+    ]
+    best = min(readings, key=lambda reading: reading.contradiction, default=None)
+    return best if best is not None and best.contradiction < _MOST_CONTRADICTION else None
+
+
+def _quality(reading: Reading, lead: int) -> float:
+    consistent = 1 - reading.residuals.get(lead, reading.contradiction)
+    return float(np.clip(reading.drawn[lead] ** 4 * consistent, 0, 1))

@@ -1,0 +1,90 @@
+"""What the network takes of a recording, and which recordings are refused for their quality."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from ecg_files import INPUT, correlations, heart, wfdb_record
+
+from ml_model.errors import PoorQuality
+from ml_model.inputs.ecg import EcgRecording, check_recording, load_recording, network_signal
+
+HEART = heart()
+
+
+def test_a_recording_at_the_networks_rate_is_only_centred() -> None:
+    signal_mv = heart(100).astype(np.float32)
+    taken = network_signal(EcgRecording(signal_mv, 100.0), INPUT)
+    assert taken.shape == (1000, 12)
+    assert taken.dtype == np.float32
+    np.testing.assert_array_equal(taken, signal_mv - np.median(signal_mv, axis=0))
+
+
+@pytest.mark.parametrize("rate_hz", [100, 128, 250, 257, 360, 499.5, 500, 1000, 4000, 9999])
+def test_every_rate_gives_the_same_signal(rate_hz: float) -> None:
+    expected = network_signal(EcgRecording(heart(100).astype(np.float32), 100.0), INPUT)
+    taken = network_signal(EcgRecording(heart(rate_hz).astype(np.float32), float(rate_hz)), INPUT)
+    assert min(correlations(taken, expected)) > 0.999
+    np.testing.assert_allclose(taken, expected, rtol=0, atol=0.005)
+
+
+def test_the_first_seconds_are_taken_and_short_recordings_padded() -> None:
+    for rate_hz in (100, 500):
+        long, short = heart(rate_hz, 30), heart(rate_hz, 4)
+        taken = network_signal(EcgRecording(long.astype(np.float32), float(rate_hz)), INPUT)
+        changed = np.concatenate([long[: 11 * rate_hz], long[11 * rate_hz :] * 50]).astype(np.float32)
+        np.testing.assert_array_equal(network_signal(EcgRecording(changed, float(rate_hz)), INPUT), taken)
+        padded = network_signal(EcgRecording(short.astype(np.float32), float(rate_hz)), INPUT)
+        assert (padded[400:] == 0).all()
+        assert min(correlations(padded[20:380], taken[20:380])) > 0.999
+
+
+def test_what_was_not_seen_is_zero_and_changes_nothing_else() -> None:
+    for rate_hz in (100, 500):
+        whole = heart(rate_hz).astype(np.float32) + 2  # an offset, so that a filled gap would be seen
+        masked = whole.copy()
+        masked[: 5 * rate_hz, 3] = np.nan
+        masked[:, 7] = np.nan
+        taken, expected = (network_signal(EcgRecording(x, float(rate_hz)), INPUT) for x in (masked, whole))
+        assert (taken[:500, 3] == 0).all()
+        assert (taken[:, 7] == 0).all()
+        assert np.median(taken[500:, 3]) == pytest.approx(0, abs=1e-6)
+        others = [i for i in range(12) if i not in (3, 7)]
+        np.testing.assert_array_equal(taken[:, others], expected[:, others])
+        shift = np.median(expected[500:, 3])
+        np.testing.assert_allclose(taken[505:, 3], expected[505:, 3] - shift, rtol=0, atol=0.01)
+    nothing = np.full((500, 12), np.nan, np.float32)
+    assert (network_signal(EcgRecording(nothing, 500.0), INPUT) == 0).all()
+
+
+# Quality
+
+
+def test_what_a_good_recording_is_like() -> None:
+    check = check_recording(load_recording(wfdb_record(HEART)))
+    assert (check.duration_s, check.sampling_rate_hz, check.unit, check.unit_told_by) == (10, 500, "mV", "file")
+    assert (check.derived_leads, check.flat_leads) == ((), ())
+
+
+def test_short_recordings_are_refused() -> None:
+    with pytest.raises(PoorQuality, match=r"lasts 2\.49 s, at least 2\.5 s"):
+        check_recording(load_recording(wfdb_record(HEART[:1245])))
+    assert check_recording(load_recording(wfdb_record(HEART[:1250]))).duration_s == 2.5
+
+
+def test_flat_leads_are_told_and_three_are_refused() -> None:
+    flat = HEART.astype(np.float32)
+    flat[:, [4, 9]] = 0.3
+    assert check_recording(EcgRecording(flat, 500.0)).flat_leads == ("aVL", "V4")
+    flat[:, 10] += np.nan
+    flat[:400, 10] = HEART[:400, 10]  # less than a second is no lead
+    with pytest.raises(PoorQuality, match=r"3 leads are flat \(aVL, V4, V5;.*0\.005 mV\), at most 2"):
+        check_recording(EcgRecording(flat, 500.0))
+
+
+def test_clipped_recordings_are_refused() -> None:
+    low, high = np.quantile(HEART, 0.08, axis=0), np.quantile(HEART, 0.92, axis=0)
+    check_recording(EcgRecording(np.clip(HEART, low, high).astype(np.float32), 500.0))
+    low, high = np.quantile(HEART, 0.12, axis=0), np.quantile(HEART, 0.88, axis=0)
+    with pytest.raises(PoorQuality, match=r"clipped: 2\d% of its samples.*at most 20%"):
+        check_recording(EcgRecording(np.clip(HEART, low, high).astype(np.float32), 500.0))
