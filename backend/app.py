@@ -14,8 +14,10 @@ from backend.parsing import UploadRequest
 from backend.schemas import ErrorAnswer
 from backend.services.container import Services
 from backend.services.diagnosis import ImageDiagnosis
+from backend.services.ecg import EcgDiagnosis
 from backend.services.heatmaps import HeatmapStore
 from backend.services.loading import ModelStore
+from backend.services.sessions import SessionHistory
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
 from ml_model.spec import load_tasks
@@ -44,12 +46,15 @@ def create_app(config: Config) -> Application:
     app.url_map.merge_slashes = False
     store = ModelStore(tasks, config, logger)
     heatmaps = HeatmapStore()
+    ecg = EcgDiagnosis(store)
     services = Services(
         config=config,
         models=store,
-        images=ImageDiagnosis(store, heatmaps, config.demo_mode),
+        images=ImageDiagnosis(store, heatmaps, ecg, config.demo_mode),
         tabular=TabularDiagnosis(store, config.demo_mode),
         heatmaps=heatmaps,
+        signals=ecg.signals,
+        sessions=SessionHistory(),
         metrics=make_metrics(),
         readiness=Readiness(),
     )

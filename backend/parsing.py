@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from io import BytesIO
 from typing import IO, Any, NoReturn, TypeVar, get_type_hints
@@ -115,24 +115,33 @@ def _read_query(model: type[BaseModel]) -> BaseModel:
         _refuse(error, "query")
 
 
-def uploaded_file(names: tuple[str, ...] = ("image",)) -> FileStorage:
-    """The one file of a multipart request, under one of `names`. Raises EmptyInput or UnknownField."""
-    example = f"curl -F {names[0]}=@photo.jpg"
+def uploaded_files(most: Mapping[str, int]) -> tuple[str, list[FileStorage]]:
+    """The files of a multipart request and the one field they are in; `most` has the fields and their limits.
+
+    Raises EmptyInput or UnknownField.
+    """
+    names, first = ", ".join(most), next(iter(most))
+    example = f"curl -F {first}=@photo.jpg"
     if request.mimetype != "multipart/form-data":
         received = request.mimetype or "no Content-Type"
         raise EmptyInput(f"no file was sent (received {received:.80}); send multipart/form-data, for example {example}")
     files, texts = request.files, request.form
-    if unknown := [name for name in (*files, *texts) if name not in names]:
-        raise UnknownField(f"unknown form field {unknown[0]!r:.80}; this endpoint reads: {', '.join(names)}")
+    if unknown := [name for name in (*files, *texts) if name not in most]:
+        raise UnknownField(f"unknown form field {unknown[0]!r:.80}; this endpoint reads: {names}")
     if texts and not files:
         field = next(iter(texts))
         raise EmptyInput(f"the field {field} holds text, not a file; send the file itself, for example {example}")
-    sent = [file for name in names for file in files.getlist(name)]
+    sent = {name: files.getlist(name) for name in most if name in files}
     if not sent:
-        raise EmptyInput(f"no file was sent; send one in the field {names[0]}, for example {example}")
+        raise EmptyInput(f"no file was sent; send one in the field {first}, for example {example}")
+    field, chosen = next(iter(sent.items()))
     if len(sent) > 1 or texts:
-        raise UnknownField(f"{len(sent) + len(texts)} parts were sent; send exactly one file")
-    return sent[0]
+        count = sum(map(len, sent.values())) + len(texts)
+        raise UnknownField(f"{count} parts were sent; send files in one of the fields: {names}")
+    if len(chosen) > most[field]:
+        wanted = "exactly one file" if most[field] == 1 else f"at most {most[field]} files"
+        raise UnknownField(f"{len(chosen)} parts were sent; send {wanted} in the field {field}")
+    return field, chosen
 
 
 def strict(view: Callable[..., R]) -> Callable[..., R]:

@@ -9,10 +9,7 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from flask import Response
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
-
-from ml_model.spec import Severity
-from ml_model.spec_tabular import FactorRisk
+from pydantic import BaseModel, ConfigDict, Field
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Evidence = Literal["sufficient", "limited", "insufficient"]
@@ -45,79 +42,6 @@ class ErrorAnswer(Answer):
     request_id: str
 
 
-class AnalyzeQuery(BaseModel):
-    """How an image answer should look. Unknown parameters are ignored."""
-
-    explain: Literal["none", "url", "inline"] = Field("url", description="where the heatmap goes")
-    target: str | None = Field(None, description="code of the class to explain; the predicted one if absent")
-    top_k: int | None = Field(None, ge=1, le=1000, description="at most this many entries in all_predictions")
-    modality: str | None = Field(None, description="what kind of picture it is, where a task reads several kinds")
-    age_years: float | None = Field(None, ge=0, le=130, description="age, where populations are judged apart")
-    view: Literal["PA", "AP"] | None = Field(None, description="projection of a chest X-ray")
-
-
-class PredictionAnswer(Answer):
-    """The class the answer settles on."""
-
-    class_id: int
-    code: str
-    name: str
-    type: str
-    confidence: Probability
-    confidence_percent: str
-    birads: str | None = None
-
-
-class RankedAnswer(Answer):
-    code: str
-    name: str
-    confidence: Probability
-
-
-class StagingAnswer(Answer):
-    stage: str
-    description: str
-    prognosis: str
-
-
-class UrgencyAnswer(Answer):
-    timeline: str
-    action: str
-    color: str
-
-
-class RecommendationAnswer(Answer):
-    level: Severity
-    title: str
-    message: str
-    actions: tuple[str, ...]
-
-
-class ExplanationAnswer(Answer):
-    """Which part of the picture pushed the class's score up."""
-
-    method: str
-    explained: str = Field(serialization_alias="class")
-    heatmap_url: str | None = None
-    heatmap_png_base64: str | None = None
-    peak_region: tuple[int, int, int, int] | None = Field(None, description="x, y, width, height in original pixels")
-    note: str
-
-
-class PredictionSetAnswer(Answer):
-    coverage: Probability
-    classes: tuple[str, ...]
-    note: str
-
-
-class InputCheckAnswer(Answer):
-    modality: str | None
-    expected: str
-    accepted: bool
-    score: float | None
-    quality: dict[str, Any]
-
-
 class ModelAnswer(Answer):
     """Which model answered. Null where none did (demo mode)."""
 
@@ -130,145 +54,6 @@ class ModelAnswer(Answer):
     population_told_by: Literal["age_years", "dicom", "picture"] | None = None
     view: str | None = Field(None, description="the projection whose own operating point it was; null if none")
     evidence: Evidence
-
-
-class AnalyzeAnswer(Answer):
-    """Answer to one medical image."""
-
-    warning: str | None = None
-    success: Literal[True]
-    prediction: PredictionAnswer
-    multi_label: bool
-    positives: tuple[str, ...] = Field(description="codes of the classes called present")
-    all_predictions: tuple[RankedAnswer, ...]
-    severity: Severity
-    staging: StagingAnswer
-    urgency: UrgencyAnswer
-    treatment_options: tuple[str, ...]
-    recommendations: RecommendationAnswer | tuple[str, ...]
-    recommendation: RecommendationAnswer
-    explanation: ExplanationAnswer
-    prediction_set: PredictionSetAnswer
-    input_check: InputCheckAnswer
-    model: ModelAnswer
-    demo_mode: bool
-    request_id: str
-    processing_ms: float
-    disclaimer: str
-
-
-class LabelAnswer(Answer):
-    """An image answer in the labels of the data set, for clients that know no categories."""
-
-    warning: str | None = None
-    success: Literal[True]
-    risk_level: str
-    probability: Probability = Field(description="of the classification")
-    classification: str
-    diagnosis: str
-    class_probabilities: dict[str, Probability]
-    model: ModelAnswer
-    demo_mode: bool
-    request_id: str
-    processing_ms: float
-    disclaimer: str
-
-
-Symptom = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-
-
-class DiseaseQuestion(Asked):
-    """Symptoms in the user's own words."""
-
-    symptoms: list[Symptom] = Field(min_length=1, max_length=100, examples=[["fever", "head ache", "tired"]])
-    age: float | None = Field(None, ge=0, le=120, description="years")
-    sex: Literal["male", "female"] | None = None
-
-
-class DiseasePrediction(Answer):
-    disease: str
-    confidence: Probability
-    confidence_percent: str
-
-
-class RankedDiseaseAnswer(Answer):
-    disease: str
-    probability: Probability
-    description: str | None
-    precautions: tuple[str, ...]
-
-
-class UnrecognizedSymptom(Answer):
-    given: str
-    suggestions: tuple[str, ...]
-
-
-class MatchedSymptomAnswer(Answer):
-    given: str
-    name: str
-    score: float
-
-
-class DiseaseAnswer(Answer):
-    """Diseases that fit the symptoms, most probable first."""
-
-    warning: str | None = None
-    success: Literal[True]
-    prediction: DiseasePrediction
-    top_predictions: tuple[RankedDiseaseAnswer, ...]
-    symptoms_analyzed: tuple[str, ...]
-    symptoms_matched: tuple[MatchedSymptomAnswer, ...]
-    symptoms_unrecognized: tuple[UnrecognizedSymptom, ...]
-    recommendations: tuple[str, ...]
-    model: ModelAnswer
-    demo_mode: bool
-    request_id: str
-    processing_ms: float
-    disclaimer: str
-
-
-class RiskPrediction(Answer):
-    condition: str
-    risk_level: str
-    probability: Probability
-    confidence_percent: str
-
-
-class RiskFactorAnswer(Answer):
-    value: float
-    unit: str
-    risk: FactorRisk
-    contribution: float = Field(description="log-odds that this factor adds, against the average patient of the data")
-
-
-class RiskAnswer(Answer):
-    """Risk of one condition from measured factors."""
-
-    warning: str | None = None
-    success: Literal[True]
-    prediction: RiskPrediction
-    risk_factors: dict[str, RiskFactorAnswer]
-    baseline_log_odds: float = Field(description="with contributions and imputed part: the logit of probability")
-    imputed_log_odds: float = Field(description="what the factors that were filled in add")
-    severity: Severity
-    recommendations: tuple[str, ...]
-    missing: tuple[str, ...]
-    model: ModelAnswer
-    demo_mode: bool
-    request_id: str
-    processing_ms: float
-    disclaimer: str
-
-
-class SymptomAnswer(Answer):
-    id: str
-    name: str
-    synonyms: tuple[str, ...]
-
-
-class SymptomsAnswer(Answer):
-    symptoms: tuple[SymptomAnswer, ...]
-    count: int
 
 
 class HealthAnswer(Answer):
@@ -306,10 +91,14 @@ class ModelDescription(Answer):
     limits_of_use: tuple[str, ...]
     multi_label: bool | None = None
     input: dict[str, Any] | None = None
+    signal: dict[str, Any] | None = Field(None, description="what the model of recordings takes")
     classes: tuple[dict[str, Any], ...] | None = None
     fields: tuple[dict[str, Any], ...] | None = None
     operating_point: dict[str, Any] | None
     populations: tuple[dict[str, Any], ...] = Field((), description="those judged apart: name, evidence, own point")
+    members: tuple[dict[str, Any], ...] = Field(
+        (), description="further models of the task, such as that of recordings"
+    )
     metrics: dict[str, Any]
 
 

@@ -34,7 +34,8 @@ function provenance(answer) {
 
 function picture(answer, source) {
   const explanation = answer.explanation;
-  const original = el("figure", {}, el("img", { src: source, alt: "The picture that was sent" }), el("figcaption", {}, "Sent"));
+  const original = source
+    ? el("figure", {}, el("img", { src: source, alt: "The picture that was sent" }), el("figcaption", {}, "Sent")) : "";
   if (!explanation.heatmap_url) return [original, el("p", { class: "hint" }, explanation.note)];
   const overlay = el("img", { src: explanation.heatmap_url, alt: `Heatmap for ${explanation.class}` });
   return [
@@ -42,6 +43,23 @@ function picture(answer, source) {
       el("figure", {}, overlay, el("figcaption", {}, `${explanation.method}, class ${explanation.class}`))),
     el("p", { class: "hint" }, explanation.note),
   ];
+}
+
+const READ_AS = {
+  recording: "the digital recording", page_signal: "the signal read off the page", page_picture: "the picture of the page",
+};
+
+function recording(answer) {
+  const read = answer.recording;
+  if (!read) return [];
+  return section("What was read", facts([
+    ["Answered from", READ_AS[read.read_as]], ["Sampling rate", read.sampling_rate_hz && `${read.sampling_rate_hz} Hz`],
+    ["Duration", read.duration_s && `${read.duration_s} s`], ["Unit", read.unit],
+    ["Computed leads", read.derived_leads?.join(", ")], ["Flat leads", read.flat_leads?.join(", ")],
+    ["Layout", read.page?.layout], ["Paper speed", read.page && `${read.page.speed_mm_per_s} mm/s`],
+    ["Gain", read.page && `${read.page.gain_mm_per_mv} mm/mV`],
+  ]), read.csv_url ? el("p", {}, el("a", { href: read.csv_url }, "Signal as CSV"), " · ",
+    el("a", { href: read.wfdb_url }, "Signal as WFDB")) : "");
 }
 
 function urgency(answer) {
@@ -62,6 +80,7 @@ export function imageAnswer(answer, source) {
     ...section("All classes", bars(answer.all_predictions.map((c) => ({ label: c.name, value: c.confidence }))),
       el("p", { class: "hint" },
         `Still in question at ${percent(answer.prediction_set.coverage)}: ${answer.prediction_set.classes.join(", ")}. ${answer.prediction_set.note}`)),
+    ...recording(answer),
     ...section("What moved the answer", ...picture(answer, source)),
     ...section(recommendation.title, el("p", {}, recommendation.message), list(recommendation.actions)),
     ...section("Staging", el("p", {}, el("strong", {}, staging.stage), ` ${staging.description} ${staging.prognosis}`)),

@@ -7,31 +7,46 @@ function submitButton(text, disabled = false) {
   return el("button", { type: "submit", class: "primary", disabled }, text);
 }
 
+const RECORDING_NAME = /\.(hea|dat|csv|tsv|txt|edf)$/i;
+
+const isRecording = (files) => files.some((file) => RECORDING_NAME.test(file.name));
+
+function hints(task) {
+  const pictures = ` PNG, JPEG, WebP, TIFF, BMP, GIF${task.input.pdf_pages ? ", PDF" : ""} or DICOM, up to 32 MB`;
+  const views = task.input.max_pictures > 1 ? `; up to ${task.input.max_pictures} views of one side` : "";
+  return pictures + views + (task.signal ? "; or a recording: WFDB (.hea with .dat), CSV or EDF" : "");
+}
+
 export function imageForm(task, send) {
-  let file = null;
+  let files = [];
   let address = null;
-  const chooser = el("input", { type: "file", id: "image", accept: "image/*,.dcm,application/dicom" });
+  const kinds = ["image/*", ".dcm", "application/dicom"];
+  if (task.input.pdf_pages) kinds.push(".pdf");
+  if (task.signal) kinds.push(".hea", ".dat", ".csv", ".tsv", ".txt", ".edf");
+  const several = task.input.max_pictures > 1 || Boolean(task.signal);
+  const chooser = el("input", { type: "file", id: "image", accept: kinds.join(","), multiple: several });
   const preview = el("img", { alt: "Preview of the chosen picture", hidden: true });
   const label = el("span", {}, "Drop a picture here, or press to choose one");
   const drop = el("label", { class: "drop", for: "image" }, preview, label,
-    el("span", { class: "hint" }, " PNG, JPEG, WebP, TIFF, BMP, GIF or DICOM, up to 32 MB"), chooser);
+    el("span", { class: "hint" }, hints(task)), chooser);
   const button = submitButton("Analyse", true);
   const age = el("input", { type: "number", id: "age_years", min: 0, max: 130, step: "any", placeholder: "as the picture tells" });
   const ageField = task.populations?.length > 1
     ? el("div", { class: "field" }, el("label", { for: "age_years" }, "Age in years, if known"), age) : null;
 
   function take(chosen) {
-    if (!chosen) return;
+    if (!chosen.length) return;
     if (address) URL.revokeObjectURL(address);
-    file = chosen;
-    address = URL.createObjectURL(file);
-    preview.hidden = false;
-    preview.src = address;
-    label.textContent = file.name;
+    files = several ? [...chosen] : [chosen[0]];
+    const pictured = !isRecording(files);
+    address = pictured ? URL.createObjectURL(files[0]) : null;
+    preview.hidden = !pictured;
+    if (pictured) preview.src = address;
+    label.textContent = files.map((file) => file.name).join(", ");
     button.disabled = false;
   }
   preview.addEventListener("error", () => { preview.hidden = true; });
-  chooser.addEventListener("change", () => take(chooser.files[0]));
+  chooser.addEventListener("change", () => take(chooser.files));
   for (const name of ["dragenter", "dragover"]) {
     drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("over"); });
   }
@@ -39,13 +54,14 @@ export function imageForm(task, send) {
   drop.addEventListener("drop", (event) => {
     event.preventDefault();
     drop.classList.remove("over");
-    take(event.dataTransfer.files[0]);
+    take(event.dataTransfer.files);
   });
 
   const submit = async (event) => {
     event.preventDefault();
     const body = new FormData();
-    body.append("image", file);
+    const field = isRecording(files) ? "record" : "image";
+    for (const file of files) body.append(field, file);
     button.disabled = true;
     await send({ body }, address, age.value === "" ? {} : { age_years: age.value });
     button.disabled = false;

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -49,6 +50,28 @@ class BalancedDecision(BaseModel):
     rule: str
 
 
+class ScreeningCalibration(BaseModel):
+    """From a model's probability to one that fits a prevalence: logit -> slope * logit + intercept.
+
+    Fitted on validation, where the share of positives was `prevalence`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    slope: float = Field(gt=0)
+    intercept: float
+    prevalence: float = Field(gt=0, lt=1)
+
+    def probability(self, model_probability: float, prevalence: float) -> float:
+        """Probability (0-1) among people of whom the share `prevalence` are positive."""
+        shift = _logit(prevalence) - _logit(self.prevalence)
+        return 1 / (1 + math.exp(-(self.slope * _logit(model_probability) + self.intercept + shift)))
+
+
+def _logit(probability: float) -> float:
+    kept = min(max(probability, 1e-6), 1 - 1e-6)
+    return math.log(kept / (1 - kept))
+
+
 class Manifest(BaseModel):
     """What manifest.json holds.
 
@@ -75,6 +98,7 @@ class Manifest(BaseModel):
     operating_points: dict[str, OperatingPoint] = {}
     populations: tuple[str, ...] = ()
     evidence_by_population: dict[str, str] = {}
+    screening: ScreeningCalibration | None = None
     metrics: dict[str, Any]
     files: dict[str, str]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.bundle import BalancedDecision, OperatingPoint
+from ml_model.bundle import BalancedDecision, OperatingPoint, ScreeningCalibration
 from ml_model.spec import ClassSpec, ImageTask, Recommendation, Severity
 
 # A label of a multi-label task is called present from here on; such tasks have no tuned thresholds.
@@ -52,6 +52,8 @@ def interpret(
     classes, as in BUSI, by the sum of their classes), then its most probable class. With one, its positive
     class is predicted from the threshold on, and below it the most probable of the others; a
     balanced decision predicts the class whose weighted probability is largest.
+    In a multi-label task the gravest of the labels that are present is predicted, so that an infarction is not
+    hidden behind a more probable lesser finding; where none is, the most probable one.
     Equal probabilities go to the graver class, then to the earlier one. Raises ValueError when
     the numbers are no probabilities for this task or the operating point belongs to another.
     """
@@ -74,6 +76,19 @@ def interpret(
     )
 
 
+def screening_category(
+    task: ImageTask, diagnosis: Diagnosis, calibration: ScreeningCalibration | None
+) -> tuple[str, float] | None:
+    """BI-RADS category of the task's bands and the probability (0-1) at screening prevalence; None without either."""
+    rule = task.screening_bands
+    if rule is None or calibration is None:
+        return None
+    told = next(r.probability for r in diagnosis.ranking if r.spec.code == rule.positive)
+    probability = calibration.probability(told, rule.screening_prevalence)
+    band = next((b for b in rule.bands if probability < b.below), rule.bands[-1])
+    return band.birads, probability
+
+
 def _ranked(task: ImageTask, probabilities: NDArray[np.float32]) -> list[RankedClass]:
     pairs = zip(task.classes, probabilities, strict=True)
     return [RankedClass(class_id, spec, float(p)) for class_id, (spec, p) in enumerate(pairs)]
@@ -86,7 +101,8 @@ def _gravest_of_most_probable(ranked: RankedClass) -> tuple[float, int, int]:
 def _by_label(task: ImageTask, ranking: tuple[RankedClass, ...]) -> RankedClass:
     """The most probable class of the most probable label; what is measured, the label, is what decides."""
     if task.multi_label:
-        return ranking[0]
+        present = [r for r in ranking if r.probability >= PRESENT_FROM]
+        return max(present, key=lambda r: _GRAVITY[r.spec.severity]) if present else ranking[0]
     probability = {r.spec.code: r.probability for r in ranking}
     totals = {codes: sum(probability[code] for code in codes) for codes in task.measured_labels.values()}
     best = max(totals.values())

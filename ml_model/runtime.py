@@ -63,7 +63,16 @@ class Predictor:
         """images: uint8 (N, height_px, width_px, 3), RGB 0-255. Raises ValueError for any other array."""
         if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
             raise ValueError(f"expected uint8 (N, H, W, 3), got {images.dtype} {images.shape}")
-        outputs = self._run(images)
+        return self._predict(images)
+
+    def predict_signals(self, signals_mv: NDArray[np.float32]) -> Prediction:
+        """signals_mv: float32 (N, time, 12). Activation maps have one row. Raises ValueError for any other array."""
+        if signals_mv.dtype != np.float32 or signals_mv.ndim != 3:
+            raise ValueError(f"expected float32 (N, time, leads), got {signals_mv.dtype} {signals_mv.shape}")
+        return self._predict(signals_mv)
+
+    def _predict(self, taken: NDArray[Any]) -> Prediction:
+        outputs = self._run(taken)
         count, classes = outputs[PROBABILITIES].shape
         return Prediction(
             outputs[PROBABILITIES],
@@ -80,7 +89,7 @@ def accelerated_providers() -> list[str]:
     return [p for p in onnxruntime.get_available_providers() if p not in PLAIN_PROVIDERS]
 
 
-def _openvino(path: Path, cache_dir: Path | None) -> Callable[[NDArray[np.uint8]], Outputs]:
+def _openvino(path: Path, cache_dir: Path | None) -> Callable[[NDArray[Any]], Outputs]:
     import openvino
 
     with _FIRST_USE:
@@ -98,7 +107,7 @@ def _openvino(path: Path, cache_dir: Path | None) -> Callable[[NDArray[np.uint8]
     names = [next(n for n in known if n in output.get_names()) for output in compiled.outputs]
     idle: queue.SimpleQueue[openvino.InferRequest] = queue.SimpleQueue()
 
-    def run(images: NDArray[np.uint8]) -> Outputs:
+    def run(images: NDArray[Any]) -> Outputs:
         try:
             request = idle.get_nowait()
         except queue.Empty:
@@ -115,13 +124,14 @@ def _openvino(path: Path, cache_dir: Path | None) -> Callable[[NDArray[np.uint8]
     return run
 
 
-def _onnxruntime(path: Path) -> Callable[[NDArray[np.uint8]], Outputs]:
+def _onnxruntime(path: Path) -> Callable[[NDArray[Any]], Outputs]:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=[*accelerated_providers(), "CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
+    taken = session.get_inputs()[0].name
 
-    def run(images: NDArray[np.uint8]) -> Outputs:
-        return dict(zip(names, session.run(names, {"image": images}), strict=True))
+    def run(images: NDArray[Any]) -> Outputs:
+        return dict(zip(names, session.run(names, {taken: images}), strict=True))
 
     return run

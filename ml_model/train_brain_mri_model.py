@@ -21,10 +21,13 @@ RECIPE = Recipe(
         Phase("head", epochs=20, size_px=224, learning_rate=2e-3, frozen=True),
         Phase("low-resolution", epochs=5, size_px=160, learning_rate=5e-4),
         Phase("full-resolution", epochs=5, size_px=224, learning_rate=2e-4),
+        Phase("second-round", epochs=4, size_px=224, learning_rate=2e-4),
     ),
     augmentation=Augmentation(rotation_degrees=15, zoom=0.2, brightness=0.2, contrast=0.3, erase=0.2, noise_levels=16),
     label_smoothing=0.05,
     ema_momentum=0.98,  # few steps: the usual .995 lags behind
+    served_prior_weight=1.0,  # this and the mirror image: on validation, 243 pictures, accuracy .947 against .938
+    test_time_flips=("horizontal",),
 )
 
 if __name__ == "__main__":

@@ -22,9 +22,12 @@ RECIPE = Recipe(
         Phase("low-resolution", epochs=6, size_px=160, learning_rate=5e-4),
         Phase("full-resolution", epochs=6, size_px=224, learning_rate=2e-4, batch_size=16),
     ),
-    augmentation=Augmentation(rotation_degrees=15, zoom=0.25, stretch=0.15, brightness=0.2, contrast=0.3, erase=0.2, noise_levels=16),
+    augmentation=Augmentation(
+        rotation_degrees=15, zoom=0.25, stretch=0.15, brightness=0.2, contrast=0.3, erase=0.2, noise_levels=16
+    ),
     label_smoothing=0.05,
     ema_momentum=0.98,  # few steps: the usual .995 lags behind
+    test_time_flips=("horizontal",),  # on validation, 111 pictures: accuracy .937 against .901 without
 )
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from samples import write_tiny
+from samples import write_tiny, write_tiny_signal
 
 from backend.app import Application, create_app
 from backend.config import Config
@@ -29,6 +29,8 @@ def live_app(tmp_path_factory: pytest.TempPathFactory, write_tiny_bundle: Callab
     root = tmp_path_factory.mktemp("live")
     for task in load_image_tasks():
         write_tiny_bundle(task, root / "models")
+        if task.signal:
+            write_tiny_signal(task, root / "models")
     return _ready(root, (root / "models", MODELS_DIR))
 
 

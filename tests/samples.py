@@ -117,8 +117,65 @@ def write_tiny(
     path.mkdir(parents=True)
     onnx.save(_tiny_graph(task, maps, len(populations)), path / "model.onnx")
     fields = {
-        "task": task.id,
-        "contract_sha256": task.contract_sha256,
+        **_tiny_fields(task, task.id, task.contract_sha256),
+        "operating_point": operating_point,
+        "operating_points": operating_points or {},
+        "populations": populations,
+        "evidence_by_population": evidence_by_population or {},
+    }
+    return write_bundle(path, fields, ["model.onnx"])
+
+
+def tiny_signal_probabilities(task: ImageTask, signal_mv: NDArray[np.float32]) -> NDArray[np.float64]:
+    """What the tiny model must answer for one recording (samples, 12), in NumPy."""
+    return 1 / (1 + np.exp(-np.abs(signal_mv).mean(axis=0).astype(np.float64) @ _signal_weights(task)))
+
+
+def _signal_weights(task: ImageTask) -> NDArray[np.float32]:
+    return np.random.default_rng(9).normal(scale=4, size=(12, len(task.classes))).astype(np.float32)
+
+
+def write_tiny_signal(task: ImageTask, folder: Path) -> Bundle:
+    """Write `folder/<task id>-signal`: a model of recordings whose map is the activity over time."""
+    assert task.signal is not None
+    samples, classes, cells = task.signal.samples, len(task.classes), 25
+    constants = [
+        numpy_helper.from_array(np.array([1], np.int64), "time"),
+        numpy_helper.from_array(_signal_weights(task), "weights"),
+        numpy_helper.from_array(np.full((classes, 12, 1, 1), 1 / 12, np.float32), "filters"),
+        numpy_helper.from_array(np.array([2], np.int64), "row"),
+    ]
+    nodes = [
+        helper.make_node("Abs", ["signal_mv"], ["activity"]),
+        helper.make_node("ReduceMean", ["activity", "time"], ["embedding"], keepdims=0),
+        helper.make_node("MatMul", ["embedding", "weights"], ["logits"]),
+        helper.make_node("Sigmoid", ["logits"], ["probabilities"]),
+        helper.make_node("Transpose", ["activity"], ["leads"], perm=[0, 2, 1]),
+        helper.make_node("Unsqueeze", ["leads", "row"], ["rows"]),
+        helper.make_node(
+            "AveragePool", ["rows"], ["cells"], kernel_shape=[1, samples // cells], strides=[1, samples // cells]
+        ),
+        helper.make_node("Conv", ["cells", "filters"], ["activation_maps"]),
+    ]
+    outputs = [
+        helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", classes]),
+        helper.make_tensor_value_info("embedding", TensorProto.FLOAT, ["n", 12]),
+        helper.make_tensor_value_info("activation_maps", TensorProto.FLOAT, ["n", classes, 1, cells]),
+    ]
+    taken = helper.make_tensor_value_info("signal_mv", TensorProto.FLOAT, ["n", samples, 12])
+    graph = helper.make_graph(nodes, "tiny_signal", [taken], outputs, constants)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    path = folder / f"{task.id}-signal"
+    path.mkdir(parents=True)
+    onnx.save(model, path / "model.onnx")
+    return write_bundle(path, _tiny_fields(task, path.name, task.signal_contract_sha256), ["model.onnx"])
+
+
+def _tiny_fields(task: ImageTask, name: str, contract_sha256: str) -> dict[str, object]:
+    return {
+        "task": name,
+        "contract_sha256": contract_sha256,
         "version": "0.0.1",
         "classes": task.codes,
         "trained_on": "nothing: fixed weights for tests",
@@ -130,13 +187,8 @@ def write_tiny(
         "library_versions": {},
         "recipe": {},
         "data_fingerprints": {},
-        "operating_point": operating_point,
-        "operating_points": operating_points or {},
-        "populations": populations,
-        "evidence_by_population": evidence_by_population or {},
         "metrics": {"test": {"macro_auc": {"value": 0.5, "low": 0.4, "high": 0.6}}},
     }
-    return write_bundle(path, fields, ["model.onnx"])
 
 
 def multipart(data: bytes, file_name: str = "photo.jpg", field: str = "image") -> tuple[bytes, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_model.training.augment import NONE, Augmentation, augment, resize_px
+from ml_model.training.augment import NONE, Augmentation, augment, central_square
 from ml_model.training.batches import AugmentedBatches, class_prior, sampling_weights, target_masks
 from ml_model.training.readers import Sample
 
@@ -87,8 +88,49 @@ def test_an_epoch_draws_each_class_its_share() -> None:
 def test_no_augmentation_changes_nothing() -> None:
     picture = np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8)
     assert np.array_equal(augment(picture, NONE, 20, np.random.default_rng(0)), picture)
-    assert resize_px(picture, 20) is picture
-    assert resize_px(picture, 10).shape == (10, 10, 3)
+    assert np.shares_memory(central_square(picture, 20), picture)
+    assert central_square(picture, 10).shape == (10, 10, 3)
+    wide = np.zeros((20, 30, 3), np.uint8)
+    wide[:, 5:25] = picture
+    assert np.array_equal(central_square(wide, 20), picture)
+
+
+def test_of_a_wide_picture_a_square_from_anywhere_is_seen_in_its_proportions() -> None:
+    wide = np.zeros((32, 96, 3), np.uint8)
+    wide[:, :, 0] = np.arange(96)[None] * 2
+    seen = {int(augment(wide, NONE, 32, np.random.default_rng(s))[0, 0, 0]) // 2 for s in range(40)}
+    assert min(seen) < 10
+    assert max(seen) > 54  # the last place where a square of 32 fits in begins at 64
+    view = augment(wide, NONE, 32, np.random.default_rng(0)).astype(int)
+    assert np.abs(np.diff(view[0, :, 0]) - 2).max() <= 1
+
+
+def test_stains_change_colours_and_keep_white_white() -> None:
+    tissue = np.full((16, 16, 3), (180, 90, 160), np.uint8)
+    stained = replace(NONE, stain=0.3)
+    views = [augment(tissue, stained, 16, np.random.default_rng(s))[8, 8].tolist() for s in range(20)]
+    assert len({tuple(v) for v in views}) == 20
+    assert np.abs(np.mean(views, axis=0) - (180, 90, 160)).max() < 20
+    white = augment(np.full((16, 16, 3), 255, np.uint8), stained, 16, np.random.default_rng(1))
+    assert white.min() > 200
+
+
+def test_a_coarse_view_holds_less_detail() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (128, 128, 3), dtype=np.uint8)
+    views = [augment(noise, replace(NONE, coarse=1, coarsest_px=16), 128, np.random.default_rng(s)) for s in range(8)]
+    assert min(v.std() for v in views) < 0.4 * noise.std()
+    assert all(v.shape == noise.shape for v in views)
+
+
+def test_a_phase_draws_as_many_pictures_as_it_says() -> None:
+    pixels = np.zeros((10, 16, 16, 3), np.uint8)
+    rows, weights = np.arange(10), np.full(10, 0.1)
+    batches = AugmentedBatches(
+        pixels, rows, np.eye(2, dtype=np.float32)[rows % 2], weights,
+        augmentation=NONE, size_px=16, batch_size=4, seed=0, pictures=40,
+    )  # fmt: skip
+    assert len(batches) == 10
+    assert batches[9][0].shape == (4, 16, 16, 3)
 
 
 @settings(max_examples=40, deadline=None)

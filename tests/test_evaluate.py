@@ -15,7 +15,8 @@ from ml_model.runtime import Prediction, Predictor
 from ml_model.spec import ImageTask, load_task
 from ml_model.spec_image import DatasetSpec
 from ml_model.training.batches import fully_labelled, label_space
-from ml_model.training.evaluate import Evaluator, age_and_view_known, age_known, evaluate, population_operating_points
+from ml_model.training.decisions import population_operating_points
+from ml_model.training.evaluate import Evaluator, age_and_view_known, age_known, evaluate
 from ml_model.training.metrics import accuracy, class_auc
 from ml_model.training.readers import Sample
 

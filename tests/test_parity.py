@@ -13,7 +13,7 @@ from backend.app import Application
 from ml_model.runtime import Predictor
 from ml_model.spec import ImageTask, load_image_tasks
 from ml_model.training.augment import NONE, augment
-from ml_model.training.evaluate import Evaluator
+from ml_model.training.evaluate import Evaluator, answering_pictures
 from ml_model.training.pixels import decode_all
 from ml_model.training.readers import Sample
 
@@ -35,7 +35,8 @@ def test_same_file_same_probabilities_bit_for_bit(
     training = decode_all(samples, task.input, tmp_path / "cache")
     seen = np.stack([augment(p, NONE, task.input.height_px, np.random.default_rng(0)) for p in training])
     pipeline = loaded.engine.predict(seen).probabilities
-    evaluated = Evaluator(task, loaded.engine, loaded.bundle.manifest).predict(samples).probabilities
+    answering = answering_pictures(task, loaded.engine)
+    evaluated = Evaluator(task, answering, loaded.bundle.manifest).predict(samples).probabilities
     assert np.array_equal(pipeline, evaluated)
 
     client = live_app.test_client()

@@ -6,17 +6,31 @@ from flask import Response, g
 from flask_openapi3 import APIBlueprint, Tag
 
 from backend.errors import NotFound
-from backend.parsing import strict, uploaded_file
-from backend.schemas import AnalyzeAnswer, AnalyzeQuery, to_json
+from backend.parsing import strict, uploaded_files
+from backend.schemas import to_json
+from backend.schemas_image import AnalyzeAnswer, AnalyzeQuery
 from backend.services.container import Services, request_context
+from backend.services.ecg import wfdb_zip
 from backend.services.heatmaps import overlay_png
+from ml_model.ecg_export import as_csv
 from ml_model.spec import ImageTask
 
+IMAGE, RECORD = "image", "record"
+RECORD_FILES = 2  # a WFDB recording is a header and its signals
 
-def answer_upload(services: Services, task: ImageTask, query: AnalyzeQuery) -> AnalyzeAnswer:
-    """The answer to the picture in this request, counted."""
+
+def answer_upload(
+    services: Services, task: ImageTask, query: AnalyzeQuery, picture_field: str = IMAGE
+) -> AnalyzeAnswer:
+    """The answer to the upload in this request, counted: pictures, or the files of one recording."""
     g.task = task.id
-    answer = services.images.analyze(task, uploaded_file().read(), query, request_context())
+    fields = {picture_field: task.input.max_pictures, **({RECORD: RECORD_FILES} if task.signal else {})}
+    field, files = uploaded_files(fields)
+    if field == RECORD:
+        named = [(file.filename or "", file.read()) for file in files]
+        answer = services.images.analyze_recording(task, named, query, request_context())
+    else:
+        answer = services.images.analyze(task, [file.read() for file in files], query, request_context())
     services.metrics.answers.labels(task.id, answer.demo_mode).inc()
     return answer
 
@@ -46,5 +60,20 @@ def blueprint(services: Services) -> APIBlueprint:
         if found is None:
             raise NotFound("this heatmap is not kept any more; analyse the picture again, or ask with ?explain=inline")
         return Response(overlay_png(found), mimetype="image/png")
+
+    @api.get(
+        "/signals/<answer_id>.<kind>",
+        summary="The signal read off a recent ECG page",
+        responses={200: {"content": {"text/csv": {}, "application/zip": {}}}},
+    )
+    @strict
+    def signal(answer_id: str, kind: str) -> Response:
+        """CSV (mV, a row per sample) or a zip of WFDB files; the addresses are the answer's `recording` part."""
+        found = services.signals.get(answer_id)
+        if found is None or kind not in ("csv", "zip"):
+            raise NotFound("this signal is not kept any more; analyse the page again, then ask for .csv or .zip")
+        if kind == "csv":
+            return Response(as_csv(found), mimetype="text/csv")
+        return Response(wfdb_zip(found), mimetype="application/zip")
 
     return api

@@ -2,32 +2,68 @@
 
 from __future__ import annotations
 
-from flask import Response
+from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
 
 from backend.api.analyze import answer_upload
 from backend.errors import NotFound
 from backend.parsing import strict
-from backend.schemas import AnalyzeQuery, LabelAnswer, to_json
+from backend.schemas import to_json
+from backend.schemas_image import AnalyzeQuery, HistoryAnswer, HistoryEntry, LabelAnswer, TissueAnswer
+from backend.services.answers import label_answer, tissue_answer
 from backend.services.container import Services
-from backend.services.diagnosis import label_answer
+from backend.services.sessions import COOKIE, now
 from ml_model.spec import ImageTask
 
-BREAST = "breast"
+BREAST, HISTOPATHOLOGY = "breast", "histopathology"
+NO_MAP = AnalyzeQuery.model_validate({"explain": "none"})
 
 
 def blueprint(services: Services) -> APIBlueprint:
     """The routes of older clients."""
+
+    def image_task(task_id: str) -> ImageTask:
+        task = services.models.tasks.get(task_id)
+        if not isinstance(task, ImageTask):
+            raise NotFound(f"there is no image task {task_id!r} here; tasks: {', '.join(services.models.tasks)}")
+        return task
+
     api = APIBlueprint("compat", __name__, abp_tags=[Tag(name="Single-purpose clients", description="other shapes")])
 
     @api.post("/predict/breast-cancer", summary="Breast ultrasound in three labels", responses={200: LabelAnswer})
     @strict
     def breast_cancer() -> Response:
         """Send the ultrasound as multipart field `image`; the categories of the breast model are summed by label."""
-        task = services.models.tasks.get(BREAST)
-        if not isinstance(task, ImageTask):
-            raise NotFound(f"there is no image task {BREAST!r} here; tasks: {', '.join(services.models.tasks)}")
-        answer = answer_upload(services, task, AnalyzeQuery.model_validate({"explain": "none"}))
+        task = image_task(BREAST)
+        answer = answer_upload(services, task, NO_MAP)
         return to_json(label_answer(task, answer))
+
+    @api.post("/predict", summary="Breast histology, benign or malignant", responses={200: TissueAnswer})
+    @strict
+    def tissue() -> Response:
+        """Send the picture as multipart field `file`. The answer is noted in the session's history (a cookie)."""
+        task = image_task(HISTOPATHOLOGY)
+        answer = answer_upload(services, task, NO_MAP, picture_field="file")
+        told = tissue_answer(answer)
+        response = to_json(told)
+        if not answer.demo_mode:
+            entry = HistoryEntry(
+                task=task.id,
+                prediction=told.prediction,
+                confidence=told.confidence,
+                answered_at=now(),
+                request_id=told.request_id,
+                model_version=told.model.version,
+            )
+            session_id = services.sessions.add(request.cookies.get(COOKIE), entry)
+            response.set_cookie(COOKIE, session_id, httponly=True, samesite="Lax", secure=request.is_secure)
+        return response
+
+    @api.get("/history", summary="This session's predictions", responses={200: HistoryAnswer})
+    @strict
+    def history() -> Response:
+        """Newest first; kept in memory, without the files."""
+        entries = services.sessions.of(request.cookies.get(COOKIE))
+        return to_json(HistoryAnswer(success=True, history=entries, count=len(entries)))
 
     return api

@@ -10,7 +10,9 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from backend.schemas import HealthAnswer, StateAnswer, to_json
 from backend.services.container import Services
+from backend.services.loading import signal_bundle_id
 from backend.services.texts import SERVICE_NAME, service_version
+from ml_model.spec import ImageTask
 
 READY_RETRY_S = 2
 LOADING_PAUSE_S = 0.1
@@ -24,7 +26,14 @@ def blueprint(services: Services) -> APIBlueprint:
     importable = {name: importlib.util.find_spec(name) is not None for name in ("tensorflow", "PIL")}
 
     def loaded() -> dict[str, bool]:
-        return {task.health_key: models.current(task.id) is not None for task in models.tasks.values()}
+        return {
+            **{task.health_key: models.current(task.id) is not None for task in models.tasks.values()},
+            **{
+                signal_bundle_id(task).replace("-", "_"): models.signal(task.id) is not None
+                for task in models.tasks.values()
+                if isinstance(task, ImageTask) and task.signal
+            },
+        }
 
     @api.get("/health", summary="What is loaded", responses={200: HealthAnswer})
     def health() -> Response:

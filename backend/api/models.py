@@ -23,6 +23,7 @@ class CardQuery(BaseModel):
     """The card's form; the Accept header decides where this is absent."""
 
     format: Literal["markdown", "json", "html"] | None = Field(None, description="markdown unless said otherwise")
+    member: Literal["signal"] | None = Field(None, description="the model of recordings in place of that of pictures")
 
 
 def blueprint(services: Services) -> APIBlueprint:
@@ -47,7 +48,7 @@ def blueprint(services: Services) -> APIBlueprint:
     @strict
     def one(task: str) -> Response:
         """The entry of GET /models for one task."""
-        return to_json(catalogue.describe(known(task), models.current(task)))
+        return to_json(catalogue.describe(known(task), models.current(task), models.signal(task)))
 
     @api.get(
         "/models/<task>/card",
@@ -56,8 +57,9 @@ def blueprint(services: Services) -> APIBlueprint:
     )
     @strict
     def card(task: str, query: CardQuery) -> Response:
-        """Markdown, JSON or HTML: by `format`, else by the Accept header, else Markdown."""
-        found, loaded = known(task), models.current(task)
+        """Markdown, JSON or HTML: by `format`, else by the Accept header, else Markdown. `member`: see GET /models."""
+        found = known(task)
+        loaded = models.current(task) if query.member is None else models.signal(task)
         best = request.accept_mimetypes.best_match(["text/markdown", *MIMETYPES])
         kind = query.format or MIMETYPES.get(best or "", "markdown")
         if kind == "html" and catalogue.bundled_card(loaded, "html") is None:

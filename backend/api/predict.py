@@ -6,7 +6,8 @@ from flask import Response, g
 from flask_openapi3 import APIBlueprint, Tag
 
 from backend.parsing import json_object, strict
-from backend.schemas import DiseaseAnswer, DiseaseQuestion, RiskAnswer, SymptomsAnswer, to_json
+from backend.schemas import to_json
+from backend.schemas_tabular import DiseaseAnswer, DiseaseQuestion, RiskAnswer, SymptomsAnswer
 from backend.services.container import Services, request_context
 from ml_model.spec import RiskTask, SymptomTask
 

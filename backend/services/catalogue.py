@@ -29,6 +29,7 @@ def _details(task: Task, loaded: LoadedModel | None) -> dict[str, Any]:
         return {
             "multi_label": task.multi_label,
             "input": task.input.model_dump(mode="json"),
+            **({"signal": task.signal.model_dump(mode="json")} if task.signal else {}),
             "classes": tuple(c.model_dump(mode="json", include=kept, exclude_none=True) for c in task.classes),
         }
     if isinstance(task, RiskTask):
@@ -43,8 +44,20 @@ def _populations(manifest: Manifest) -> tuple[dict[str, Any], ...]:
     )
 
 
-def describe(task: Task, loaded: LoadedModel | None) -> ModelDescription:
-    """One entry of GET /models."""
+def _member(loaded: LoadedModel) -> dict[str, Any]:
+    """The model of a task's recordings, beside that of its pictures."""
+    m = loaded.bundle.manifest
+    return {
+        "name": m.task,
+        "version": m.version,
+        "sha256": loaded.bundle.sha256,
+        "evidence": m.evidence,
+        "metrics": m.metrics,
+    }
+
+
+def describe(task: Task, loaded: LoadedModel | None, signal: LoadedModel | None = None) -> ModelDescription:
+    """One entry of GET /models. signal: the model of the task's recordings."""
     manifest = loaded.bundle.manifest if loaded else None
     point = manifest.operating_point if manifest else None
     return ModelDescription.model_validate(
@@ -65,6 +78,7 @@ def describe(task: Task, loaded: LoadedModel | None) -> ModelDescription:
             **_details(task, loaded),
             "operating_point": point.model_dump() if point else None,
             "populations": _populations(manifest) if manifest else (),
+            **({"members": (_member(signal),)} if signal else {}),
             "metrics": manifest.metrics if manifest else {},
         }
     )
@@ -72,7 +86,7 @@ def describe(task: Task, loaded: LoadedModel | None) -> ModelDescription:
 
 def describe_all(models: ModelStore) -> tuple[ModelDescription, ...]:
     """Every task of the registry, as it stands now."""
-    return tuple(describe(task, models.current(task.id)) for task in models.tasks.values())
+    return tuple(describe(task, models.current(task.id), models.signal(task.id)) for task in models.tasks.values())
 
 
 def bundled_card(loaded: LoadedModel | None, kind: str) -> Path | None:

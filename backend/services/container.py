@@ -11,8 +11,11 @@ from backend.services.context import RequestContext
 from backend.services.diagnosis import ImageDiagnosis
 from backend.services.heatmaps import HeatmapStore
 from backend.services.loading import ModelStore
+from backend.services.recent import RecentStore
+from backend.services.sessions import SessionHistory
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Metrics, Readiness
+from ml_model.inputs.ecg import EcgRecording
 
 
 @dataclass(frozen=True)
@@ -24,6 +27,8 @@ class Services:
     images: ImageDiagnosis
     tabular: TabularDiagnosis
     heatmaps: HeatmapStore
+    signals: RecentStore[EcgRecording]
+    sessions: SessionHistory
     metrics: Metrics
     readiness: Readiness
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from backend.schemas import (
+from backend.schemas_tabular import (
     DiseaseAnswer,
     DiseasePrediction,
     DiseaseQuestion,
@@ -15,8 +15,8 @@ from backend.schemas import (
     SymptomAnswer,
 )
 from backend.services import texts
+from backend.services.answers import model_answer, percent
 from backend.services.context import RequestContext
-from backend.services.diagnosis import model_answer, percent
 from ml_model.errors import ModelUnavailable
 from ml_model.spec import RiskTask, SymptomTask
 from ml_model.spec_tabular import RiskFeature

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-KEPT_ANSWERS = 256
+from backend.services.recent import RecentStore
+from ml_model.inputs.geometry import Frame
+
 OVERLAY_LONG_SIDE_PX = 448
 STRONGEST_TINT = 0.6
 PEAK_SHARE = 0.5
@@ -22,6 +22,7 @@ class Heatmap:
 
     pixels: NDArray[np.uint8]  # (height_px, width_px, 3) RGB
     activation_map: NDArray[np.float32]  # (rows, columns), >= 0
+    frame: Frame  # what `pixels` shows of the upload, in the upload's pixels
     original_width_px: int
     original_height_px: int
 
@@ -43,45 +44,45 @@ def peak_region(heatmap: Heatmap) -> tuple[int, int, int, int] | None:
     row, column = np.unravel_index(int(cells.argmax()), cells.shape)
     inside = labels == labels[row, column]
     ys, xs = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    x0 = round(int(xs[0]) * heatmap.original_width_px / columns)
-    x1 = round((int(xs[-1]) + 1) * heatmap.original_width_px / columns)
-    y0 = round(int(ys[0]) * heatmap.original_height_px / rows)
-    y1 = round((int(ys[-1]) + 1) * heatmap.original_height_px / rows)
-    return x0, y0, max(1, x1 - x0), max(1, y1 - y0)
+    frame = heatmap.frame
+    shares = np.array([xs[0], xs[-1] + 1]) / columns
+    if frame.mirrored:
+        shares = 1 - shares[::-1]
+    x, width = _clipped(frame.left_px + shares * frame.width_px, heatmap.original_width_px)
+    shares = np.array([ys[0], ys[-1] + 1]) / rows
+    y, height = _clipped(frame.top_px + shares * frame.height_px, heatmap.original_height_px)
+    return x, y, width, height
+
+
+def _clipped(edges: NDArray[np.float64], size_px: int) -> tuple[int, int]:
+    """Start and length of the interval between two rising edges within 0..size_px, at least one pixel.
+
+    One that lies outside shows a reflection: what it reflects is told.
+    """
+    if edges[1] <= 0 or edges[0] >= size_px:
+        centre = float(edges.mean())
+        within_period = centre % (2 * size_px)
+        edges = edges - centre + min(within_period, 2 * size_px - within_period)
+    start, end = np.clip(np.rint(edges), 0, size_px).astype(int).tolist()
+    start = min(start, size_px - 1)
+    return start, max(1, end - start)
 
 
 def overlay_png(heatmap: Heatmap) -> bytes:
-    """The picture, in the upload's proportions, tinted by the map; PNG bytes."""
-    scale = OVERLAY_LONG_SIDE_PX / max(heatmap.original_width_px, heatmap.original_height_px)
-    size = (max(1, round(heatmap.original_width_px * scale)), max(1, round(heatmap.original_height_px * scale)))
+    """What the model saw, in the upload's proportions and sides, tinted by the map; PNG bytes."""
+    frame = heatmap.frame
+    scale = OVERLAY_LONG_SIDE_PX / max(frame.width_px, frame.height_px)
+    size = (max(1, round(frame.width_px * scale)), max(1, round(frame.height_px * scale)))
     picture = cv2.cvtColor(cv2.resize(heatmap.pixels, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_RGB2BGR)
     cells = cv2.resize(heatmap.activation_map, size, interpolation=cv2.INTER_CUBIC)
     strength = np.clip(cells / max(float(cells.max()), 1e-12), 0, 1)
     colours = cv2.applyColorMap(np.rint(strength * np.iinfo(np.uint8).max).astype(np.uint8), cv2.COLORMAP_TURBO)
     tint = (STRONGEST_TINT * strength)[..., None]
     blended = np.rint(picture * (1 - tint) + colours * tint).astype(np.uint8)
-    written, encoded = cv2.imencode(".png", blended)
+    written, encoded = cv2.imencode(".png", blended[:, ::-1] if frame.mirrored else blended)
     if not written:
         raise RuntimeError("the PNG encoder refused the overlay")
     return encoded.tobytes()
 
 
-class HeatmapStore:
-    """The maps of the last answers, in memory only: a picture of a patient is not written to disk."""
-
-    def __init__(self, size: int = KEPT_ANSWERS) -> None:
-        self._size = size
-        self._kept: OrderedDict[str, Heatmap] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def put(self, answer_id: str, heatmap: Heatmap) -> None:
-        """Keep a map; the oldest one goes when there are too many."""
-        with self._lock:
-            self._kept[answer_id] = heatmap
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-
-    def get(self, answer_id: str) -> Heatmap | None:
-        """The map of an answer, or None when it is unknown or has been dropped."""
-        with self._lock:
-            return self._kept.get(answer_id)
+HeatmapStore = RecentStore[Heatmap]

@@ -23,8 +23,9 @@ from ml_model.bundle import MANIFEST, Bundle, load_bundle
 from ml_model.conversion import convert_user_model, find_user_model
 from ml_model.errors import BundleInvalid, MediDiagnoseError
 from ml_model.heart_risk import HeartRiskModel
-from ml_model.runtime import Predictor
+from ml_model.runtime import Prediction, Predictor
 from ml_model.spec import ImageTask, RiskTask, SymptomTask
+from ml_model.spec_image import SignalInput
 from ml_model.symptoms import SymptomModel
 
 Task = ImageTask | SymptomTask | RiskTask
@@ -51,13 +52,28 @@ def find_bundle(task_id: str, model_dirs: tuple[Path, ...]) -> Path | None:
     return None
 
 
+def signal_bundle_id(task: ImageTask) -> str:
+    """What the bundle of a task's recordings is called."""
+    return f"{task.id}-signal"
+
+
 def _image_engine(bundle: Bundle, task: ImageTask, config: Config) -> Predictor:
     predictor = Predictor(bundle, engine=config.engine, cache_dir=config.data_dir / "compiled")
     # One blank picture: the first run is slow, and a graph of the wrong shape shows itself here.
     blank = np.zeros((1, task.input.height_px, task.input.width_px, 3), np.uint8)
-    found = predictor.predict(blank).probabilities.shape
+    return _fitting(predictor, predictor.predict(blank), task)
+
+
+def _signal_engine(bundle: Bundle, task: ImageTask, signal_input: SignalInput, config: Config) -> Predictor:
+    predictor = Predictor(bundle, engine=config.engine, cache_dir=config.data_dir / "compiled")
+    blank = np.zeros((1, signal_input.samples, signal_input.leads), np.float32)
+    return _fitting(predictor, predictor.predict_signals(blank), task)
+
+
+def _fitting(predictor: Predictor, prediction: Prediction, task: ImageTask) -> Predictor:
+    found = prediction.probabilities.shape
     if found != (1, len(task.classes)):
-        raise BundleInvalid(f"{bundle.path.name}: gives {found[-1]} outputs for {len(task.classes)} classes")
+        raise BundleInvalid(f"{predictor.bundle.path.name}: gives {found[-1]} outputs for {len(task.classes)} classes")
     return predictor
 
 
@@ -78,6 +94,7 @@ class ModelStore:
         self._config = config
         self._logger = logger
         self._loaded: dict[str, LoadedModel] = {}
+        self._signals: dict[str, LoadedModel] = {}
         self._problems: dict[str, str] = {}
         self._done = {task.id: threading.Event() for task in tasks}
 
@@ -98,12 +115,16 @@ class ModelStore:
         """By task: what kept its bundle or a user's model from serving."""
         return dict(sorted(self._problems.items()))
 
+    def signal(self, task_id: str) -> LoadedModel | None:
+        """The model of a task's recordings; None if it takes none or has no model. Ready as soon as `get` returns."""
+        return self._signals.get(task_id)
+
     def current(self, task_id: str) -> LoadedModel | None:
-        """The model as it stands now, without waiting."""
-        return self._loaded.get(task_id)
+        """The model as it stands now, without waiting; where there is only one of recordings, that."""
+        return self._loaded.get(task_id) or self._signals.get(task_id)
 
     def get(self, task_id: str) -> LoadedModel | None:
-        """The model of a task, None if it has none. Raises StillLoading when it is not ready in time."""
+        """The model of a task's pictures, None if it has none. Raises StillLoading when it is not ready in time."""
         if not self._done[task_id].wait(LOAD_WAIT_S):
             raise StillLoading(f"the model for {task_id} is still loading; try again in a moment")
         return self._loaded.get(task_id)
@@ -114,10 +135,20 @@ class ModelStore:
             if path is not None:
                 bundle = load_bundle(path, task=task.id, contract_sha256=task.contract_sha256)
                 self._loaded[task.id] = LoadedModel(bundle, open_model(bundle, task, self._config), "bundled")
+            if isinstance(task, ImageTask) and task.signal:
+                self._load_signal(task, task.signal)
         except Exception as error:  # whatever is wrong with one model must not take the others down
             self._report(task, error)
         finally:
             self._done[task.id].set()
+
+    def _load_signal(self, task: ImageTask, signal_input: SignalInput) -> None:
+        name = signal_bundle_id(task)
+        path = find_bundle(name, self._config.model_dirs)
+        if path is not None:
+            bundle = load_bundle(path, task=name, contract_sha256=task.signal_contract_sha256)
+            engine = _signal_engine(bundle, task, signal_input, self._config)
+            self._signals[task.id] = LoadedModel(bundle, engine, "bundled")
 
     def _load_all(self) -> None:
         for task in self.tasks.values():

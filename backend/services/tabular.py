@@ -6,7 +6,7 @@ from typing import Any, TypeVar, cast
 
 from backend.errors import InvalidValue, UnknownField
 from backend.parsing import shown
-from backend.schemas import (
+from backend.schemas_tabular import (
     DiseaseAnswer,
     DiseasePrediction,
     DiseaseQuestion,
@@ -20,8 +20,8 @@ from backend.schemas import (
     UnrecognizedSymptom,
 )
 from backend.services import examples, texts
+from backend.services.answers import model_answer, percent, require_model
 from backend.services.context import RequestContext
-from backend.services.diagnosis import model_answer, percent, require_model
 from backend.services.examples import allowed
 from backend.services.loading import LoadedModel, ModelStore
 from backend.services.user_symptoms import UserSymptomModel

@@ -15,12 +15,20 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 Picture = NDArray[np.uint8]
+# Optical density per unit of haematoxylin, eosin and DAB in red, green and blue (Ruifrok and Johnston 2001).
+_STAINS_TO_DENSITY = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
+_DENSITY_TO_STAINS = np.linalg.inv(_STAINS_TO_DENSITY)
+STAIN_SHIFT = 0.15
 _FILTERS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Ranges and probabilities. Angles in degrees, shift and zoom as shares of the side, noise_levels of 255."""
+    """Ranges and probabilities. Angles in degrees, shift and zoom as shares of the side, noise_levels of 255.
+
+    stain: how far the amounts of haematoxylin and eosin change, as a share. coarse: how often a picture is shown
+    at a lower resolution, down to coarsest_px for the whole of it.
+    """
 
     horizontal_flip: bool = True
     vertical_flip: bool = False
@@ -36,6 +44,9 @@ class Augmentation:
     blur: float = 0.15
     noise: float = 0.2
     noise_levels: float = 8.0
+    stain: float = 0.0
+    coarse: float = 0.0
+    coarsest_px: int = 50
     erase: float = 0.0
 
 
@@ -45,9 +56,13 @@ NONE = Augmentation(
 )  # fmt: skip
 
 
-def resize_px(picture: Picture, size_px: int) -> Picture:
-    """Square picture at another size for a training phase (area averaging)."""
-    if picture.shape[0] == size_px == picture.shape[1]:
+def central_square(picture: Picture, size_px: int) -> Picture:
+    """The largest square in the middle, at another size for a training phase (area averaging)."""
+    height, width = picture.shape[:2]
+    side = min(height, width)
+    top, left = (height - side) // 2, (width - side) // 2
+    picture = picture[top : top + side, left : left + side]
+    if side == size_px:
         return picture
     return cv2.resize(picture, (size_px, size_px), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
@@ -56,6 +71,10 @@ def augment(picture: Picture, settings: Augmentation, size_px: int, rng: Generat
     """One random view of `picture` (H, W, 3) at (size_px, size_px, 3), uint8."""
     view = _warp(picture, settings, size_px, rng)
     view = _light(view, settings, rng)
+    if settings.stain:
+        view = _stain(view, settings.stain, rng)
+    if settings.coarse and rng.random() < settings.coarse:
+        view = _coarse(view, settings.coarsest_px, rng)
     if rng.random() < settings.rescale:
         view = _rescale(view, rng)
     if rng.random() < settings.blur:
@@ -76,11 +95,14 @@ def _warp(picture: Picture, settings: Augmentation, size_px: int, rng: Generator
     stretch = np.exp(rng.uniform(-settings.stretch, settings.stretch))
     flip_x = -1 if settings.horizontal_flip and rng.random() < 0.5 else 1
     flip_y = -1 if settings.vertical_flip and rng.random() < 0.5 else 1
-    scale = size_px / np.array([width, height]) * zoom * np.array([stretch, 1 / stretch])
+    side = min(height, width)
+    scale = size_px / side * zoom * np.array([stretch, 1 / stretch])
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = rotation @ np.diag(scale * [flip_x, flip_y])
     shift = rng.uniform(-settings.shift, settings.shift, 2) * size_px
-    offset = (size_px - 1) / 2 + shift - matrix @ np.array([(width - 1) / 2, (height - 1) / 2])
+    # Of a picture that is no square, a square from anywhere along its longer side.
+    along = rng.uniform(-0.5, 0.5) * np.array([width - side, height - side]) if width != height else np.zeros(2)
+    offset = (size_px - 1) / 2 + shift - matrix @ (np.array([width - 1, height - 1]) / 2 + along)
     affine = np.column_stack([matrix, offset])
     return cv2.warpAffine(  # type: ignore[return-value]
         picture, affine, (size_px, size_px), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
@@ -100,6 +122,24 @@ def _light(view: Picture, settings: Augmentation, rng: Generator) -> Picture:
         tint = rng.uniform(1 - settings.saturation / 4, 1 + settings.saturation / 4, 3)
         view = np.clip(view * tint, 0, 255).astype(np.uint8)
     return view
+
+
+def _stain(view: Picture, strength: float, rng: Generator) -> Picture:
+    """Other amounts of haematoxylin, eosin and rest: optical densities, unmixed, scaled, mixed again."""
+    density = -np.log(np.maximum(view, 1).astype(np.float32) / 255)
+    scale = rng.uniform(1 - strength, 1 + strength, 3)
+    shift = rng.uniform(-strength, strength, 3) * STAIN_SHIFT
+    mixing = (_STAINS_TO_DENSITY * scale[:, None]).astype(np.float32)
+    changed = density @ (_DENSITY_TO_STAINS @ mixing) + (shift @ _STAINS_TO_DENSITY).astype(np.float32)
+    return np.clip(255 * np.exp(-changed), 0, 255).astype(np.uint8)
+
+
+def _coarse(view: Picture, coarsest_px: int, rng: Generator) -> Picture:
+    """As from a lens of lower power: fewer pixels for the same field, and back."""
+    size = view.shape[0]
+    fewer = int(np.exp(rng.uniform(np.log(min(coarsest_px, size)), np.log(size))))
+    small = cv2.resize(view, (fewer, fewer), interpolation=cv2.INTER_AREA)
+    return cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
 def _rescale(view: Picture, rng: Generator) -> Picture:

@@ -33,20 +33,22 @@ def build_model(
     backbone: str,
     *,
     classes: int,
-    size_px: int,
+    size_px: int | tuple[int, int],
     weights: str | Path | None = None,
     hidden_units: tuple[int, ...] = (),
     dropout: float = 0.3,
 ) -> keras.Model:
     """Model from uint8 pictures to logits (N, classes).
 
+    size_px: side of the square pictures, or (height_px, width_px).
     weights: "imagenet" (downloaded by Keras), the path of a no-top weights file, or None.
     hidden_units: widths of Dense + BatchNormalization + ReLU blocks of the head.
     Raises ValueError for an unknown backbone or a weights file that does not fit.
     """
     if backbone not in BACKBONES:
         raise ValueError(f"unknown backbone {backbone!r}; known: {', '.join(BACKBONES)}")
-    image = layers.Input((size_px, size_px, 3), dtype="uint8", name="image")
+    sides = (size_px, size_px) if isinstance(size_px, int) else size_px
+    image = layers.Input((*sides, 3), dtype="uint8", name="image")
     body = _body(backbone, image, "imagenet" if weights == "imagenet" else None)
     if weights not in (None, "imagenet"):
         if not Path(weights).is_file():

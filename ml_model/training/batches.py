@@ -91,16 +91,18 @@ class AugmentedBatches(keras.utils.PyDataset):
         size_px: int,
         batch_size: int,
         seed: int,
+        pictures: int | None = None,
         workers: int = 2,
     ) -> None:
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
         self.pixels, self.rows, self.masks = pixels, rows, masks
         self.weights, self.augmentation = weights, augmentation
         self.size_px, self.batch_size, self.seed = size_px, batch_size, seed
+        self.pictures = pictures or len(rows)
         self.epoch = 0
 
     def __len__(self) -> int:
-        return max(1, len(self.rows) // self.batch_size)
+        return max(1, self.pictures // self.batch_size)
 
     def _draws(self) -> NDArray[np.int64]:
         """Systematic sampling: each sample comes floor or ceil of its expected number of times."""

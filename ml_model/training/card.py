@@ -61,6 +61,16 @@ def _changed(test: Mapping[str, Any], kind: str) -> str:
     return table(["sent as", "accuracy", "balanced accuracy", "macro AUC"], rows)
 
 
+def _changes(test: Mapping[str, Any]) -> str:
+    """What the figures become when the test samples are changed; the kinds of change that were measured."""
+    titles = {
+        "variants": "### As users may send them\n",
+        "corruptions": "### Made worse\nPictures: blurred (deviation 0.8 % of the side), with noise (deviation 12 "
+        "levels), as JPEG of quality 30, 30 % brighter\nor darker, turned by 15 degrees.\n",
+    }
+    return "\n".join(f"{title}\n{_changed(test, kind)}\n" for kind, title in titles.items() if test.get(kind))
+
+
 def _populations(test: Mapping[str, Any]) -> str:
     """How well the picture alone tells the population; empty for a task with one population."""
     told = test.get("populations_told")
@@ -94,6 +104,85 @@ reproduces that rule; the figures above, on the labels, are what was measured.
 """
 
 
+def _sources(test: Mapping[str, Any]) -> str:
+    """How far the data set shows in the embedding; empty where no label is shared."""
+    told = test.get("source_told_by_embedding")
+    if not told:
+        return ""
+    rows = [[label.replace("+", " or "), f"{row['count']:.0f}", f"{row['auc']:.3f}"] for label, row in told.items()]
+    return f"""
+### Whether the model sees where a picture comes from
+AUC with which a linear model tells the data sets apart from the embedding, within one label (.5: not at all). Where
+it is high, a picture's origin may have moved the answer.
+
+{table(["label", "n", "AUC of the source"], rows)}
+"""
+
+
+def _cases(test: Mapping[str, Any]) -> str:
+    """Several views of one case averaged; empty where a request holds one picture."""
+    case = test.get("by_case")
+    if not case:
+        return ""
+    names = [n for n in ("accuracy", "balanced_accuracy", "macro_auc", "sensitivity", "specificity") if n in case]
+    return f"""
+### Views of one case averaged
+{case["count"]} cases (one side of one patient).
+
+{table([n.replace("_", " ") for n in names], [[figure(case[n]) for n in names]])}
+"""
+
+
+def _pages(metrics: Mapping[str, Any]) -> str:
+    """Pages drawn from the test recordings; empty for a model that is not asked about any."""
+    pages = metrics.get("pages")
+    if not pages:
+        return ""
+    conditions = {k: v for k, v in pages.items() if k != "many_looks_by_layout"}
+    conditions |= {f"many looks, {k}": v for k, v in pages["many_looks_by_layout"].items()}
+    rows = [
+        [name.replace("_", " "), f"{row['answered']:.3f}", f"{row['from_signal']:.3f}", figure(row.get("macro_auc"))]
+        for name, row in conditions.items()
+    ]
+    return f"""
+### Pictures of pages
+The test recordings drawn as pages, in the usual look (3 rows of 4 leads, a rhythm strip, 25 mm/s) and in many looks;
+then spoilt as cameras and copiers do. The signal is read off the page and answered; a page that cannot be read is
+refused, or answered by the model of pictures where there is one. The AUC is that of the answered pages.
+
+{table(["pages", "answered", "from the signal", "macro AUC"], rows)}
+"""
+
+
+def _crossed(metrics: Mapping[str, Any]) -> str:
+    """Cross-validation of a data set too small for a split; empty where there is none."""
+    crossed = metrics.get("cross_validation")
+    if not crossed:
+        return ""
+    rows = [
+        [name.replace("_", " "), str(crossed[name]["count"]), *(figure(crossed[name][f]) for f in FIGURES)]
+        for name in ("model", "colour_only")
+    ]
+    return f"""
+### {crossed["source"]}, cross-validated
+{crossed["folds"]} folds by group; each picture is answered by a model that saw none of its group. Beside it what the
+mean and the deviation of the colours tell by themselves.
+
+{table(["", "n", *FIGURES], rows)}
+"""
+
+
+def _training(manifest: Manifest) -> str:
+    recipe, training = manifest.recipe, manifest.metrics["training"]
+    if "backbone" in recipe:
+        return (
+            f"Backbone {recipe['backbone']} from {recipe['weights']}, all layers fine-tuned; loss {recipe['loss']}, "
+            f"seed\n{manifest.seed}; {training['pictures']} pictures, {training['minutes']} minutes."
+        )
+    members = ", ".join(f"{architecture} (seed {seed})" for architecture, seed in recipe["members"])
+    return f"{members}; the mean of their logits. {training['recordings']} recordings, {training['minutes']} minutes."
+
+
 def card_markdown(task: ImageTask, manifest: Manifest) -> str:
     """The card of an image model."""
     test = manifest.metrics["test"]
@@ -104,6 +193,8 @@ def card_markdown(task: ImageTask, manifest: Manifest) -> str:
         else f"`{point.positive}` is called at a probability of {point.threshold:.3f} or more ({point.rule}; there: "
         f"sensitivity {point.validation_sensitivity}, specificity {point.validation_specificity})."
         if point
+        else "The gravest of the labels that reach 0.5 is named, or else the most probable one."
+        if task.multi_label
         else "The most probable class is named."
     )
     for name, own in manifest.operating_points.items():
@@ -116,7 +207,6 @@ def card_markdown(task: ImageTask, manifest: Manifest) -> str:
         f"- {d.name}: {d.population} Licence: {d.licence} Grouped by {d.group_key}. {d.citation}" for d in task.datasets
     )
     limits = "\n".join(f"- {limit}" for limit in task.limits_of_use)
-    recipe = manifest.recipe
     return f"""# {task.title}
 
 Evidence: **{manifest.evidence}**. For research and education only; not a medical device.
@@ -143,16 +233,7 @@ bootstrap over groups. {called}
 ### By source and subgroup
 {_by_group(test)}
 
-### The same pictures re-encoded
-{_changed(test, "variants")}
-
-### The same pictures made worse
-Blurred (deviation 0.8 % of the side), with noise (deviation 12 levels), as JPEG of quality 30, 30 % brighter or darker,
-turned by 15 degrees.
-
-{_changed(test, "corruptions")}
-{_populations(test)}{_derived(test)}
+{_changes(test)}{_populations(test)}{_derived(test)}{_sources(test)}{_cases(test)}{_crossed(manifest.metrics)}{_pages(manifest.metrics)}
 ## Training
-Backbone {recipe["backbone"]} from {recipe["weights"]}, all layers fine-tuned; loss {recipe["loss"]}, seed
-{manifest.seed}; {manifest.metrics["training"]["pictures"]} pictures, {manifest.metrics["training"]["minutes"]} minutes.
+{_training(manifest)}
 """

@@ -33,6 +33,7 @@ def parser(recipe: Recipe, description: str) -> argparse.ArgumentParser:
     p.add_argument("--mixed-precision", action="store_true", help="bfloat16 arithmetic where the processor has it")
     p.add_argument("--deterministic", action="store_true", help="same weights from the same seed, slower")
     p.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
+    p.add_argument("--cross-validate", type=int, metavar="FOLDS", help="measure the data set too small to split")
     p.add_argument("--train-only", action="store_true", help="stop before the test split is read; --resume finishes")
     return p
 
@@ -72,6 +73,7 @@ def run_recipe(recipe: Recipe, description: str, arguments: Sequence[str] | None
 
 
 def _run(recipe: Recipe, options: argparse.Namespace) -> int:
+    from ml_model.training.ecg_pages import with_looks
     from ml_model.training.engine import Job, train, training_minutes
     from ml_model.training.pixel_categories import refine_labels
     from ml_model.training.pixels import decode_all
@@ -81,12 +83,19 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
         raise ValueError(f"{recipe.task} is not an image task")
     out_dir: Path = options.out or Path("runs") / task.id
     samples = read_task(options.data, task, seed=recipe.seed, limit=options.limit)
+    samples = with_looks(samples, recipe.looks_per_record)
     print(f"{task.title}: {len(samples)} pictures of {len({s.group for s in samples})} groups")
     pixels = decode_all(samples, task.input, out_dir / "cache")
     weights = None if options.weights == "none" else options.weights
     samples = refine_labels(task, samples, pixels)
     job = Job(task, recipe, samples, pixels, out_dir, weights, options.resume)
     model = train(job)
+    if options.cross_validate:
+        from ml_model.training.cross_validation import cross_validate
+
+        figures = cross_validate(job, options.cross_validate)
+        print(f"{figures['source']}: AUC {figures['model']['macro_auc']['value']:.3f}; --resume makes the bundle")
+        return 0
     if options.train_only:
         print(f"trained in {training_minutes(job):.1f} minutes; the same command with --resume makes the bundle")
         return 0

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.spec import ImageTask
-from ml_model.training.augment import augment, resize_px
+from ml_model.training.augment import augment, central_square
 from ml_model.training.backbones import EMBEDDING, build_model
 from ml_model.training.batches import (
     AugmentedBatches,
@@ -47,6 +47,16 @@ class Job:
     out_dir: Path
     weights: str | None = None
     resume: bool = False
+
+    @property
+    def bundle_id(self) -> str:
+        """The bundle's folder and what its manifest calls the task."""
+        return self.task.id
+
+    @property
+    def contract_sha256(self) -> str:
+        """What the bundle is bound to."""
+        return self.task.contract_sha256
 
     def rows(self, split: str) -> NDArray[np.int64]:
         """Row numbers of a split."""
@@ -159,9 +169,17 @@ def _optimizer(recipe: Recipe, phase: Phase, steps: int, *, ema: bool) -> keras.
     return optimizer
 
 
+def _drawn_from(job: Job, phase: Phase) -> tuple[list[Sample], NDArray[np.int64]]:
+    """Training samples of the phase's sources, and their row numbers. Raises ValueError when there are none."""
+    rows = [r for r in job.rows("train") if not phase.sources or job.samples[r].source in phase.sources]
+    if not rows:
+        raise ValueError(f"phase {phase.name}: there are no training pictures of {', '.join(phase.sources)}")
+    return [job.samples[r] for r in rows], np.array(rows, dtype=np.int64)
+
+
 def _train_head(job: Job, phase: Phase, model: keras.Model) -> None:
     """Fit the layers behind the embedding on frozen features of augmented views, computed once."""
-    train, rows = job.pick("train"), job.rows("train")
+    train, rows = _drawn_from(job, phase)
     embed = keras.Model(model.input, model.get_layer(EMBEDDING).output)
     rng = np.random.default_rng(job.recipe.seed)
     views = []
@@ -195,24 +213,25 @@ def _train_head(job: Job, phase: Phase, model: keras.Model) -> None:
 
 def _fine_tune(job: Job, phase: Phase, model: keras.Model, checkpoint: Path) -> None:
     """Every layer learns, at a low rate."""
-    recipe, train = job.recipe, job.pick("train")
+    recipe, (train, rows) = job.recipe, _drawn_from(job, phase)
     masks = target_masks(train, job.task.codes)
     weights = drawing_weights(recipe, train)
     batches = AugmentedBatches(
         job.pixels,
-        job.rows("train"),
+        rows,
         masks,
         weights,
         augmentation=recipe.augmentation,
         size_px=phase.size_px,
         batch_size=min(phase.batch_size, len(train)),
         seed=recipe.seed,
+        pictures=phase.pictures,
         workers=1 if recipe.deterministic else 2,
     )
     optimizer = _optimizer(recipe, phase, phase.epochs * len(batches), ema=True)
     model.compile(optimizer, _loss(job), jit_compile=False)
     space, whole = label_space(job.task), fully_labelled(job.task, job.pick("val"))
-    validation = np.stack([resize_px(job.pixels[r], phase.size_px) for r in job.rows("val")[whole]])
+    validation = np.stack([central_square(job.pixels[r], phase.size_px) for r in job.rows("val")[whole]])
     truth = target_masks(job.pick("val"), job.task.codes)[whole] @ space.projection > 0
     model.fit(
         batches,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,11 +28,11 @@ from ml_model.training.metrics import (
     sensitivity,
     specificity,
     summarise,
-    threshold_for_sensitivity,
 )
 from ml_model.training.pixels import picture_bytes
 from ml_model.training.readers import Sample
-from ml_model.training.variants import CORRUPTIONS, VARIANTS
+from ml_model.training.shortcuts import source_told_by_embedding
+from ml_model.training.variants import PICTURE_CHANGES, Change
 
 AGE_BANDS = (18, 40, 60, 80)
 SUBGROUP_DRAWS = 200
@@ -40,6 +40,8 @@ MOST_VALUES = 16  # an attribute with more distinct values is an identifier, not
 
 
 Facts = Callable[[ImageTask, Sample], KnownFacts]
+# One sample, after a change of what is sent of it (None: as stored), to the answer; its arrays have one row.
+Answering = Callable[[Sample, Any], Prediction]
 
 
 def nothing_known(task: ImageTask, sample: Sample) -> KnownFacts:
@@ -58,24 +60,33 @@ def age_and_view_known(task: ImageTask, sample: Sample) -> KnownFacts:
     return replace(age_known(task, sample), view=sample.attributes.get("view"))
 
 
+def answering_pictures(task: ImageTask, predictor: Predictor) -> Answering:
+    """As the service answers a picture: bytes, decoder, one graph."""
+
+    def answer(sample: Sample, change: Change | None) -> Prediction:
+        data = picture_bytes(sample)
+        image = load_image(change(data) if change else data, task.input)
+        return predictor.predict(image.pixels[None])
+
+    return answer
+
+
 @dataclass(frozen=True)
 class Evaluator:
-    """A predictor and its manifest, which holds the rule by which a class is named."""
+    """How samples are answered, and the manifest that holds the rule by which a class is named.
+
+    `changes`: by kind and name, what users and bad devices do to a sample before it is answered.
+    """
 
     task: ImageTask
-    predictor: Predictor
+    answering: Answering
     manifest: Manifest
+    changes: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: PICTURE_CHANGES)
 
-    def predict(self, samples: Sequence[Sample], recode: Callable[[bytes], bytes] | None = None) -> Prediction:
-        """What a client sending these bytes would be answered from; activation maps are left out."""
-
-        def one(sample: Sample) -> Prediction:
-            data = picture_bytes(sample)
-            image = load_image(recode(data) if recode else data, self.task.input)
-            return self.predictor.predict(image.pixels[None])
-
+    def predict(self, samples: Sequence[Sample], change: Any = None) -> Prediction:
+        """What a client sending these samples would be answered from; activation maps are left out."""
         with ThreadPoolExecutor(2) as pool:
-            each = list(pool.map(one, samples))
+            each = list(pool.map(lambda sample: self.answering(sample, change), samples))
         return Prediction(
             np.concatenate([p.probabilities for p in each]),
             np.zeros((len(each), 0, 0, 0), np.float32),
@@ -121,46 +132,6 @@ class Evaluator:
             counted = {name or "not told": own.count(name) for name in (*self.manifest.populations, None)}
             shares[source] = {name: round(count / len(own), 4) for name, count in counted.items()}
         return shares
-
-
-def choose_operating_point(task: ImageTask, validation: Scored) -> OperatingPoint | None:
-    """The task's rule applied to validation answers; None where the task names no rule."""
-    rule = task.operating_point
-    if rule is None:
-        return None
-    names = label_space(task).names
-    positive = names.index(rule.positive)
-    scores = validation.probabilities[:, positive]
-    threshold = threshold_for_sensitivity(validation.truth[:, positive], scores, rule.min_sensitivity)
-    reached = scores >= threshold
-    truth = validation.truth[:, positive]
-    return OperatingPoint(
-        positive=rule.positive,
-        negative=rule.negative,
-        threshold=threshold,
-        rule=f"highest threshold with sensitivity >= {rule.min_sensitivity} on validation",
-        validation_sensitivity=round(float(reached[truth].mean()), 4),
-        validation_specificity=round(float((~reached[~truth]).mean()), 4),
-    )
-
-
-def population_operating_points(
-    task: ImageTask, samples: Sequence[Sample], validation: Scored
-) -> dict[str, OperatingPoint]:
-    """The rule applied within each data set that names its ages, where there is more than one, and within its views."""
-    named = [d for d in task.datasets if d.ages_years is not None]
-    points = {}
-    for dataset in named if len(named) > 1 else ():
-        of_set = np.array([s.source == dataset.name for s in samples])
-        rows_of = {dataset.name: of_set}
-        if dataset.views_judged_apart:
-            views = np.array([s.attributes.get("view", "") for s in samples])
-            rows_of |= {view_key(dataset.name, v): of_set & (views == v) for v in sorted(set(views[of_set]))}
-        for name, rows in rows_of.items():
-            part = validation.rows(rows)
-            if part.truth.any(axis=0).all() and (point := choose_operating_point(task, part)):
-                points[name] = point
-    return points
 
 
 def _band(attribute: str, value: str) -> str:
@@ -215,6 +186,20 @@ def derived_categories(task: ImageTask, samples: Sequence[Sample], prediction: P
     return summarise(Scored(truth, predicted, prediction.probabilities, groups), task.codes, draws=SUBGROUP_DRAWS)
 
 
+def case_figures(
+    evaluator: Evaluator, samples: Sequence[Sample], prediction: Prediction, positive: int | None
+) -> dict[str, object]:
+    """Figures by breast: the views that one request may hold, those of a side of a patient, are averaged."""
+    keys = [f"{s.group}/{s.attributes.get('side', '')}" for s in samples]
+    rows = [[i for i, key in enumerate(keys) if key == case] for case in sorted(set(keys))]
+    merged = replace(
+        prediction, probabilities=np.stack([prediction.probabilities[r].mean(axis=0) for r in rows]),
+        population=prediction.population[[r[0] for r in rows]],
+    )  # fmt: skip
+    firsts = [samples[r[0]] for r in rows]
+    return brief(evaluator.score(firsts, merged), positive)
+
+
 def _with_facts(
     evaluator: Evaluator,
     samples: Sequence[Sample],
@@ -254,7 +239,11 @@ def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
         figures["populations_told"] = evaluator.populations_told(samples, prediction)
     if any(d.category_rule for d in task.datasets):
         figures["derived_categories"] = derived_categories(task, samples, prediction)
-    for kind, changes in (("variants", VARIANTS), ("corruptions", CORRUPTIONS)):
+    if shared := source_told_by_embedding(samples, prediction.embedding):
+        figures["source_told_by_embedding"] = shared
+    if task.input.max_pictures > 1:
+        figures["by_case"] = case_figures(evaluator, samples, prediction, positive)
+    for kind, changes in evaluator.changes.items():
         figures[kind] = {}
         for name, change in changes.items():
             again = evaluator.score(samples, evaluator.predict(samples, change)).rows(whole)

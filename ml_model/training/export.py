@@ -97,17 +97,18 @@ def served_outputs(
 def export_onnx(model: keras.Model, path: Path, *, multi_label: bool, flips: Sequence[str] = ()) -> None:
     """Write `path` with float16 weights. Needs the TensorFlow backend of Keras.
 
-    Input `image` uint8 (N, H, W, 3); outputs `probabilities`, `activation_maps`, `embedding`.
+    Input `image` uint8 (N, H, W, 3), or whatever else the model takes, under the name it has there; outputs
+    `probabilities`, `activation_maps`, `embedding`.
     """
     import tensorflow as tf
     import tf2onnx
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    def serve(image: Any) -> dict[str, Any]:
-        outputs = served_outputs(model, image, multi_label=multi_label, flips=flips)
+    def serve(taken: Any) -> dict[str, Any]:
+        outputs = served_outputs(model, taken, multi_label=multi_label, flips=flips)
         return {name: tf.identity(value, name=name) for name, value in zip(OUTPUTS, outputs, strict=True)}
 
-    signature = tf.TensorSpec((None, *model.input_shape[1:]), tf.uint8, name="image")
+    signature = tf.TensorSpec((None, *model.input_shape[1:]), model.input.dtype, name=model.input.name)
     frozen = convert_variables_to_constants_v2(tf.function(serve).get_concrete_function(signature))
     # A dictionary of outputs is flattened in the order of its sorted keys.
     order = dict(zip(sorted(OUTPUTS), (tensor.name for tensor in frozen.outputs), strict=True))
@@ -117,7 +118,8 @@ def export_onnx(model: keras.Model, path: Path, *, multi_label: bool, flips: Seq
         output_names=[order[name] for name in OUTPUTS],
         opset=OPSET,
     )
-    renamed = rename_ends(graph, frozen.inputs[0].name, {order[name]: name for name in OUTPUTS})
+    ends = {frozen.inputs[0].name: model.input.name} | {order[name]: name for name in OUTPUTS}
+    renamed = rename_ends(graph, ends)
     onnx.save(halve_weights(renamed), path)
 
 
@@ -140,9 +142,8 @@ def add_population_output(path: Path, weights: NDArray[np.float32], bias: NDArra
     onnx.save(model, path)
 
 
-def rename_ends(graph: onnx.ModelProto, image: str, outputs: dict[str, str]) -> onnx.ModelProto:
-    """Give the graph's input and outputs their public names."""
-    names = {image: "image", **outputs}
+def rename_ends(graph: onnx.ModelProto, names: dict[str, str]) -> onnx.ModelProto:
+    """Give the graph's input and outputs their public names, from old to new."""
     for node in graph.graph.node:
         node.input[:] = [names.get(n, n) for n in node.input]
         node.output[:] = [names.get(n, n) for n in node.output]

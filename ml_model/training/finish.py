@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -20,12 +21,15 @@ from ml_model.bundle import BalancedDecision, Bundle, Manifest, file_sha256, loa
 from ml_model.runtime import MODEL_FILE, Predictor
 from ml_model.training.backbones import LOGITS, build_model
 from ml_model.training.card import card_markdown, classification_report
+from ml_model.training.cross_validation import cross_validation_result
+from ml_model.training.decisions import choose_operating_point, population_operating_points, screening_calibration
 from ml_model.training.engine import Job, drawn_prior
-from ml_model.training.evaluate import Evaluator, choose_operating_point, evaluate, population_operating_points
+from ml_model.training.evaluate import Evaluator, answering_pictures, evaluate
 from ml_model.training.evidence import LEVELS, evidence_level
 from ml_model.training.pixels import data_fingerprint
 from ml_model.training.plots import plot_confusion, plot_curves
 from ml_model.training.population_fit import add_populations
+from ml_model.training.signal_engine import SignalJob
 
 LIBRARIES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "onnx", "tf2onnx")
 
@@ -38,12 +42,13 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
     if populations:
         predictor = _predictor(job, populations=populations)
     samples = job.pick("val")
-    evaluator = Evaluator(job.task, predictor, predictor.bundle.manifest)
+    evaluator = Evaluator(job.task, answering_pictures(job.task, predictor), predictor.bundle.manifest)
     validation = evaluator.score(samples, evaluator.predict(samples))
     decision = {
         "operating_point": choose_operating_point(job.task, validation) or _balanced_decision(job),
         "operating_points": population_operating_points(job.task, samples, validation),
         "populations": populations,
+        "screening": screening_calibration(job.task, validation),
     }
     test = evaluate(replace(evaluator, manifest=_provisional(job, **decision)), job.pick("test"))
     measured = {name: test["by_group"].get(name, {}).get("macro_auc", {}) for name in populations}
@@ -52,31 +57,38 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
         for name, auc in measured.items()
         if name in decision["operating_points"]
     }
+    crossed = cross_validation_result(job.out_dir)
     metrics = {
         "test": test,
+        **({"cross_validation": crossed} if crossed else {}),
         "validation": {"count": len(validation.truth)},
         "training": {"minutes": round(minutes, 1), "pictures": len(job.pick("train"))},
     }
-    plot_confusion(test["confusion_matrix"], test["labels"], job.out_dir / "confusion_matrix.png")
-    plots = ["confusion_matrix.png", *plot_curves(job.out_dir, job.recipe.phases)]
-    (job.out_dir / "classification_report.txt").write_text(classification_report(test), encoding="utf-8")
     evidence = min([evidence_level(test["macro_auc"]["low"]), *by_population.values()], key=LEVELS.index)
-    fields = _fields(job, metrics, **decision, evidence=evidence, evidence_by_population=by_population)
-    draft = Manifest(**fields, files={})
-    (job.out_dir / "card.md").write_text(card_markdown(job.task, draft), encoding="utf-8")
-    files = [MODEL_FILE, "card.md", "classification_report.txt", *plots]
-    write_bundle(job.out_dir, fields, files)
-    return load_bundle(job.out_dir, task=job.task.id, contract_sha256=job.task.contract_sha256)
+    fields = manifest_fields(job, metrics, **decision, evidence=evidence, evidence_by_population=by_population)
+    return write_with_card(job, fields, [phase.name for phase in job.recipe.phases])
+
+
+def write_with_card(job: Job | SignalJob, fields: dict[str, Any], logs: Sequence[str]) -> Bundle:
+    """Plots, report and card from the measured figures, then the manifest. logs: names of the curves to draw."""
+    test = fields["metrics"]["test"]
+    plot_confusion(test["confusion_matrix"], test["labels"], job.out_dir / "confusion_matrix.png")
+    plots = ["confusion_matrix.png", *plot_curves(job.out_dir, logs)]
+    (job.out_dir / "classification_report.txt").write_text(classification_report(test), encoding="utf-8")
+    card = card_markdown(job.task, Manifest(**fields, files={}))
+    (job.out_dir / "card.md").write_text(card, encoding="utf-8")
+    write_bundle(job.out_dir, fields, [MODEL_FILE, "card.md", "classification_report.txt", *plots])
+    return load_bundle(job.out_dir, task=job.bundle_id, contract_sha256=job.contract_sha256)
 
 
 def _provisional(job: Job, **decision: Any) -> Manifest:
     """The manifest as far as it is known before the test split is read."""
-    return Manifest(**_fields(job, {}, evidence="insufficient", **decision), files={})
+    return Manifest(**manifest_fields(job, {}, evidence="insufficient", **decision), files={})
 
 
 def _predictor(job: Job, **decision: Any) -> Predictor:
     """The exported model as it is served."""
-    fields = _fields(job, {}, evidence="insufficient", **decision)
+    fields = manifest_fields(job, {}, evidence="insufficient", **decision)
     return Predictor(write_bundle(job.out_dir, fields, [MODEL_FILE]))
 
 
@@ -86,7 +98,7 @@ def _export(job: Job, model: keras.Model) -> None:
     served = build_model(
         job.recipe.backbone,
         classes=len(job.task.codes),
-        size_px=job.task.input.height_px,
+        size_px=(job.task.input.height_px, job.task.input.width_px),
         weights=job.weights,
         hidden_units=job.recipe.hidden_units,
         dropout=job.recipe.dropout,
@@ -95,10 +107,14 @@ def _export(job: Job, model: keras.Model) -> None:
     if job.recipe.served_prior_weight:
         bias = served.get_layer(LOGITS).bias
         bias.assign(bias + job.recipe.served_prior_weight * np.log(drawn_prior(job)))
-    served.save(job.out_dir / "model.keras")
-    command = [sys.executable, "-m", "ml_model.training.export", str(job.out_dir / "model.keras")]
-    command += [str(job.out_dir / MODEL_FILE), "--multi-label" if job.task.multi_label else "--single-label"]
-    command += job.recipe.test_time_flips
+    export_elsewhere(served, job.out_dir, multi_label=job.task.multi_label, flips=job.recipe.test_time_flips)
+
+
+def export_elsewhere(model: keras.Model, out_dir: Path, *, multi_label: bool, flips: Sequence[str] = ()) -> None:
+    """Write `out_dir/model.onnx` in a process of its own, with TensorFlow behind Keras whatever trained the model."""
+    model.save(out_dir / "model.keras")
+    command = [sys.executable, "-m", "ml_model.training.export", str(out_dir / "model.keras")]
+    command += [str(out_dir / MODEL_FILE), "--multi-label" if multi_label else "--single-label", *flips]
     subprocess.run(command, check=True, env={**os.environ, "KERAS_BACKEND": "tensorflow"})  # noqa: S603
 
 
@@ -123,13 +139,13 @@ def _git_commit() -> str:
     return done.stdout.strip() if done.returncode == 0 else "unknown"
 
 
-def _fields(job: Job, metrics: dict[str, Any], **extra: Any) -> dict[str, Any]:
+def manifest_fields(job: Job | SignalJob, metrics: dict[str, Any], **extra: Any) -> dict[str, Any]:
     """Manifest fields of a job."""
     created = datetime.now(UTC).strftime("%Y-%m-%d")
     sources = sorted({s.source for s in job.samples})
     return {
-        "task": job.task.id,
-        "contract_sha256": job.task.contract_sha256,
+        "task": job.bundle_id,
+        "contract_sha256": job.contract_sha256,
         "version": f"{created.replace('-', '.')}+{file_sha256(job.out_dir / MODEL_FILE)[:8]}",
         "classes": job.task.codes,
         "trained_on": ", ".join(sources),
@@ -147,7 +163,7 @@ def _fields(job: Job, metrics: dict[str, Any], **extra: Any) -> dict[str, Any]:
     }
 
 
-def _recipe(job: Job) -> dict[str, Any]:
+def _recipe(job: Job | SignalJob) -> dict[str, Any]:
     """The recipe as plain data; dataclasses all the way down."""
     plain: dict[str, Any] = json.loads(json.dumps(job.recipe, default=vars))
     return {**plain, "weights": Path(job.weights).name if job.weights else "none", "backend": keras.backend.backend()}

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ml_model.inputs.ecg import read_wfdb
 from ml_model.inputs.image import load_image
 from ml_model.spec import ImageInput
-from ml_model.training.ecg_render import render
+from ml_model.training.ecg_pages import page_of
 from ml_model.training.readers import Sample
 
 
@@ -31,15 +30,15 @@ def picture_bytes(sample: Sample) -> bytes:
     """What a client would send of this sample: the file as it is, or a PNG of the page that shows an ECG record."""
     if sample.path.suffix != ".hea":
         return sample.path.read_bytes()
-    page = render(read_wfdb(sample.path))
-    return cv2.imencode(".png", cv2.cvtColor(page, cv2.COLOR_RGB2BGR))[1].tobytes()
+    page = cv2.cvtColor(page_of(sample), cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", page, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
 def decode_all(samples: Sequence[Sample], image_input: ImageInput, cache_dir: Path) -> NDArray[np.uint8]:
     """Pixels of every sample, uint8 (N, height_px, width_px, 3), kept in `cache_dir` for the next run."""
     size = (image_input.height_px, image_input.width_px)
-    names = "|".join(str(s.path) for s in samples)
-    key = hashlib.sha256(f"{data_fingerprint(samples)}{size}{names}".encode()).hexdigest()[:16]
+    names = "|".join(f"{s.path}{s.look}{s.photographed}" for s in samples)
+    key = hashlib.sha256(f"{data_fingerprint(samples)}{size}{image_input.geometry}{names}".encode()).hexdigest()[:16]
     path = cache_dir / f"pixels-{key}.npy"
     if not path.is_file():
         cache_dir.mkdir(parents=True, exist_ok=True)

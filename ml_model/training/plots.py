@@ -9,8 +9,6 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 
-from ml_model.training.recipe import Phase
-
 mpl.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
 
@@ -34,11 +32,11 @@ def plot_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path:
     plt.close(figure)
 
 
-def plot_curves(run_dir: Path, phases: Sequence[Phase]) -> list[str]:
-    """training_curves.png from the phases' CSV logs; [] when nothing was logged."""
+def plot_curves(run_dir: Path, names: Sequence[str]) -> list[str]:
+    """training_curves.png from the CSV logs of phases or members, one after the other; [] when nothing was logged."""
     rows: list[dict[str, str]] = []
-    for phase in phases:
-        log = run_dir / f"log-{phase.name}.csv"
+    for name in names:
+        log = run_dir / f"log-{name}.csv"
         if log.is_file():
             with log.open(newline="", encoding="utf-8") as stream:
                 rows += list(csv.DictReader(stream))
@@ -48,7 +46,7 @@ def plot_curves(run_dir: Path, phases: Sequence[Phase]) -> list[str]:
     epochs = range(1, len(rows) + 1)
     left.plot(epochs, [float(r["loss"]) for r in rows], marker="o")
     left.set(xlabel="epoch", title="training loss")
-    for name in ("val_balanced_accuracy", "val_macro_auc"):
+    for name in (n for n in ("val_balanced_accuracy", "val_macro_auc") if n in rows[0]):
         right.plot(epochs, [float(r[name]) for r in rows], marker="o", label=name.removeprefix("val_"))
     right.set(xlabel="epoch", title="validation")
     right.legend()

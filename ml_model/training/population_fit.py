@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from ml_model.runtime import MODEL_FILE, Predictor
-from ml_model.training.augment import augment, resize_px
+from ml_model.training.augment import augment, central_square
 from ml_model.training.engine import Job
 from ml_model.training.export import add_population_output
 
@@ -54,7 +54,7 @@ def _views(job: Job, predictor: Predictor, names: tuple[str, ...]) -> tuple[NDAr
         rows = [r for r in job.rows("train") if job.samples[r].source == name]
         for row in rng.permutation(rows)[:MOST_PICTURES]:
             picture = job.pixels[row]
-            views = [resize_px(picture, size_px), augment(picture, job.recipe.augmentation, size_px, rng)]
+            views = [central_square(picture, size_px), augment(picture, job.recipe.augmentation, size_px, rng)]
             embedding.append(predictor.predict(np.stack(views)).embedding)
             population += [index, index]
     return np.concatenate(embedding), np.array(population, dtype=np.int64)

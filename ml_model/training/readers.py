@@ -28,7 +28,10 @@ HAM_ATTRIBUTES = ("dx_type", "age", "sex", "localization")
 
 @dataclass(frozen=True)
 class Sample:
-    """One image file or ECG record. `codes`: the classes its label can stand for; of a multi-label task, all it has."""
+    """One image file or ECG record. `codes`: the classes its label can stand for; of a multi-label task, all it has.
+
+    look: of an ECG record that is drawn, the seed of the page's look; photographed: the page seen by a camera.
+    """
 
     path: Path
     source: str
@@ -37,6 +40,8 @@ class Sample:
     group: str
     split: str
     attributes: dict[str, str] = field(default_factory=dict)
+    look: int = 0
+    photographed: bool = False
 
 
 class DatasetNotFound(Exception):

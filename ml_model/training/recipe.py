@@ -15,6 +15,8 @@ class Phase:
     """A stretch of training at one picture size.
 
     frozen: only the head learns, on features of the frozen backbone that are computed once.
+    sources: the data sets drawn from; none named means all. pictures: how many are drawn in an epoch, by
+    default as many as there are.
     learning_rate is the peak; it rises over the first 5 % of the steps and falls as a cosine.
     """
 
@@ -24,6 +26,8 @@ class Phase:
     learning_rate: float
     frozen: bool = False
     batch_size: int = 32
+    sources: tuple[str, ...] = ()
+    pictures: int | None = None
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,9 @@ class Recipe:
     frequent classes; served_prior_weight 1 gives the frequencies of the sampler back to the served
     model, 0 does not. decision "balanced" takes them away again when a class is named, and only then.
     test_time_flips are the mirror images that the served model sees beside the picture, at twice the
-    time for each. Choose all three on validation.
+    time for each. Choose all three on validation. looks_per_record: how many pages with looks of their own
+    each ECG recording is drawn as for training. cross_validated: the data set, too small for a split, whose
+    figure `--cross-validate` measures by training the last phase anew for each fold of its groups.
     """
 
     task: str
@@ -53,6 +59,8 @@ class Recipe:
     decision: Literal["most_probable", "balanced"] = "most_probable"
     test_time_flips: tuple[Literal["horizontal", "vertical"], ...] = ()
     augmentation: Augmentation = field(default_factory=Augmentation)
+    looks_per_record: int = 1
+    cross_validated: str | None = None
     weight_decay: float = 0.02
     ema_momentum: float = 0.995
     patience_epochs: int = 6

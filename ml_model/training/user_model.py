@@ -143,7 +143,7 @@ def export(serve: Any, job: ConversionJob, path: Path) -> None:
     graph, _ = tf2onnx.convert.from_graph_def(
         frozen.graph.as_graph_def(), input_names=[input_name], output_names=[output_name], opset=OPSET
     )
-    onnx.save(without_final_identity(rename_ends(graph, input_name, {output_name: "probabilities"})), path)
+    onnx.save(without_final_identity(rename_ends(graph, {input_name: "image", output_name: "probabilities"})), path)
 
 
 def without_final_identity(model: Any) -> Any:

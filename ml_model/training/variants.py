@@ -84,3 +84,4 @@ CORRUPTIONS: dict[str, Change] = {
     "rotated_left": partial(corrupted, corruption=partial(rotated, degrees=ROTATION_DEGREES)),
     "rotated_right": partial(corrupted, corruption=partial(rotated, degrees=-ROTATION_DEGREES)),
 }
+PICTURE_CHANGES = {"variants": VARIANTS, "corruptions": CORRUPTIONS}

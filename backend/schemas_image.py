@@ -1,0 +1,191 @@
+"""Pictures and recordings: what is asked and answered."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from backend.schemas import Answer, ModelAnswer, Probability
+from ml_model.spec import Severity
+
+
+class AnalyzeQuery(BaseModel):
+    """How an image answer should look. Unknown parameters are ignored."""
+
+    explain: Literal["none", "url", "inline"] = Field("url", description="where the heatmap goes")
+    target: str | None = Field(None, description="code of the class to explain; the predicted one if absent")
+    top_k: int | None = Field(None, ge=1, le=1000, description="at most this many entries in all_predictions")
+    modality: str | None = Field(None, description="what kind of picture it is, where a task reads several kinds")
+    age_years: float | None = Field(None, ge=0, le=130, description="age, where populations are judged apart")
+    view: Literal["PA", "AP"] | None = Field(None, description="projection of a chest X-ray")
+    sampling_rate_hz: float | None = Field(None, gt=0, le=10_000, description="of a recording that does not say it")
+
+
+class PredictionAnswer(Answer):
+    """The class the answer settles on."""
+
+    class_id: int
+    code: str
+    name: str
+    type: str
+    confidence: Probability
+    confidence_percent: str
+    birads: str | None = None
+    screening_probability: Probability | None = Field(
+        default=None, description="calibrated, at the prevalence of screening"
+    )
+
+
+class RankedAnswer(Answer):
+    code: str
+    name: str
+    confidence: Probability
+
+
+class StagingAnswer(Answer):
+    stage: str
+    description: str
+    prognosis: str
+
+
+class UrgencyAnswer(Answer):
+    timeline: str
+    action: str
+    color: str
+
+
+class RecommendationAnswer(Answer):
+    level: Severity
+    title: str
+    message: str
+    actions: tuple[str, ...]
+
+
+class ExplanationAnswer(Answer):
+    """Which part of the picture pushed the class's score up."""
+
+    method: str
+    explained: str = Field(serialization_alias="class")
+    heatmap_url: str | None = None
+    heatmap_png_base64: str | None = None
+    peak_region: tuple[int, int, int, int] | None = Field(None, description="x, y, width, height in original pixels")
+    peak_seconds: tuple[float, float] | None = Field(default=None, description="of a recording: from, to")
+    note: str
+
+
+class PredictionSetAnswer(Answer):
+    coverage: Probability
+    classes: tuple[str, ...]
+    note: str
+
+
+class InputCheckAnswer(Answer):
+    modality: str | None
+    expected: str
+    accepted: bool
+    score: float | None
+    quality: dict[str, Any]
+
+
+class PageReadingAnswer(Answer):
+    """How an ECG page was turned into a signal."""
+
+    layout: str
+    px_per_mm: float
+    speed_mm_per_s: float
+    gain_mm_per_mv: float
+    rotation_degrees: float
+    lead_quality: dict[str, Probability]
+
+
+class RecordingAnswer(Answer):
+    """What was read of an ECG, and what answered: the model of recordings or that of pictures."""
+
+    read_as: Literal["recording", "page_signal", "page_picture"]
+    format: str | None = None
+    sampling_rate_hz: float | None = None
+    duration_s: float | None = None
+    unit: str | None = None
+    unit_told_by: str | None = None
+    derived_leads: tuple[str, ...] = ()
+    flat_leads: tuple[str, ...] = ()
+    page: PageReadingAnswer | None = None
+    csv_url: str | None = Field(default=None, description="the signal read from the page, mV at 100 Hz")
+    wfdb_url: str | None = Field(default=None, description="the same as a zip of WFDB files")
+
+
+class AnalyzeAnswer(Answer):
+    """Answer to one medical image."""
+
+    warning: str | None = None
+    success: Literal[True]
+    prediction: PredictionAnswer
+    multi_label: bool
+    positives: tuple[str, ...] = Field(description="codes of the classes called present")
+    all_predictions: tuple[RankedAnswer, ...]
+    severity: Severity
+    staging: StagingAnswer
+    urgency: UrgencyAnswer
+    treatment_options: tuple[str, ...]
+    recommendations: RecommendationAnswer | tuple[str, ...]
+    recommendation: RecommendationAnswer
+    explanation: ExplanationAnswer
+    prediction_set: PredictionSetAnswer
+    input_check: InputCheckAnswer
+    recording: RecordingAnswer | None = Field(default=None, description="of an ECG")
+    model: ModelAnswer
+    demo_mode: bool
+    request_id: str
+    processing_ms: float
+    disclaimer: str
+
+
+class LabelAnswer(Answer):
+    """An image answer in the labels of the data set, for clients that know no categories."""
+
+    warning: str | None = None
+    success: Literal[True]
+    risk_level: str
+    probability: Probability = Field(description="of the classification")
+    classification: str
+    diagnosis: str
+    class_probabilities: dict[str, Probability]
+    model: ModelAnswer
+    demo_mode: bool
+    request_id: str
+    processing_ms: float
+    disclaimer: str
+
+
+class HistoryEntry(Answer):
+    """One answer of this session; nothing of the file is kept."""
+
+    task: str
+    prediction: str
+    confidence: Probability
+    answered_at: str = Field(description="UTC")
+    request_id: str
+    model_version: str | None
+
+
+class HistoryAnswer(Answer):
+    """This session's answers, newest first."""
+
+    success: Literal[True]
+    history: tuple[HistoryEntry, ...]
+    count: int
+
+
+class TissueAnswer(Answer):
+    """A histology answer in two words."""
+
+    warning: str | None = None
+    success: Literal[True]
+    prediction: str
+    confidence: Probability
+    model: ModelAnswer
+    demo_mode: bool
+    request_id: str
+    processing_ms: float
+    disclaimer: str

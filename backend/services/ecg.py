@@ -1,0 +1,175 @@
+"""ECGs: digital recordings, and pages that are read back into a signal where that succeeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import zipfile
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.parsing import MAX_UPLOAD_BYTES
+from backend.schemas_image import InputCheckAnswer, PageReadingAnswer, RecordingAnswer
+from backend.services.answers import require_model
+from backend.services.context import RequestContext
+from backend.services.loading import LoadedModel, ModelStore
+from backend.services.recent import RecentStore
+from backend.services.seen import Seen, View, predictor_of
+from ml_model.ecg_answer import answer_page
+from ml_model.ecg_export import as_wfdb
+from ml_model.ecg_look import Look
+from ml_model.ecg_render import draw_page
+from ml_model.errors import PoorQuality
+from ml_model.gate import check as check_input
+from ml_model.inputs.ecg import EcgRecording, check_recording, load_recording, network_signal
+from ml_model.inputs.ecg_page import PageReading
+from ml_model.inputs.geometry import Frame, place
+from ml_model.inputs.image import DecodedImage, ImageLimits, LoadedImage, decode_image
+from ml_model.population import Judgement, KnownFacts, judge
+from ml_model.spec import ImageTask
+from ml_model.spec_image import SignalInput
+
+# How the signal that the network saw is drawn for the heatmap: all leads over the whole time, nothing beside them.
+_DRAWN = Look(
+    layout="12x1",
+    rhythm_leads=(),
+    row_mm=15.0,
+    px_per_mm=3.0,
+    margins_mm=(0.0, 2.0),
+    calibration_pulse=False,
+    header=False,
+)
+
+UNREADABLE_PAGE = (
+    "no twelve leads could be read off this picture; send a sharp, straight picture of the whole page with its grid "
+    "and lead names, a PDF page, or the digital recording in the field record (WFDB, CSV, EDF or DICOM)"
+)
+
+
+class EcgDiagnosis:
+    """Answers for the task that reads ECGs. Signals read off pages are kept in memory for download."""
+
+    def __init__(self, models: ModelStore) -> None:
+        self._models = models
+        self.signals: RecentStore[EcgRecording] = RecentStore()
+
+    def recording(
+        self, task: ImageTask, files: Sequence[tuple[str, bytes]], sampling_rate_hz: float | None, demo_mode: bool
+    ) -> Seen:
+        """One digital recording. Raises the errors of `load_recording`, `check_recording` and ModelUnavailable."""
+        signal_input, loaded = _signal_input(task), self._models.signal(task.id)
+        require_model(loaded, f"{task.id} recordings", demo_mode)
+        recording = load_recording(files, sampling_rate_hz=sampling_rate_hz)
+        check = check_recording(recording)
+        told = RecordingAnswer(
+            read_as="recording",
+            format=recording.format,
+            sampling_rate_hz=recording.sampling_rate_hz,
+            duration_s=round(check.duration_s, 3),
+            unit=recording.unit,
+            unit_told_by=recording.unit_told_by,
+            derived_leads=recording.derived,
+            flat_leads=check.flat_leads,
+        )
+        input_check = InputCheckAnswer(
+            modality=None, expected="ecg_recording", accepted=True, score=None, quality=dataclasses.asdict(check)
+        )
+        if loaded is None:
+            return Seen(np.array(task.demo_probabilities, np.float32), (), input_check, None, None, told)
+        signal_mv = network_signal(recording, signal_input)
+        prediction = predictor_of(loaded).predict_signals(signal_mv[None])
+        view = _drawn(signal_mv, signal_input, prediction.probabilities[0], prediction.activation_maps[0])
+        return Seen(prediction.probabilities[0], (view,), input_check, loaded, _judged(task, loaded), told)
+
+    def page(
+        self, task: ImageTask, data: bytes, loaded: LoadedModel | None, demo_mode: bool, context: RequestContext
+    ) -> Seen:
+        """One picture of a page. Raises the errors of `decode_image` and `gate.check`, and ModelUnavailable."""
+        signal_input, signals = _signal_input(task), self._models.signal(task.id)
+        decoded = decode_image(data, task.input, ImageLimits(max_bytes=MAX_UPLOAD_BYTES), full_size=True)
+        image = _loaded_image(decoded, task)
+        check = check_input(image, task.input, task.dicom_modalities)
+        input_check = InputCheckAnswer.model_validate(dataclasses.asdict(check))
+        answer = answer_page(
+            decoded.rgb, task, predictor_of(loaded) if loaded else None, predictor_of(signals) if signals else None
+        )
+        if answer is None and signals is not None:
+            raise PoorQuality(UNREADABLE_PAGE)
+        if answer is None:
+            require_model(None, task.id, demo_mode)
+            return Seen(np.array(task.demo_probabilities, np.float32), (), input_check, None, None)
+        probabilities, maps = answer.prediction.probabilities[0], answer.prediction.activation_maps[0]
+        if answer.reading and answer.signal_mv is not None and signals:
+            self.signals.put(context.answer_id, answer.reading.recording)
+            view = _drawn(answer.signal_mv, signal_input, probabilities, maps)
+            told = _page_signal(answer.reading, context)
+            return Seen(probabilities, (view,), input_check, signals, _judged(task, signals), told)
+        assert loaded is not None  # noqa: S101 - the model of pictures answered
+        size = (decoded.original_width_px, decoded.original_height_px)
+        view = View(image.pixels, image.frame, size, probabilities, maps)
+        told = RecordingAnswer(read_as="page_picture", format=decoded.format)
+        return Seen(probabilities, (view,), input_check, loaded, _judged(task, loaded), told)
+
+
+def _signal_input(task: ImageTask) -> SignalInput:
+    assert task.signal is not None  # noqa: S101 - only asked of tasks that declare one
+    return task.signal
+
+
+def _judged(task: ImageTask, loaded: LoadedModel) -> Judgement:
+    return judge(task, loaded.bundle.manifest, [], KnownFacts())
+
+
+def _loaded_image(decoded: DecodedImage, task: ImageTask) -> LoadedImage:
+    pixels, frame = place(decoded.rgb, task.input)
+    size = (decoded.original_width_px, decoded.original_height_px)
+    return LoadedImage(pixels, *size, decoded.format, frame, decoded.dicom)
+
+
+def _drawn(
+    signal_mv: NDArray[np.float32],
+    signal_input: SignalInput,
+    probabilities: NDArray[np.float32],
+    maps: NDArray[np.float32],
+) -> View:
+    """The signal as the network saw it, drawn, so that the map over time has something to lie on."""
+    recording = EcgRecording(signal_mv, float(signal_input.sampling_rate_hz))
+    page = draw_page(recording, _DRAWN)
+    left = min(box.left_px for box in page.boxes)
+    right = max(box.left_px + box.width_px for box in page.boxes)
+    pixels = np.ascontiguousarray(page.pixels[:, int(left) : int(right)])
+    height_px, width_px = pixels.shape[:2]
+    frame = Frame(0, 0, width_px, height_px)
+    return View(pixels, frame, (width_px, height_px), probabilities, maps, signal_input.duration_s)
+
+
+def _page_signal(reading: PageReading, context: RequestContext) -> RecordingAnswer:
+    page = PageReadingAnswer(
+        layout=reading.layout,
+        px_per_mm=round(reading.px_per_mm, 2),
+        speed_mm_per_s=reading.speed_mm_per_s,
+        gain_mm_per_mv=reading.gain_mm_per_mv,
+        rotation_degrees=round(reading.rotation_degrees, 1),
+        lead_quality={lead: round(quality, 3) for lead, quality in reading.quality.items()},
+    )
+    return RecordingAnswer(
+        read_as="page_signal",
+        format=reading.recording.format,
+        sampling_rate_hz=reading.recording.sampling_rate_hz,
+        duration_s=round(len(reading.recording.signal_mv) / reading.recording.sampling_rate_hz, 3),
+        unit="mV",
+        page=page,
+        csv_url=f"/signals/{context.answer_id}.csv",
+        wfdb_url=f"/signals/{context.answer_id}.zip",
+    )
+
+
+def wfdb_zip(recording: EcgRecording) -> bytes:
+    """A zip of `page.hea` and `page.dat`."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in as_wfdb(recording, "page").items():
+            archive.writestr(name, content)
+    return packed.getvalue()

@@ -1,0 +1,44 @@
+"""What each browser session was answered, in memory only and without anything of the file."""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections import OrderedDict, deque
+from datetime import UTC, datetime
+
+from backend.schemas_image import HistoryEntry
+
+COOKIE = "medidiagnose_session"
+MOST_SESSIONS = 1000
+MOST_ENTRIES = 100
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class SessionHistory:
+    """The last answers of the last sessions, newest first. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._sessions: OrderedDict[str, deque[HistoryEntry]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def add(self, session_id: str | None, entry: HistoryEntry) -> str:
+        """Note an answer; returns the session's id, a new one where the given one is not of our making."""
+        known = session_id if session_id and _ID.fullmatch(session_id) else uuid.uuid4().hex
+        with self._lock:
+            self._sessions.setdefault(known, deque(maxlen=MOST_ENTRIES)).appendleft(entry)
+            self._sessions.move_to_end(known)
+            while len(self._sessions) > MOST_SESSIONS:
+                self._sessions.popitem(last=False)
+        return known
+
+    def of(self, session_id: str | None) -> tuple[HistoryEntry, ...]:
+        """A session's answers, newest first; none for an unknown session."""
+        with self._lock:
+            return tuple(self._sessions.get(session_id or "", ()))
+
+
+def now() -> str:
+    """UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -1,0 +1,26 @@
+"""Train the ECG recording model (PTB-XL at 100 Hz, ten seconds, twelve leads; five labels, several may be true).
+
+    python ml_model/train_heart_signal_model.py --data ml_model/Dataset/ptb-xl
+    python ml_model/train_heart_signal_model.py --data DIR --epochs 2 --members 1 --limit 200   # a trial run
+
+Folds 1-8 train, fold 9 validates, fold 10 tests, as published. Several small networks of two families are
+trained one after the other and averaged into one graph.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from ml_model.training.signal_augment import SignalAugmentation
+from ml_model.training.signal_command import run_signal_recipe
+from ml_model.training.signal_engine import SignalRecipe
+
+RECIPE = SignalRecipe(
+    task="heart",
+    members=(("xresnet1d", 0), ("inception_time", 1)),
+    epochs=40,
+    augmentation=SignalAugmentation(mixup=0.2),
+)
+
+if __name__ == "__main__":
+    sys.exit(run_signal_recipe(RECIPE, __doc__ or ""))

@@ -1,0 +1,129 @@
+"""Grouped cross-validation of one small data set of a task: the last phase is trained anew for each fold."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from ml_model.training.backbones import build_model
+from ml_model.training.batches import label_space, target_masks
+from ml_model.training.callbacks import called, probabilities_of
+from ml_model.training.engine import Job, train
+from ml_model.training.metrics import Scored, summarise
+from ml_model.training.readers import Sample
+
+RESULT = "cross_validation.json"
+HELD_OUT = "held out"
+
+
+def fold_numbers(samples: Sequence[Sample], source: str, folds: int, seed: int) -> NDArray[np.int64]:
+    """(N,) fold of every sample of `source`, by group and stratified by label; -1 for those of other sources."""
+    rows = np.array([i for i, s in enumerate(samples) if s.source == source])
+    numbers = np.full(len(samples), -1, np.int64)
+    splitter = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    labels, groups = [samples[r].label for r in rows], [samples[r].group for r in rows]
+    for fold, (_, held_out) in enumerate(splitter.split(rows, labels, groups)):
+        numbers[rows[held_out]] = fold
+    return numbers
+
+
+def with_fold(samples: Sequence[Sample], numbers: NDArray[np.int64], fold: int) -> list[Sample]:
+    """The fold is held out; the rest of its data set is trained on, whatever split it had."""
+    splits = ["train" if n >= 0 else s.split for n, s in zip(numbers, samples, strict=True)]
+    splits = [HELD_OUT if n == fold else split for n, split in zip(numbers, splits, strict=True)]
+    return [replace(s, split=split) for s, split in zip(samples, splits, strict=True)]
+
+
+def cross_validate(job: Job, folds: int) -> dict[str, Any]:
+    """Figures over all pictures of the recipe's `cross_validated` set, each answered by a model without its group.
+
+    The phases before the last are taken from `job.out_dir`, where they must have been trained without that set.
+    Writes cross_validation.json there. Raises ValueError when the recipe does not allow it.
+    """
+    source, recipe = job.recipe.cross_validated, job.recipe
+    if source is None or any(not p.sources or source in p.sources for p in recipe.phases[:-1]):
+        raise ValueError(f"{recipe.task}: the phases before the last must leave the cross-validated data set out")
+    numbers = fold_numbers(job.samples, source, folds, recipe.seed)
+    probabilities = np.zeros((len(job.samples), len(job.task.codes)))
+    colour = np.zeros_like(probabilities)
+    for fold in range(folds):
+        samples = with_fold(job.samples, numbers, fold)
+        one = replace(job, samples=samples, out_dir=job.out_dir / f"fold{fold}", resume=True)
+        _copy_earlier_phases(job, one)
+        rows = np.flatnonzero(numbers == fold)
+        probabilities[rows] = _answers(one, rows)
+        colour[rows] = _colour_only(one, rows)
+    kept = numbers >= 0
+    figures = {
+        "source": source,
+        "folds": folds,
+        "model": _figures(job, probabilities, kept),
+        "colour_only": _figures(job, colour, kept),
+    }
+    (job.out_dir / RESULT).write_text(json.dumps(figures, indent=1))
+    return figures
+
+
+def _copy_earlier_phases(job: Job, one: Job) -> None:
+    there = one.out_dir / "checkpoints"
+    there.mkdir(parents=True, exist_ok=True)
+    for number in range(len(job.recipe.phases) - 1):
+        shutil.copy(job.out_dir / "checkpoints" / f"phase{number}.weights.h5", there)
+
+
+def _answers(job: Job, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+    """Probabilities (rows, classes) at the served size, of the model trained on the rest."""
+    served = build_model(
+        job.recipe.backbone,
+        classes=len(job.task.codes),
+        size_px=(job.task.input.height_px, job.task.input.width_px),
+        hidden_units=job.recipe.hidden_units,
+        dropout=job.recipe.dropout,
+    )
+    served.set_weights(train(job).get_weights())
+    logits = np.asarray(served.predict(job.pixels[rows], batch_size=16, verbose=0))
+    return probabilities_of(logits, job.task.multi_label)
+
+
+def _colour_only(job: Job, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+    """What mean and deviation of the three channels tell by themselves."""
+    of_source = {job.samples[r].source for r in rows}
+    known = [r for r in job.rows("train") if job.samples[r].source in of_source]
+    targets = target_masks([job.samples[r] for r in known], job.task.codes).argmax(axis=1)
+    regression = make_pipeline(StandardScaler(), LogisticRegression(class_weight="balanced", max_iter=1000))
+    regression.fit(_colours(job, known), targets)
+    found = np.zeros((len(rows), len(job.task.codes)))
+    found[:, regression.classes_] = regression.predict_proba(_colours(job, rows))
+    return found
+
+
+def _colours(job: Job, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
+    pictures = (job.pixels[r].reshape(-1, 3) for r in rows)
+    return np.stack([np.concatenate([p.mean(axis=0), p.std(axis=0)]) for p in pictures])
+
+
+def _figures(job: Job, probabilities: NDArray[np.floating], kept: NDArray[np.bool_]) -> dict[str, Any]:
+    samples = [s for s, k in zip(job.samples, kept, strict=True) if k]
+    space = label_space(job.task)
+    truth = target_masks(samples, job.task.codes) @ space.projection > 0
+    p = probabilities[kept] @ space.projection
+    groups = np.array([s.group for s in samples])
+    return summarise(Scored(truth, called(p, job.task.multi_label), p, groups), space.names, draws=300)
+
+
+def cross_validation_result(out_dir: Path) -> dict[str, Any] | None:
+    """What `cross_validate` wrote there, if it did."""
+    path = out_dir / RESULT
+    found: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
+    return found

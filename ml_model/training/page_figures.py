@@ -1,0 +1,80 @@
+"""How ECG pages are answered: drawn, spoilt, read back and answered as the service does it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ml_model.ecg_answer import PageAnswer, answer_page
+from ml_model.ecg_look import DEFAULT_LOOK, looks_for_record
+from ml_model.ecg_render import draw_page
+from ml_model.inputs.ecg import read_wfdb
+from ml_model.runtime import Predictor
+from ml_model.spec import ImageTask
+from ml_model.training.batches import label_space, target_masks
+from ml_model.training.callbacks import called
+from ml_model.training.ecg_photo import CORRUPTIONS
+from ml_model.training.metrics import Scored, bootstrap, macro_auc
+from ml_model.training.readers import Sample
+
+Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
+DRAWS = 200
+USUAL, MANY = "usual_look", "many_looks"
+# The pages are spoilt after they were drawn, in many looks; nothing is done to the first two.
+CONDITIONS: dict[str, Change | None] = {USUAL: None, MANY: None, **CORRUPTIONS}
+
+
+def page_figures(
+    task: ImageTask, samples: Sequence[Sample], signals: Predictor, pictures: Predictor | None = None
+) -> dict[str, Any]:
+    """By condition: how many pages were answered, from the signal or the picture, and the AUC over those.
+
+    Every record has one look of its own in all conditions but the first.
+    """
+    truth = target_masks(samples, task.codes) @ label_space(task).projection > 0
+    groups = np.array([s.group for s in samples])
+    figures: dict[str, Any] = {}
+    for name, change in CONDITIONS.items():
+
+        def answer(number: int, name: str = name, change: Change | None = change) -> PageAnswer | None:
+            look = DEFAULT_LOOK if name == USUAL else looks_for_record(number)[0]
+            page = draw_page(read_wfdb(samples[number].path), look).pixels
+            return answer_page(Image.fromarray(change(page) if change else page), task, pictures, signals)
+
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(answer, range(len(samples))))
+        figures[name] = _summary(answers, truth, groups)
+        if name == MANY:
+            figures["many_looks_by_layout"] = _by_layout(answers, truth, groups)
+    return figures
+
+
+def _summary(
+    answers: Sequence[PageAnswer | None], truth: NDArray[np.bool_], groups: NDArray[np.str_]
+) -> dict[str, Any]:
+    kept = [i for i, a in enumerate(answers) if a is not None]
+    read = [a for a in answers if a is not None and a.reading is not None]
+    shares = {
+        "pages": len(answers),
+        "answered": round(len(kept) / len(answers), 4),
+        "from_signal": round(len(read) / len(answers), 4),
+    }
+    if not kept:
+        return shares
+    p = np.stack([a.prediction.probabilities[0] for a in answers if a is not None]).astype(np.float64)
+    scored = Scored(truth[kept], called(p, multi_label=True), p, groups[kept])
+    return {**shares, "macro_auc": bootstrap(scored, macro_auc, draws=DRAWS).model_dump()}
+
+
+def _by_layout(
+    answers: Sequence[PageAnswer | None], truth: NDArray[np.bool_], groups: NDArray[np.str_]
+) -> dict[str, dict[str, Any]]:
+    layouts = [looks_for_record(i)[0].layout for i in range(len(answers))]
+    rows = {layout: [i for i, found in enumerate(layouts) if found == layout] for layout in sorted(Counter(layouts))}
+    return {name: _summary([answers[i] for i in r], truth[r], groups[r]) for name, r in rows.items()}

@@ -1,0 +1,198 @@
+"""Training on recordings: several small networks, one after the other, averaged into one graph; resumable.
+
+Which averages of weights and how long each trains is fixed by the recipe; validation is only watched.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.inputs.ecg import network_signal, read_wfdb
+from ml_model.spec import ImageTask
+from ml_model.spec_image import SignalInput
+from ml_model.training.batches import target_masks
+from ml_model.training.callbacks import Progress, probabilities_of
+from ml_model.training.losses import MultiLabelFocalLoss
+from ml_model.training.metrics import Scored, macro_auc
+from ml_model.training.readers import Sample
+from ml_model.training.signal_augment import SignalAugmentation, augment_signal
+from ml_model.training.signal_networks import Architecture, averaged, build_network
+
+
+@dataclass(frozen=True)
+class SignalRecipe:
+    """Networks with their seeds, and how each is trained. learning_rate is the peak of a warm cosine."""
+
+    task: str
+    members: tuple[tuple[Architecture, int], ...]
+    epochs: int = 40
+    learning_rate: float = 3e-3
+    batch_size: int = 64
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.02
+    ema_momentum: float = 0.98
+    augmentation: SignalAugmentation = field(default_factory=SignalAugmentation)
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SignalJob:
+    """One training: what, on what, to where. `signals` are in the order of `samples`."""
+
+    task: ImageTask
+    recipe: SignalRecipe
+    samples: Sequence[Sample]
+    signals: NDArray[np.float32]  # (N, time, 12), mV
+    out_dir: Path
+    resume: bool = False
+    weights: None = None
+
+    @property
+    def bundle_id(self) -> str:
+        """The bundle's folder and what its manifest calls the task."""
+        return f"{self.task.id}-signal"
+
+    @property
+    def contract_sha256(self) -> str:
+        """What the bundle is bound to."""
+        return self.task.signal_contract_sha256
+
+    @property
+    def signal_input(self) -> SignalInput:
+        """The task's declaration. Raises ValueError where it has none."""
+        if self.task.signal is None:
+            raise ValueError(f"{self.task.id}: the task file declares no [signal]")
+        return self.task.signal
+
+    def rows(self, split: str) -> NDArray[np.int64]:
+        """Row numbers of a split."""
+        return np.array([i for i, s in enumerate(self.samples) if s.split == split], dtype=np.int64)
+
+    def pick(self, split: str) -> list[Sample]:
+        """Samples of a split."""
+        return [s for s in self.samples if s.split == split]
+
+
+def read_signals(samples: Sequence[Sample], signal_input: SignalInput) -> NDArray[np.float32]:
+    """(N, time, 12) in mV, through the preprocessing that serves requests."""
+    return np.stack([network_signal(read_wfdb(s.path), signal_input) for s in samples])
+
+
+class SignalBatches(keras.utils.PyDataset):
+    """Augmented recordings (B, time, 12) and targets (B, classes); a function of (seed, epoch, index)."""
+
+    def __init__(self, job: SignalJob, seed: int) -> None:
+        super().__init__(workers=1)
+        self.job, self.seed, self.epoch = job, seed, 0
+        self.all_rows = job.rows("train")
+        self.targets = target_masks(job.samples, job.task.codes)
+        self.batch_size = min(job.recipe.batch_size, len(self.all_rows))
+
+    def __len__(self) -> int:
+        return len(self.all_rows) // self.batch_size
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        order = np.random.default_rng([self.seed, self.epoch]).permutation(self.all_rows)
+        rows = order[index * self.batch_size : (index + 1) * self.batch_size]
+        rng = np.random.default_rng([self.seed, self.epoch, index])
+        settings, rate = self.job.recipe.augmentation, self.job.signal_input.sampling_rate_hz
+        signals = np.stack([augment_signal(self.job.signals[r], settings, rate, rng) for r in rows])
+        targets = self.targets[rows]
+        if settings.mixup:
+            share = rng.beta(settings.mixup, settings.mixup, (len(rows), 1)).astype(np.float32)
+            other = rng.permutation(len(rows))
+            signals = share[..., None] * signals + (1 - share[..., None]) * signals[other]
+            targets = share * targets + (1 - share) * targets[other]
+        return signals, targets
+
+
+class NextEpoch(keras.callbacks.Callback):
+    """Tells the batches which epoch it is, and logs the AUC on validation."""
+
+    def __init__(self, batches: SignalBatches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        self.batches.epoch = epoch
+
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        if logs is not None:
+            logs["val_macro_auc"] = validation_auc(self.model, self.batches.job)
+
+
+def validation_auc(model: keras.Model, job: SignalJob) -> float:
+    """Macro AUC on the validation recordings as they are."""
+    rows = job.rows("val")
+    logits = np.asarray(model.predict(job.signals[rows], batch_size=128, verbose=0))
+    probabilities = probabilities_of(logits, job.task.multi_label)
+    truth = target_masks(job.pick("val"), job.task.codes) > 0
+    return macro_auc(Scored(truth, probabilities >= 0.5, probabilities, np.arange(len(rows)).astype(str)))
+
+
+def train_signals(job: SignalJob) -> keras.Model:
+    """Train every member of the recipe and average them. Finished members are loaded when `resume` is set."""
+    keras.mixed_precision.set_global_policy("float32")
+    checkpoints = job.out_dir / "checkpoints"
+    if not job.resume:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    networks = []
+    for number, (architecture, seed) in enumerate(job.recipe.members):
+        keras.utils.set_random_seed(seed)
+        network = build_network(architecture, classes=len(job.task.codes), samples=job.signals.shape[1])
+        done = checkpoints / f"member{number}.weights.h5"
+        if done.is_file():
+            network.load_weights(done)
+        else:
+            began = time.monotonic()
+            _fit(job, network, seed, f"{architecture}-{seed}", checkpoints / f"member{number}")
+            network.save_weights(done)
+            (checkpoints / f"member{number}.minutes").write_text(f"{(time.monotonic() - began) / 60:.2f}")
+        networks.append(network)
+    return averaged(networks)
+
+
+def training_minutes(job: SignalJob) -> float:
+    """Minutes that the finished members took."""
+    return sum(float(path.read_text()) for path in (job.out_dir / "checkpoints").glob("member*.minutes"))
+
+
+def _fit(job: SignalJob, network: keras.Model, seed: int, name: str, checkpoint: Path) -> None:
+    recipe, batches = job.recipe, SignalBatches(job, seed)
+    steps = recipe.epochs * len(batches)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        recipe.learning_rate / 50,
+        decay_steps=max(1, steps - steps // 10),
+        alpha=0.01,
+        warmup_target=recipe.learning_rate,
+        warmup_steps=max(1, steps // 10),
+    )
+    optimizer = keras.optimizers.AdamW(
+        schedule,
+        weight_decay=recipe.weight_decay,
+        global_clipnorm=1.0,
+        use_ema=True,
+        ema_momentum=recipe.ema_momentum,
+    )
+    network.compile(optimizer, MultiLabelFocalLoss(label_smoothing=recipe.label_smoothing), jit_compile=False)
+    network.fit(
+        batches,
+        epochs=recipe.epochs,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.BackupAndRestore(str(checkpoint) + "-backup", delete_checkpoint=True),
+            keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
+            NextEpoch(batches),
+            keras.callbacks.CSVLogger(str(job.out_dir / f"log-{name}.csv"), append=job.resume),
+            Progress(name, recipe.epochs, len(batches) * batches.batch_size, batches.batch_size),
+        ],
+    )

@@ -1,0 +1,123 @@
+"""ECGs over HTTP: recordings in the field `record`, pages in `image`, the signal read off a page for download."""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+from beats import twelve_leads
+from samples import tiny_signal_probabilities
+
+from backend.app import Application
+from ml_model.ecg_export import as_csv, as_wfdb
+from ml_model.ecg_render import draw_page
+from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording, load_recording, network_signal
+from ml_model.spec import ImageTask, load_task
+
+HEART = load_task("heart")
+assert isinstance(HEART, ImageTask)
+RECORDING = EcgRecording(twelve_leads(seed=4), 100.0)
+
+
+def post(app: Application, files: list[tuple[str, str, bytes]], query: str = "") -> tuple[int, dict[str, Any]]:
+    """Files as (field, name, content)."""
+    data: dict[str, list[Any]] = {}
+    for field, name, content in files:
+        data.setdefault(field, []).append((io.BytesIO(content), name))
+    reply = app.test_client().post(f"/analyze/heart{query}", data=data)
+    return reply.status_code, json.loads(reply.text)
+
+
+def wfdb_files(recording: EcgRecording = RECORDING) -> list[tuple[str, str, bytes]]:
+    return [("record", name, content) for name, content in as_wfdb(recording, "r1").items()]
+
+
+def page_jpeg(recording: EcgRecording = RECORDING) -> bytes:
+    # Werkzeug's test client leaves the temporary file of a larger upload open.
+    return cv2.imencode(".jpg", cv2.cvtColor(draw_page(recording).pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
+
+
+def test_a_wfdb_recording_is_answered_by_the_model_of_recordings(live_app: Application) -> None:
+    status, answer = post(live_app, wfdb_files())
+    assert status == 200, answer
+    assert isinstance(HEART, ImageTask)
+    assert HEART.signal is not None
+    expected = tiny_signal_probabilities(HEART, network_signal(RECORDING, HEART.signal))
+    found = {c["code"]: c["confidence"] for c in answer["all_predictions"]}
+    assert found == pytest.approx(dict(zip(HEART.codes, expected, strict=True)), abs=2e-3)
+    told = answer["recording"]
+    assert (told["read_as"], told["format"], told["unit"], told["sampling_rate_hz"]) == ("recording", "WFDB", "mV", 100)
+    assert told["duration_s"] == 10
+    assert answer["explanation"]["peak_region"] is None
+    start, end = answer["explanation"]["peak_seconds"]
+    assert 0 <= start < end <= 10
+    overlay = live_app.test_client().get(answer["explanation"]["heatmap_url"])
+    assert overlay.data.startswith(b"\x89PNG")
+
+
+def test_csv_in_microvolts_without_a_rate_needs_one(live_app: Application) -> None:
+    lines = as_csv(EcgRecording(RECORDING.signal_mv * 1000, 100.0)).splitlines()
+    text = "\n".join(line.split(",", 1)[1] for line in lines).encode()
+    status, refused = post(live_app, [("record", "ecg.csv", text)])
+    assert status == 422
+    assert "sampling" in refused["error"]
+    status, answer = post(live_app, [("record", "ecg.csv", text)], "?sampling_rate_hz=100")
+    assert status == 200, answer
+    assert (answer["recording"]["unit"], answer["recording"]["unit_told_by"]) == ("uV", "amplitude")
+
+
+def test_missing_leads_are_refused_by_name(live_app: Application) -> None:
+    rows = as_csv(RECORDING).splitlines()
+    text = "\n".join(row.rsplit(",", 2)[0] for row in rows).encode()
+    status, refused = post(live_app, [("record", "ecg.csv", text)])
+    assert status == 422
+    assert "V5" in refused["error"]
+    assert "V6" in refused["error"]
+
+
+def test_a_header_without_its_signals_says_what_is_missing(live_app: Application) -> None:
+    status, refused = post(live_app, [f for f in wfdb_files() if f[1].endswith(".hea")])
+    assert status == 422
+    assert "(.dat)" in refused["error"]
+
+
+def test_a_page_is_read_back_into_the_signal_and_can_be_downloaded(live_app: Application) -> None:
+    status, answer = post(live_app, [("image", "page.jpg", page_jpeg())])
+    assert status == 200, answer
+    told = answer["recording"]
+    assert told["read_as"] == "page_signal"
+    assert (told["page"]["layout"], told["page"]["gain_mm_per_mv"], told["page"]["speed_mm_per_s"]) == ("3x4+1", 10, 25)
+    client = live_app.test_client()
+    rows = client.get(told["csv_url"]).text.splitlines()
+    assert rows[0] == ",".join(["time_s", *STANDARD_LEADS])
+    assert len(rows) == 1001
+    with zipfile.ZipFile(io.BytesIO(client.get(told["wfdb_url"]).data)) as packed:
+        files = [(name, packed.read(name)) for name in packed.namelist()]
+    again = load_recording(files)
+    lead_two = again.signal_mv[:, 1]
+    seen = np.isfinite(lead_two)
+    assert seen.mean() > 0.9  # the rhythm strip
+    assert np.corrcoef(lead_two[seen], RECORDING.signal_mv[seen, 1])[0, 1] > 0.95
+    assert client.get("/signals/none.csv").status_code == 404
+
+
+def test_both_fields_at_once_and_too_many_files_are_refused(live_app: Application) -> None:
+    status, refused = post(live_app, [*wfdb_files(), ("image", "p.png", b"x")])
+    assert (status, refused["code"]) == (400, "unknown_field")
+    status, refused = post(live_app, [*wfdb_files(), ("record", "more.dat", b"x")])
+    assert "at most 2 files" in refused["error"]
+    reply = live_app.test_client().post("/analyze/skin", data={"record": (io.BytesIO(b"x"), "a.hea")})
+    assert reply.status_code == 400
+
+
+def test_without_any_model_a_recording_is_answered_by_the_marked_example(demo_app: Application) -> None:
+    status, answer = post(demo_app, wfdb_files())
+    assert status == 200
+    assert answer["demo_mode"] is True
+    assert answer["warning"]
+    assert answer["explanation"]["method"] == "none"

@@ -1,0 +1,84 @@
+"""POST /predict and GET /history: two words for a histology picture, remembered for the session."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+from backend.app import Application
+from backend.services.sessions import COOKIE, SessionHistory
+
+
+def test_predictions_are_remembered_for_their_session_newest_first(
+    live_app: Application, picture: Callable[..., bytes]
+) -> None:
+    client, other = live_app.test_client(), live_app.test_client()
+    assert client.get("/history").get_json() == {"success": True, "history": [], "count": 0}
+    answers = []
+    for seed in (1, 2):
+        reply = client.post(
+            "/predict", data={"file": (io.BytesIO(picture(seed=seed, format="PNG")), "secret-name.png")}
+        )
+        assert reply.status_code == 200, reply.text
+        answers.append(reply.get_json())
+        direct = client.post(
+            "/analyze/histopathology", data={"image": (io.BytesIO(picture(seed=seed, format="PNG")), "x")}
+        )
+        named = direct.get_json()["prediction"]
+        assert (answers[-1]["prediction"], answers[-1]["confidence"]) == (
+            named["type"].capitalize(),
+            named["confidence"],
+        )
+    found = client.get("/history").get_json()
+    assert found["count"] == 2
+    assert [e["request_id"] for e in found["history"]] == [a["request_id"] for a in reversed(answers)]
+    assert "secret-name" not in client.get("/history").text
+    assert other.get("/history").get_json()["count"] == 0
+
+
+def test_the_cookie_is_not_readable_by_scripts_and_a_forged_one_gets_a_new_session(
+    live_app: Application, picture: Callable[..., bytes]
+) -> None:
+    client = live_app.test_client()
+    client.set_cookie(COOKIE, "../../etc")
+    reply = client.post("/predict", data={"file": (io.BytesIO(picture()), "x")})
+    cookie = reply.headers["Set-Cookie"]
+    assert "HttpOnly" in cookie
+    assert "SameSite=Lax" in cookie
+    assert "etc" not in cookie
+
+
+def test_the_example_is_not_remembered(demo_app: Application, picture: Callable[..., bytes]) -> None:
+    client = demo_app.test_client()
+    answer = client.post("/predict", data={"file": (io.BytesIO(picture()), "x")})
+    assert answer.get_json()["demo_mode"] is True
+    assert "Set-Cookie" not in answer.headers
+    assert client.get("/history").get_json()["count"] == 0
+
+
+def test_the_field_is_file(live_app: Application, picture: Callable[..., bytes]) -> None:
+    reply = live_app.test_client().post("/predict", data={"image": (io.BytesIO(picture()), "x")})
+    assert reply.status_code == 400
+    assert "file" in reply.get_json()["error"]
+
+
+def test_old_sessions_are_dropped_first() -> None:
+    from backend.services import sessions
+
+    history = SessionHistory()
+    ids = [history.add(None, _entry(n)) for n in range(sessions.MOST_SESSIONS + 1)]
+    assert history.of(ids[0]) == ()
+    assert history.of(ids[-1])[0].request_id == str(sessions.MOST_SESSIONS)
+
+
+def _entry(n: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    from backend.schemas_image import HistoryEntry
+
+    return HistoryEntry(
+        task="histopathology",
+        prediction="Benign",
+        confidence=0.9,
+        answered_at="now",
+        request_id=str(n),
+        model_version="1",
+    )

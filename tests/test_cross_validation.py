@@ -1,0 +1,102 @@
+"""Folds by patient, what tells a data set from the embedding, breasts from films, and categories for screening."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml_model.bundle import ScreeningCalibration
+from ml_model.interpret import interpret, screening_category
+from ml_model.spec import ImageTask, load_task
+from ml_model.training.cross_validation import HELD_OUT, cross_validate, fold_numbers, with_fold
+from ml_model.training.decisions import screening_calibration
+from ml_model.training.engine import Job
+from ml_model.training.metrics import Scored
+from ml_model.training.readers import Sample
+from ml_model.training.recipe import Phase, Recipe
+from ml_model.training.shortcuts import merged_labels, source_told_by_embedding
+
+
+def image_task(name: str) -> ImageTask:
+    task = load_task(name)
+    assert isinstance(task, ImageTask)
+    return task
+
+
+def sample(source: str, label: str, group: str, *codes: str, split: str = "train") -> Sample:
+    return Sample(Path("x"), source, label, codes or (label,), group, split)
+
+
+def two_sets() -> list[Sample]:
+    small = [sample("small", ("benign", "malignant")[g % 2], f"s{g}") for g in range(10) for _ in range(4)]
+    return small + [sample("large", ("benign", "malignant")[g % 2], f"l{g}") for g in range(10)]
+
+
+def test_folds_keep_groups_whole_and_leave_the_other_set_alone() -> None:
+    samples = two_sets()
+    numbers = fold_numbers(samples, "small", 5, seed=0)
+    assert (numbers[40:] == -1).all()
+    for group in range(10):
+        assert len({int(n) for n, s in zip(numbers, samples, strict=True) if s.group == f"s{group}"}) == 1
+    assert sorted(np.bincount(numbers[:40]).tolist()) == [8] * 5
+    folded = with_fold(samples, numbers, 2)
+    assert sum(s.split == HELD_OUT for s in folded) == 8
+    held = {s.group for s in folded if s.split == HELD_OUT}
+    assert held.isdisjoint({s.group for s in folded if s.split == "train"})
+
+
+def test_cross_validation_is_refused_when_an_earlier_phase_has_seen_the_set(tmp_path: Path) -> None:
+    recipe = Recipe(task="histopathology", phases=(Phase("all", 1, 32, 1e-3), Phase("last", 1, 32, 1e-3)))
+    job = Job(image_task("histopathology"), recipe, two_sets(), np.zeros((50, 8, 8, 3), np.uint8), tmp_path)
+    with pytest.raises(ValueError, match="must leave the cross-validated data set out"):
+        cross_validate(job, 5)
+
+
+def test_labels_that_overlap_are_compared_as_one() -> None:
+    samples = [sample("a", "x", "1", "x"), sample("b", "ill", "2", "x", "y"), sample("a", "well", "3", "well")]
+    assert merged_labels(samples) == [frozenset("xy"), frozenset("xy"), frozenset({"well"})]
+
+
+@pytest.mark.parametrize(("shift", "low", "high"), [(0.0, 0.3, 0.7), (4.0, 0.99, 1.0)])
+def test_a_source_that_shows_in_the_embedding_is_found(shift: float, low: float, high: float) -> None:
+    rng = np.random.default_rng(0)
+    samples = [sample(("a", "b")[i % 2], "well", f"g{i}") for i in range(120)]
+    embedding = rng.normal(size=(120, 8)).astype(np.float32)
+    embedding[1::2, 3] += shift
+    told = source_told_by_embedding(samples, embedding)
+    assert low <= told["well"]["auc"] <= high
+    assert source_told_by_embedding(samples[::2], embedding[::2]) == {}
+
+
+def test_calibration_undoes_overconfidence_and_carries_over_to_screening() -> None:
+    task = image_task("mammogram")
+    rng = np.random.default_rng(1)
+    logit = rng.normal(0, 1.5, 4000)
+    truth = rng.random(4000) < 1 / (1 + np.exp(-logit))
+    claimed = 1 / (1 + np.exp(-2 * logit))  # twice as sure as it may be
+    p = np.stack([1 - claimed, claimed], axis=1)
+    scored = Scored(np.stack([~truth, truth], axis=1), p > 0.5, p, np.arange(4000).astype(str))
+    fitted = screening_calibration(task, scored)
+    assert fitted is not None
+    assert fitted.slope == pytest.approx(0.5, abs=0.05)
+    assert fitted.prevalence == pytest.approx(truth.mean())
+    assert fitted.probability(0.5, fitted.prevalence) == pytest.approx(0.5, abs=0.03)
+    assert fitted.probability(0.5, 0.021) == pytest.approx(0.021, abs=0.005)
+    assert screening_calibration(image_task("skin"), scored) is None
+
+
+@pytest.mark.parametrize(
+    ("probability", "birads"), [(0.3, "3"), (0.7, "4A"), (0.95, "4B"), (0.9985, "4C"), (0.9999, "5")]
+)
+def test_the_band_follows_the_probability_at_screening_prevalence(probability: float, birads: str) -> None:
+    task = image_task("mammogram")
+    plain = ScreeningCalibration(slope=1, intercept=0, prevalence=0.5)
+    diagnosis = interpret(task, np.array([1 - probability, probability], np.float32), None)
+    found = screening_category(task, diagnosis, plain)
+    assert found is not None
+    assert found[0] == birads
+    odds = probability / (1 - probability) * 0.021 / 0.979
+    assert found[1] == pytest.approx(odds / (1 + odds), rel=1e-3)
+    assert screening_category(task, diagnosis, None) is None
