@@ -38,6 +38,7 @@ lint: $(STAMP)
 bench: $(STAMP)
 	$(BIN)/python benchmarks/explanation_cost.py
 	$(BIN)/python benchmarks/serving.py
+	$(BIN)/python benchmarks/bundles.py
 
 results: $(STAMP)
 	$(BIN)/python -m ml_model.training.results

@@ -84,6 +84,7 @@ class ImageTask(TaskSpec):
     recommendations: dict[Severity, Recommendation]
     recommendations_as_list: bool = False
     dicom_modalities: tuple[Text, ...] = ()
+    also_reads: tuple[Text, ...] = ()
     operating_point: OperatingPointRule | None = None
     screening_bands: ScreeningBands | None = None
     demo_probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...]
@@ -247,6 +248,10 @@ def load_tasks(directory: Path = TASKS_DIR) -> tuple[ImageTask | SymptomTask | R
     if twice := _twice(task.health_key for task in tasks):
         files = " and ".join(f"{task.id}.toml" for task in tasks if task.health_key == twice)
         raise TaskFileInvalid(f"{files}: health_key: {twice!r} is used twice; each task needs its own")
+    known = {task.id for task in tasks if isinstance(task, ImageTask)}
+    for task in tasks:
+        if isinstance(task, ImageTask) and (missing := set(task.also_reads) - known):
+            raise TaskFileInvalid(f"{task.id}.toml: also_reads: there is no image task {', '.join(sorted(missing))}")
     return tasks
 
 

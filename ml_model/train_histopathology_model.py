@@ -22,7 +22,7 @@ RECIPE = Recipe(
     task="histopathology",
     phases=(
         Phase("head", epochs=10, size_px=128, learning_rate=2e-3, frozen=True, sources=(IDC,)),
-        Phase("patches", epochs=3, size_px=128, learning_rate=5e-4, batch_size=64, sources=(IDC,)),
+        Phase("patches", epochs=2, size_px=128, learning_rate=5e-4, batch_size=64, sources=(IDC,)),
         Phase("both", epochs=4, size_px=224, learning_rate=2e-4, pictures=640),
     ),
     augmentation=Augmentation(

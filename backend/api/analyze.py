@@ -24,15 +24,23 @@ def answer_upload(
 ) -> AnalyzeAnswer:
     """The answer to the upload in this request, counted: pictures, or the files of one recording."""
     g.task = task.id
-    fields = {picture_field: task.input.max_pictures, **({RECORD: RECORD_FILES} if task.signal else {})}
+    fields = {picture_field: _most_pictures(services, task), **({RECORD: RECORD_FILES} if task.signal else {})}
     field, files = uploaded_files(fields)
     if field == RECORD:
         named = [(file.filename or "", file.read()) for file in files]
         answer = services.images.analyze_recording(task, named, query, request_context())
     else:
-        answer = services.images.analyze(task, [file.read() for file in files], query, request_context())
+        pictures = [file.read() for file in files]
+        task = services.images.route(task, pictures[0], query)
+        answer = services.images.analyze(task, pictures, query, request_context())
     services.metrics.answers.labels(task.id, answer.demo_mode).inc()
     return answer
+
+
+def _most_pictures(services: Services, task: ImageTask) -> int:
+    """Of the task or of those that it also reads."""
+    read = (services.models.tasks[name] for name in (task.id, *task.also_reads))
+    return max(t.input.max_pictures for t in read if isinstance(t, ImageTask))
 
 
 def blueprint(services: Services) -> APIBlueprint:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.errors import InvalidValue
+from backend.errors import InvalidValue, UnknownField
 from backend.parsing import MAX_UPLOAD_BYTES, shown
 from backend.schemas_image import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer, InputCheckAnswer
 from backend.services import texts
@@ -20,7 +20,8 @@ from backend.services.heatmaps import HeatmapStore, overlay_png, peak_region
 from backend.services.loading import LoadedModel, ModelStore
 from backend.services.seen import Seen, View, predictor_of
 from ml_model.gate import check as check_input
-from ml_model.inputs.image import ImageLimits, LoadedImage, load_image
+from ml_model.inputs.dicom import read_dicom_header
+from ml_model.inputs.image import ImageLimits, LoadedImage, load_image, sniff_format
 from ml_model.interpret import interpret
 from ml_model.population import KnownFacts, judge
 from ml_model.spec import ImageTask
@@ -37,6 +38,12 @@ def _known(query: AnalyzeQuery, image: LoadedImage) -> KnownFacts:
     return KnownFacts(query.age_years, view)
 
 
+def _asks_for(task: ImageTask, modality: str) -> bool:
+    """Whether a client's word for a kind of picture is that of the task, or one of its words."""
+    asked, expected = modality.strip().lower().replace("-", "_"), task.input.modality
+    return asked == expected or asked in expected.split("_")
+
+
 class ImageDiagnosis:
     """Answers for the tasks that take a picture."""
 
@@ -46,12 +53,27 @@ class ImageDiagnosis:
         self._ecg = ecg
         self._demo_mode = demo_mode
 
+    def route(self, task: ImageTask, picture: bytes, query: AnalyzeQuery) -> ImageTask:
+        """The task that reads this picture: `task`, or another one that it also reads, told by request or header."""
+        for other in (self._models.tasks[name] for name in task.also_reads):
+            assert isinstance(other, ImageTask)  # noqa: S101 - checked when the task files were read
+            if query.modality is not None and _asks_for(other, query.modality):
+                return other
+            if query.modality is None and sniff_format(picture) == "DICOM":
+                facts = read_dicom_header(picture).facts
+                if facts.modality in other.dicom_modalities:
+                    return other
+        return task
+
     def analyze(
         self, task: ImageTask, pictures: Sequence[bytes], query: AnalyzeQuery, context: RequestContext
     ) -> AnalyzeAnswer:
         """One picture, or several views of one case. Raises the errors of `load_image` and `gate.check`,
         InvalidValue and ModelUnavailable."""
         self._check_query(task, query)
+        if len(pictures) > task.input.max_pictures:
+            most = task.input.max_pictures
+            raise UnknownField(f"{len(pictures)} pictures were sent; {task.id} takes {most} at a time")
         loaded = self._models.get(task.id)
         if task.signal:
             seen = self._ecg.page(task, pictures[0], loaded, self._demo_mode, context)
@@ -78,10 +100,11 @@ class ImageDiagnosis:
     def _check_query(self, task: ImageTask, query: AnalyzeQuery) -> None:
         if query.target is not None and query.target not in task.codes:
             raise InvalidValue(f"target: received {shown(query.target)}; expected one of {', '.join(task.codes)}")
-        expected = task.input.modality
-        asked = (query.modality or expected).strip().lower().replace("-", "_")
-        if asked != expected and asked not in expected.split("_"):
-            raise InvalidValue(f"modality: received {shown(query.modality)}; {task.id} reads {expected}")
+        if query.modality is not None and not _asks_for(task, query.modality):
+            named = (self._models.tasks[name] for name in task.also_reads)
+            others = [other.input.modality for other in named if isinstance(other, ImageTask)]
+            read = " or ".join([task.input.modality, *others])
+            raise InvalidValue(f"modality: received {shown(query.modality)}; {task.id} reads {read}")
 
     def _explain(
         self, task: ImageTask, code: str, seen: Seen, query: AnalyzeQuery, context: RequestContext

@@ -135,9 +135,12 @@ def _ruled_widths(total_mm: float, columns: int) -> list[tuple[float, float]]:
 def _unruled_widths(shown: Doubles, columns: int) -> list[tuple[float, float]]:
     """The same where the columns and their gaps must fill what is drawn, with a gap's writing at the left or not."""
     inside = np.flatnonzero(shown > 0)
-    if not len(inside):
+    runs = np.split(inside, np.flatnonzero(np.diff(inside) > 2) + 1)
+    while len(runs) > 1 and len(runs[0]) < 8 * PX_PER_MM:  # the foot of the calibration pulse
+        runs = runs[1:]
+    if not len(runs[0]):
         return []
-    total = float(inside[-1] - inside[0])
+    total = float(runs[-1][-1] - runs[0][0])
     gaps = np.arange(0, _GAP_MM * PX_PER_MM if columns > 1 else 1)
     return [(float(gap), (total - times * gap) / columns) for gap in gaps for times in {columns - 1, columns}]
 
@@ -163,8 +166,30 @@ def _place(
     if best is None:
         return None
     top, gap, window, start = best
-    lefts = tuple(start + c * (window + gap) for c in range(columns))
-    return lefts, window, float(np.clip(top / (columns * window) + _DRAWN, 0, 1))
+    lefts = _at_edges(shown, start + np.arange(columns) * (window + gap), window)
+    return tuple(lefts.tolist()), window, float(np.clip(top / (columns * window) + _DRAWN, 0, 1))
+
+
+def _at_edges(shown: Doubles, lefts: Doubles, window: float) -> Doubles:
+    """The columns moved together onto the places near them where traces begin and end; the pen's width cancels."""
+    inside = shown > 0
+    begins, ends = (np.flatnonzero(inside[1:] & ~inside[:-1]) + 1, np.flatnonzero(inside[:-1] & ~inside[1:]) + 1)
+    numbers, seen = [], []
+    for number, left in enumerate(lefts):
+        pair = []
+        for edges, place in ((begins, left), (ends, left + window)):
+            near = edges[np.abs(edges - place) < 1.5 * PX_PER_MM]
+            if len(near):
+                pair.append(left + near[np.argmin(np.abs(near - place))] - 0.5 - place)
+        if len(pair) == 2:
+            numbers.append(number)
+            seen.append(sum(pair) / 2)
+    if not seen:
+        return lefts
+    if len(seen) == 1:
+        return lefts + (seen[0] - lefts[numbers[0]])
+    slope, first = np.polyfit(numbers, seen, 1)
+    return np.asarray(first + slope * np.arange(len(lefts)))
 
 
 def read_arrangement(traces: Traces, arrangement: Arrangement, gain_mm_per_mv: float) -> Reading:

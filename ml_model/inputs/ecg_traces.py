@@ -17,7 +17,7 @@ ROW_COUNTS = (3, 4, 5, 6, 7, 12)
 _NEAR_MM = 3.0  # of a baseline: a trace is there in nearly every column, writing and tall waves are not
 _SPACING_MM = (9.0, 65.0)
 _PIECES = 0.12  # share of the ink on baselines that writing makes up at most
-_BLANK_COST, _CLIMB_COST, _CLIMB_BLANK_COST, _AWAY_COST = 1.0, 0.02, 0.5, 0.0006  # per px
+_BLANK_COST, _CLIMB_COST, _CLIMB_BLANK_COST, _AWAY_COST = 0.6, 0.02, 0.8, 0.0006  # per px
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,60 @@
+"""Several views of one breast are averaged; the breast address takes mammograms too."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from dicom_files import dataset, write
+from samples import tiny_probabilities
+
+from backend.app import Application
+from ml_model.inputs.image import load_image
+from ml_model.spec import ImageTask, load_task
+
+MAMMOGRAM = load_task("mammogram")
+
+
+def post(app: Application, path: str, *pictures: bytes) -> Any:
+    files = [(io.BytesIO(p), f"{n}.jpg") for n, p in enumerate(pictures)]
+    return app.test_client().post(path, data={"image": files})
+
+
+def test_views_of_one_breast_are_averaged(live_app: Application, picture: Callable[..., bytes]) -> None:
+    assert isinstance(MAMMOGRAM, ImageTask)
+    views = [picture(seed=seed) for seed in (1, 2, 3)]
+    answer = post(live_app, "/analyze/mammogram", *views).get_json()
+    each = [tiny_probabilities(MAMMOGRAM, load_image(v, MAMMOGRAM.input).pixels) for v in views]
+    found = {c["code"]: c["confidence"] for c in answer["all_predictions"]}
+    expected = dict(zip(MAMMOGRAM.codes, sum(each) / 3, strict=True))
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+def test_too_many_views_are_refused(live_app: Application, picture: Callable[..., bytes]) -> None:
+    reply = post(live_app, "/analyze/mammogram", *[picture()] * 5)
+    assert reply.status_code == 400
+    assert "at most 4 files" in reply.get_json()["error"]
+    reply = post(live_app, "/analyze/breast", *[picture()] * 2)
+    assert reply.status_code == 400
+    assert "breast takes 1" in reply.get_json()["error"]
+
+
+def test_the_breast_address_hands_mammograms_over(live_app: Application, picture: Callable[..., bytes]) -> None:
+    asked = post(live_app, "/analyze/breast?modality=mammogram", picture()).get_json()
+    direct = post(live_app, "/analyze/mammogram", picture()).get_json()
+    assert asked["model"]["task"] == "mammogram"
+    assert asked["all_predictions"] == direct["all_predictions"]
+    assert post(live_app, "/analyze/breast?modality=ultrasound", picture()).get_json()["model"]["task"] == "breast"
+    assert post(live_app, "/analyze/breast", picture()).get_json()["model"]["task"] == "breast"
+    refused = post(live_app, "/analyze/breast?modality=xray", picture())
+    assert refused.status_code == 422
+    assert "breast_ultrasound or mammogram" in refused.get_json()["error"]
+
+
+def test_a_dicom_file_that_says_mammography_goes_to_the_mammogram_model(live_app: Application) -> None:
+    levels = np.random.default_rng(0).integers(0, 4000, (200, 200)).astype(np.uint16)
+    answer = post(live_app, "/analyze/breast", write(dataset(levels, Modality="MG"))).get_json()
+    assert answer["model"]["task"] == "mammogram"
