@@ -92,9 +92,11 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
     model = train(job)
     if options.cross_validate:
         from ml_model.training.cross_validation import cross_validate
+        from ml_model.training.finish import add_cross_validation
 
         figures = cross_validate(job, options.cross_validate)
-        print(f"{figures['source']}: AUC {figures['model']['macro_auc']['value']:.3f}; --resume makes the bundle")
+        add_cross_validation(job, figures)
+        print(f"{figures['source']}: AUC {figures['model']['macro_auc']['value']:.3f}; it stands in the bundle's card")
         return 0
     if options.train_only:
         print(f"trained in {training_minutes(job):.1f} minutes; the same command with --resume makes the bundle")

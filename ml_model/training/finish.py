@@ -17,7 +17,7 @@ from typing import Any
 import keras
 import numpy as np
 
-from ml_model.bundle import BalancedDecision, Bundle, Manifest, file_sha256, load_bundle, write_bundle
+from ml_model.bundle import MANIFEST, BalancedDecision, Bundle, Manifest, file_sha256, load_bundle, write_bundle
 from ml_model.runtime import MODEL_FILE, Predictor
 from ml_model.training.backbones import LOGITS, build_model
 from ml_model.training.card import card_markdown, classification_report
@@ -79,6 +79,17 @@ def write_with_card(job: Job | SignalJob, fields: dict[str, Any], logs: Sequence
     (job.out_dir / "card.md").write_text(card, encoding="utf-8")
     write_bundle(job.out_dir, fields, [MODEL_FILE, "card.md", "classification_report.txt", *plots])
     return load_bundle(job.out_dir, task=job.bundle_id, contract_sha256=job.contract_sha256)
+
+
+def add_cross_validation(job: Job, crossed: dict[str, Any]) -> None:
+    """Put the figures into the bundle that is already in `job.out_dir`, if there is one; nothing is measured again."""
+    path = job.out_dir / MANIFEST
+    if not path.is_file():
+        return
+    manifest = Manifest.model_validate_json(path.read_bytes())
+    fields = manifest.model_dump(mode="json", exclude={"files", "format_version"})
+    fields["metrics"]["cross_validation"] = crossed
+    write_with_card(job, fields, [phase.name for phase in job.recipe.phases])
 
 
 def _provisional(job: Job, **decision: Any) -> Manifest:
