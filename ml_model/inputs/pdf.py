@@ -22,15 +22,14 @@ from ml_model.inputs.pdf_page import LONG_SIDE_PX, TIME_LIMIT_S
 __all__ = ["LONG_SIDE_PX", "is_pdf", "render_first_page"]
 
 _HEADER_WITHIN_BYTES = 1024  # readers accept that much before the header
-_START_S = 10.0  # for the process to start on a busy machine
+_WAITING_S = 40.0  # for the process to start and to get its share of a busy machine
 _RENDERER = "ml_model.inputs.pdf_page"
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
 # Not for safety: documents that take long must not take up all of the machine's cores and memory.
 _ONE_AT_A_TIME = threading.Lock()
 _REFUSALS: dict[str, tuple[type[MediDiagnoseError], str]] = {
     "protected": (UnreadableInput, "is protected by a password; remove it or send the page as a picture"),
-    "damaged": (UnreadableInput, "is truncated or corrupt; export it again and resend it"),
-    "no_pages": (UnreadableInput, "has no pages; export it again"),
+    "damaged": (UnreadableInput, "is truncated, corrupt or has no pages; export it again and resend it"),
     "no_area": (UnreadableInput, "has a page without an area; export it again"),
     "too_many_objects": (InputTooLarge, "draws too many objects on its page; send the page as a picture"),
     "picture_too_large": (InputTooLarge, "holds a picture of too many pixels; send a smaller version"),
@@ -58,7 +57,7 @@ def render_first_page(data: bytes, max_pixels: int) -> Image.Image:
                 input=data,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                timeout=_START_S + TIME_LIMIT_S,
+                timeout=_WAITING_S + TIME_LIMIT_S,
                 cwd=_PACKAGE_ROOT,
                 check=False,
             )

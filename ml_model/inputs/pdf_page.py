@@ -40,8 +40,6 @@ def draw_first_page(data: bytes, max_pixels: int) -> Image.Image:
 
 
 def _draw(document: PdfDocument, max_pixels: int) -> Image.Image:
-    if len(document) == 0:
-        raise Refused("no_pages")
     with contextlib.closing(document[0]) as page:
         width_pt, height_pt = page.get_size()
         area = width_pt * height_pt
@@ -49,9 +47,9 @@ def _draw(document: PdfDocument, max_pixels: int) -> Image.Image:
             raise Refused("no_area")
         _check_objects(page, max_pixels)
         scale = min(LONG_SIDE_PX / max(width_pt, height_pt), math.sqrt(max_pixels / area))
-        with contextlib.closing(page.render(scale=scale, rev_byteorder=True)) as bitmap:
-            page_picture: Image.Image = bitmap.to_pil().convert("RGB")
-            return page_picture.copy()  # the first may lie in the bitmap's memory
+        with contextlib.closing(page.render(scale=scale)) as bitmap:
+            drawn: Image.Image = bitmap.to_pil().convert("RGB")  # a copy: the first may lie in the bitmap's memory
+            return drawn
 
 
 def _check_objects(page: PdfPage, max_pixels: int) -> None:
