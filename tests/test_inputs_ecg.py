@@ -114,7 +114,7 @@ def test_paths_in_a_header_open_nothing(tmp_path: Path) -> None:
 def test_several_signal_files_are_paired_by_name() -> None:
     (_, header), _ = wfdb_record(HEART)
     lines = header.decode().splitlines()
-    limbs = [line.replace("rec.dat", "limbs.dat") for line in lines[1:7]]
+    limbs = [line.replace("rec.dat", "Limbs.dat") for line in lines[1:7]]
     text = "\n".join([lines[0], *limbs, *lines[7:]]).encode()
     stored = np.rint(HEART * 1000).astype("<i2")
     one, other = ("LIMBS.DAT", stored[:, :6].tobytes()), ("up/rec.dat", stored[:, 6:].tobytes())

@@ -23,7 +23,8 @@ def test_a_recording_at_the_networks_rate_is_only_centred() -> None:
 @pytest.mark.parametrize("rate_hz", [100, 128, 250, 257, 360, 499.5, 500, 1000, 4000, 9999])
 def test_every_rate_gives_the_same_signal(rate_hz: float) -> None:
     expected = network_signal(EcgRecording(heart(100).astype(np.float32), 100.0), INPUT)
-    taken = network_signal(EcgRecording(heart(rate_hz).astype(np.float32), float(rate_hz)), INPUT)
+    # An offset, as electrodes have: at the ends it must not look like a step.
+    taken = network_signal(EcgRecording(heart(rate_hz).astype(np.float32) + 2, float(rate_hz)), INPUT)
     assert min(correlations(taken, expected)) > 0.999
     np.testing.assert_allclose(taken, expected, rtol=0, atol=0.005)
 

@@ -14,6 +14,7 @@ PX_PER_MM = 5  # of the flattened page
 MAX_ANGLE_DEGREES = 15.0
 _WINDOW_PX = 256  # long enough for ten 5 mm squares, short enough that perspective is constant within
 _MIN_BINS = 5.0  # lowest frequency looked at: large squares of up to 51 px
+_CLEAN_BINS = 70.0  # below it no harmonics are folded back from beyond the pixels' limit
 _MAX_BINS = 106.0  # beyond it harmonics that the pixels folded back
 _MAJORS = 125  # a 10 s page is 50 to 100 large squares wide, 250 to 500 small ones: between the two
 _SEEDS = 8  # windows searched for a lattice before it is followed through the picture
@@ -123,7 +124,18 @@ def _fundamental(comb: Floats, radii: NDArray[np.float64]) -> float:
     best = int(np.argmax(explained - by_chance))
     orders = np.maximum(np.round(places / spacings[best]), 1)
     weights = heights * (misfit[best] < reach[best])
-    return float((weights * places * orders).sum() / (weights * orders**2).sum())
+    return _undivided(comb, radii, float((weights * places * orders).sum() / (weights * orders**2).sum()))
+
+
+def _undivided(comb: Floats, radii: NDArray[np.float64], spacing: float) -> float:
+    """The spacing, or its double or triple where what lies between those multiples is faint (resizing leaves such)."""
+    for times in (2, 3):
+        orders = np.arange(1, int(_CLEAN_BINS / spacing) + 1)
+        heights = np.interp(orders * spacing, radii, comb)
+        whole = orders % times == 0
+        if whole.any() and heights[~whole].mean() < 0.3 * heights[whole].mean():
+            return _undivided(comb, radii, spacing * times)
+    return spacing
 
 
 def _grow(windows: _Windows, seed: _Lattice) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -247,7 +259,7 @@ def find_sheet(grid: Floats) -> Sheet | None:
 def places(sheet: Sheet, shape: tuple[int, int]) -> tuple[Floats, Floats] | None:
     """For every px of the flattened page the place (x, y) in the picture; None for a sheet of impossible size."""
     low, high = sheet.low_mm, sheet.high_mm
-    if np.any(high - low > (700, 700)) or np.any(high - low < (60, 30)):
+    if np.any(high - low > (700, 500)) or np.any(high - low < (60, 30)):
         return None
     counts = np.ceil((high - low) / _NODE_MM).astype(int)
     u, v = (low[k] + (np.arange(-1, counts[k] + 1) + 0.5) * _NODE_MM for k in (0, 1))
@@ -263,7 +275,7 @@ def places(sheet: Sheet, shape: tuple[int, int]) -> tuple[Floats, Floats] | None
         y = y + (error[..., 1] * slopes[..., 0, 0] - error[..., 0] * slopes[..., 0, 1]) / det
         x, y = np.clip(x, -shape[1], 2 * shape[1]), np.clip(y, -shape[0], 2 * shape[0])
     step = int(_NODE_MM * PX_PER_MM)
-    size = (x.shape[1] * step, x.shape[0] * step)
+    size = (len(u) * step, len(v) * step)
     maps = [cv2.resize(m.astype(np.float32), size, interpolation=cv2.INTER_LINEAR) for m in (x, y)]
     across, down = (np.asarray(m[step:-step, step:-step], np.float32) for m in maps)
     return across, down

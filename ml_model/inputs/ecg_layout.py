@@ -1,4 +1,4 @@
-"""What is where on an ECG page: which lead each part of each row is, its scale and its time."""
+"""What is where on an ECG page: calibration pulse, and rows and columns of leads with their scale."""
 
 from __future__ import annotations
 
@@ -13,20 +13,10 @@ from ml_model.inputs.ecg_traces import Traces
 
 Doubles = NDArray[np.float64]
 
-RATE_HZ = 100.0
-SECONDS = 10.0
 GAINS_MM_PER_MV = (5.0, 10.0, 20.0)
 _GAP_MM = 16.0  # at most between two columns of leads
 _DRAWN = 0.6  # share of rows with ink above which a place counts as inside a column of leads
-_I, _II, _III, _AVR, _AVL, _AVF, _V1, _V5 = 0, 1, 2, 3, 4, 5, 6, 10
-_STRIPS = ((), (_II,), (_V1, _II), (_V1, _II, _V5))
-# Sums that are zero wherever their leads are drawn at the same time: Einthoven's and Goldberger's equations.
-_ZERO_SUMS: tuple[dict[int, float], ...] = (
-    {_I: 1, _II: -1, _III: 1},
-    {_AVR: 1, _AVL: 1, _AVF: 1},
-    {_AVR: 1, _I: 0.5, _II: 0.5},
-    {_AVL: 1, _I: -0.5, _III: 0.5},
-)
+MOST_STRIPS = 3
 
 
 @dataclass(frozen=True)
@@ -58,17 +48,6 @@ class Pulse:
     gain_mm_per_mv: float
     speed_mm_per_s: float
     end_px: int
-
-
-@dataclass(frozen=True)
-class Reading:
-    """The signal under one arrangement."""
-
-    arrangement: Arrangement
-    signal_mv: Doubles  # (1000, 12), NaN where not drawn
-    drawn: Doubles  # (12,) share of each lead's curve that lies on ink
-    residuals: dict[int, float]  # lead -> unexplained share of Einthoven's equations that it is part of
-    contradiction: float  # 0..1, how far the page is from what this arrangement implies
 
 
 def find_pulse(traces: Traces) -> Pulse | None:
@@ -103,7 +82,7 @@ def arrangements(traces: Traces, pulse: Pulse | None, ruled: bool) -> Iterator[A
     count = len(traces.baselines_px)
     for rows, columns in ((3, 4), (4, 3), (6, 2), (12, 1)):
         strips = count - rows
-        if not 0 <= strips < len(_STRIPS) or (strips and columns < 3):
+        if not 0 <= strips <= MOST_STRIPS or (strips and columns < 3):
             continue
         shown = traces.drawn[:rows].mean(0) - _DRAWN
         if pulse is not None:
@@ -166,106 +145,26 @@ def _place(
     if best is None:
         return None
     top, gap, window, start = best
-    lefts = _at_edges(shown, start + np.arange(columns) * (window + gap), window)
+    lefts = _at_edges(shown, np.asarray(start + np.arange(columns) * (window + gap), np.float64), window)
     return tuple(lefts.tolist()), window, float(np.clip(top / (columns * window) + _DRAWN, 0, 1))
 
 
 def _at_edges(shown: Doubles, lefts: Doubles, window: float) -> Doubles:
-    """The columns moved together onto the places near them where traces begin and end; the pen's width cancels."""
-    inside = shown > 0
-    begins, ends = (np.flatnonzero(inside[1:] & ~inside[:-1]) + 1, np.flatnonzero(inside[:-1] & ~inside[1:]) + 1)
-    numbers, seen = [], []
-    for number, left in enumerate(lefts):
-        pair = []
-        for edges, place in ((begins, left), (ends, left + window)):
-            near = edges[np.abs(edges - place) < 1.5 * PX_PER_MM]
-            if len(near):
-                pair.append(left + near[np.argmin(np.abs(near - place))] - 0.5 - place)
-        if len(pair) == 2:
-            numbers.append(number)
-            seen.append(sum(pair) / 2)
-    if not seen:
+    """Columns with gaps between them, moved onto where traces begin and end: the pen's width and blur cancel."""
+    if len(lefts) < 2 or lefts[1] - lefts[0] - window < 3:
         return lefts
-    if len(seen) == 1:
-        return lefts + (seen[0] - lefts[numbers[0]])
-    slope, first = np.polyfit(numbers, seen, 1)
-    return np.asarray(first + slope * np.arange(len(lefts)))
-
-
-def read_arrangement(traces: Traces, arrangement: Arrangement, gain_mm_per_mv: float) -> Reading:
-    """The twelve leads, were the page arranged so."""
-    signal = np.full((int(SECONDS * RATE_HZ), 12), np.nan)
-    drawn = np.zeros(12)
-    for lead in range(12):
-        row, column = lead % arrangement.rows, lead // arrangement.rows
-        curve, ink = _sample(traces, arrangement, row, arrangement.lefts_px[column], arrangement.window_s)
-        start = int(round(column * arrangement.window_s * RATE_HZ))
-        curve = curve[: len(signal) - start]
-        signal[start : start + len(curve), lead] = curve / gain_mm_per_mv
-        drawn[lead] = ink
-    mismatches = _add_strips(traces, arrangement, gain_mm_per_mv, signal)
-    residuals = zero_sum_residuals(signal)
-    terms = [*residuals.values(), *mismatches]
-    per_lead = {
-        lead: min(residuals[k] for k in residuals if lead in _ZERO_SUMS[k])
-        for lead in range(6)
-        if any(lead in _ZERO_SUMS[k] for k in residuals)
-    }
-    return Reading(arrangement, signal, drawn, per_lead, float(np.mean(terms)) if terms else 1.0)
-
-
-def _sample(
-    traces: Traces, arrangement: Arrangement, row: int, left_px: float, seconds: float
-) -> tuple[Doubles, float]:
-    """Millimetres above the median at RATE_HZ from `left_px` on, and the share that lies on ink."""
-    px_per_sample = arrangement.speed_mm_per_s * arrangement.px_per_mm / RATE_HZ
-    x = left_px + np.arange(int(round(seconds * RATE_HZ))) * px_per_sample
-    columns = np.arange(traces.height_px.shape[1])
-    curve = np.interp(x, columns, traces.height_px[row]) / arrangement.px_per_mm
-    return curve - np.median(curve), float(np.interp(x, columns, traces.drawn[row]).mean())
-
-
-def zero_sum_residuals(signal_mv: Doubles) -> dict[int, float]:
-    """For each of _ZERO_SUMS whose leads are drawn together: variance of the sum over that of its terms, 0..1."""
-    residuals = {}
-    for index, terms in enumerate(_ZERO_SUMS):
-        parts = signal_mv[:, list(terms)] * np.array(list(terms.values()))
-        parts = parts[np.isfinite(parts).all(1)]
-        if len(parts) >= RATE_HZ / 2:
-            residuals[index] = float(min(1.0, parts.sum(1).var() / max(parts.var(0).sum(), 1e-9)))
-    return residuals
-
-
-def _add_strips(traces: Traces, arrangement: Arrangement, gain_mm_per_mv: float, signal: Doubles) -> list[float]:
-    """Fill leads of `signal` from the rhythm strips that match them; returns 1 - correlation of each strip."""
-    mismatches = []
-    for index in range(arrangement.strips):
-        seconds = arrangement.window_s * arrangement.columns
-        row = arrangement.rows + index
-        strip, _ = _sample(traces, arrangement, row, arrangement.lefts_px[0], min(seconds, SECONDS))
-        strip = strip / gain_mm_per_mv
-        lead, match = _best_match(strip, signal, _STRIPS[arrangement.strips])
-        mismatches.append(1 - max(match, 0.0))
-        if match > 0.85:
-            alone = np.isnan(signal[: len(strip), lead])
-            signal[: len(strip), lead][alone] = strip[alone]
-    return mismatches
-
-
-def _best_match(strip: Doubles, signal: Doubles, usual: tuple[int, ...]) -> tuple[int, float]:
-    """The lead that a strip repeats, and their correlation where both are drawn."""
-    best, found = -2.0, usual[0]
-    for lead in range(12):
-        other = signal[: len(strip), lead]
-        both = np.isfinite(other)
-        # V2 and V1, or II and aVF, may look alike: what is usually printed wins a near tie.
-        handicap = 0.0 if lead in usual else 0.02 if lead in (_II, _V1, _V5) else 0.06
-        match = _correlation(strip[both], other[both]) if both.sum() > RATE_HZ / 2 else -1.0
-        if match - handicap > best:
-            best, found = match - handicap, lead
-    return found, best
-
-
-def _correlation(a: Doubles, b: Doubles) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    return float((a * b).sum() / max(np.sqrt((a * a).sum() * (b * b).sum()), 1e-9))
+    inside = shown > 0
+    blank = np.convolve(~inside, np.ones(3), "valid") == 3  # of px i, i + 1 and i + 2
+    begins = np.flatnonzero(inside[3:] & blank[:-1]) + 3
+    ends = np.flatnonzero(inside[:-3] & blank[1:])
+    numbers, moves = [], []
+    for number, left in enumerate(lefts):
+        pairs = ((begins, left), (ends, left + window))
+        near = [edges[np.abs(edges - place) < PX_PER_MM] - place for edges, place in pairs]
+        if all(len(offsets) for offsets in near):
+            numbers.append(number)
+            moves.append(float(np.mean([offsets[np.argmin(np.abs(offsets))] for offsets in near])))
+    if len(moves) < 2:
+        return lefts
+    slope, move = np.polyfit(numbers, moves, 1)
+    return np.asarray(lefts + move + slope * np.arange(len(lefts)))

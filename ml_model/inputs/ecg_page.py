@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording
 from ml_model.inputs.ecg_grid import PX_PER_MM
-from ml_model.inputs.ecg_layout import RATE_HZ, Pulse, Reading, arrangements, find_pulse, read_arrangement
+from ml_model.inputs.ecg_layout import Pulse, arrangements, find_pulse
 from ml_model.inputs.ecg_paper import Paper, flatten
+from ml_model.inputs.ecg_reading import RATE_HZ, Reading, read_arrangement
 from ml_model.inputs.ecg_traces import Traces, find_rows, follow, ink_mask, without_writing
 
 DEFAULT_GAIN_MM_PER_MV = 10.0
@@ -51,7 +52,7 @@ def _read_paper(paper: Paper) -> PageReading | None:
         return None
     return PageReading(
         EcgRecording(reading.signal_mv.astype(np.float32), RATE_HZ, format="page"),
-        {lead: _quality(reading, index) for index, lead in enumerate(STANDARD_LEADS)},
+        dict(zip(STANDARD_LEADS, reading.quality.tolist(), strict=True)),
         reading.arrangement.name,
         paper.px_per_mm * reading.arrangement.px_per_mm / PX_PER_MM,
         reading.arrangement.speed_mm_per_s,
@@ -69,8 +70,3 @@ def _best_reading(traces: Traces, pulse: Pulse | None, ruled: bool) -> Reading |
     ]
     best = min(readings, key=lambda reading: reading.contradiction, default=None)
     return best if best is not None and best.contradiction < _MOST_CONTRADICTION else None
-
-
-def _quality(reading: Reading, lead: int) -> float:
-    consistent = 1 - reading.residuals.get(lead, reading.contradiction)
-    return float(np.clip(reading.drawn[lead] ** 4 * consistent, 0, 1))

@@ -17,7 +17,8 @@ ROW_COUNTS = (3, 4, 5, 6, 7, 12)
 _NEAR_MM = 3.0  # of a baseline: a trace is there in nearly every column, writing and tall waves are not
 _SPACING_MM = (9.0, 65.0)
 _PIECES = 0.12  # share of the ink on baselines that writing makes up at most
-_BLANK_COST, _CLIMB_COST, _CLIMB_BLANK_COST, _AWAY_COST = 0.6, 0.02, 0.8, 0.0006  # per px
+_BLANK_COST, _CLIMB_COST, _CLIMB_BLANK_COST, _AWAY_COST = 1.0, 0.01, 0.8, 0.0006  # per px
+_ELSEWHERE_COST = 0.3  # per px spent as far away as a neighbouring row: waves are there briefly, other leads stay
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Traces:
 def ink_mask(ink: Floats) -> Floats:
     """Ink darkness to 0..1 with soft edges, whatever the pen's colour and the picture's blur."""
     strong = float(np.percentile(ink[::2, ::2], 99.0))
-    return np.clip((ink - 0.25 * strong) / max(0.5 * strong, 0.02), 0, 1).astype(np.float32)
+    return np.asarray(np.clip((ink - 0.25 * strong) / max(0.5 * strong, 0.02), 0, 1), np.float32)
 
 
 def find_rows(mask: Floats) -> Doubles | None:
@@ -64,7 +65,7 @@ def find_rows(mask: Floats) -> Doubles | None:
                 best, found = float(total[first]), first + np.round(np.arange(k + 1) * spacing)
     if found is None:
         return None
-    return _settle(found, density)
+    return _settle(np.asarray(found, np.float64), np.asarray(density, np.float64))
 
 
 def without_writing(mask: Floats, baselines: Doubles) -> Floats:
@@ -81,11 +82,11 @@ def without_writing(mask: Floats, baselines: Doubles) -> Floats:
     return np.where((small & ~(near & ~whole))[labels], np.float32(0), mask)
 
 
-def _settle(rows: Doubles, density: Floats | Doubles) -> Doubles:
+def _settle(rows: Doubles, density: Doubles) -> Doubles:
     """Move each row to the densest line near it."""
     reach = int(2 * PX_PER_MM)
     settled = []
-    for row in rows.astype(int):
+    for row in rows.astype(np.int64):
         low = max(0, row - reach)
         settled.append(low + int(np.argmax(density[low : row + reach + 1])))
     return np.array(settled, float)
@@ -97,7 +98,9 @@ def follow(ink: Floats, mask: Floats, baselines: Doubles) -> Traces:
     reach = int(np.clip(1.35 * spacing, 12 * PX_PER_MM, 40 * PX_PER_MM))
     padded = np.pad(mask, ((reach, reach), (0, 0)))
     bands = np.stack([padded[int(b) : int(b) + 2 * reach + 1] for b in baselines])  # (rows, states, width)
-    path = _cheapest_paths(np.ascontiguousarray(bands.transpose(2, 0, 1)))  # (width, rows)
+    off = np.abs(np.arange(2 * reach + 1) - reach).astype(np.float32)
+    away = (_AWAY_COST * off + _ELSEWHERE_COST * (off > 0.75 * spacing)).astype(np.float32)
+    path = _cheapest_paths(np.ascontiguousarray(bands.transpose(2, 0, 1)), away)  # (width, rows)
     y = path.T + baselines[:, None].astype(int) - reach
     inside = np.clip(y, 0, mask.shape[0] - 1)
     drawn = mask[inside, np.arange(mask.shape[1])]
@@ -106,18 +109,17 @@ def follow(ink: Floats, mask: Floats, baselines: Doubles) -> Traces:
     return Traces(height, drawn.astype(np.float32), shared, baselines, thickness)
 
 
-def _cheapest_paths(ink: Floats) -> NDArray[np.int64]:
-    """State (width, rows) of the cheapest left-to-right path through ink (width, rows, states).
+def _cheapest_paths(ink: Floats, away: Floats) -> NDArray[np.int64]:
+    """State (width, rows) of the cheapest left-to-right path through ink (width, rows, states), `away` paid per state.
 
     Within a column a path may climb, cheaply through ink; the climb's cost is a difference of the column's
     cumulative sum, so the best predecessor is a running minimum instead of a search over all pairs.
     """
     width, rows, states = ink.shape
-    away = _AWAY_COST * np.abs(np.arange(states) - states // 2).astype(np.float32)
     climb = np.cumsum(_CLIMB_COST + _CLIMB_BLANK_COST * (1 - ink), axis=2, dtype=np.float32)
     stay = _BLANK_COST * (1 - ink) + away
     costs = np.empty((width, rows, states), np.float32)
-    cost = stay[0] + 0.02 * np.abs(np.arange(states) - states // 2).astype(np.float32)
+    cost = stay[0] + 30 * away  # a path begins near its baseline
     costs[0] = cost
     for x in range(1, width):
         level = climb[x]
