@@ -27,7 +27,7 @@ Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 DRAWS = 200
 USUAL, MANY = "usual_look", "many_looks"
 # The pages are spoilt after they were drawn, in many looks; nothing is done to the first two.
-SPOILT = ("rotation_5", "blur", "shadow", "jpeg_30", "perspective")
+SPOILT = ("rotation_5", "blur", "shadow", "jpeg_30")
 CONDITIONS: dict[str, Change | None] = {USUAL: None, MANY: None, **{name: CORRUPTIONS[name] for name in SPOILT}}
 
 
