@@ -8,12 +8,14 @@ import cv2
 import numpy as np
 import onnx
 import pytest
+from beats import twelve_leads
 from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from ml_model.bundle import MODELS_DIR, load_bundle
+from ml_model.inputs.ecg import EcgRecording, network_signal
 from ml_model.runtime import MODEL_FILE, Predictor
-from ml_model.spec import ImageTask, load_image_tasks
+from ml_model.spec import ImageTask, load_image_tasks, load_task
 
 SHIPPED = [task for task in load_image_tasks() if (MODELS_DIR / task.id / "manifest.json").is_file()]
 MOST_BYTES = 15_000_000
@@ -148,3 +150,19 @@ def test_maps_equal_autodiff_grad_cam(task: ImageTask) -> None:
     expected = autodiff_maps(model, features, len(task.classes))
     assert expected.max() > 0
     assert np.abs(maps - expected).max() < 1e-4 * expected.max()
+
+
+def test_the_shipped_model_of_recordings_answers_alike_on_both_engines() -> None:
+    task = load_task("heart")
+    assert isinstance(task, ImageTask)
+    assert task.signal is not None
+    path = MODELS_DIR / "heart-signal"
+    bundle = load_bundle(path, task=path.name, contract_sha256=task.signal_contract_sha256)
+    recordings = [EcgRecording(twelve_leads(seed=seed), 100.0) for seed in range(3)]
+    signals = np.stack([network_signal(recording, task.signal) for recording in recordings])
+    one, other = (Predictor(bundle, engine=engine).predict_signals(signals) for engine in ("openvino", "onnxruntime"))
+    assert np.abs(one.probabilities - other.probabilities).max() < 1e-4
+    assert np.abs(one.activation_maps - other.activation_maps).max() < 1e-4 * max(1, other.activation_maps.max())
+    assert one.activation_maps.shape == (3, len(task.classes), 1, 125)
+    pages = bundle.manifest.metrics["pages"]
+    assert pages["usual_look"]["answered"] > 0.95
