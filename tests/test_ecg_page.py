@@ -40,7 +40,7 @@ def beats() -> EcgRecording:
             for beat in times
             for height, (place, width) in zip(heights, SHAPES, strict=True)
         ]
-        return np.sum(waves, axis=0)
+        return np.asarray(np.sum(waves, axis=0))
 
     leads = {name: lead(heights) for name, heights in HEIGHTS.items()}
     one, two = leads["I"], leads["II"]

@@ -103,7 +103,7 @@ class EcgDiagnosis:
         probabilities, maps = answer.prediction.probabilities[0], answer.prediction.activation_maps[0]
         if answer.reading and answer.signal_mv is not None and signals:
             self.signals.put(context.answer_id, answer.reading.recording)
-            view = _drawn(answer.signal_mv, signal_input, probabilities, maps)
+            view = _drawn(_where_seen(answer.signal_mv, answer.reading), signal_input, probabilities, maps)
             told = _page_signal(answer.reading, context)
             return Seen(probabilities, (view,), input_check, signals, _judged(task, signals), told)
         assert loaded is not None  # noqa: S101 - the model of pictures answered
@@ -143,6 +143,13 @@ def _drawn(
     height_px, width_px = pixels.shape[:2]
     frame = Frame(0, 0, width_px, height_px)
     return View(pixels, frame, (width_px, height_px), probabilities, maps, signal_input.duration_s)
+
+
+def _where_seen(signal_mv: NDArray[np.float32], reading: PageReading) -> NDArray[np.float32]:
+    """The network's signal with NaN where the page shows nothing of a lead; there the network saw zeros."""
+    read_mv = reading.recording.signal_mv
+    rows = np.linspace(0, len(read_mv) - 1, len(signal_mv)).round().astype(np.int64)
+    return np.where(np.isnan(read_mv[rows]), np.nan, signal_mv).astype(np.float32)
 
 
 def _page_signal(reading: PageReading, context: RequestContext) -> RecordingAnswer:

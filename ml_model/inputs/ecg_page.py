@@ -15,8 +15,11 @@ from ml_model.inputs.ecg_reading import RATE_HZ, Reading, read_arrangement
 from ml_model.inputs.ecg_traces import Traces, find_rows, follow, ink_mask, without_writing
 
 DEFAULT_GAIN_MM_PER_MV = 10.0
-_LEAST_FIT = 0.8
-_MOST_CONTRADICTION = 0.5
+# True pages have a fit above 0.93, a median quality above 0.6 and a contradiction below 0.3; other pictures that come
+# as far as this miss at least one by far.
+_LEAST_FIT = 0.88
+_LEAST_QUALITY = 0.3
+_MOST_CONTRADICTION = 0.4
 
 
 @dataclass(frozen=True)
@@ -69,4 +72,6 @@ def _best_reading(traces: Traces, pulse: Pulse | None, ruled: bool) -> Reading |
         if arrangement.fit > _LEAST_FIT
     ]
     best = min(readings, key=lambda reading: reading.contradiction, default=None)
-    return best if best is not None and best.contradiction < _MOST_CONTRADICTION else None
+    if best is None or best.contradiction > _MOST_CONTRADICTION or np.median(best.quality) < _LEAST_QUALITY:
+        return None
+    return best
