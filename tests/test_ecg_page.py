@@ -202,6 +202,13 @@ def _empty_grid() -> NDArray[np.uint8]:
     return draw_page(EcgRecording(np.full((1000, 12), np.nan, np.float32), HZ), Look(header=False)).pixels
 
 
+def _unrelated() -> NDArray[np.uint8]:
+    """A page as recorders draw it, of twelve curves that no heart makes: I + III is not II."""
+    t = np.arange(1000) / HZ
+    curves = [np.sin(t * (5 + 0.7 * k)) * 0.5 + np.sin(t * (11 - 0.4 * k) + k) * 0.3 for k in range(12)]
+    return draw_page(EcgRecording(np.stack(curves, 1).astype(np.float32), HZ)).pixels
+
+
 @pytest.mark.parametrize(
     "pixels",
     [
@@ -212,11 +219,12 @@ def _empty_grid() -> NDArray[np.uint8]:
         _blobs(),
         _text(),
         _empty_grid(),
+        _unrelated(),
         np.zeros((1, 1, 3), np.uint8),
         np.full((2, 3000, 3), 255, np.uint8),
         np.zeros((70, 257, 3), np.uint8),
     ],
-    ids=["black", "white", "noise", "inverted", "blobs", "text", "grid", "dot", "line", "small"],
+    ids=["black", "white", "noise", "inverted", "blobs", "text", "grid", "unrelated", "dot", "line", "small"],
 )
 def test_what_is_no_page_is_not_read(pixels: NDArray[np.uint8]) -> None:
     assert read_page(pixels) is None

@@ -60,8 +60,10 @@ def find_rows(mask: Floats) -> Doubles | None:
                 break
             total[: len(score) - shift] += score[shift:]
             total[len(score) - shift :] = -np.inf
+            if k + 1 not in ROW_COUNTS:
+                continue
             first = int(np.argmax(total))
-            if k + 1 in ROW_COUNTS and total[first] > best:
+            if total[first] > best:
                 best, found = float(total[first]), first + np.round(np.arange(k + 1) * spacing)
     if found is None:
         return None
