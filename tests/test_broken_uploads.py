@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import gc
-import statistics
-from itertools import pairwise
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from broken_uploads import BROKEN_UPLOADS, FILES, BrokenUpload
@@ -51,12 +51,13 @@ def test_the_decoder_alone_refuses_the_same_files(broken: BrokenUpload) -> None:
     assert refused.value.code == broken.code
 
 
-def test_memory_is_back_where_it_was(live_app: Application) -> None:
-    after = []
-    for _ in range(6):  # 55 broken files each time; caches and pools fill once
-        for broken in FILES:
-            send(live_app, broken)
-        gc.collect()
-        after.append(resident_mib())
-    # A leak grows in every round. Models that another test still loads grow in one.
-    assert statistics.median(later - earlier for earlier, later in pairwise(after[1:])) < 4, after
+def test_memory_is_back_where_it_was() -> None:
+    """In a process of its own: here other tests' applications still load their models, which grows the memory too."""
+    resident_mib()  # skips where memory cannot be read
+    script = Path(__file__).with_name("memory_after_broken_uploads.py")
+    ran = subprocess.run(
+        [sys.executable, str(script)], capture_output=True, text=True, check=False, cwd=script.parents[1]
+    )
+    assert ran.returncode == 0, ran.stderr
+    before, after = map(float, ran.stdout.split())
+    assert after - before < 16
