@@ -92,10 +92,10 @@ class DicomHeader:
     layout: PixelLayout
     dataset: Dataset
     transfer_syntax: str  # UID
-    stream: _BoundedStream
+    stream: BoundedStream
 
 
-class _BoundedStream(io.BytesIO):
+class BoundedStream(io.BytesIO):
     """Refuses what pydicom would take memory and minutes for, and skipping beyond the end, which it ignores."""
 
     reads = 0
@@ -132,7 +132,7 @@ def read_dicom_header(data: bytes) -> DicomHeader:
     with our_errors(lambda: "its header makes no sense"):
         from pydicom import dcmread
 
-        stream = _BoundedStream(_inflated(data))
+        stream = BoundedStream(inflated(data))
         # Forced: the content was recognised before, and old files have no preamble.
         dataset = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=list(_TAGS))
         implicit, little_endian = dataset.original_encoding
@@ -179,11 +179,11 @@ def our_errors(what: Callable[[], str]) -> Iterator[None]:
         raise corrupt(what()) from error
 
 
-def _inflated(data: bytes) -> bytes:
+def inflated(data: bytes) -> bytes:
     """A deflated data set as an uncompressed one, bounded; anything else as it is."""
     from pydicom.filereader import read_dataset, read_preamble
 
-    stream = _BoundedStream(data)
+    stream = BoundedStream(data)
     read_preamble(stream, force=True)
     meta = read_dataset(stream, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2)
     if meta.get("TransferSyntaxUID") != _DEFLATED:
@@ -221,7 +221,7 @@ def codec_of(syntax: str, bits_stored: int) -> str:
         return ""
 
 
-def _require_pixels(dataset: Dataset, stream: _BoundedStream, syntax: str) -> None:
+def _require_pixels(dataset: Dataset, stream: BoundedStream, syntax: str) -> None:
     """Raises UnsupportedFormat or UnreadableInput unless there are integer pixels that can be decoded."""
     start = stream.tell()
     head = stream.read(4)
@@ -280,7 +280,7 @@ def first_item(dataset: Dataset, keyword: str) -> Dataset:
     if isinstance(element, RawDataElement):
         implicit = element.is_implicit_VR or element.VR == "UN"
         value = element.value or b""
-        items = read_sequence(_BoundedStream(value), implicit, element.is_little_endian, len(value), "iso8859")
+        items = read_sequence(BoundedStream(value), implicit, element.is_little_endian, len(value), "iso8859")
     else:
         items = element.value if element is not None else None
     return items[0] if items else Dataset()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from ml_model.inputs.ecg_leads import (
     FileSignals,
     LeadSignal,
     RecordingLimits,
+    finite_number,
     lead_of,
     require_rate,
     require_size,
@@ -65,13 +65,7 @@ def _corrupt_edf(what: str) -> UnreadableInput:
 
 
 def _edf_number(text: str, what: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise _corrupt_edf(f"{what} is no number") from None
-    if not (math.isfinite(number) and abs(number) <= _MAX_NUMBER):
-        raise _corrupt_edf(f"{what} is not finite")
-    return number
+    return finite_number(text, what, _corrupt_edf, _MAX_NUMBER)
 
 
 def read_edf(data: bytes, limits: RecordingLimits) -> FileSignals:
@@ -173,10 +167,10 @@ def read_dicom_waveform(data: bytes, limits: RecordingLimits) -> FileSignals:
 def _waveform(data: bytes, limits: RecordingLimits) -> FileSignals:
     from pydicom import dcmread
 
-    from ml_model.inputs.dicom import _BoundedStream, _inflated, text_of, uid_name
+    from ml_model.inputs.dicom import BoundedStream, inflated, text_of, uid_name
 
     tags = ["SOPClassUID", "WaveformSequence"]  # nothing about the patient is even read
-    dataset = dcmread(_BoundedStream(_inflated(data)), force=True, stop_before_pixels=True, specific_tags=tags)
+    dataset = dcmread(BoundedStream(inflated(data)), force=True, stop_before_pixels=True, specific_tags=tags)
     items = _items(dataset, "WaveformSequence")
     if not items and "SOPClassUID" not in dataset:
         raise _corrupt_dicom("it ends before it says what it is")
@@ -198,14 +192,14 @@ def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
     from pydicom.dataelem import RawDataElement
     from pydicom.filereader import read_sequence
 
-    from ml_model.inputs.dicom import _BoundedStream
+    from ml_model.inputs.dicom import BoundedStream
 
     element = dataset.get_item(keyword) if keyword in dataset else None
     if not isinstance(element, RawDataElement):
         return list(element.value or []) if element is not None and element.VR == "SQ" else []
     value = element.value or b""
     implicit = element.is_implicit_VR or element.VR == "UN"
-    return list(read_sequence(_BoundedStream(value), implicit, element.is_little_endian, len(value), "iso8859"))
+    return list(read_sequence(BoundedStream(value), implicit, element.is_little_endian, len(value), "iso8859"))
 
 
 def _bytes_of(item: Dataset, keyword: str) -> bytes:

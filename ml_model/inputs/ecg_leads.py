@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -113,3 +115,14 @@ def require_rate(rate_hz: float) -> float:
             "check the header or the time column"
         )
     return rate_hz
+
+
+def finite_number(text: str, what: str, corrupt: Callable[[str], UnreadableInput], most: float = math.inf) -> float:
+    """A number in a file's header, at most `most` in size. Raises what `corrupt` makes of a sentence about `what`."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise corrupt(f"{what} is no number") from None
+    if not (math.isfinite(number) and abs(number) <= most):
+        raise corrupt(f"{what} is not finite")
+    return number

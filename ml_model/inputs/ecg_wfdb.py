@@ -5,7 +5,6 @@ The wfdb package reads from folders only, and no upload is to be stored; the tes
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from ml_model.inputs.ecg_leads import (
     FileSignals,
     LeadSignal,
     RecordingLimits,
+    finite_number,
     lead_of,
     require_rate,
     require_size,
@@ -88,16 +88,6 @@ def _corrupt_header(what: str) -> UnreadableInput:
     return UnreadableInput(f"the WFDB header (.hea) is corrupt: {what}; export the record again")
 
 
-def _number(text: str, what: str) -> float:
-    try:
-        number = float(text)
-    except ValueError:
-        raise _corrupt_header(f"{what} is no number") from None
-    if not math.isfinite(number):
-        raise _corrupt_header(f"{what} is not finite")
-    return number
-
-
 def _wfdb_signal(line: str) -> WfdbSignal:
     """Raises UnreadableInput (malformed), UnsupportedFormat (a storage format that is not read)."""
     found = _SIGNAL.fullmatch(line)
@@ -114,7 +104,7 @@ def _wfdb_signal(line: str) -> WfdbSignal:
     gained = _GAIN.fullmatch(gain_text)
     if not gained:
         raise _corrupt_header("the gain of a signal is malformed")
-    gain = _number(gained["gain"], "the gain of a signal") or _DEFAULT_GAIN
+    gain = finite_number(gained["gain"], "the gain of a signal", _corrupt_header) or _DEFAULT_GAIN
     if not _MIN_GAIN <= abs(gain) <= _MAX_GAIN:
         raise _corrupt_header(f"the gain of a signal is {gain:g}")
     baseline = int(gained["baseline"] or _integer(resolution_zero))
@@ -146,7 +136,9 @@ def parse_wfdb_header(data: bytes, limits: RecordingLimits) -> WfdbHeader:
         raise UnsupportedFormat("a WFDB record of several segments is not read; send one segment's .hea and .dat")
     count, samples = int(record["signals"]), int(record["samples"] or 0)
     require_size(count, samples or 1, limits)
-    rate_hz = require_rate(_number(record["rate"], "the sampling rate") if record["rate"] else _DEFAULT_RATE_HZ)
+    rate_hz = require_rate(
+        finite_number(record["rate"], "the sampling rate", _corrupt_header) if record["rate"] else _DEFAULT_RATE_HZ
+    )
     if len(lines) <= count:
         raise _corrupt_header(f"it announces {count} signals and describes {len(lines) - 1}")
     return WfdbHeader(rate_hz, samples, tuple(_wfdb_signal(line) for line in lines[1 : count + 1]))

@@ -31,6 +31,7 @@ from ml_model.training.callbacks import KeepBest, Progress
 from ml_model.training.losses import MaskedFocalLoss, MultiLabelFocalLoss
 from ml_model.training.readers import Sample
 from ml_model.training.recipe import Phase, Recipe
+from ml_model.training.schedules import warm_cosine
 
 FEATURE_VIEWS = 2  # augmented views per picture whose frozen features are kept for a frozen phase
 HEAD_BATCH = 128
@@ -154,14 +155,7 @@ def _loss(job: Job) -> keras.losses.Loss:
 
 
 def _optimizer(recipe: Recipe, phase: Phase, steps: int, *, ema: bool) -> keras.optimizers.Optimizer:
-    warm_up = max(1, steps // 20)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        phase.learning_rate / 50,
-        decay_steps=max(1, steps - warm_up),
-        alpha=0.01,
-        warmup_target=phase.learning_rate,
-        warmup_steps=warm_up,
-    )
+    schedule = warm_cosine(phase.learning_rate, steps, steps // 20)
     optimizer = keras.optimizers.AdamW(
         schedule, weight_decay=recipe.weight_decay, global_clipnorm=1.0, use_ema=ema, ema_momentum=recipe.ema_momentum
     )

@@ -23,6 +23,7 @@ from ml_model.training.callbacks import Progress, probabilities_of
 from ml_model.training.losses import MultiLabelFocalLoss
 from ml_model.training.metrics import Scored, macro_auc
 from ml_model.training.readers import Sample
+from ml_model.training.schedules import warm_cosine
 from ml_model.training.signal_augment import SignalAugmentation, augment_signal
 from ml_model.training.signal_networks import Architecture, averaged, build_network
 
@@ -169,13 +170,7 @@ def training_minutes(job: SignalJob) -> float:
 def _fit(job: SignalJob, network: keras.Model, seed: int, name: str, checkpoint: Path) -> None:
     recipe, batches = job.recipe, SignalBatches(job, seed)
     steps = recipe.epochs * len(batches)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        recipe.learning_rate / 50,
-        decay_steps=max(1, steps - steps // 10),
-        alpha=0.01,
-        warmup_target=recipe.learning_rate,
-        warmup_steps=max(1, steps // 10),
-    )
+    schedule = warm_cosine(recipe.learning_rate, steps, steps // 10)
     optimizer = keras.optimizers.AdamW(
         schedule,
         weight_decay=recipe.weight_decay,
