@@ -20,6 +20,7 @@ class AnalyzeQuery(BaseModel):
     age_years: float | None = Field(None, ge=0, le=130, description="age, where populations are judged apart")
     view: Literal["PA", "AP"] | None = Field(None, description="projection of a chest X-ray")
     sampling_rate_hz: float | None = Field(None, gt=0, le=10_000, description="of a recording that does not say it")
+    pixel_size_um: float | None = Field(None, gt=0, le=1000, description="of a microscope picture, in micrometres")
 
 
 class PredictionAnswer(Answer):
@@ -80,12 +81,23 @@ class PredictionSetAnswer(Answer):
     note: str
 
 
+class FieldOfViewAnswer(Answer):
+    """Size of a microscope picture's field; told_by "pixels" means at least so large."""
+
+    width_um: float
+    height_um: float
+    told_by: Literal["pixel_size_um", "dicom", "pixels"]
+    expected_um: tuple[float, float] = Field(description="narrowest and widest field that the model expects")
+
+
 class InputCheckAnswer(Answer):
     modality: str | None
     expected: str
     accepted: bool
     score: float | None
     quality: dict[str, Any]
+    field_of_view: FieldOfViewAnswer | None = Field(default=None, description="of a microscope picture")
+    warnings: tuple[str, ...] = Field(default=(), description="what speaks against relying on the answer")
 
 
 class PageReadingAnswer(Answer):

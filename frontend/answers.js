@@ -74,6 +74,7 @@ export function imageAnswer(answer, source) {
   const birads = prediction.birads ? ` · BI-RADS ${prediction.birads}` : "";
   return [
     warning(answer),
+    ...answer.input_check.warnings.map((text) => el("p", { class: "notice", role: "alert" }, text)),
     el("p", { class: "headline" }, prediction.name),
     el("p", {}, `${prediction.confidence_percent} · ${prediction.type} · severity ${answer.severity}${birads}`),
     urgency(answer),

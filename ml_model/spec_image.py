@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 
@@ -41,6 +41,7 @@ class ImageInput(Frozen):
     the rest with its mirror image; "breast" un-inverts a mammogram, crops it to the breast, turns the chest
     wall to the left and stretches that. max_pictures: how many views of one case a request may hold (their
     probabilities are averaged). pdf_pages: whether the first page of a PDF document is taken as a picture.
+    field_width_um: smallest and largest width of the field, in micrometres, that a microscope picture should show.
     """
 
     modality: Text
@@ -50,6 +51,14 @@ class ImageInput(Frozen):
     min_side_px: int = Field(default=32, ge=1)
     max_pictures: int = Field(default=1, ge=1, le=8)
     pdf_pages: bool = False
+    field_width_um: tuple[float, float] | None = None
+
+    @field_validator("field_width_um")
+    @classmethod
+    def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
+        if value is not None and not 0 < value[0] <= value[1]:
+            raise ValueError(f"must be two widths above 0, the smaller one first, got {list(value)}")
+        return value
 
 
 class SignalInput(Frozen):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Any
 
 from backend.app import Application
 from backend.services.sessions import COOKIE, SessionHistory
@@ -82,3 +83,21 @@ def _entry(n: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
         request_id=str(n),
         model_version="1",
     )
+
+
+def test_a_field_far_off_the_scale_is_said_so(live_app: Application, picture: Callable[..., bytes]) -> None:
+    """pixel_size_um of 700 x 460 pixels: at 0.485 micrometres the trained field, at 4 an overview."""
+
+    def asked(pixel_size_um: float) -> dict[str, Any]:
+        data = {"image": (io.BytesIO(picture(700, 460)), "x")}
+        reply = live_app.test_client().post(f"/analyze/histopathology?pixel_size_um={pixel_size_um}", data=data)
+        found: dict[str, Any] = reply.get_json()["input_check"]
+        return found
+
+    trained, overview = asked(0.485), asked(4)
+    assert trained["field_of_view"] == {
+        "width_um": 339.5, "height_um": 223.1, "told_by": "pixel_size_um", "expected_um": [200, 340],
+    }  # fmt: skip
+    assert trained["warnings"] == []
+    assert len(overview["warnings"]) == 1
+    assert "2800 x 1840 micrometres" in overview["warnings"][0]

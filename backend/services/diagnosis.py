@@ -19,6 +19,7 @@ from backend.services.ecg import EcgDiagnosis
 from backend.services.heatmaps import HeatmapStore, overlay_png, peak_region
 from backend.services.loading import LoadedModel, ModelStore
 from backend.services.seen import Seen, View, predictor_of
+from ml_model.field_of_view import field_of_view
 from ml_model.gate import check as check_input
 from ml_model.inputs.dicom import read_dicom_header
 from ml_model.inputs.image import ImageLimits, LoadedImage, load_image, sniff_format
@@ -132,7 +133,10 @@ def _seen(task: ImageTask, pictures: Sequence[bytes], loaded: LoadedModel | None
     """The pictures decoded, checked and predicted; several views of one case are averaged."""
     images = [load_image(data, task.input, LIMITS) for data in pictures]
     checks = [check_input(image, task.input, task.dicom_modalities) for image in images]
-    input_check = InputCheckAnswer.model_validate(dataclasses.asdict(checks[0]))
+    field = field_of_view(images[0], task.input, query.pixel_size_um)
+    told: dict[str, Any] = {"field_of_view": dataclasses.asdict(field)} if field else {}
+    warnings = (field.warning,) if field and field.warning else ()
+    input_check = InputCheckAnswer.model_validate({**dataclasses.asdict(checks[0]), **told, "warnings": warnings})
     if loaded is None:
         return Seen(np.array(task.demo_probabilities, np.float32), (), input_check, None, None)
     prediction = predictor_of(loaded).predict(np.stack([image.pixels for image in images]))
