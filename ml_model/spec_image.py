@@ -39,8 +39,9 @@ class ImageInput(Frozen):
 
     geometry, how a picture comes to that size: "squash" stretches it; "mirror" keeps its proportions and fills
     the rest with its mirror image; "breast" un-inverts a mammogram, crops it to the breast, turns the chest
-    wall to the left and stretches that. max_pictures: how many views of one case a request may hold (their
-    probabilities are averaged). pdf_pages: whether the first page of a PDF document is taken as a picture.
+    wall to the left, stretches that and equalises its levels. max_pictures: how many views of one case a request
+    may hold (their probabilities are averaged). pdf_pages: whether the first page of a PDF document is taken as a
+    picture.
     field_width_um: smallest and largest width of the field, in micrometres, that a microscope picture should show.
     """
 

@@ -40,6 +40,20 @@ def test_source_power_draws_the_smaller_source_more_often() -> None:
     assert half["b", "x"] / half["a", "x"] == pytest.approx((50 / 100) ** 0.5)
 
 
+def test_group_power_lets_no_patient_outweigh_the_others() -> None:
+    """Of class x, patient p has 6 pictures and q has 2; class y is one patient's."""
+    groups = ["p"] * 6 + ["q"] * 2 + ["r"] * 8
+    samples = [replace(sample("a", "y" if g == "r" else "x"), group=g) for g in groups]
+
+    def of_patients(group_power: float) -> list[float]:
+        weights = sampling_weights(samples, 0.0, 0.0, group_power)
+        return [float(sum(w for w, g in zip(weights, groups, strict=True) if g == name)) for name in "pqr"]
+
+    assert of_patients(0.0) == pytest.approx([6 / 16, 2 / 16, 8 / 16])
+    assert of_patients(1.0) == pytest.approx([1 / 4, 1 / 4, 1 / 2])
+    assert of_patients(0.5)[0] / of_patients(0.5)[1] == pytest.approx(3**0.5)
+
+
 def test_no_balance_draws_as_the_data_are() -> None:
     assert shares(sampling_weights(SAMPLES, 0.0))["a", "x"] == pytest.approx(90 / 150)
 

@@ -127,10 +127,9 @@ def test_the_crop_is_the_breast_and_letters_neither_widen_it_nor_stay(size: tupl
     assert frame.width_px == pytest.approx(0.4 * width, abs=0.025 * max(size))
     assert frame.height_px == pytest.approx(0.6 * height, abs=0.035 * height)
     assert pixels[0, -1].max() == pixels[-1, -1].max() == 0  # beside the breast
-    assert np.abs(pixels[48, 60].astype(int) - 70).max() <= 3
-    assert pixels.max() < 140
+    assert pixels[48, 60].min() > 60  # plain tissue
     other = place(film(width, height, not letter), BREAST)[0]
-    assert np.abs(pixels.astype(int) - other).mean() < 2.5  # a pixel of the small copy apart at most
+    assert ((pixels > 30) != (other > 30)).mean() < 0.02  # a pixel of the small copy apart at most
 
 
 def test_a_label_inside_the_crop_is_blanked() -> None:
@@ -220,13 +219,13 @@ def test_real_films_have_the_chest_wall_left_and_do_not_mind_inversion() -> None
 
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_a_place_in_the_crop_leads_back_to_the_film(mirrored: bool) -> None:
-    shown = film(spot=True)
+    shown, without = film(spot=True), film()
     if mirrored:
-        shown = np.ascontiguousarray(shown[:, ::-1])
+        shown, without = (np.ascontiguousarray(one[:, ::-1]) for one in (shown, without))
     pixels, frame = place(shown, BREAST)
     assert frame.mirrored == mirrored
-    grey = pixels[..., 0].astype(np.float32)
-    cells = cv2.resize(np.where(grey > 180, grey, 0), (64, 96))
+    change = np.abs(pixels[..., 0].astype(np.float32) - place(without, BREAST)[0][..., 0])
+    cells = cv2.resize(np.where(change > 50, change, 0), (64, 96))
     x, y, width, height = peak_region(Heatmap(pixels, cells, frame, 400, 500)) or (0, 0, 0, 0)
     assert x + width / 2 == pytest.approx(319 if mirrored else 80, abs=4)
     assert y + height / 2 == pytest.approx(200, abs=4)

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
+from ml_model.inputs.levels import equalise_tissue
 from ml_model.spec import ImageInput
 
 __all__ = ["Frame", "place", "resize_rgb"]
@@ -77,7 +78,7 @@ def place(picture: Image.Image | NDArray[np.uint8], image_input: ImageInput) -> 
 
     Returns uint8 (height_px, width_px, 3) and the rectangle of `picture` that it shows, by
     `image_input.geometry`: "squash" stretches the picture, "mirror" keeps its proportions and
-    fills the rest by reflection, "breast" cuts a mammogram to the breast (see `_place_breast`).
+    fills the rest by reflection, "breast" cuts a mammogram to the breast and equalises it (see `_place_breast`).
     """
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     height_px, width_px = image_input.height_px, image_input.width_px
@@ -107,7 +108,7 @@ def _place_mirror(image: Image.Image, height_px: int, width_px: int) -> tuple[ND
 
 
 def _place_breast(image: Image.Image, height_px: int, width_px: int) -> tuple[NDArray[np.uint8], Frame]:
-    """A mammogram un-inverted, cut to the breast, black around it, the chest wall on the left, stretched.
+    """A mammogram un-inverted, cut to the breast, black around it, the chest wall on the left, stretched, equalised.
 
     Letters and labels in the background fall outside of the breast's outline and are blanked:
     nothing can be learnt from them. Where no breast is found, the whole picture as it is.
@@ -127,7 +128,7 @@ def _place_breast(image: Image.Image, height_px: int, width_px: int) -> tuple[ND
     top, bottom = round(rows[0] * step_y), max(round((rows[-1] + 1) * step_y), round(rows[0] * step_y) + 1)
     pixels = resize_rgb(film.crop((left, top, right, bottom)), height_px, width_px)
     shown = cv2.resize(outline.astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_LINEAR)
-    pixels[shown < 0.5] = 0
+    pixels = equalise_tissue(pixels, shown >= 0.5)
     mirrored = _chest_wall_on_the_right(outline)
     if mirrored:
         pixels = np.ascontiguousarray(pixels[:, ::-1])

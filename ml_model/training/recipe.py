@@ -34,14 +34,14 @@ class Phase:
 class Recipe:
     """Defaults suit a fine-tuning from ImageNet of some thousands of pictures.
 
-    sampling_power: 0 draws pictures as they come, 1 every class of a source equally often; source_power
-    does the same for the sources. With logit adjustment the trained logits are those of equally
-    frequent classes; served_prior_weight 1 gives the frequencies of the sampler back to the served
+    sampling_power: 0 draws pictures as they come, 1 every class of a source equally often; source_power does the
+    same for the sources, group_power for the patients of a class. With logit adjustment the trained logits are
+    those of equally frequent classes; served_prior_weight 1 gives the frequencies of the sampler back to the served
     model, 0 does not. decision "balanced" takes them away again when a class is named, and only then.
-    test_time_flips are the mirror images that the served model sees beside the picture, at twice the
-    time for each. Choose all three on validation. looks_per_record: how many pages with looks of their own
-    each ECG recording is drawn as for training. cross_validated: the data set, too small for a split, whose
-    figure `--cross-validate` measures by training the last phase anew for each fold of its groups.
+    test_time_flips are the mirror images that the served model sees beside the picture, at twice the time for each.
+    Choose all three on validation. looks_per_record: how many pages with looks of their own each ECG recording is
+    drawn as for training. cross_validated: the data set, too small for a split, whose figure `--cross-validate`
+    measures by training the last phase anew for each fold of its groups.
     """
 
     task: str
@@ -54,6 +54,7 @@ class Recipe:
     label_smoothing: float = 0.0
     sampling_power: float = 0.5
     source_power: float = 0.0
+    group_power: float = 0.0
     rebalance: Literal["none", "logit_adjustment", "class_weights"] = "logit_adjustment"
     served_prior_weight: float = 0.0
     decision: Literal["most_probable", "balanced"] = "most_probable"
