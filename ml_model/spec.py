@@ -87,6 +87,7 @@ class ImageTask(TaskSpec):
     also_reads: tuple[Text, ...] = ()
     operating_point: OperatingPointRule | None = None
     screening_bands: ScreeningBands | None = None
+    frame_control: bool = False
     demo_probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...]
     user_models: tuple[PlainName, ...] = ()
     datasets: tuple[DatasetSpec, ...] = Field(min_length=1)

@@ -21,7 +21,7 @@ RECIPE = Recipe(
     phases=(
         Phase("head", epochs=15, size_px=224, learning_rate=2e-3, frozen=True),
         Phase("low-resolution", epochs=8, size_px=224, learning_rate=3e-4),
-        Phase("all-layers", epochs=6, size_px=448, learning_rate=1.5e-4, batch_size=16),
+        Phase("all-layers", epochs=4, size_px=448, learning_rate=1e-4, batch_size=16),
     ),
     augmentation=Augmentation(
         vertical_flip=True, horizontal_flip=False, rotation_degrees=15, zoom=0.2, stretch=0.15, brightness=0.1,

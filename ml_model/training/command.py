@@ -34,6 +34,7 @@ def parser(recipe: Recipe, description: str) -> argparse.ArgumentParser:
     p.add_argument("--deterministic", action="store_true", help="same weights from the same seed, slower")
     p.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
     p.add_argument("--cross-validate", type=int, metavar="FOLDS", help="measure the data set too small to split")
+    p.add_argument("--frame-control", action="store_true", help="measure what the frame of the picture tells alone")
     p.add_argument("--train-only", action="store_true", help="stop before the test split is read; --resume finishes")
     return p
 
@@ -89,13 +90,19 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
     weights = None if options.weights == "none" else options.weights
     samples = refine_labels(task, samples, pixels)
     job = Job(task, recipe, samples, pixels, out_dir, weights, options.resume)
+    if options.frame_control:
+        from ml_model.training.controls import frame_only
+        from ml_model.training.finish import add_metrics
+
+        add_metrics(job, frame_only=frame_only(task, samples, pixels))
+        return 0
     model = train(job)
     if options.cross_validate:
         from ml_model.training.cross_validation import cross_validate
-        from ml_model.training.finish import add_cross_validation
+        from ml_model.training.finish import add_metrics
 
         figures = cross_validate(job, options.cross_validate)
-        add_cross_validation(job, figures)
+        add_metrics(job, cross_validation=figures)
         print(f"{figures['source']}: AUC {figures['model']['macro_auc']['value']:.3f}; it stands in the bundle's card")
         return 0
     if options.train_only:

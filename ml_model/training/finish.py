@@ -21,6 +21,7 @@ from ml_model.bundle import MANIFEST, BalancedDecision, Bundle, Manifest, file_s
 from ml_model.runtime import MODEL_FILE, Predictor
 from ml_model.training.backbones import LOGITS, build_model
 from ml_model.training.card import card_markdown, classification_report
+from ml_model.training.controls import frame_only
 from ml_model.training.cross_validation import cross_validation_result
 from ml_model.training.decisions import choose_operating_point, population_operating_points, screening_calibration
 from ml_model.training.engine import Job, drawn_prior
@@ -61,6 +62,7 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
     metrics = {
         "test": test,
         **({"cross_validation": crossed} if crossed else {}),
+        **({"frame_only": frame_only(job.task, job.samples, job.pixels)} if job.task.frame_control else {}),
         "validation": {"count": len(validation.truth)},
         "training": {"minutes": round(minutes, 1), "pictures": len(job.pick("train"))},
     }
@@ -81,14 +83,14 @@ def write_with_card(job: Job | SignalJob, fields: dict[str, Any], logs: Sequence
     return load_bundle(job.out_dir, task=job.bundle_id, contract_sha256=job.contract_sha256)
 
 
-def add_cross_validation(job: Job, crossed: dict[str, Any]) -> None:
-    """Put the figures into the bundle that is already in `job.out_dir`, if there is one; nothing is measured again."""
+def add_metrics(job: Job, **more: dict[str, Any]) -> None:
+    """Put figures into the bundle that is already in `job.out_dir`, if there is one; nothing is measured again."""
     path = job.out_dir / MANIFEST
     if not path.is_file():
         return
     manifest = Manifest.model_validate_json(path.read_bytes())
     fields = manifest.model_dump(mode="json", exclude={"files", "format_version"})
-    fields["metrics"]["cross_validation"] = crossed
+    fields["metrics"] |= more
     write_with_card(job, fields, [phase.name for phase in job.recipe.phases])
 
 
