@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ml_model.bundle import ScreeningCalibration
+from ml_model.bundle import MODELS_DIR, Manifest, ScreeningCalibration, write_bundle
 from ml_model.interpret import interpret, screening_category
 from ml_model.spec import ImageTask, load_task
+from ml_model.training.card import card_markdown
 from ml_model.training.cross_validation import HELD_OUT, cross_validate, fold_numbers, with_fold
 from ml_model.training.decisions import screening_calibration
 from ml_model.training.engine import Job
+from ml_model.training.finish import add_metrics
 from ml_model.training.metrics import Scored
 from ml_model.training.readers import Sample
 from ml_model.training.recipe import Phase, Recipe
@@ -100,3 +104,37 @@ def test_the_band_follows_the_probability_at_screening_prevalence(probability: f
     odds = probability / (1 - probability) * 0.021 / 0.979
     assert found[1] == pytest.approx(odds / (1 + odds), rel=1e-3)
     assert screening_category(task, diagnosis, None) is None
+
+
+def crossed_manifest(low: float) -> Manifest:
+    """The shipped histology manifest with a cross-validated AUC whose interval begins at `low`."""
+    manifest = Manifest.model_validate_json((MODELS_DIR / "histopathology" / "manifest.json").read_bytes())
+    crossed = json.loads(json.dumps(manifest.metrics["cross_validation"]))
+    crossed["model"]["macro_auc"] = {"value": 0.9, "low": low, "high": 0.95}
+    return manifest.model_copy(update={"metrics": {**manifest.metrics, "cross_validation": crossed}})
+
+
+def test_a_card_begins_with_the_data_set_on_which_the_model_does_not_hold() -> None:
+    task = image_task("histopathology")
+    first = card_markdown(task, crossed_manifest(0.69)).splitlines()[2]
+    assert first.startswith(
+        "**Not to be relied on for pictures like those of BreakHis 100x: macro AUC 0.900 (0.690-0.950)"
+    )
+    assert card_markdown(task, crossed_manifest(0.71)).splitlines()[2].startswith("Evidence:")
+
+
+def test_figures_added_to_a_finished_bundle_lower_its_evidence(tmp_path: Path) -> None:
+    shipped = MODELS_DIR / "histopathology"
+    for name in ("manifest.json", "model.onnx", "card.md"):
+        shutil.copy(shipped / name, tmp_path)
+    recipe = Recipe(task="histopathology", phases=(Phase("all", 1, 32, 1e-3),))
+    job = Job(image_task("histopathology"), recipe, two_sets(), np.zeros((50, 8, 8, 3), np.uint8), tmp_path)
+    given = crossed_manifest(0.8).model_copy(update={"evidence": "sufficient"})
+    for low, expected in ((0.9, "sufficient"), (0.8, "limited"), (0.6, "insufficient")):
+        fields = given.model_dump(mode="json", exclude={"files", "format_version"})
+        write_bundle(tmp_path, {**fields, "metrics": given.metrics, "evidence": "sufficient"}, ["model.onnx"])
+        add_metrics(job, cross_validation=crossed_manifest(low).metrics["cross_validation"])
+        added = Manifest.model_validate_json((tmp_path / "manifest.json").read_bytes())
+        assert added.evidence == expected
+        assert added.metrics["cross_validation"]["model"]["macro_auc"]["low"] == low
+        assert added.metrics["test"] == given.metrics["test"]

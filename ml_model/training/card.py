@@ -8,6 +8,7 @@ from typing import Any
 from ml_model.bundle import BalancedDecision, Manifest
 from ml_model.population import MIN_PROBABILITY
 from ml_model.spec import ImageTask
+from ml_model.training.evidence import evidence_level
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
 
@@ -154,6 +155,18 @@ refused, or answered by the model of pictures where there is one. The AUC is tha
 """
 
 
+def _headline(metrics: Mapping[str, Any]) -> str:
+    """What must be read first: where the figures do not carry an answer; else empty."""
+    crossed = metrics.get("cross_validation")
+    if not crossed or evidence_level(crossed["model"]["macro_auc"]["low"]) != "insufficient":
+        return ""
+    auc = figure(crossed["model"]["macro_auc"])
+    return (
+        f"**Not to be relied on for pictures like those of {crossed['source']}: macro AUC {auc} over patients that\n"
+        "the model had not seen.**\n\n"
+    )
+
+
 def _crossed(metrics: Mapping[str, Any]) -> str:
     """Cross-validation of a data set too small for a split; empty where there is none."""
     crossed = metrics.get("cross_validation")
@@ -228,7 +241,7 @@ def card_markdown(task: ImageTask, manifest: Manifest) -> str:
     limits = "\n".join(f"- {limit}" for limit in task.limits_of_use)
     return f"""# {task.title}
 
-Evidence: **{manifest.evidence}**. For research and education only; not a medical device.
+{_headline(manifest.metrics)}Evidence: **{manifest.evidence}**. For research and education only; not a medical device.
 
 Version {manifest.version}, created {manifest.created}, licence of the model: {task.licence}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 LEVELS = ("insufficient", "limited", "sufficient")
 
 
@@ -10,3 +12,8 @@ def evidence_level(auc_low: float) -> str:
     if not auc_low >= 0.70:  # so written that an AUC that could not be measured (NaN) is insufficient
         return "insufficient"
     return "limited" if auc_low < 0.85 else "sufficient"
+
+
+def weakest(levels: Iterable[str]) -> str:
+    """The level that claims least."""
+    return min(levels, key=LEVELS.index)

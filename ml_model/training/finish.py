@@ -26,7 +26,7 @@ from ml_model.training.cross_validation import cross_validation_result
 from ml_model.training.decisions import choose_operating_point, population_operating_points, screening_calibration
 from ml_model.training.engine import Job, drawn_prior
 from ml_model.training.evaluate import Evaluator, answering_pictures, evaluate
-from ml_model.training.evidence import LEVELS, evidence_level
+from ml_model.training.evidence import evidence_level, weakest
 from ml_model.training.pixels import data_fingerprint
 from ml_model.training.plots import plot_confusion, plot_curves
 from ml_model.training.population_fit import add_populations
@@ -66,7 +66,7 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
         "validation": {"count": len(validation.truth)},
         "training": {"minutes": round(minutes, 1), "pictures": len(job.pick("train"))},
     }
-    evidence = min([evidence_level(test["macro_auc"]["low"]), *by_population.values()], key=LEVELS.index)
+    evidence = weakest([evidence_level(test["macro_auc"]["low"]), *by_population.values(), *_crossed_evidence(metrics)])
     fields = manifest_fields(job, metrics, **decision, evidence=evidence, evidence_by_population=by_population)
     return write_with_card(job, fields, [phase.name for phase in job.recipe.phases])
 
@@ -91,7 +91,14 @@ def add_metrics(job: Job, **more: dict[str, Any]) -> None:
     manifest = Manifest.model_validate_json(path.read_bytes())
     fields = manifest.model_dump(mode="json", exclude={"files", "format_version"})
     fields["metrics"] |= more
+    fields["evidence"] = weakest([fields["evidence"], *_crossed_evidence(fields["metrics"])])
     write_with_card(job, fields, [phase.name for phase in job.recipe.phases])
+
+
+def _crossed_evidence(metrics: dict[str, Any]) -> list[str]:
+    """A data set on which the model does not hold lowers what all of its answers may claim: they name no source."""
+    crossed = metrics.get("cross_validation")
+    return [evidence_level(crossed["model"]["macro_auc"]["low"])] if crossed else []
 
 
 def _provisional(job: Job, **decision: Any) -> Manifest:
