@@ -16,6 +16,7 @@ from backend.services.container import Services
 from backend.services.diagnosis import ImageDiagnosis
 from backend.services.ecg import EcgDiagnosis
 from backend.services.heatmaps import HeatmapStore
+from backend.services.input_gate import InputGate
 from backend.services.loading import ModelStore
 from backend.services.sessions import SessionHistory
 from backend.services.tabular import TabularDiagnosis
@@ -46,11 +47,12 @@ def create_app(config: Config) -> Application:
     app.url_map.merge_slashes = False
     store = ModelStore(tasks, config, logger)
     heatmaps = HeatmapStore()
-    ecg = EcgDiagnosis(store)
+    gate = InputGate(store)
+    ecg = EcgDiagnosis(store, gate, config.demo_mode)
     services = Services(
         config=config,
         models=store,
-        images=ImageDiagnosis(store, heatmaps, ecg, config.demo_mode),
+        images=ImageDiagnosis(store, heatmaps, ecg, gate, config.demo_mode),
         tabular=TabularDiagnosis(store, config.demo_mode),
         heatmaps=heatmaps,
         signals=ecg.signals,

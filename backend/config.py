@@ -47,7 +47,8 @@ class Config:
 
     `model_dirs` are searched in order for `<task>/manifest.json`; `user_models_dir` is where
     a user drops a Keras file. `drain_s` is how long the port stays open after SIGTERM, so
-    that a load balancer can read the 503 of /readyz before the connection is refused.
+    that a load balancer can read the 503 of /readyz before the connection is refused. Without `input_gate` kinds of
+    picture are not told apart.
     """
 
     host: str = "127.0.0.1"
@@ -55,6 +56,7 @@ class Config:
     threads: int = 4
     debug: bool = False
     demo_mode: bool = True
+    input_gate: bool = True
     allow_pickle: bool = False
     engine: Engine = "auto"
     log: bool = True
@@ -78,6 +80,7 @@ class Config:
             port=_whole_number(env, "PORT", cls.port, 0, 65535),
             threads=_whole_number(env, "THREADS", cls.threads, 1, 256),
             demo_mode=_flag(env, "DEMO_MODE", True),
+            input_gate=_flag(env, "INPUT_GATE", True),
             allow_pickle=_flag(env, "ALLOW_PICKLE", False),
             engine=engine,
             cors_origins=tuple(o.strip() for o in env.get("CORS_ORIGINS", "*").split(",") if o.strip()),

@@ -20,6 +20,9 @@ class AnalyzeQuery(BaseModel):
     age_years: float | None = Field(None, ge=0, le=130, description="age, where populations are judged apart")
     view: Literal["PA", "AP"] | None = Field(None, description="projection of a chest X-ray")
     sampling_rate_hz: float | None = Field(None, gt=0, le=10_000, description="of a recording that does not say it")
+    gate: Literal["on", "warn", "off"] = Field(
+        "on", description="refuse pictures of another kind or of poor quality, only warn of them, or do not look"
+    )
     pixel_size_um: float | None = Field(None, gt=0, le=1000, description="of a microscope picture, in micrometres")
 
 
@@ -96,6 +99,7 @@ class InputCheckAnswer(Answer):
     accepted: bool
     score: float | None
     quality: dict[str, Any]
+    threshold: float | None = Field(default=None, description="score from which the expected kind is accepted")
     field_of_view: FieldOfViewAnswer | None = Field(default=None, description="of a microscope picture")
     warnings: tuple[str, ...] = Field(default=(), description="what speaks against relying on the answer")
 

@@ -76,6 +76,7 @@ class Manifest(BaseModel):
     """What manifest.json holds.
 
     `operating_point` and `evidence` serve where the population is not known, those by data set where it is.
+    `thresholds`: of the input gate, by kind of picture, the probability from which one is accepted.
     `populations` are the data sets that the graph's output `population` tells apart, in its order.
     """
 
@@ -99,6 +100,7 @@ class Manifest(BaseModel):
     populations: tuple[str, ...] = ()
     evidence_by_population: dict[str, str] = {}
     screening: ScreeningCalibration | None = None
+    thresholds: dict[str, float] = {}
     metrics: dict[str, Any]
     files: dict[str, str]
 

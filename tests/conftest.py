@@ -41,7 +41,10 @@ def demo_app(tmp_path_factory: pytest.TempPathFactory) -> Application:
 
 
 def _ready(root: Path, model_dirs: tuple[Path, ...]) -> Application:
-    config = Config(model_dirs=model_dirs, user_models_dir=root / "none", data_dir=root / "data", log=False)
+    # Kinds of picture are not told apart, so that drawn ones serve for every task.
+    config = Config(
+        model_dirs=model_dirs, user_models_dir=root / "none", data_dir=root / "data", log=False, input_gate=False
+    )
     app = create_app(config)
     assert app.services.models.wait_ready()
     return app

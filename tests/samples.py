@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ml_model.bundle import Bundle, OperatingPoint, write_bundle
-from ml_model.spec import ImageTask
+from ml_model.modality import BUNDLE_ID, OTHER, modality_spec
+from ml_model.spec import ImageInput, ImageTask
 
 DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 MAP_CELLS = 7
@@ -60,10 +61,12 @@ def tiny_probabilities(task: ImageTask, pixels: NDArray[np.uint8]) -> NDArray[np
     return odds / odds.sum()
 
 
-def _tiny_graph(task: ImageTask, maps: bool, populations: int) -> onnx.ModelProto:
-    height, width, classes = task.input.height_px, task.input.width_px, len(task.classes)
+def _tiny_graph(
+    image_input: ImageInput, weights: NDArray[np.float32], *, multi_label: bool, maps: bool, populations: int = 0
+) -> onnx.ModelProto:
+    """weights: (3, classes), logit per level of mean red, green and blue."""
+    height, width, classes = image_input.height_px, image_input.width_px, weights.shape[1]
     cell = [height // MAP_CELLS, width // MAP_CELLS]
-    weights = tiny_weights(task) * np.float32(LOGIT_SCALE)
     constants = [
         numpy_helper.from_array(np.array([1, 2], np.int64), "spatial"),
         numpy_helper.from_array(weights, "weights"),
@@ -73,7 +76,7 @@ def _tiny_graph(task: ImageTask, maps: bool, populations: int) -> onnx.ModelProt
         helper.make_node("Cast", ["image"], ["pixels"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["pixels", "spatial"], ["embedding"], keepdims=0),
         helper.make_node("MatMul", ["embedding", "weights"], ["logits"]),
-        helper.make_node("Sigmoid" if task.multi_label else "Softmax", ["logits"], ["probabilities"]),
+        helper.make_node("Sigmoid" if multi_label else "Softmax", ["logits"], ["probabilities"]),
     ]
     outputs = [
         helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["n", classes]),
@@ -115,9 +118,11 @@ def write_tiny(
     """Write `folder/<task id>`; without `maps` the graph has no activation maps, like a converted user's model."""
     path = folder / task.id
     path.mkdir(parents=True)
-    onnx.save(_tiny_graph(task, maps, len(populations)), path / "model.onnx")
+    weights = tiny_weights(task) * np.float32(LOGIT_SCALE)
+    options = {"multi_label": task.multi_label, "maps": maps, "populations": len(populations)}
+    onnx.save(_tiny_graph(task.input, weights, **options), path / "model.onnx")
     fields = {
-        **_tiny_fields(task, task.id, task.contract_sha256),
+        **_tiny_fields(task.codes, task.id, task.contract_sha256),
         "operating_point": operating_point,
         "operating_points": operating_points or {},
         "populations": populations,
@@ -169,15 +174,32 @@ def write_tiny_signal(task: ImageTask, folder: Path) -> Bundle:
     path = folder / f"{task.id}-signal"
     path.mkdir(parents=True)
     onnx.save(model, path / "model.onnx")
-    return write_bundle(path, _tiny_fields(task, path.name, task.signal_contract_sha256), ["model.onnx"])
+    return write_bundle(path, _tiny_fields(task.codes, path.name, task.signal_contract_sha256), ["model.onnx"])
 
 
-def _tiny_fields(task: ImageTask, name: str, contract_sha256: str) -> dict[str, object]:
+def write_tiny_gate(folder: Path) -> Bundle:
+    """Write `folder/input-gate`: red is dermatoscopy, green histopathology, blue chest X-ray, yellow
+    mammogram, grey other."""
+    spec = modality_spec()
+    weights = np.full((3, len(spec.codes)), -0.2, np.float32)
+    for channel, code in enumerate(("dermatoscopy", "histopathology", "chest_xray")):
+        weights[channel, spec.codes.index(code)] = 0.1
+    weights[:, spec.codes.index("mammogram")] = (0.07, 0.07, -0.5)
+    weights[:, spec.codes.index(OTHER)] = -0.05
+    path = folder / BUNDLE_ID
+    path.mkdir(parents=True)
+    onnx.save(_tiny_graph(spec.input, weights, multi_label=False, maps=False), path / "model.onnx")
+    thresholds = dict.fromkeys((code for code in spec.codes if code != OTHER), 0.4)
+    fields = _tiny_fields(spec.codes, BUNDLE_ID, spec.contract_sha256)
+    return write_bundle(path, {**fields, "thresholds": thresholds}, ["model.onnx"])
+
+
+def _tiny_fields(codes: tuple[str, ...], name: str, contract_sha256: str) -> dict[str, object]:
     return {
         "task": name,
         "contract_sha256": contract_sha256,
         "version": "0.0.1",
-        "classes": task.codes,
+        "classes": codes,
         "trained_on": "nothing: fixed weights for tests",
         "licence": "MIT",
         "evidence": "insufficient",

@@ -77,6 +77,7 @@ def service(tmp_path: Path, write_tiny_bundle: Callable[..., Bundle]) -> Iterato
     for task in load_image_tasks():
         write_tiny_bundle(task, tmp_path / "models")
     environment = {"MODEL_DIR": str(tmp_path / "models"), "DATA_DIR": str(tmp_path / "data"), "DRAIN_SECONDS": "5"}
+    environment["INPUT_GATE"] = "off"
     running = Service({**environment, "USER_MODELS_DIR": str(tmp_path)})
     yield running
     if running.process.poll() is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,18 +10,18 @@ import numpy as np
 
 from backend.errors import InvalidValue, UnknownField
 from backend.parsing import MAX_UPLOAD_BYTES, shown
-from backend.schemas_image import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer, InputCheckAnswer
+from backend.schemas_image import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer
 from backend.services import texts
 from backend.services.answers import AnswerParts, analyze_answer, require_model
 from backend.services.context import RequestContext
 from backend.services.ecg import EcgDiagnosis
 from backend.services.heatmaps import HeatmapStore, overlay_png, peak_region
+from backend.services.input_gate import InputGate, with_field
 from backend.services.loading import LoadedModel, ModelStore
 from backend.services.seen import Seen, View, predictor_of
 from ml_model.field_of_view import field_of_view
-from ml_model.gate import check as check_input
 from ml_model.inputs.dicom import read_dicom_header
-from ml_model.inputs.image import ImageLimits, LoadedImage, load_image, sniff_format
+from ml_model.inputs.image import ImageLimits, LoadedImage, decode_image, fitted, sniff_format
 from ml_model.interpret import interpret
 from ml_model.population import KnownFacts, judge
 from ml_model.spec import ImageTask
@@ -48,8 +47,11 @@ def _asks_for(task: ImageTask, modality: str) -> bool:
 class ImageDiagnosis:
     """Answers for the tasks that take a picture."""
 
-    def __init__(self, models: ModelStore, heatmaps: HeatmapStore, ecg: EcgDiagnosis, demo_mode: bool) -> None:
+    def __init__(
+        self, models: ModelStore, heatmaps: HeatmapStore, ecg: EcgDiagnosis, gate: InputGate, demo_mode: bool
+    ) -> None:
         self._models = models
+        self._gate = gate
         self._heatmaps = heatmaps
         self._ecg = ecg
         self._demo_mode = demo_mode
@@ -64,23 +66,30 @@ class ImageDiagnosis:
                 facts = read_dicom_header(picture).facts
                 if facts.modality in other.dicom_modalities:
                     return other
+        if task.also_reads and query.modality is None and query.gate != "off" and sniff_format(picture) != "DICOM":
+            return self._most_like(task, picture)
         return task
+
+    def _most_like(self, task: ImageTask, picture: bytes) -> ImageTask:
+        """Of the task and those it also reads, the one whose kind of picture this most probably is."""
+        tasks = [t for name in (task.id, *task.also_reads) if isinstance(t := self._models.tasks[name], ImageTask)]
+        return self._gate.most_like(decode_image(picture, task.input, LIMITS), tasks)
 
     def analyze(
         self, task: ImageTask, pictures: Sequence[bytes], query: AnalyzeQuery, context: RequestContext
     ) -> AnalyzeAnswer:
-        """One picture, or several views of one case. Raises the errors of `load_image` and `gate.check`,
-        InvalidValue and ModelUnavailable."""
+        """One picture, or several views of one case. Raises the errors of `decode_image` and of the gate, InvalidValue
+        and ModelUnavailable."""
         self._check_query(task, query)
         if len(pictures) > task.input.max_pictures:
             most = task.input.max_pictures
             raise UnknownField(f"{len(pictures)} pictures were sent; {task.id} takes {most} at a time")
         loaded = self._models.get(task.id)
         if task.signal:
-            seen = self._ecg.page(task, pictures[0], loaded, self._demo_mode, context)
+            seen = self._ecg.page(task, pictures[0], loaded, query.gate, context)
         else:
             require_model(loaded, task.id, self._demo_mode)
-            seen = _seen(task, pictures, loaded, query)
+            seen = self._seen(task, pictures, loaded, query)
         return self._answer(task, seen, query, context)
 
     def analyze_recording(
@@ -89,7 +98,7 @@ class ImageDiagnosis:
         """One digital recording, as (name, content) of its files. Raises the errors of `load_recording`."""
         self._check_query(task, query)
         self._models.get(task.id)  # waits until it is loaded
-        seen = self._ecg.recording(task, files, query.sampling_rate_hz, self._demo_mode)
+        seen = self._ecg.recording(task, files, query.sampling_rate_hz)
         return self._answer(task, seen, query, context)
 
     def _answer(self, task: ImageTask, seen: Seen, query: AnalyzeQuery, context: RequestContext) -> AnalyzeAnswer:
@@ -128,22 +137,21 @@ class ImageDiagnosis:
         self._heatmaps.put(context.answer_id, heatmap)
         return ExplanationAnswer(heatmap_url=f"/heatmaps/{context.answer_id}.png", **shared)
 
-
-def _seen(task: ImageTask, pictures: Sequence[bytes], loaded: LoadedModel | None, query: AnalyzeQuery) -> Seen:
-    """The pictures decoded, checked and predicted; several views of one case are averaged."""
-    images = [load_image(data, task.input, LIMITS) for data in pictures]
-    checks = [check_input(image, task.input, task.dicom_modalities) for image in images]
-    field = field_of_view(images[0], task.input, query.pixel_size_um)
-    told: dict[str, Any] = {"field_of_view": dataclasses.asdict(field)} if field else {}
-    warnings = (field.warning,) if field and field.warning else ()
-    input_check = InputCheckAnswer.model_validate({**dataclasses.asdict(checks[0]), **told, "warnings": warnings})
-    if loaded is None:
-        return Seen(np.array(task.demo_probabilities, np.float32), (), input_check, None, None)
-    prediction = predictor_of(loaded).predict(np.stack([image.pixels for image in images]))
-    population = prediction.population.mean(axis=0).tolist()
-    judged = judge(task, loaded.bundle.manifest, population, _known(query, images[0]))
-    views = tuple(
-        View(image.pixels, image.frame, (image.original_width_px, image.original_height_px), p, maps)
-        for image, p, maps in zip(images, prediction.probabilities, prediction.activation_maps, strict=True)
-    )
-    return Seen(prediction.probabilities.mean(axis=0), views, input_check, loaded, judged)
+    def _seen(
+        self, task: ImageTask, pictures: Sequence[bytes], loaded: LoadedModel | None, query: AnalyzeQuery
+    ) -> Seen:
+        """The pictures decoded, checked and predicted; several views of one case are averaged."""
+        decoded = [decode_image(data, task.input, LIMITS) for data in pictures]
+        images = [fitted(one, task.input) for one in decoded]
+        checks = [self._gate.check(*both, task, query.gate) for both in zip(decoded, images, strict=True)]
+        input_check = with_field(checks[0], field_of_view(images[0], task.input, query.pixel_size_um))
+        if loaded is None:
+            return Seen(np.array(task.demo_probabilities, np.float32), (), input_check, None, None)
+        prediction = predictor_of(loaded).predict(np.stack([image.pixels for image in images]))
+        population = prediction.population.mean(axis=0).tolist()
+        judged = judge(task, loaded.bundle.manifest, population, _known(query, images[0]))
+        views = tuple(
+            View(image.pixels, image.frame, (image.original_width_px, image.original_height_px), p, maps)
+            for image, p, maps in zip(images, prediction.probabilities, prediction.activation_maps, strict=True)
+        )
+        return Seen(prediction.probabilities.mean(axis=0), views, input_check, loaded, judged)

@@ -14,6 +14,7 @@ from backend.parsing import MAX_UPLOAD_BYTES
 from backend.schemas_image import InputCheckAnswer, PageReadingAnswer, RecordingAnswer
 from backend.services.answers import require_model
 from backend.services.context import RequestContext
+from backend.services.input_gate import GateMode, InputGate
 from backend.services.loading import LoadedModel, ModelStore
 from backend.services.recent import RecentStore
 from backend.services.seen import Seen, View, predictor_of
@@ -22,11 +23,10 @@ from ml_model.ecg_export import as_wfdb
 from ml_model.ecg_look import Look
 from ml_model.ecg_render import draw_page
 from ml_model.errors import PoorQuality
-from ml_model.gate import check as check_input
 from ml_model.inputs.ecg import EcgRecording, check_recording, load_recording, network_signal
 from ml_model.inputs.ecg_page import PageReading
-from ml_model.inputs.geometry import Frame, place
-from ml_model.inputs.image import DecodedImage, ImageLimits, LoadedImage, decode_image
+from ml_model.inputs.geometry import Frame
+from ml_model.inputs.image import ImageLimits, decode_image, fitted
 from ml_model.population import Judgement, KnownFacts, judge
 from ml_model.spec import ImageTask
 from ml_model.spec_image import SignalInput
@@ -51,16 +51,16 @@ UNREADABLE_PAGE = (
 class EcgDiagnosis:
     """Answers for the task that reads ECGs. Signals read off pages are kept in memory for download."""
 
-    def __init__(self, models: ModelStore) -> None:
+    def __init__(self, models: ModelStore, gate: InputGate, demo_mode: bool) -> None:
         self._models = models
+        self._gate = gate
+        self._demo_mode = demo_mode
         self.signals: RecentStore[EcgRecording] = RecentStore()
 
-    def recording(
-        self, task: ImageTask, files: Sequence[tuple[str, bytes]], sampling_rate_hz: float | None, demo_mode: bool
-    ) -> Seen:
+    def recording(self, task: ImageTask, files: Sequence[tuple[str, bytes]], sampling_rate_hz: float | None) -> Seen:
         """One digital recording. Raises the errors of `load_recording`, `check_recording` and ModelUnavailable."""
         signal_input, loaded = _signal_input(task), self._models.signal(task.id)
-        require_model(loaded, f"{task.id} recordings", demo_mode)
+        require_model(loaded, f"{task.id} recordings", self._demo_mode)
         recording = load_recording(files, sampling_rate_hz=sampling_rate_hz)
         check = check_recording(recording)
         told = RecordingAnswer(
@@ -84,21 +84,20 @@ class EcgDiagnosis:
         return Seen(prediction.probabilities[0], (view,), input_check, loaded, _judged(task, loaded), told)
 
     def page(
-        self, task: ImageTask, data: bytes, loaded: LoadedModel | None, demo_mode: bool, context: RequestContext
+        self, task: ImageTask, data: bytes, loaded: LoadedModel | None, gate: GateMode, context: RequestContext
     ) -> Seen:
-        """One picture of a page. Raises the errors of `decode_image` and `gate.check`, and ModelUnavailable."""
+        """One picture of a page. Raises the errors of `decode_image` and of the gate, and ModelUnavailable."""
         signal_input, signals = _signal_input(task), self._models.signal(task.id)
         decoded = decode_image(data, task.input, ImageLimits(max_bytes=MAX_UPLOAD_BYTES), full_size=True)
-        image = _loaded_image(decoded, task)
-        check = check_input(image, task.input, task.dicom_modalities)
-        input_check = InputCheckAnswer.model_validate(dataclasses.asdict(check))
+        image = fitted(decoded, task.input)
+        input_check = self._gate.check(decoded, image, task, gate)
         answer = answer_page(
             decoded.rgb, task, predictor_of(loaded) if loaded else None, predictor_of(signals) if signals else None
         )
         if answer is None and signals is not None:
             raise PoorQuality(UNREADABLE_PAGE)
         if answer is None:
-            require_model(None, task.id, demo_mode)
+            require_model(None, task.id, self._demo_mode)
             return Seen(np.array(task.demo_probabilities, np.float32), (), input_check, None, None)
         probabilities, maps = answer.prediction.probabilities[0], answer.prediction.activation_maps[0]
         if answer.reading and answer.signal_mv is not None and signals:
@@ -120,12 +119,6 @@ def _signal_input(task: ImageTask) -> SignalInput:
 
 def _judged(task: ImageTask, loaded: LoadedModel) -> Judgement:
     return judge(task, loaded.bundle.manifest, [], KnownFacts())
-
-
-def _loaded_image(decoded: DecodedImage, task: ImageTask) -> LoadedImage:
-    pixels, frame = place(decoded.rgb, task.input)
-    size = (decoded.original_width_px, decoded.original_height_px)
-    return LoadedImage(pixels, *size, decoded.format, frame, decoded.dicom)
 
 
 def _drawn(

@@ -23,6 +23,7 @@ from ml_model.bundle import MANIFEST, Bundle, load_bundle
 from ml_model.conversion import convert_user_model, find_user_model
 from ml_model.errors import BundleInvalid, MediDiagnoseError
 from ml_model.heart_risk import HeartRiskModel
+from ml_model.modality import BUNDLE_ID, modality_spec
 from ml_model.runtime import Prediction, Predictor
 from ml_model.spec import ImageTask, RiskTask, SymptomTask
 from ml_model.spec_image import SignalInput
@@ -95,6 +96,7 @@ class ModelStore:
         self._logger = logger
         self._loaded: dict[str, LoadedModel] = {}
         self._signals: dict[str, LoadedModel] = {}
+        self._gate: Predictor | None = None
         self._problems: dict[str, str] = {}
         self._done = {task.id: threading.Event() for task in tasks}
 
@@ -119,6 +121,11 @@ class ModelStore:
         """The model of a task's recordings; None if it takes none or has no model. Ready as soon as `get` returns."""
         return self._signals.get(task_id)
 
+    @property
+    def gate(self) -> Predictor | None:
+        """What tells kinds of picture apart; None without its bundle. Ready as soon as any `get` returns."""
+        return self._gate
+
     def current(self, task_id: str) -> LoadedModel | None:
         """The model as it stands now, without waiting; where there is only one of recordings, that."""
         return self._loaded.get(task_id) or self._signals.get(task_id)
@@ -138,7 +145,7 @@ class ModelStore:
             if isinstance(task, ImageTask) and task.signal:
                 self._load_signal(task, task.signal)
         except Exception as error:  # whatever is wrong with one model must not take the others down
-            self._report(task, error)
+            self._report(task.id, error)
         finally:
             self._done[task.id].set()
 
@@ -150,7 +157,21 @@ class ModelStore:
             engine = _signal_engine(bundle, task, signal_input, self._config)
             self._signals[task.id] = LoadedModel(bundle, engine, "bundled")
 
+    def _load_gate(self) -> None:
+        """Before the tasks' models, so that none answers without it."""
+        try:
+            path = find_bundle(BUNDLE_ID, self._config.model_dirs)
+            if path is not None and self._config.input_gate:
+                spec = modality_spec()
+                bundle = load_bundle(path, task=BUNDLE_ID, contract_sha256=spec.contract_sha256)
+                predictor = Predictor(bundle, engine=self._config.engine, cache_dir=self._config.data_dir / "compiled")
+                predictor.predict(np.zeros((1, spec.input.height_px, spec.input.width_px, 3), np.uint8))
+                self._gate = predictor
+        except Exception as error:  # as in _load
+            self._report(BUNDLE_ID, error)
+
     def _load_all(self) -> None:
+        self._load_gate()
         for task in self.tasks.values():
             self._load(task)
         for task in self.tasks.values():
@@ -160,7 +181,7 @@ class ModelStore:
         try:
             found = self._open_user_model(task)
         except Exception as error:  # as in _load: the bundled model goes on serving
-            self._report(task, error)
+            self._report(task.id, error)
             return
         if found is not None:
             self._loaded[task.id] = found
@@ -177,8 +198,8 @@ class ModelStore:
             return LoadedModel(*open_user_symptom_model(folder, task), "user")
         return None
 
-    def _report(self, task: Task, error: Exception) -> None:
+    def _report(self, name: str, error: Exception) -> None:
         known = isinstance(error, MediDiagnoseError)
         message = str(error) if known else f"{type(error).__name__}: the model could not be loaded"
-        self._problems[task.id] = " ".join(message.split())
-        self._logger.error("model_problem", task=task.id, problem=self._problems[task.id])
+        self._problems[name] = " ".join(message.split())
+        self._logger.error("model_problem", task=name, problem=self._problems[name])

@@ -42,7 +42,16 @@ from ml_model.inputs.sniffing import describe_content, sniff_format
 from ml_model.inputs.tiff import exif_orientation
 from ml_model.spec import ImageInput
 
-__all__ = ["DecodedImage", "ImageLimits", "LoadedImage", "decode_image", "load_image", "resize_rgb", "sniff_format"]
+__all__ = [
+    "DecodedImage",
+    "ImageLimits",
+    "LoadedImage",
+    "decode_image",
+    "fitted",
+    "load_image",
+    "resize_rgb",
+    "sniff_format",
+]
 
 # A JPEG is decoded at 1/2, 1/4 or 1/8 scale only while it stays at least this many times the model's size:
 # the antialiased resize behind it then hides the difference.
@@ -106,7 +115,11 @@ DEFAULT_LIMITS = ImageLimits()
 
 def load_image(data: bytes, image_input: ImageInput, limits: ImageLimits = DEFAULT_LIMITS) -> LoadedImage:
     """Decode one upload to what the model takes. Raises what `decode_image` raises."""
-    decoded = decode_image(data, image_input, limits)
+    return fitted(decode_image(data, image_input, limits), image_input)
+
+
+def fitted(decoded: DecodedImage, image_input: ImageInput) -> LoadedImage:
+    """A decoded picture brought to the model's size."""
     width_px, height_px = decoded.original_width_px, decoded.original_height_px
     pixels, shown = place(decoded.rgb, image_input)
     frame = shown.rescaled(decoded.rgb.size, (width_px, height_px))

@@ -37,11 +37,13 @@ def build_model(
     weights: str | Path | None = None,
     hidden_units: tuple[int, ...] = (),
     dropout: float = 0.3,
+    last_layer: str | None = None,
 ) -> keras.Model:
     """Model from uint8 pictures to logits (N, classes).
 
     size_px: side of the square pictures, or (height_px, width_px).
     weights: "imagenet" (downloaded by Keras), the path of a no-top weights file, or None.
+    last_layer: name of the backbone's layer at which it ends; what is behind it is left out.
     hidden_units: widths of Dense + BatchNormalization + ReLU blocks of the head.
     Raises ValueError for an unknown backbone or a weights file that does not fit.
     """
@@ -54,7 +56,8 @@ def build_model(
         if not Path(weights).is_file():
             raise ValueError(f"no weights file at {weights}; give --weights PATH, imagenet or none")
         body.load_weights(weights)
-    features = layers.Activation("linear", name=FEATURES)(body.output)
+    end = body.get_layer(last_layer).output if last_layer else body.output
+    features = layers.Activation("linear", name=FEATURES)(end)
     x = layers.GlobalAveragePooling2D(name=EMBEDDING)(features)
     for index, units in enumerate(hidden_units):
         x = layers.Dense(units, name=f"hidden_{index}")(x)

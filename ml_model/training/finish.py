@@ -150,7 +150,8 @@ def _balanced_decision(job: Job) -> BalancedDecision | None:
     )
 
 
-def _git_commit() -> str:
+def git_commit() -> str:
+    """Of the code that trains; unknown outside of a clone."""
     git = shutil.which("git")
     if git is None:
         return "unknown"
@@ -171,7 +172,7 @@ def manifest_fields(job: Job | SignalJob, metrics: dict[str, Any], **extra: Any)
         "trained_on": ", ".join(sources),
         "licence": job.task.licence,
         "created": created,
-        "git_commit": _git_commit(),
+        "git_commit": git_commit(),
         "seed": job.recipe.seed,
         "library_versions": {name: version(name) for name in LIBRARIES},
         "recipe": _recipe(job),

@@ -14,6 +14,7 @@ from typing import Any
 
 from ml_model.bundle import MODELS_DIR, Manifest, OperatingPoint
 from ml_model.training.card import figure, table
+from ml_model.training.gate_report import acceptance_table
 
 README = Path(__file__).parents[2] / "README.md"
 START, END = "<!-- results:start -->", "<!-- results:end -->"
@@ -99,6 +100,11 @@ def _risk_table(test: Mapping[str, Any]) -> str:
     return table(["**heart-risk** (UCI, four sites)", "n", "AUC", "Brier score", "calibration error"], rows)
 
 
+def _gate_table(test: Mapping[str, Any]) -> str:
+    """Which pictures the input gate lets through, by the kind asked for."""
+    return f"Share of test pictures that the input gate accepts for each kind:\n\n{acceptance_table(test)}"
+
+
 def results_markdown() -> str:
     """The block between the README's markers."""
     manifests = list(shipped())
@@ -110,6 +116,7 @@ def results_markdown() -> str:
         *_points(images),
         *(_symptom_table(m.metrics["test"]) for m in others if "complete_lists" in m.metrics["test"]),
         *(_risk_table(m.metrics["test"]) for m in others if "ten_fold" in m.metrics["test"]),
+        *(_gate_table(m.metrics["test"]) for m in others if "accepted" in m.metrics["test"]),
     ]
     return "\n\n".join(part for part in parts if part)
 

@@ -1,0 +1,66 @@
+"""Which kind of picture is this? One small network over the kinds that the tasks read, and everything else."""
+
+from __future__ import annotations
+
+import functools
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from ml_model.runtime import Predictor
+from ml_model.spec_image import Frozen, ImageInput, PlainName, Text
+from ml_model.spec_tabular import contract_hash
+
+BUNDLE_ID = "input-gate"
+OTHER = "other"
+SPEC_FILE = Path(__file__).parent / "modality.toml"
+
+
+class ModalitySpec(Frozen):
+    """The kinds, code -> what to call them in a sentence, in the order of the model's outputs; and its input."""
+
+    licence: Text
+    input: ImageInput
+    kinds: dict[PlainName, Text] = Field(min_length=2)
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """In output order."""
+        return tuple(self.kinds)
+
+    @property
+    def contract_sha256(self) -> str:
+        """Hash of what a bundle is bound to: size of the input, codes in their order."""
+        return contract_hash({"input": [self.input.height_px, self.input.width_px], "classes": self.codes})
+
+
+@functools.cache
+def modality_spec() -> ModalitySpec:
+    """The kinds of ml_model/modality.toml."""
+    return ModalitySpec.model_validate(tomllib.loads(SPEC_FILE.read_text(encoding="utf-8")))
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """`kind` is the most probable one; `score` (0-1) is that of the expected kind, accepted from `threshold`."""
+
+    kind: str
+    score: float
+    threshold: float
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the picture is taken for one of the expected kind."""
+        return self.score >= self.threshold
+
+
+def recognise(predictor: Predictor, overview: NDArray[np.uint8], expected: str) -> Recognition:
+    """overview: the whole upright picture, uint8 RGB at the size of the spec's input. expected: a kind's code."""
+    probabilities = predictor.predict(overview[None]).probabilities[0]
+    codes = predictor.bundle.manifest.classes
+    threshold = predictor.bundle.manifest.thresholds[expected]
+    return Recognition(codes[int(probabilities.argmax())], float(probabilities[codes.index(expected)]), threshold)

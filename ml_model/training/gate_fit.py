@@ -1,0 +1,204 @@
+"""The input gate's training: a small network, thresholds from validation, one reading of the test split, the bundle."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.bundle import file_sha256, load_bundle, write_bundle
+from ml_model.errors import MediDiagnoseError
+from ml_model.modality import BUNDLE_ID, OTHER, ModalitySpec, modality_spec
+from ml_model.runtime import MODEL_FILE, Predictor
+from ml_model.training.augment import Augmentation
+from ml_model.training.backbones import build_model
+from ml_model.training.batches import AugmentedBatches, sampling_weights, target_masks
+from ml_model.training.callbacks import KeepBest, Progress
+from ml_model.training.command import DATASET_DIR
+from ml_model.training.finish import LIBRARIES, export_elsewhere, git_commit
+from ml_model.training.gate_data import gate_samples
+from ml_model.training.gate_report import gate_card, gate_figures
+from ml_model.training.losses import MaskedFocalLoss
+from ml_model.training.pixels import data_fingerprint, decode_all
+from ml_model.training.readers import DatasetNotFound, Sample
+from ml_model.training.schedules import warm_cosine
+from ml_model.training.splits import SplitError
+
+CARD = "card.md"
+OWN_ACCEPTED_ON_VALIDATION = 0.995
+THRESHOLD_RANGE = (0.02, 0.5)
+
+
+@dataclass(frozen=True)
+class GateRecipe:
+    """last_layer: where the backbone ends; the gate has to be much faster than what it stands before."""
+
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    last_layer: str
+    augmentation: Augmentation
+    backbone: str = "efficientnetv2b0"
+    label_smoothing: float = 0.02
+    weight_decay: float = 0.02
+    ema_momentum: float = 0.99
+    mixed_precision: bool = False
+    seed: int = 0
+
+
+def run_gate_recipe(recipe: GateRecipe, description: str, arguments: Sequence[str] | None = None) -> int:
+    """Parse the command line and train; returns the exit code (1 with a sentence on what was wrong)."""
+    p = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--data", type=Path, default=DATASET_DIR, help="the folder that holds the data sets")
+    p.add_argument("--out", type=Path, default=Path("runs") / BUNDLE_ID, help="where the bundle goes")
+    p.add_argument("--weights", default="imagenet", help="imagenet (downloaded by Keras), a weights file, or none")
+    p.add_argument("--epochs", type=int, default=recipe.epochs)
+    p.add_argument("--limit", type=int, help="at most so many pictures of a kind, for a trial run")
+    p.add_argument("--mixed-precision", action="store_true", help="bfloat16 arithmetic where the processor has it")
+    p.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
+    p.add_argument("--train-only", action="store_true", help="stop before the test pictures are read")
+    options = p.parse_args(arguments)
+    try:
+        return _run(replace(recipe, epochs=options.epochs, mixed_precision=options.mixed_precision), options)
+    except (MediDiagnoseError, DatasetNotFound, SplitError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(recipe: GateRecipe, options: argparse.Namespace) -> int:
+    spec, out_dir = modality_spec(), options.out
+    samples = gate_samples(options.data, out_dir / "cache" / "drawn", options.limit)
+    print(f"Input gate: {len(samples)} pictures of {len(spec.kinds)} kinds")
+    pixels = decode_all(samples, spec.input, out_dir / "cache")
+    weights = None if options.weights == "none" else options.weights
+    model, minutes = _train(recipe, spec, samples, pixels, weights, out_dir, resume=options.resume)
+    if options.train_only:
+        print(f"trained in {minutes:.1f} minutes; the same command with --resume makes the bundle")
+        return 0
+    figures = _finish(recipe, spec, samples, pixels, model, minutes, out_dir)
+    print(f"bundle in {out_dir}: own pictures accepted, at worst {figures['worst_own_accepted']:.3f}")
+    return 0
+
+
+def _train(
+    recipe: GateRecipe, spec: ModalitySpec, samples: Sequence[Sample], pixels: NDArray[np.uint8],
+    weights: str | None, out_dir: Path, *, resume: bool,
+) -> tuple[keras.Model, float]:  # fmt: skip
+    """The network with the best weights on validation, and how many minutes it took. A finished one is loaded."""
+    keras.utils.set_random_seed(recipe.seed)
+    keras.mixed_precision.set_global_policy("mixed_bfloat16" if recipe.mixed_precision else "float32")
+    checkpoints = out_dir / "checkpoints"
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    done, took = checkpoints / "gate.weights.h5", checkpoints / "gate.minutes"
+    model = _network(recipe, spec, weights)
+    if resume and done.is_file():
+        model.load_weights(done)
+        return model, float(took.read_text())
+    began = time.monotonic()
+    rows = {s: np.array([i for i, x in enumerate(samples) if x.split == s], np.int64) for s in ("train", "val")}
+    masks = target_masks(samples, spec.codes)
+    batches = AugmentedBatches(
+        pixels, rows["train"], masks[rows["train"]],
+        sampling_weights([replace(samples[i], source="all") for i in rows["train"]], 0.5),
+        augmentation=recipe.augmentation, size_px=spec.input.height_px,
+        batch_size=min(recipe.batch_size, len(rows["train"])), seed=recipe.seed,
+    )  # fmt: skip
+    steps = recipe.epochs * len(batches)
+    optimizer = keras.optimizers.AdamW(
+        warm_cosine(recipe.learning_rate, steps, steps // 20), weight_decay=recipe.weight_decay, global_clipnorm=1.0,
+        use_ema=True, ema_momentum=recipe.ema_momentum,
+    )  # fmt: skip
+    model.compile(optimizer, MaskedFocalLoss(gamma=0.0, label_smoothing=recipe.label_smoothing), jit_compile=False)
+    validation, truth = pixels[rows["val"]], masks[rows["val"]] > 0
+    model.fit(
+        batches,
+        epochs=recipe.epochs,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.BackupAndRestore(str(checkpoints / "backup"), delete_checkpoint=True),
+            keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
+            KeepBest(
+                batches, validation, truth, np.eye(len(spec.codes), dtype=np.float32), multi_label=False,
+                patience_epochs=recipe.epochs, path=checkpoints / "best",
+            ),
+            keras.callbacks.CSVLogger(str(out_dir / "log-gate.csv"), append=resume),
+            Progress("gate", recipe.epochs, len(batches) * batches.batch_size, batches.batch_size),
+        ],
+    )  # fmt: skip
+    model.save_weights(done)
+    took.write_text(f"{(time.monotonic() - began) / 60:.2f}")
+    return model, float(took.read_text())
+
+
+def _network(recipe: GateRecipe, spec: ModalitySpec, weights: str | None) -> keras.Model:
+    return build_model(
+        recipe.backbone, classes=len(spec.codes), size_px=spec.input.height_px, weights=weights,
+        last_layer=recipe.last_layer,
+    )  # fmt: skip
+
+
+def thresholds_of(probabilities: NDArray[np.floating], kinds: Sequence[str], codes: Sequence[str]) -> dict[str, float]:
+    """By kind: the highest threshold, within limits, at which nearly all validation pictures of it are accepted."""
+    found = {}
+    for column, code in enumerate(codes):
+        own = np.array([p for p, kind in zip(probabilities[:, column], kinds, strict=True) if kind == code])
+        if code != OTHER and len(own):
+            found[code] = round(float(np.clip(np.quantile(own, 1 - OWN_ACCEPTED_ON_VALIDATION), *THRESHOLD_RANGE)), 4)
+    return found
+
+
+def _finish(
+    recipe: GateRecipe, spec: ModalitySpec, samples: Sequence[Sample], pixels: NDArray[np.uint8],
+    model: keras.Model, minutes: float, out_dir: Path,
+) -> dict[str, Any]:  # fmt: skip
+    keras.mixed_precision.set_global_policy("float32")
+    served = _network(recipe, spec, None)
+    served.set_weights(model.get_weights())
+    export_elsewhere(served, out_dir, multi_label=False)
+    fields = _fields(recipe, spec, samples, out_dir)
+    predictor = Predictor(write_bundle(out_dir, {**fields, "metrics": {}}, [MODEL_FILE]))
+
+    def answered(split: str) -> tuple[NDArray[np.float32], list[Sample]]:
+        rows = [i for i, s in enumerate(samples) if s.split == split]
+        return predictor.predict(pixels[rows]).probabilities, [samples[i] for i in rows]
+
+    validation, val = answered("val")
+    thresholds = thresholds_of(validation, [s.label for s in val], spec.codes)
+    figures = gate_figures(*answered("test"), spec.codes, thresholds)
+    training = {"minutes": round(minutes, 1), "pictures": sum(s.split == "train" for s in samples)}
+    metrics = {"test": figures, "training": training}
+    (out_dir / CARD).write_text(gate_card(spec, metrics, thresholds), encoding="utf-8")
+    write_bundle(out_dir, {**fields, "metrics": metrics, "thresholds": thresholds}, [MODEL_FILE, CARD])
+    load_bundle(out_dir, task=BUNDLE_ID, contract_sha256=spec.contract_sha256)
+    return figures
+
+
+def _fields(recipe: GateRecipe, spec: ModalitySpec, samples: Sequence[Sample], out_dir: Path) -> dict[str, Any]:
+    created = datetime.now(UTC).strftime("%Y-%m-%d")
+    sources = sorted({s.source for s in samples})
+    return {
+        "task": BUNDLE_ID,
+        "contract_sha256": spec.contract_sha256,
+        "version": f"{created.replace('-', '.')}+{file_sha256(out_dir / MODEL_FILE)[:8]}",
+        "classes": spec.codes,
+        "trained_on": ", ".join(sources),
+        "licence": spec.licence,
+        "evidence": "sufficient",
+        "created": created,
+        "git_commit": git_commit(),
+        "seed": recipe.seed,
+        "library_versions": {name: version(name) for name in LIBRARIES},
+        "recipe": json.loads(json.dumps(recipe, default=vars)),
+        "data_fingerprints": {name: data_fingerprint([s for s in samples if s.source == name]) for name in sources},
+    }
