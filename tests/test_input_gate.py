@@ -98,6 +98,8 @@ def test_a_task_that_reads_two_kinds_hands_over_by_what_the_picture_shows(app: A
     status, body = sent(client, "breast", png(YELLOW))
     assert (status, body["model"]["task"]) == (200, "mammogram")
     assert body["input_check"]["modality"] == "mammogram"
+    # What is of neither kind stays where it was sent.
+    assert sent(client, "breast", png(GREY), "?gate=warn")[1]["model"]["task"] == "breast"
     # Said by the client, it is taken at its word, and refused for what it is.
     status, body = sent(client, "breast", png(YELLOW), "?modality=ultrasound")
     assert (status, body["code"]) == (422, "wrong_modality")

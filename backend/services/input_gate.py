@@ -47,9 +47,9 @@ class InputGate:
         )
 
     def most_like(self, decoded: DecodedImage, tasks: Sequence[ImageTask]) -> ImageTask:
-        """The task whose kind of picture this most probably is; the first one without the gate's model."""
-        found = [(task, self._recognise(decoded, task)) for task in tasks]
-        return max(found, key=lambda pair: pair[1].score if pair[1] else 0.0)[0]
+        """The task whose kind of picture this most probably is; the first one if it is of none of their kinds."""
+        recognition = self._recognise(decoded, tasks[0])
+        return next((t for t in tasks if recognition and t.input.modality == recognition.kind), tasks[0])
 
     def _recognise(self, decoded: DecodedImage, task: ImageTask) -> Recognition | None:
         gate, expected = self._models.gate, task.input.modality

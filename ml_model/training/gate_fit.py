@@ -101,8 +101,9 @@ def _train(
     checkpoints = out_dir / "checkpoints"
     checkpoints.mkdir(parents=True, exist_ok=True)
     done, took = checkpoints / "gate.weights.h5", checkpoints / "gate.minutes"
-    model = _network(recipe, spec, weights)
-    if resume and done.is_file():
+    finished = resume and done.is_file()
+    model = _network(recipe, spec, None if finished else weights)
+    if finished:
         model.load_weights(done)
         return model, float(took.read_text())
     began = time.monotonic()

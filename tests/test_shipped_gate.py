@@ -1,0 +1,51 @@
+"""The shipped input gate: documents, plots, noise and flat colours pass nowhere, ECG pages where they belong."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from beats import twelve_leads
+from PIL import Image
+
+from ml_model.bundle import MODELS_DIR, load_bundle
+from ml_model.ecg_look import looks_for_record
+from ml_model.ecg_render import draw_page
+from ml_model.inputs.ecg import EcgRecording
+from ml_model.inputs.image import resize_rgb
+from ml_model.modality import BUNDLE_ID, OTHER, modality_spec, recognise
+from ml_model.runtime import Predictor
+from ml_model.training.gate_data import DRAWN_EACH
+from ml_model.training.other_pictures import KINDS, draw_other
+
+SPEC = modality_spec()
+UNSEEN = sum(DRAWN_EACH.values())  # seeds from here on were used for nothing
+
+
+@pytest.fixture(scope="module")
+def gate() -> Predictor:
+    return Predictor(load_bundle(MODELS_DIR / BUNDLE_ID, task=BUNDLE_ID, contract_sha256=SPEC.contract_sha256))
+
+
+def accepted_as(gate: Predictor, pixels: np.ndarray) -> set[str]:
+    overview = resize_rgb(Image.fromarray(pixels), SPEC.input.height_px, SPEC.input.width_px)
+    return {code for code in SPEC.codes if code != OTHER and recognise(gate, overview, code).accepted}
+
+
+@pytest.mark.parametrize("kind", list(KINDS))
+def test_what_is_no_medical_picture_is_accepted_nowhere(gate: Predictor, kind: str) -> None:
+    found = [accepted_as(gate, draw_other(kind, seed)) for seed in range(UNSEEN, UNSEEN + 25)]
+    # One plot of curves on a grid in fifty passes for an ECG page; nothing can be read off it, and it is refused then.
+    tolerated = {"ecg_image"} if kind == "plot" else set()
+    assert set().union(*found) <= tolerated
+    assert sum(map(bool, found)) <= 2
+
+
+def test_ecg_pages_are_accepted_as_such_and_nothing_else(gate: Predictor) -> None:
+    for seed in range(12):
+        recording = EcgRecording(twelve_leads(seed=seed), 100.0)
+        page = draw_page(recording, looks_for_record(seed)[0]).pixels
+        assert accepted_as(gate, page) == {"ecg_image"}
+
+
+def test_every_task_s_kind_has_a_threshold(gate: Predictor) -> None:
+    assert set(gate.bundle.manifest.thresholds) == set(SPEC.codes) - {OTHER}
