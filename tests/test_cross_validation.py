@@ -120,7 +120,11 @@ def test_a_card_begins_with_the_data_set_on_which_the_model_does_not_hold() -> N
     assert first.startswith(
         "**Not to be relied on for pictures like those of BreakHis 100x: macro AUC 0.900 (0.690-0.950)"
     )
-    assert card_markdown(task, crossed_manifest(0.71)).splitlines()[2].startswith("Evidence:")
+    sound = crossed_manifest(0.71)
+    assert card_markdown(task, sound).splitlines()[2].startswith("Evidence:")
+    weak = {**sound.metrics, "test": {**sound.metrics["test"], "macro_auc": {"value": 0.7, "low": 0.6, "high": 0.8}}}
+    first = card_markdown(task, sound.model_copy(update={"metrics": weak})).splitlines()[2]
+    assert first == "**Not to be relied on: macro AUC 0.700 (0.600-0.800) on the test pictures.**"
 
 
 def test_figures_added_to_a_finished_bundle_lower_its_evidence(tmp_path: Path) -> None:

@@ -157,14 +157,16 @@ refused, or answered by the model of pictures where there is one. The AUC is tha
 
 def _headline(metrics: Mapping[str, Any]) -> str:
     """What must be read first: where the figures do not carry an answer; else empty."""
-    crossed = metrics.get("cross_validation")
-    if not crossed or evidence_level(crossed["model"]["macro_auc"]["low"]) != "insufficient":
-        return ""
-    auc = figure(crossed["model"]["macro_auc"])
-    return (
-        f"**Not to be relied on for pictures like those of {crossed['source']}: macro AUC {auc} over patients that\n"
-        "the model had not seen.**\n\n"
-    )
+    test, crossed = metrics["test"]["macro_auc"], metrics.get("cross_validation")
+    lines = []
+    if evidence_level(test["low"]) == "insufficient":
+        lines.append(f"**Not to be relied on: macro AUC {figure(test)} on the test pictures.**\n\n")
+    if crossed and evidence_level(crossed["model"]["macro_auc"]["low"]) == "insufficient":
+        lines.append(
+            f"**Not to be relied on for pictures like those of {crossed['source']}: macro AUC "
+            f"{figure(crossed['model']['macro_auc'])} over patients that\nthe model had not seen.**\n\n"
+        )
+    return "".join(lines)
 
 
 def _crossed(metrics: Mapping[str, Any]) -> str:
