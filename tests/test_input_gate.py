@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from samples import write_tiny, write_tiny_gate
 
 from backend.app import Application, create_app
 from backend.config import Config
+from backend.services.loading import ModelStore
 from ml_model.modality import OTHER, modality_spec
 from ml_model.spec import load_image_tasks
 from ml_model.training.gate_data import DRAWN
@@ -148,3 +150,18 @@ def test_drawn_pictures_follow_from_their_seed(kind: str) -> None:
     assert one.dtype == np.uint8
     assert min(one.shape[:2]) >= 64
     assert one.shape != draw_other(kind, 4).shape or (one != draw_other(kind, 4)).any()
+
+
+def test_a_request_during_the_start_waits_for_the_gate(
+    app: Application, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config(model_dirs=app.services.config.model_dirs, user_models_dir=tmp_path, data_dir=tmp_path, log=False)
+    load = ModelStore._load_gate
+
+    def slowly(store: ModelStore) -> None:
+        time.sleep(0.5)
+        load(store)
+
+    monkeypatch.setattr(ModelStore, "_load_gate", slowly)
+    status, body = sent(create_app(config).test_client(), "breast", png(YELLOW))
+    assert (status, body["model"]["task"]) == (200, "mammogram")

@@ -97,6 +97,7 @@ class ModelStore:
         self._loaded: dict[str, LoadedModel] = {}
         self._signals: dict[str, LoadedModel] = {}
         self._gate: Predictor | None = None
+        self._gate_done = threading.Event()
         self._problems: dict[str, str] = {}
         self._done = {task.id: threading.Event() for task in tasks}
 
@@ -123,7 +124,9 @@ class ModelStore:
 
     @property
     def gate(self) -> Predictor | None:
-        """What tells kinds of picture apart; None without its bundle. Ready as soon as any `get` returns."""
+        """What tells kinds of picture apart; None without its bundle. Raises StillLoading when not ready in time."""
+        if not self._gate_done.wait(LOAD_WAIT_S):
+            raise StillLoading("the input gate is still loading; try again in a moment")
         return self._gate
 
     def current(self, task_id: str) -> LoadedModel | None:
@@ -169,6 +172,8 @@ class ModelStore:
                 self._gate = predictor
         except Exception as error:  # as in _load
             self._report(BUNDLE_ID, error)
+        finally:
+            self._gate_done.set()
 
     def _load_all(self) -> None:
         self._load_gate()
