@@ -56,8 +56,13 @@ class InputCheck:
     quality: Quality
 
 
-def check(image: LoadedImage, image_input: ImageInput, dicom_modalities: Collection[str] = ()) -> InputCheck:
-    """Measure the picture's quality and believe what a DICOM file says it is.
+def check(
+    image: LoadedImage,
+    image_input: ImageInput,
+    dicom_modalities: Collection[str] = (),
+    quality: Quality | None = None,
+) -> InputCheck:
+    """Measure the picture's quality, if it is not given, and believe what a DICOM file says it is.
 
     dicom_modalities: the codes of such pictures (CR, CT, ...); empty where a task names none. Raises
     WrongModality when the file names another one, PoorQuality, with value and threshold, when the
@@ -69,7 +74,7 @@ def check(image: LoadedImage, image_input: ImageInput, dicom_modalities: Collect
             f"the DICOM file says its modality is {stated}; here {image_input.modality} is read "
             f"({', '.join(dicom_modalities)}): send it to the task that reads {stated}"
         )
-    quality = measure_quality(image)
+    quality = quality or measure_quality(image)
     if quality.bright_level < MIN_BRIGHT_LEVEL:
         raise PoorQuality(
             f"the picture is too dark: its brightest parts reach level {quality.bright_level:.1f} of 255, "

@@ -27,10 +27,11 @@ class InputGate:
     def check(self, decoded: DecodedImage, image: LoadedImage, task: ImageTask, mode: GateMode) -> InputCheckAnswer:
         """What was found. Raises PoorQuality and WrongModality in mode "on"; in mode "warn" they become warnings."""
         warnings: list[str] = []
+        quality = measure_quality(image)
         recognition = self._recognise(decoded, task) if mode != "off" else None
         try:
             if mode != "off":
-                check(image, task.input, task.dicom_modalities)
+                check(image, task.input, task.dicom_modalities, quality)
                 _check_kind(recognition, task, self._models)
         except (PoorQuality, WrongModality) as error:
             if mode == "on":
@@ -42,7 +43,7 @@ class InputGate:
             accepted=not warnings,
             score=round(recognition.score, 4) if recognition else None,
             threshold=recognition.threshold if recognition else None,
-            quality=dataclasses.asdict(measure_quality(image)),
+            quality=dataclasses.asdict(quality),
             warnings=tuple(warnings),
         )
 

@@ -30,6 +30,7 @@ from ml_model.training.evidence import evidence_level, weakest
 from ml_model.training.pixels import data_fingerprint
 from ml_model.training.plots import plot_confusion, plot_curves
 from ml_model.training.population_fit import add_populations
+from ml_model.training.readers import Sample
 from ml_model.training.signal_engine import SignalJob
 
 LIBRARIES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "onnx", "tf2onnx")
@@ -150,7 +151,7 @@ def _balanced_decision(job: Job) -> BalancedDecision | None:
     )
 
 
-def git_commit() -> str:
+def _git_commit() -> str:
     """Of the code that trains; unknown outside of a clone."""
     git = shutil.which("git")
     if git is None:
@@ -162,25 +163,33 @@ def git_commit() -> str:
 
 def manifest_fields(job: Job | SignalJob, metrics: dict[str, Any], **extra: Any) -> dict[str, Any]:
     """Manifest fields of a job."""
+    described = provenance(
+        job.bundle_id, job.contract_sha256, job.task.codes, job.task.licence, job.samples, job.out_dir,
+        seed=job.recipe.seed, recipe=_recipe(job),
+    )  # fmt: skip
+    return {**described, "metrics": metrics, **extra}
+
+
+def provenance(
+    bundle_id: str, contract_sha256: str, codes: Sequence[str], licence: str, samples: Sequence[Sample], out_dir: Path,
+    *, seed: int, recipe: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """Manifest fields that say what a bundle was made from; its graph is in `out_dir`. codes: in output order."""
     created = datetime.now(UTC).strftime("%Y-%m-%d")
-    sources = sorted({s.source for s in job.samples})
+    sources = sorted({s.source for s in samples})
     return {
-        "task": job.bundle_id,
-        "contract_sha256": job.contract_sha256,
-        "version": f"{created.replace('-', '.')}+{file_sha256(job.out_dir / MODEL_FILE)[:8]}",
-        "classes": job.task.codes,
+        "task": bundle_id,
+        "contract_sha256": contract_sha256,
+        "version": f"{created.replace('-', '.')}+{file_sha256(out_dir / MODEL_FILE)[:8]}",
+        "classes": codes,
         "trained_on": ", ".join(sources),
-        "licence": job.task.licence,
+        "licence": licence,
         "created": created,
-        "git_commit": git_commit(),
-        "seed": job.recipe.seed,
+        "git_commit": _git_commit(),
+        "seed": seed,
         "library_versions": {name: version(name) for name in LIBRARIES},
-        "recipe": _recipe(job),
-        "data_fingerprints": {
-            source: data_fingerprint([s for s in job.samples if s.source == source]) for source in sources
-        },
-        "metrics": metrics,
-        **extra,
+        "recipe": recipe,
+        "data_fingerprints": {name: data_fingerprint([s for s in samples if s.source == name]) for name in sources},
     }
 
 

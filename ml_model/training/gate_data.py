@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -46,8 +47,6 @@ def _of_task(task: ImageTask, data: Path) -> Iterator[Sample]:
 
 
 def _natural(data: Path) -> Iterator[Sample]:
-    import csv
-
     root = data / NATURAL_FOLDER
     if not (root / "split.csv").is_file():
         raise DatasetNotFound(f"{data}: no {NATURAL_FOLDER}/split.csv; the gate needs photographs of everyday things")

@@ -8,8 +8,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.bundle import file_sha256, load_bundle, write_bundle
+from ml_model.bundle import load_bundle, write_bundle
 from ml_model.errors import MediDiagnoseError
 from ml_model.modality import BUNDLE_ID, OTHER, ModalitySpec, modality_spec
 from ml_model.runtime import MODEL_FILE, Predictor
@@ -26,11 +24,11 @@ from ml_model.training.backbones import build_model
 from ml_model.training.batches import AugmentedBatches, sampling_weights, target_masks
 from ml_model.training.callbacks import KeepBest, Progress
 from ml_model.training.command import DATASET_DIR
-from ml_model.training.finish import LIBRARIES, export_elsewhere, git_commit
+from ml_model.training.finish import export_elsewhere, provenance
 from ml_model.training.gate_data import gate_samples
 from ml_model.training.gate_report import gate_card, gate_figures
 from ml_model.training.losses import MaskedFocalLoss
-from ml_model.training.pixels import data_fingerprint, decode_all
+from ml_model.training.pixels import decode_all
 from ml_model.training.readers import DatasetNotFound, Sample
 from ml_model.training.schedules import warm_cosine
 from ml_model.training.splits import SplitError
@@ -167,7 +165,11 @@ def _finish(
     served = _network(recipe, spec, None)
     served.set_weights(model.get_weights())
     export_elsewhere(served, out_dir, multi_label=False)
-    fields = _fields(recipe, spec, samples, out_dir)
+    described = provenance(
+        BUNDLE_ID, spec.contract_sha256, spec.codes, spec.licence, samples, out_dir,
+        seed=recipe.seed, recipe=json.loads(json.dumps(recipe, default=vars)),
+    )  # fmt: skip
+    fields = {**described, "evidence": "sufficient"}
     predictor = Predictor(write_bundle(out_dir, {**fields, "metrics": {}}, [MODEL_FILE]))
 
     def answered(split: str) -> tuple[NDArray[np.float32], list[Sample]]:
@@ -183,23 +185,3 @@ def _finish(
     write_bundle(out_dir, {**fields, "metrics": metrics, "thresholds": thresholds}, [MODEL_FILE, CARD])
     load_bundle(out_dir, task=BUNDLE_ID, contract_sha256=spec.contract_sha256)
     return figures
-
-
-def _fields(recipe: GateRecipe, spec: ModalitySpec, samples: Sequence[Sample], out_dir: Path) -> dict[str, Any]:
-    created = datetime.now(UTC).strftime("%Y-%m-%d")
-    sources = sorted({s.source for s in samples})
-    return {
-        "task": BUNDLE_ID,
-        "contract_sha256": spec.contract_sha256,
-        "version": f"{created.replace('-', '.')}+{file_sha256(out_dir / MODEL_FILE)[:8]}",
-        "classes": spec.codes,
-        "trained_on": ", ".join(sources),
-        "licence": spec.licence,
-        "evidence": "sufficient",
-        "created": created,
-        "git_commit": git_commit(),
-        "seed": recipe.seed,
-        "library_versions": {name: version(name) for name in LIBRARIES},
-        "recipe": json.loads(json.dumps(recipe, default=vars)),
-        "data_fingerprints": {name: data_fingerprint([s for s in samples if s.source == name]) for name in sources},
-    }
