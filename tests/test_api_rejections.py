@@ -228,17 +228,21 @@ def resident_bytes() -> int:
     return pages * resource.getpagesize()
 
 
-def test_memory_comes_back(live_app: Application) -> None:
-    """After every broken upload again, ten times over, less than one upload's worth of memory is still held."""
-    for broken in UPLOADS:
-        send(live_app, broken)
+def grown_bytes(app: Application) -> int:
+    """Memory that every broken upload, ten times over, leaves behind."""
     gc.collect()
     before = resident_bytes()
     for _ in range(10):
         for broken in UPLOADS:
-            send(live_app, broken)
+            send(app, broken)
     gc.collect()
-    assert resident_bytes() - before < 32_000_000
+    return resident_bytes() - before
+
+
+def test_memory_comes_back(live_app: Application) -> None:
+    """What is kept grows each time; the allocator, or another test's thread, takes memory only now and then."""
+    grown_bytes(live_app)
+    assert any(grown_bytes(live_app) < 8_000_000 for _ in range(3))
 
 
 JSON = st.recursive(
