@@ -38,17 +38,18 @@ class ImageInput(Frozen):
     """What an image model takes: uint8 RGB (height_px, width_px, 3), 0-255.
 
     geometry, how a picture comes to that size: "squash" stretches it; "mirror" keeps its proportions and fills
-    the rest with its mirror image; "breast" un-inverts a mammogram, crops it to the breast, turns the chest
-    wall to the left, stretches that and equalises its levels. max_pictures: how many views of one case a request
-    may hold (their probabilities are averaged). pdf_pages: whether the first page of a PDF document is taken as a
-    picture.
-    field_width_um: smallest and largest width of the field, in micrometres, that a microscope picture should show.
+    the rest with its mirror image; "field" does so too, but shows a picture of few pixels at half the size, so
+    that microscope patches and whole fields come to a similar scale; "breast" un-inverts a mammogram, crops it
+    to the breast, turns the chest wall to the left, stretches that and equalises its levels. max_pictures: how
+    many views of one case a request may hold (their probabilities are averaged). pdf_pages: whether the first
+    page of a PDF document is taken as a picture. field_width_um: smallest and largest width of the field, in
+    micrometres, that a microscope picture should show.
     """
 
     modality: Text
     height_px: int = Field(ge=32, le=1024)
     width_px: int = Field(ge=32, le=1024)
-    geometry: Literal["squash", "mirror", "breast"] = "squash"
+    geometry: Literal["squash", "mirror", "field", "breast"] = "squash"
     min_side_px: int = Field(default=32, ge=1)
     max_pictures: int = Field(default=1, ge=1, le=8)
     pdf_pages: bool = False

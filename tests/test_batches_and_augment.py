@@ -81,6 +81,19 @@ def batches(workers: int = 1, power: float = 1.0) -> AugmentedBatches:
     )
 
 
+def test_without_a_size_whole_pictures_come_as_they_are() -> None:
+    varied = batches()
+    pixels = varied.pixels[:, :, :20]
+    plain = AugmentedBatches(
+        pixels, varied.rows, varied.masks, varied.weights,
+        augmentation=varied.augmentation, size_px=None, batch_size=30, seed=1,
+    )  # fmt: skip
+    shown, masks = plain[2]
+    assert shown.shape == (30, 24, 20, 3)
+    places = [next(i for i in range(150) if (pixels[i] == picture).all()) for picture in shown]
+    np.testing.assert_array_equal(masks, varied.masks[places])
+
+
 def test_a_batch_depends_on_seed_epoch_and_index_only() -> None:
     one, other = batches(), batches(workers=2)
     other[0]
@@ -156,3 +169,23 @@ def test_a_flat_picture_stays_nearly_flat_whatever_the_warp(seed: int, size_px: 
     view = augment(np.full((32, 32, 3), 120, np.uint8), warp_only, size_px, np.random.default_rng(seed))
     assert view.shape == (size_px, size_px, 3)
     assert np.abs(view.astype(int) - 120).max() <= 1
+
+
+def test_a_window_is_cut_at_its_own_scale_from_anywhere_in_the_picture() -> None:
+    """Columns and rows are written in the levels of a 60 x 90 picture; windows of 20 are shown at 40."""
+    rows, columns = np.mgrid[0:60, 0:90]
+    picture = np.stack([rows * 4, columns * 2, np.zeros_like(rows)], axis=-1).astype(np.uint8)
+    rng, seen = np.random.default_rng(0), []
+    for _ in range(40):
+        view = augment(picture, NONE, 40, rng, window_px=20)
+        assert view.shape == (40, 40, 3)
+        assert np.ptp(view[:, 20, 0].astype(int)) == pytest.approx(19.5 * 4, abs=5)
+        assert np.ptp(view[20, :, 1].astype(int)) == pytest.approx(19.5 * 2, abs=4)
+        seen.append((view[20, 20, 0] / 4, view[20, 20, 1] / 2))
+    low, high = np.min(seen, axis=0), np.max(seen, axis=0)
+    assert (low >= 9).all()
+    assert (low < 16).all()
+    assert high[0] > 44
+    assert high[1] > 74
+    middle = central_square(picture, 20, window_px=20)
+    np.testing.assert_array_equal(middle, picture[20:40, 35:55])

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from ml_model.bundle import MODELS_DIR, Manifest, ScreeningCalibration, write_bundle
 from ml_model.interpret import interpret, screening_category
 from ml_model.spec import ImageTask, load_task
+from ml_model.training.backbones import build_model
 from ml_model.training.card import card_markdown
 from ml_model.training.cross_validation import HELD_OUT, cross_validate, fold_numbers, with_fold
 from ml_model.training.decisions import screening_calibration
-from ml_model.training.engine import Job
+from ml_model.training.engine import Job, train
 from ml_model.training.finish import add_metrics
 from ml_model.training.metrics import Scored
 from ml_model.training.readers import Sample
@@ -51,11 +54,50 @@ def test_folds_keep_groups_whole_and_leave_the_other_set_alone() -> None:
     assert held.isdisjoint({s.group for s in folded if s.split == "train"})
 
 
-def test_cross_validation_is_refused_when_an_earlier_phase_has_seen_the_set(tmp_path: Path) -> None:
-    recipe = Recipe(task="histopathology", phases=(Phase("all", 1, 32, 1e-3), Phase("last", 1, 32, 1e-3)))
-    job = Job(image_task("histopathology"), recipe, two_sets(), np.zeros((50, 8, 8, 3), np.uint8), tmp_path)
-    with pytest.raises(ValueError, match="must leave the cross-validated data set out"):
-        cross_validate(job, 5)
+def small_job(out_dir: Path, *phases: Phase, cross_validated: str | None = "small") -> Job:
+    """Pictures of 32 x 48 pixels, the malignant ones brighter, and a network that starts from nothing."""
+    task, samples = image_task("histopathology"), two_sets()
+    samples = [replace(s, split="val" if s.group in ("l8", "l9") else "train") for s in samples]
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 120, (len(samples), 32, 48, 3), dtype=np.uint8)
+    pixels[[s.label == "malignant" for s in samples]] += 100
+    task = task.model_copy(update={"input": task.input.model_copy(update={"height_px": 32, "width_px": 48})})
+    recipe = Recipe(
+        task="histopathology", phases=phases, backbone="small_cnn", cross_validated=cross_validated, ema_momentum=0.5
+    )
+    return Job(task, recipe, samples, pixels, out_dir)
+
+
+def test_cross_validation_needs_a_set_to_cross_validate(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="names no data set to cross-validate"):
+        cross_validate(small_job(tmp_path, Phase("all", 1, 32, 1e-3), cross_validated=None), 5)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of TensorFlow
+def test_what_draws_on_the_set_is_trained_anew_for_each_fold_and_the_rest_is_kept(tmp_path: Path) -> None:
+    job = small_job(
+        tmp_path,
+        Phase("large", 1, 32, 1e-3, batch_size=4, sources=("large",)),
+        Phase("both", 40, None, 1e-1, frozen=True),
+    )
+    train(job)
+    figures = cross_validate(job, 5)
+    whole = (tmp_path / "checkpoints" / "phase0.weights.h5").read_bytes()
+    heads = set()
+    for fold in range(5):
+        kept = tmp_path / f"fold{fold}" / "checkpoints"
+        assert (kept / "phase0.weights.h5").read_bytes() == whole
+        heads.add(weights_of(job, kept / "phase1.weights.h5").tobytes())
+    assert len(heads) == 5
+    assert weights_of(job, tmp_path / "checkpoints" / "phase1.weights.h5").tobytes() not in heads
+    assert figures["model"]["macro_auc"]["value"] > 0.95
+
+
+def weights_of(job: Job, path: Path) -> NDArray[np.float32]:
+    """Those of the last layer."""
+    model = build_model("small_cnn", classes=len(job.task.codes), size_px=(32, 48))
+    model.load_weights(path)
+    return np.asarray(model.get_layer("logits").kernel)
 
 
 def test_labels_that_overlap_are_compared_as_one() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,7 +21,12 @@ from ml_model.ecg_render import (
     render,
 )
 from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording
+from ml_model.inputs.image import load_image
+from ml_model.spec import ImageTask, load_task
 from ml_model.training.ecg_photo import CORRUPTIONS, _bent, photograph
+from ml_model.training.pixels import picture_bytes, shown
+from ml_model.training.readers import Sample
+from tests.beats import write_ptb_xl
 
 WHITE = (255, 255, 255)
 BARE = Look(
@@ -272,3 +278,15 @@ def test_shadow_noise_and_blur_have_their_size() -> None:
     profile = CORRUPTIONS["blur"](np.repeat(edge, 300, axis=0))[150, :, 0] / 255
     one_sigma = np.interp([0.1587, 0.8413], profile, np.arange(900.0))
     assert (one_sigma[1] - one_sigma[0]) / 2 == pytest.approx(np.hypot(300, 900) / 1000, rel=0.1)
+
+
+@pytest.mark.parametrize(("look", "photographed"), [(0, False), (3, False), (4, True)])
+def test_a_page_for_training_is_what_the_service_makes_of_its_file(
+    tmp_path: Path, look: int, photographed: bool
+) -> None:
+    task = load_task("heart")
+    assert isinstance(task, ImageTask)
+    record = write_ptb_xl(tmp_path, records=1) / "records100" / "00000" / "00000_lr.hea"
+    sample = Sample(record, "PTB-XL", "NORM", ("normal",), "0", "train", look=look, photographed=photographed)
+    served = load_image(picture_bytes(sample), task.input).pixels
+    np.testing.assert_array_equal(shown(sample, task.input), served)

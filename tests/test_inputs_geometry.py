@@ -26,6 +26,7 @@ SQUASH, MIRROR, BREAST = (
     ImageInput(modality="film", height_px=96, width_px=64, geometry=g, min_side_px=1)
     for g in ("squash", "mirror", "breast")
 )
+FIELD = ImageInput(modality="film", height_px=448, width_px=672, geometry="field", min_side_px=1)
 SQUARE = ImageInput(modality="film", height_px=224, width_px=224, geometry="mirror", min_side_px=1)
 SIZES = st.integers(1, 300)
 
@@ -111,6 +112,30 @@ def test_mirror_takes_any_size(width: int, height: int, model: tuple[int, int]) 
     # The same scale across and down, but for the rounding of the shorter side to whole pixels.
     across, down = model[1] / frame.width_px, model[0] / frame.height_px
     assert abs(min(width, height) * (across - down)) <= 1.01
+
+
+# Field
+
+
+@pytest.mark.parametrize("side", [10, 50, 100, 112])
+def test_a_patch_is_shown_at_half_the_size_whatever_its_pixels(side: int) -> None:
+    pixels, frame = place(picture(side, side), FIELD)
+    inner = resize_rgb(picture(side, side), 224, 224)
+    np.testing.assert_array_equal(pixels[112:336, 224:448], inner)
+    np.testing.assert_array_equal(pixels[112:336, 223:0:-1], inner[:, 1:])  # mirrored, as the rest
+    assert frame == Frame(-side, -side / 2, 3 * side, 2 * side)
+
+
+@pytest.mark.parametrize("size", [(700, 460), (640, 421), (1280, 842), (504, 336), (336, 336)])
+def test_a_whole_field_fills_the_picture(size: tuple[int, int]) -> None:
+    pixels, _ = place(picture(*size), FIELD)
+    whole = FIELD.model_copy(update={"geometry": "mirror"})
+    np.testing.assert_array_equal(pixels, place(picture(*size), whole)[0])
+
+
+def test_a_picture_below_the_limit_is_a_patch() -> None:
+    assert place(picture(503, 200), FIELD)[1].width_px == pytest.approx(2 * 503, abs=1)
+    assert place(picture(504, 200), FIELD)[1].width_px == pytest.approx(504, abs=1)
 
 
 # Breast

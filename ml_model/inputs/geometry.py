@@ -21,6 +21,8 @@ Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two outsid
 
 # A mammogram is judged on a small copy: what is looked for (background, outline) is large, and noise averages out.
 _SURVEY_SIDE_PX = 400
+# A microscope picture that half the model's size would shrink by less is a patch cut from a slide, and shown so large.
+_FIELD_SHRUNK = 1.5
 _MARGIN_RANGE = 16  # an edge row or column whose levels differ by no more is a margin or bare background
 _RING_SHARE = 0.02  # width of the ring along the borders in which background is looked for, of the longer side
 _BACKGROUND_RANGE = 24  # levels above the darkest that still count as background
@@ -77,13 +79,17 @@ def place(picture: Image.Image | NDArray[np.uint8], image_input: ImageInput) -> 
     """An upright RGB picture (uint8 (H, W, 3) or Pillow RGB) as the model takes it, and its frame.
 
     Returns uint8 (height_px, width_px, 3) and the rectangle of `picture` that it shows, by
-    `image_input.geometry`: "squash" stretches the picture, "mirror" keeps its proportions and
-    fills the rest by reflection, "breast" cuts a mammogram to the breast and equalises it (see `_place_breast`).
+    `image_input.geometry`: "squash" stretches the picture, "mirror" keeps its proportions and fills the rest by
+    reflection, "field" does that with a picture of few pixels at half the size, "breast" cuts a mammogram to
+    the breast and equalises it (see `_place_breast`).
     """
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     height_px, width_px = image_input.height_px, image_input.width_px
     if image_input.geometry == "mirror":
         return _place_mirror(image, height_px, width_px)
+    if image_input.geometry == "field":
+        shrunk = max(image.height / height_px, image.width / width_px) * 2
+        return _place_mirror(image, height_px, width_px, share=1.0 if shrunk >= _FIELD_SHRUNK else 0.5)
     if image_input.geometry == "breast":
         return _place_breast(image, height_px, width_px)
     return resize_rgb(image, height_px, width_px), _whole(image)
@@ -93,9 +99,12 @@ def _whole(image: Image.Image) -> Frame:
     return Frame(0.0, 0.0, float(image.width), float(image.height))
 
 
-def _place_mirror(image: Image.Image, height_px: int, width_px: int) -> tuple[NDArray[np.uint8], Frame]:
-    """Fitted in with its proportions, centred; the rest is filled by reflection, as often as it takes."""
-    scale = min(height_px / image.height, width_px / image.width)
+def _place_mirror(
+    image: Image.Image, height_px: int, width_px: int, share: float = 1.0
+) -> tuple[NDArray[np.uint8], Frame]:
+    """Fitted into `share` of both sides with its proportions, centred; the rest is filled by reflection, as often as
+    it takes."""
+    scale = share * min(height_px / image.height, width_px / image.width)
     inner_height = min(height_px, max(1, round(image.height * scale)))
     inner_width = min(width_px, max(1, round(image.width * scale)))
     inner = resize_rgb(image, inner_height, inner_width)

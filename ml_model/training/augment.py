@@ -56,10 +56,10 @@ NONE = Augmentation(
 )  # fmt: skip
 
 
-def central_square(picture: Picture, size_px: int) -> Picture:
-    """The largest square in the middle, at another size for a training phase (area averaging)."""
+def central_square(picture: Picture, size_px: int, window_px: int | None = None) -> Picture:
+    """The square of side window_px in the middle, by default the largest, at a phase's size (area averaging)."""
     height, width = picture.shape[:2]
-    side = min(height, width)
+    side = window_px or min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     picture = picture[top : top + side, left : left + side]
     if side == size_px:
@@ -67,9 +67,12 @@ def central_square(picture: Picture, size_px: int) -> Picture:
     return cv2.resize(picture, (size_px, size_px), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
-def augment(picture: Picture, settings: Augmentation, size_px: int, rng: Generator) -> Picture:
-    """One random view of `picture` (H, W, 3) at (size_px, size_px, 3), uint8."""
-    view = _warp(picture, settings, size_px, rng)
+def augment(
+    picture: Picture, settings: Augmentation, size_px: int, rng: Generator, window_px: int | None = None
+) -> Picture:
+    """One random view of `picture` (H, W, 3) at (size_px, size_px, 3), uint8: of a square of side window_px anywhere
+    in it, by default of the largest square."""
+    view = _warp(picture, settings, size_px, rng, window_px)
     view = _light(view, settings, rng)
     if settings.stain:
         view = _stain(view, settings.stain, rng)
@@ -88,20 +91,23 @@ def augment(picture: Picture, settings: Augmentation, size_px: int, rng: Generat
     return view
 
 
-def _warp(picture: Picture, settings: Augmentation, size_px: int, rng: Generator) -> Picture:
+def _warp(
+    picture: Picture, settings: Augmentation, size_px: int, rng: Generator, window_px: int | None = None
+) -> Picture:
     height, width = picture.shape[:2]
     angle = np.deg2rad(rng.uniform(-settings.rotation_degrees, settings.rotation_degrees))
     zoom = np.exp(rng.uniform(-settings.zoom, settings.zoom))
     stretch = np.exp(rng.uniform(-settings.stretch, settings.stretch))
     flip_x = -1 if settings.horizontal_flip and rng.random() < 0.5 else 1
     flip_y = -1 if settings.vertical_flip and rng.random() < 0.5 else 1
-    side = min(height, width)
+    side = window_px or min(height, width)
     scale = size_px / side * zoom * np.array([stretch, 1 / stretch])
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = rotation @ np.diag(scale * [flip_x, flip_y])
     shift = rng.uniform(-settings.shift, settings.shift, 2) * size_px
-    # Of a picture that is no square, a square from anywhere along its longer side.
-    along = rng.uniform(-0.5, 0.5) * np.array([width - side, height - side]) if width != height else np.zeros(2)
+    # A square from anywhere in the picture; the largest one lies somewhere along the longer side.
+    room = np.array([width - side, height - side])
+    along = rng.uniform(-0.5, 0.5, 2 if room.all() else 1) * room if room.any() else np.zeros(2)
     offset = (size_px - 1) / 2 + shift - matrix @ (np.array([width - 1, height - 1]) / 2 + along)
     affine = np.column_stack([matrix, offset])
     return cv2.warpAffine(  # type: ignore[return-value]

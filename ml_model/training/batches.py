@@ -88,6 +88,8 @@ def class_prior(masks: NDArray[np.float32], weights: NDArray[np.float64]) -> NDA
 class AugmentedBatches(keras.utils.PyDataset):
     """Batches of augmented pictures (B, size_px, size_px, 3) uint8 and masks (B, classes).
 
+    Without a size_px the pictures are the whole rows of `pixels`, as they are.
+
     Every batch is a function of (seed, epoch, index), whatever the number of workers, so a
     resumed run sees what an uninterrupted one would have seen. Set `epoch` before each epoch.
     """
@@ -100,7 +102,8 @@ class AugmentedBatches(keras.utils.PyDataset):
         weights: NDArray[np.float64],
         *,
         augmentation: Augmentation,
-        size_px: int,
+        size_px: int | None,
+        window_px: int | None = None,
         batch_size: int,
         seed: int,
         pictures: int | None = None,
@@ -110,6 +113,7 @@ class AugmentedBatches(keras.utils.PyDataset):
         self.pixels, self.rows, self.masks = pixels, rows, masks
         self.weights, self.augmentation = weights, augmentation
         self.size_px, self.batch_size, self.seed = size_px, batch_size, seed
+        self.window_px = window_px
         self.pictures = pictures or len(rows)
         self.epoch = 0
 
@@ -129,5 +133,8 @@ class AugmentedBatches(keras.utils.PyDataset):
     def __getitem__(self, index: int) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         chosen = self._draws()[index * self.batch_size : (index + 1) * self.batch_size]
         rng = np.random.default_rng([self.seed, self.epoch, index])
-        pictures = [augment(self.pixels[self.rows[i]], self.augmentation, self.size_px, rng) for i in chosen]
+        originals = self.pixels[self.rows[chosen]]
+        if self.size_px is None:
+            return originals, self.masks[chosen]
+        pictures = [augment(p, self.augmentation, self.size_px, rng, self.window_px) for p in originals]
         return np.stack(pictures), self.masks[chosen]

@@ -141,17 +141,21 @@ def _pages(metrics: Mapping[str, Any]) -> str:
         return ""
     conditions = {k: v for k, v in pages.items() if k != "many_looks_by_layout"}
     conditions |= {f"many looks, {k}": v for k, v in pages["many_looks_by_layout"].items()}
+    named = ["pages", "answered", "from the signal", "macro AUC"]
     rows = [
         [name.replace("_", " "), f"{row['answered']:.3f}", f"{row['from_signal']:.3f}", figure(row.get("macro_auc"))]
         for name, row in conditions.items()
     ]
+    if "picture_alone" in pages["usual_look"]:
+        named.append("the picture alone")
+        rows = [[*row, figure(c.get("picture_alone"))] for row, c in zip(rows, conditions.values(), strict=True)]
     return f"""
 ### Pictures of pages
 The test recordings drawn as pages, in the usual look (3 rows of 4 leads, a rhythm strip, 25 mm/s) and in many looks;
 then spoilt as cameras and copiers do. The signal is read off the page and answered; a page that cannot be read is
 refused, or answered by the model of pictures where there is one. The AUC is that of the answered pages.
 
-{table(["pages", "answered", "from the signal", "macro AUC"], rows)}
+{table(named, rows)}
 """
 
 

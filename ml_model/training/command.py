@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import dropwhile
 from pathlib import Path
 
 from ml_model.errors import MediDiagnoseError
@@ -43,9 +44,11 @@ def chosen_recipe(recipe: Recipe, options: argparse.Namespace) -> Recipe:
     """The recipe with the command line's choices in it."""
     phases = recipe.phases
     if options.epochs is not None:
-        phases = (*(p for p in phases if p.frozen), replace(phases[-1], epochs=options.epochs))
+        last = max(i for i, p in enumerate(phases) if not p.frozen)
+        phases = tuple(p for i, p in enumerate(phases) if p.frozen or i == last)
+        phases = tuple(p if p.frozen else replace(p, epochs=options.epochs) for p in phases)
     if options.weights == "none":
-        phases = tuple(p for p in phases if not p.frozen)
+        phases = tuple(dropwhile(lambda p: p.frozen, phases))
 
     def adjust(phase: Phase) -> Phase:
         if phase.frozen:

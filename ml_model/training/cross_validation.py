@@ -1,4 +1,4 @@
-"""Grouped cross-validation of one small data set of a task: the last phase is trained anew for each fold."""
+"""Grouped cross-validation of one small data set of a task: what draws on it is trained anew for each fold."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def with_fold(samples: Sequence[Sample], numbers: NDArray[np.int64], fold: int) 
 def cross_validate(job: Job, folds: int) -> dict[str, Any]:
     """Figures over all pictures of the recipe's `cross_validated` set, each answered by a model without its group.
 
-    The phases before the last are taken from `job.out_dir`, where they must have been trained without that set.
-    Writes cross_validation.json there. Raises ValueError when the recipe does not allow it.
+    The phases before the first that draws on that set are taken from `job.out_dir`. Writes cross_validation.json
+    there. Raises ValueError when the recipe names no set to cross-validate.
     """
     source, recipe = job.recipe.cross_validated, job.recipe
-    if source is None or any(not p.sources or source in p.sources for p in recipe.phases[:-1]):
-        raise ValueError(f"{recipe.task}: the phases before the last must leave the cross-validated data set out")
+    if source is None:
+        raise ValueError(f"{recipe.task}: the recipe names no data set to cross-validate")
     numbers = fold_numbers(job.samples, source, folds, recipe.seed)
     probabilities = np.zeros((len(job.samples), len(job.task.codes)))
     colour = np.zeros_like(probabilities)
@@ -78,7 +78,9 @@ def cross_validate(job: Job, folds: int) -> dict[str, Any]:
 def _copy_earlier_phases(job: Job, one: Job) -> None:
     there = one.out_dir / "checkpoints"
     there.mkdir(parents=True, exist_ok=True)
-    for number in range(len(job.recipe.phases) - 1):
+    for number, phase in enumerate(job.recipe.phases):
+        if not phase.sources or job.recipe.cross_validated in phase.sources:
+            return
         shutil.copy(job.out_dir / "checkpoints" / f"phase{number}.weights.h5", there)
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.spec import ImageTask
-from ml_model.training.augment import augment, central_square
+from ml_model.training.augment import central_square
 from ml_model.training.backbones import EMBEDDING, build_model
 from ml_model.training.batches import (
     AugmentedBatches,
@@ -33,7 +33,7 @@ from ml_model.training.readers import Sample
 from ml_model.training.recipe import Phase, Recipe
 from ml_model.training.schedules import warm_cosine
 
-FEATURE_VIEWS = 2  # augmented views per picture whose frozen features are kept for a frozen phase
+FEATURE_VIEWS = 2  # augmented views, for each picture there is, whose features are computed for a frozen phase
 HEAD_BATCH = 128
 
 
@@ -121,7 +121,7 @@ def _build(job: Job, phase: Phase) -> keras.Model:
     return build_model(
         job.recipe.backbone,
         classes=len(job.task.codes),
-        size_px=phase.size_px,
+        size_px=phase.size_px or (job.task.input.height_px, job.task.input.width_px),
         weights=job.weights,
         hidden_units=job.recipe.hidden_units,
         dropout=job.recipe.dropout,
@@ -175,57 +175,55 @@ def _train_head(job: Job, phase: Phase, model: keras.Model) -> None:
     """Fit the layers behind the embedding on frozen features of augmented views, computed once."""
     train, rows = _drawn_from(job, phase)
     embed = keras.Model(model.input, model.get_layer(EMBEDDING).output)
-    rng = np.random.default_rng(job.recipe.seed)
-    views = []
-    for _ in range(FEATURE_VIEWS):
-        chunks = []
-        for start in range(0, len(rows), 64):
-            chosen = rows[start : start + 64]
-            pictures = [augment(job.pixels[r], job.recipe.augmentation, phase.size_px, rng) for r in chosen]
-            chunks.append(np.asarray(embed.predict_on_batch(np.stack(pictures)), np.float32))
-        views.append(np.concatenate(chunks))
-    masks = target_masks(train, job.task.codes)
-    weights = drawing_weights(job.recipe, train)
+    views = FEATURE_VIEWS * len(rows)
+    drawn = _batches(job, phase, train, rows, pictures=phase.pictures or views)
+    features, targets = [], []
+    for number in range(len(drawn)):
+        pictures, masks = drawn[number]
+        features.append(np.asarray(embed.predict_on_batch(pictures), np.float32))
+        targets.append(masks)
     loss = _loss(job)
-    head_input = keras.Input(views[0].shape[1:])
+    head_input = keras.Input(features[0].shape[1:])
     x = head_input
     for layer in model.layers[model.layers.index(model.get_layer(EMBEDDING)) + 1 :]:
         x = layer(x)
     head = keras.Model(head_input, x)
-    features, targets = np.concatenate(views), np.concatenate([masks] * FEATURE_VIEWS)
-    steps = phase.epochs * -(-len(features) // HEAD_BATCH)
+    steps = phase.epochs * -(-len(drawn) * drawn.batch_size // HEAD_BATCH)
     head.compile(_optimizer(job.recipe, phase, steps, ema=False), loss, jit_compile=False)
-    head.fit(
-        features,
-        targets,
-        sample_weight=np.concatenate([weights * len(weights)] * FEATURE_VIEWS),
-        batch_size=HEAD_BATCH,
-        epochs=phase.epochs,
-        verbose=0,
+    head.fit(np.concatenate(features), np.concatenate(targets), batch_size=HEAD_BATCH, epochs=phase.epochs, verbose=0)
+
+
+def _batches(
+    job: Job, phase: Phase, train: list[Sample], rows: NDArray[np.int64], *, pictures: int | None
+) -> AugmentedBatches:
+    recipe = job.recipe
+    return AugmentedBatches(
+        job.pixels,
+        rows,
+        target_masks(train, job.task.codes),
+        drawing_weights(recipe, train),
+        augmentation=recipe.augmentation,
+        size_px=phase.size_px,
+        window_px=phase.window_px,
+        batch_size=min(phase.batch_size, len(train)),
+        seed=recipe.seed,
+        pictures=pictures,
+        workers=1 if recipe.deterministic else 2,
     )
+
+
+def _middle(picture: NDArray[np.uint8], phase: Phase) -> NDArray[np.uint8]:
+    return central_square(picture, phase.size_px, phase.window_px) if phase.size_px else picture
 
 
 def _fine_tune(job: Job, phase: Phase, model: keras.Model, checkpoint: Path) -> None:
     """Every layer learns, at a low rate."""
     recipe, (train, rows) = job.recipe, _drawn_from(job, phase)
-    masks = target_masks(train, job.task.codes)
-    weights = drawing_weights(recipe, train)
-    batches = AugmentedBatches(
-        job.pixels,
-        rows,
-        masks,
-        weights,
-        augmentation=recipe.augmentation,
-        size_px=phase.size_px,
-        batch_size=min(phase.batch_size, len(train)),
-        seed=recipe.seed,
-        pictures=phase.pictures,
-        workers=1 if recipe.deterministic else 2,
-    )
+    batches = _batches(job, phase, train, rows, pictures=phase.pictures)
     optimizer = _optimizer(recipe, phase, phase.epochs * len(batches), ema=True)
     model.compile(optimizer, _loss(job), jit_compile=False)
     space, whole = label_space(job.task), fully_labelled(job.task, job.pick("val"))
-    validation = np.stack([central_square(job.pixels[r], phase.size_px) for r in job.rows("val")[whole]])
+    validation = np.stack([_middle(job.pixels[r], phase) for r in job.rows("val")[whole]])
     truth = target_masks(job.pick("val"), job.task.codes)[whole] @ space.projection > 0
     model.fit(
         batches,

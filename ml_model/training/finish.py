@@ -27,6 +27,7 @@ from ml_model.training.decisions import choose_operating_point, population_opera
 from ml_model.training.engine import Job, drawn_prior
 from ml_model.training.evaluate import Evaluator, answering_pictures, evaluate
 from ml_model.training.evidence import evidence_level, weakest
+from ml_model.training.page_figures import beside_recordings
 from ml_model.training.pixels import data_fingerprint
 from ml_model.training.plots import plot_confusion, plot_curves
 from ml_model.training.population_fit import add_populations
@@ -64,6 +65,7 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
         "test": test,
         **({"cross_validation": crossed} if crossed else {}),
         **({"frame_only": frame_only(job.task, job.samples, job.pixels)} if job.task.frame_control else {}),
+        **({"pages": beside_recordings(job.task, job.pick("test"), predictor)} if job.task.signal else {}),
         "validation": {"count": len(validation.truth)},
         "training": {"minutes": round(minutes, 1), "pictures": len(job.pick("train"))},
     }

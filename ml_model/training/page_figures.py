@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ml_model.bundle import MODELS_DIR, load_bundle
 from ml_model.ecg_answer import PageAnswer, answer_page
 from ml_model.ecg_look import DEFAULT_LOOK, looks_for_record
 from ml_model.ecg_render import draw_page
@@ -23,6 +24,7 @@ from ml_model.training.ecg_photo import CORRUPTIONS
 from ml_model.training.metrics import Scored, bootstrap, macro_auc
 from ml_model.training.readers import Sample
 
+Answer = NDArray[np.floating]  # probabilities, of one page (classes,) or of several
 Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 DRAWS = 200
 USUAL, MANY = "usual_look", "many_looks"
@@ -31,11 +33,19 @@ SPOILT = ("rotation_5", "blur", "shadow", "jpeg_30")
 CONDITIONS: dict[str, Change | None] = {USUAL: None, MANY: None, **{name: CORRUPTIONS[name] for name in SPOILT}}
 
 
+def beside_recordings(task: ImageTask, samples: Sequence[Sample], pictures: Predictor) -> dict[str, Any]:
+    """`page_figures` of a new model of pictures beside the shipped one of recordings."""
+    folder = MODELS_DIR / f"{task.id}-signal"
+    signals = Predictor(load_bundle(folder, task=folder.name, contract_sha256=task.signal_contract_sha256))
+    return page_figures(task, samples, signals, pictures)
+
+
 def page_figures(
     task: ImageTask, samples: Sequence[Sample], signals: Predictor, pictures: Predictor | None = None
 ) -> dict[str, Any]:
     """By condition: how many pages were answered, from the signal or the picture, and the AUC over those.
 
+    With a model of pictures also the AUC of its answers to all pages, those included whose signal can be read.
     Every record has one look of its own in all conditions but the first.
     """
     truth = target_masks(samples, task.codes) @ label_space(task).projection > 0
@@ -43,14 +53,21 @@ def page_figures(
     figures: dict[str, Any] = {}
     for name, change in CONDITIONS.items():
 
-        def answer(number: int, name: str = name, change: Change | None = change) -> PageAnswer | None:
+        def page(number: int, name: str = name, change: Change | None = change) -> Image.Image:
             look = DEFAULT_LOOK if name == USUAL else looks_for_record(number)[0]
-            page = draw_page(read_wfdb(samples[number].path), look).pixels
-            return answer_page(Image.fromarray(change(page) if change else page), task, pictures, signals)
+            drawn = draw_page(read_wfdb(samples[number].path), look).pixels
+            return Image.fromarray(change(drawn) if change else drawn)
+
+        def answer(number: int, page: Callable[[int], Image.Image] = page) -> tuple[PageAnswer | None, Answer | None]:
+            rgb = page(number)
+            alone = answer_page(rgb, task, pictures, None) if pictures else None
+            return answer_page(rgb, task, pictures, signals), alone and alone.prediction.probabilities[0]
 
         with ThreadPoolExecutor(2) as pool:
-            answers = list(pool.map(answer, range(len(samples))))
+            answers, alone = zip(*pool.map(answer, range(len(samples))), strict=True)
         figures[name] = _summary(answers, truth, groups)
+        if pictures:
+            figures[name]["picture_alone"] = _auc(truth, np.stack(alone), groups)
         if name == MANY:
             figures["many_looks_by_layout"] = _by_layout(answers, truth, groups)
     return figures
@@ -68,9 +85,13 @@ def _summary(
     }
     if not kept:
         return shares
-    p = np.stack([a.prediction.probabilities[0] for a in answers if a is not None]).astype(np.float64)
-    scored = Scored(truth[kept], called(p, multi_label=True), p, groups[kept])
-    return {**shares, "macro_auc": bootstrap(scored, macro_auc, draws=DRAWS).model_dump()}
+    p = np.stack([a.prediction.probabilities[0] for a in answers if a is not None])
+    return {**shares, "macro_auc": _auc(truth[kept], p, groups[kept])}
+
+
+def _auc(truth: NDArray[np.bool_], probabilities: Answer, groups: NDArray[np.str_]) -> dict[str, Any]:
+    p = probabilities.astype(np.float64)
+    return bootstrap(Scored(truth, called(p, multi_label=True), p, groups), macro_auc, draws=DRAWS).model_dump()
 
 
 def _by_layout(

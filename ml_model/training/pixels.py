@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ml_model.inputs.geometry import place
 from ml_model.inputs.image import load_image
 from ml_model.spec import ImageInput
 from ml_model.training.ecg_pages import page_of
@@ -34,6 +35,13 @@ def picture_bytes(sample: Sample) -> bytes:
     return cv2.imencode(".png", page, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
+def shown(sample: Sample, image_input: ImageInput) -> NDArray[np.uint8]:
+    """What the model sees of this sample, (height_px, width_px, 3). The page of an ECG record goes without its PNG."""
+    if sample.path.suffix == ".hea":
+        return place(page_of(sample), image_input)[0]
+    return load_image(picture_bytes(sample), image_input).pixels
+
+
 def decode_all(samples: Sequence[Sample], image_input: ImageInput, cache_dir: Path) -> NDArray[np.uint8]:
     """Pixels of every sample, uint8 (N, height_px, width_px, 3), kept in `cache_dir` for the next run."""
     size = (image_input.height_px, image_input.width_px)
@@ -46,7 +54,7 @@ def decode_all(samples: Sequence[Sample], image_input: ImageInput, cache_dir: Pa
         out = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=(len(samples), *size, 3))
 
         def decode(index: int) -> None:
-            out[index] = load_image(picture_bytes(samples[index]), image_input).pixels
+            out[index] = shown(samples[index], image_input)
 
         with ThreadPoolExecutor() as pool:
             list(tqdm(pool.map(decode, range(len(samples))), total=len(samples), desc="decode", unit="img"))

@@ -14,20 +14,24 @@ BACKBONES = ("efficientnetv2b0", "efficientnetb0", "mobilenetv2", "resnet50", "d
 class Phase:
     """A stretch of training at one picture size.
 
+    size_px: side of the squares that are shown, varied by the augmentation; None shows whole pictures as the served
+    model will see them, and does not vary them.
     frozen: only the head learns, on features of the frozen backbone that are computed once.
     sources: the data sets drawn from; none named means all. pictures: how many are drawn in an epoch, by
     default as many as there are.
+    window_px: side of the square of the picture, anywhere in it, that is brought to size_px; by default the largest.
     learning_rate is the peak; it rises over the first 5 % of the steps and falls as a cosine.
     """
 
     name: str
     epochs: int
-    size_px: int
+    size_px: int | None
     learning_rate: float
     frozen: bool = False
     batch_size: int = 32
     sources: tuple[str, ...] = ()
     pictures: int | None = None
+    window_px: int | None = None
 
 
 @dataclass(frozen=True)
@@ -41,7 +45,7 @@ class Recipe:
     test_time_flips are the mirror images that the served model sees beside the picture, at twice the time for each.
     Choose all three on validation. looks_per_record: how many pages with looks of their own each ECG recording is
     drawn as for training. cross_validated: the data set, too small for a split, whose figure `--cross-validate`
-    measures by training the last phase anew for each fold of its groups.
+    measures by training the phases that draw on it anew for each fold of its groups.
     """
 
     task: str
