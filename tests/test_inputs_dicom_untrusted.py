@@ -34,6 +34,7 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
     JPEGLosslessSV1,
     RLELossless,
+    TwelveLeadECGWaveformStorage,
 )
 from samples import real_archive
 
@@ -91,6 +92,9 @@ def test_files_without_a_picture_are_named() -> None:
     report = Dataset()
     report.SOPClassUID, report.Modality = BasicTextSRStorage, "SR"
     with pytest.raises(UnsupportedFormat, match="SOP class Basic Text SR Storage holds no picture"):
+        load_image(write(report), INPUT)
+    report.SOPClassUID, report.Modality = TwelveLeadECGWaveformStorage, "ECG"
+    with pytest.raises(UnsupportedFormat, match="Waveform Storage holds no picture; send it in the field record"):
         load_image(write(report), INPUT)
     made = dataset(ramp(1, 2), PixelData=None, FloatPixelData=bytes(8))
     with pytest.raises(UnsupportedFormat, match="floating-point"):

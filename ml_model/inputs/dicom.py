@@ -240,7 +240,8 @@ def _require_pixels(dataset: Dataset, stream: BoundedStream, syntax: str) -> Non
     if "Rows" in dataset or stream.getbuffer().nbytes < _MIN_BYTES:
         raise truncated()
     kind = uid_name(text_of(dataset, "SOPClassUID"))
-    raise UnsupportedFormat(f"a DICOM file of SOP class {kind} holds no picture; send an image object")
+    instead = "send it in the field record" if "Waveform" in kind else "send an image object"
+    raise UnsupportedFormat(f"a DICOM file of SOP class {kind} holds no picture; {instead}")
 
 
 def values_of(dataset: Dataset, keyword: str) -> list[Any]:
