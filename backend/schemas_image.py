@@ -131,6 +131,15 @@ class RecordingAnswer(Answer):
     wfdb_url: str | None = Field(default=None, description="the same as a zip of WFDB files")
 
 
+class ProvenanceAnswer(Answer):
+    """With `model`, all that the answer was made from: `python -m ml_model.replay` makes it again."""
+
+    input_sha256: tuple[str, ...] = Field(description="of the files as they were sent, in their order")
+    preprocessing_sha256: str = Field(description="of the input's declaration, the decoding code and its libraries")
+    engine: str | None = Field(description="what computed the model; null in demo mode")
+    request: dict[str, Any] = Field(description="the query parameters that were not left at their defaults")
+
+
 class AnalyzeAnswer(Answer):
     """Answer to one medical image."""
 
@@ -151,6 +160,7 @@ class AnalyzeAnswer(Answer):
     input_check: InputCheckAnswer
     recording: RecordingAnswer | None = Field(default=None, description="of an ECG")
     model: ModelAnswer
+    provenance: ProvenanceAnswer
     demo_mode: bool
     request_id: str
     processing_ms: float

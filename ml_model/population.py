@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ml_model.bundle import BalancedDecision, Manifest, OperatingPoint
+from ml_model.inputs.dicom import DicomFacts
 from ml_model.spec import ImageTask
 
 # Share of belief from which a picture alone settles the population; below it the general operating point serves.
@@ -24,6 +25,14 @@ class KnownFacts:
     age_years: float | None = None
     view: str | None = None
     age_from: Literal["age_years", "dicom"] = "age_years"
+
+
+def known_facts(age_years: float | None, view: str | None, dicom: DicomFacts | None) -> KnownFacts:
+    """What a request says of the picture; what it leaves open, a DICOM file's header may say."""
+    view = view or (dicom.view_position if dicom else None)
+    if age_years is None and dicom is not None and dicom.patient_age_years is not None:
+        return KnownFacts(dicom.patient_age_years, view, age_from="dicom")
+    return KnownFacts(age_years, view)
 
 
 @dataclass(frozen=True)

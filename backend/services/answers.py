@@ -14,6 +14,7 @@ from backend.schemas_image import (
     LabelAnswer,
     PredictionAnswer,
     PredictionSetAnswer,
+    ProvenanceAnswer,
     RankedAnswer,
     RecommendationAnswer,
     RecordingAnswer,
@@ -38,6 +39,7 @@ class AnswerParts:
 
     explanation: ExplanationAnswer
     input_check: InputCheckAnswer
+    provenance: ProvenanceAnswer
     loaded: LoadedModel | None
     judged: Judgement | None
     recording: RecordingAnswer | None = None
@@ -142,6 +144,7 @@ def analyze_answer(
         prediction_set=prediction_set(task, diagnosis),
         input_check=parts.input_check,
         model=model_answer(task.id, parts.loaded, parts.judged),
+        provenance=parts.provenance,
         demo_mode=demo_mode,
         request_id=context.request_id,
         processing_ms=context.elapsed_ms(),

@@ -10,7 +10,7 @@ import numpy as np
 
 from backend.errors import InvalidValue, UnknownField
 from backend.parsing import MAX_UPLOAD_BYTES, shown
-from backend.schemas_image import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer
+from backend.schemas_image import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer, ProvenanceAnswer
 from backend.services import texts
 from backend.services.answers import AnswerParts, analyze_answer, require_model
 from backend.services.context import RequestContext
@@ -21,21 +21,13 @@ from backend.services.loading import LoadedModel, ModelStore
 from backend.services.seen import Seen, View, predictor_of
 from ml_model.field_of_view import field_of_view
 from ml_model.inputs.dicom import read_dicom_header
-from ml_model.inputs.image import ImageLimits, LoadedImage, decode_image, fitted, sniff_format
+from ml_model.inputs.image import ImageLimits, decode_image, fitted, sniff_format
 from ml_model.interpret import interpret
-from ml_model.population import KnownFacts, judge
+from ml_model.population import judge, known_facts
+from ml_model.provenance import input_sha256, preprocessing_sha256
 from ml_model.spec import ImageTask
 
 LIMITS = ImageLimits(max_bytes=MAX_UPLOAD_BYTES)
-
-
-def _known(query: AnalyzeQuery, image: LoadedImage) -> KnownFacts:
-    """What the request says of the picture; what it leaves open, a DICOM file's header may say."""
-    age_in_file = image.dicom.patient_age_years if image.dicom else None
-    view = query.view or (image.dicom.view_position if image.dicom else None)
-    if query.age_years is None and age_in_file is not None:
-        return KnownFacts(age_in_file, view, age_from="dicom")
-    return KnownFacts(query.age_years, view)
 
 
 def _asks_for(task: ImageTask, modality: str) -> bool:
@@ -90,7 +82,7 @@ class ImageDiagnosis:
         else:
             require_model(loaded, task.id, self._demo_mode)
             seen = self._seen(task, pictures, loaded, query)
-        return self._answer(task, seen, query, context)
+        return self._answer(task, seen, pictures, query, context)
 
     def analyze_recording(
         self, task: ImageTask, files: Sequence[tuple[str, bytes]], query: AnalyzeQuery, context: RequestContext
@@ -99,12 +91,20 @@ class ImageDiagnosis:
         self._check_query(task, query)
         self._models.get(task.id)  # waits until it is loaded
         seen = self._ecg.recording(task, files, query.sampling_rate_hz)
-        return self._answer(task, seen, query, context)
+        return self._answer(task, seen, [data for _, data in files], query, context)
 
-    def _answer(self, task: ImageTask, seen: Seen, query: AnalyzeQuery, context: RequestContext) -> AnalyzeAnswer:
+    def _answer(
+        self, task: ImageTask, seen: Seen, sent: Sequence[bytes], query: AnalyzeQuery, context: RequestContext
+    ) -> AnalyzeAnswer:
         diagnosis = interpret(task, seen.probabilities, seen.judged.operating_point if seen.judged else None)
         explanation = self._explain(task, query.target or diagnosis.predicted.code, seen, query, context)
-        parts = AnswerParts(explanation, seen.input_check, seen.loaded, seen.judged, seen.recording)
+        provenance = ProvenanceAnswer(
+            input_sha256=input_sha256(sent),
+            preprocessing_sha256=preprocessing_sha256(task),
+            engine=predictor_of(seen.loaded).engine if seen.loaded else None,
+            request=query.model_dump(exclude_defaults=True),
+        )
+        parts = AnswerParts(explanation, seen.input_check, provenance, seen.loaded, seen.judged, seen.recording)
         return analyze_answer(task, diagnosis, parts, query, context)
 
     def _check_query(self, task: ImageTask, query: AnalyzeQuery) -> None:
@@ -149,7 +149,8 @@ class ImageDiagnosis:
             return Seen(np.array(task.demo_probabilities, np.float32), (), input_check, None, None)
         prediction = predictor_of(loaded).predict(np.stack([image.pixels for image in images]))
         population = prediction.population.mean(axis=0).tolist()
-        judged = judge(task, loaded.bundle.manifest, population, _known(query, images[0]))
+        facts = known_facts(query.age_years, query.view, images[0].dicom)
+        judged = judge(task, loaded.bundle.manifest, population, facts)
         views = tuple(
             View(image.pixels, image.frame, (image.original_width_px, image.original_height_px), p, maps)
             for image, p, maps in zip(images, prediction.probabilities, prediction.activation_maps, strict=True)

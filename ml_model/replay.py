@@ -1,0 +1,140 @@
+"""Make an answer again from the answer itself and the file that was sent, and compare the two bit for bit.
+
+    python -m ml_model.replay RESULT.json FILE [FILE ...] [--models DIR]
+
+RESULT.json is what POST /analyze/<task> answered; the files are those of the request, in its order. Exit status: 0 the
+same probabilities and the same class, 1 others, 2 it cannot be made again (another file, another model).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.bundle import MANIFEST, MODELS_DIR, Bundle, file_sha256, load_bundle
+from ml_model.ecg_answer import answer_page
+from ml_model.errors import MediDiagnoseError
+from ml_model.inputs.ecg import load_recording, network_signal
+from ml_model.inputs.image import decode_image, load_image
+from ml_model.interpret import interpret
+from ml_model.population import KnownFacts, judge, known_facts
+from ml_model.provenance import input_sha256, preprocessing_sha256
+from ml_model.runtime import Predictor
+from ml_model.spec import ImageTask, load_task
+
+Files = Sequence[tuple[str, bytes]]  # name and content
+Result = Mapping[str, Any]
+
+
+class CannotReplay(MediDiagnoseError):
+    """The answer, the files and the models at hand do not belong together."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """`answered` and `again`: probability by class code. `called`: the class named, then and now."""
+
+    answered: dict[str, float]
+    again: dict[str, float]
+    called: tuple[str, str]
+    same_preprocessing: bool
+
+    @property
+    def identical(self) -> bool:
+        """Every probability that was answered, to the last bit, and the class named."""
+        return self.called[0] == self.called[1] and all(self.again[code] == p for code, p in self.answered.items())
+
+
+def replay(result: Result, files: Files, models: Path = MODELS_DIR) -> Replay:
+    """Answer `files` again with the model that `result` names. Raises CannotReplay and the errors of the decoders."""
+    try:
+        model, provenance, ranked = result["model"], result["provenance"], result["all_predictions"]
+        answered = {row["code"]: row["confidence"] for row in ranked}
+        read_as = result.get("recording", {}).get("read_as", "picture")
+        task, sha256, then = load_task(model["task"]), model["sha256"], provenance["preprocessing_sha256"]
+        named, asked = result["prediction"]["code"], provenance["request"]
+        sent = tuple(provenance["input_sha256"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise CannotReplay(f"this is no answer of POST /analyze/<task>: {error} is missing or malformed") from error
+    if sha256 is None or not isinstance(task, ImageTask):
+        raise CannotReplay("no model answered (demo mode), so there is nothing to make again")
+    found = input_sha256([data for _, data in files])
+    if found != sent:
+        raise CannotReplay(f"the answer was to files of SHA-256 {', '.join(sent)}; given were {', '.join(found)}")
+    bundle = _bundle(models, task, sha256)
+    probabilities, population = _again(task, bundle, files, read_as, asked)
+    facts = KnownFacts()
+    if read_as == "picture":
+        facts = known_facts(asked.get("age_years"), asked.get("view"), load_image(files[0][1], task.input).dicom)
+    judged = judge(task, bundle.manifest, population, facts)
+    diagnosis = interpret(task, probabilities, judged.operating_point)
+    again = {row.spec.code: min(1.0, float(row.probability)) for row in diagnosis.ranking}
+    same = then == preprocessing_sha256(task)
+    return Replay(answered, again, (named, diagnosis.predicted.code), same)
+
+
+def _bundle(models: Path, task: ImageTask, sha256: str) -> Bundle:
+    """The bundle below `models` whose manifest has that SHA-256."""
+    seen = []
+    for manifest in sorted(models.glob(f"{task.id}*/{MANIFEST}")):
+        if file_sha256(manifest) != sha256:
+            seen.append(f"{manifest.parent.name} {file_sha256(manifest)}")
+            continue
+        name = manifest.parent.name
+        contract = task.contract_sha256 if name == task.id else task.signal_contract_sha256
+        return load_bundle(manifest.parent, task=name, contract_sha256=contract)
+    there = "; ".join(seen) or "none of this task"
+    raise CannotReplay(f"the answer is of model {sha256}; in {models} there is {there}")
+
+
+def _again(
+    task: ImageTask, bundle: Bundle, files: Files, read_as: str, asked: Mapping[str, Any]
+) -> tuple[NDArray[np.float32], list[float]]:
+    """Probabilities (classes,) and those of the populations, by the path that the service took."""
+    predictor = Predictor(bundle)
+    if read_as == "recording" and task.signal:
+        recording = load_recording(files, sampling_rate_hz=asked.get("sampling_rate_hz"))
+        return predictor.predict_signals(network_signal(recording, task.signal)[None]).probabilities[0], []
+    if read_as != "picture":
+        rgb = decode_image(files[0][1], task.input, full_size=True).rgb
+        of_signal = read_as == "page_signal"
+        page = answer_page(rgb, task, None if of_signal else predictor, predictor if of_signal else None)
+        if page is None:
+            raise CannotReplay("the signal could not be read off this page again")
+        return page.prediction.probabilities[0], []
+    prediction = predictor.predict(np.stack([load_image(data, task.input).pixels for _, data in files]))
+    return prediction.probabilities.mean(axis=0), prediction.population.mean(axis=0).tolist()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("result", type=Path, metavar="RESULT.json")
+    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
+    parser.add_argument("--models", type=Path, default=MODELS_DIR, help="folder of bundles (default: those shipped)")
+    options = parser.parse_args(arguments)
+    try:
+        result = json.loads(options.result.read_bytes())
+        made = replay(result, [(path.name, path.read_bytes()) for path in options.files], options.models)
+    except (MediDiagnoseError, OSError, ValueError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    for code, p in made.answered.items():
+        print(f"{code:24} {p!r:22} {'identical' if made.again[code] == p else repr(made.again[code])}")
+    print(f"named: {made.called[0]}, again: {made.called[1]}")
+    if not made.same_preprocessing:
+        print("note: the decoding code, its libraries or the task's input differ from those of the answer")
+    print("identical" if made.identical else "NOT identical")
+    return 0 if made.identical else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
