@@ -9,13 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_model.bundle import load_bundle
+from ml_model.bundle import MODELS_DIR, Manifest, load_bundle
 from ml_model.inputs.ecg import EcgRecording, network_signal, read_wfdb
 from ml_model.runtime import Predictor
 from ml_model.spec import ImageTask, load_task
+from ml_model.training import page_figures
+from ml_model.training.card import card_markdown
+from ml_model.training.readers import read_task
 from ml_model.training.signal_augment import SignalAugmentation, augment_signal, windows_of
 from ml_model.training.signal_variants import RECORDING_CHANGES
 from tests.beats import twelve_leads, write_ptb_xl
+from tests.samples import write_tiny
 
 ROOT = Path(__file__).parents[1]
 QUIET = SignalAugmentation(
@@ -124,3 +128,36 @@ def test_a_data_folder_without_records_is_refused(tmp_path: Path) -> None:
     ran = run_recipe("--data", str(tmp_path))
     assert ran.returncode == 1
     assert "ptb-xl" in ran.stderr
+
+
+def test_a_card_sets_the_answers_to_pictures_beside_those_from_the_signal() -> None:
+    folder = MODELS_DIR / "heart-signal"
+    manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+    plain = card_markdown(heart(), manifest)
+    assert "| pages | answered | from the signal | macro AUC |\n" in plain
+    pages = {
+        name: {**row, "picture_alone": {"value": 0.8, "low": 0.7, "high": 0.9}}
+        for name, row in manifest.metrics["pages"].items()
+        if name != "many_looks_by_layout"
+    }
+    layouts = {"many_looks_by_layout": manifest.metrics["pages"]["many_looks_by_layout"]}
+    both = manifest.model_copy(update={"metrics": {**manifest.metrics, "pages": {**pages, **layouts}}})
+    rows = [line for line in card_markdown(heart(), both).splitlines() if line.startswith("| usual look ")]
+    assert rows[0].endswith("| 0.800 (0.700-0.900) |")
+    assert "| pages | answered | from the signal | macro AUC | the picture alone |\n" in card_markdown(heart(), both)
+    layout = next(x for x in card_markdown(heart(), both).splitlines() if x.startswith("| many looks, "))
+    assert layout.endswith("| not measured |")
+
+
+def test_pages_are_answered_from_the_signal_and_by_the_picture_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_figures, "CONDITIONS", {"usual_look": None})
+    monkeypatch.setattr(page_figures, "DRAWS", 5)
+    task = heart()
+    write_ptb_xl(tmp_path, records=50)
+    samples = read_task(tmp_path / "ptb-xl", task)[:20]
+    figures = page_figures.beside_recordings(task, samples, Predictor(write_tiny(task, tmp_path / "models")))
+    assert (figures["usual_look"]["from_signal"], figures["usual_look"]["answered"]) == (1, 1)
+    assert 0 <= figures["usual_look"]["picture_alone"]["value"] <= 1
+    assert figures["usual_look"]["picture_alone"] != figures["usual_look"]["macro_auc"]
