@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from ml_model.runtime import Predictor
-from ml_model.spec_image import ImageInput, PlainName, Text
+from ml_model.spec_image import Frozen, ImageInput, PlainName, Text
 from ml_model.spec_tabular import contract_hash
 
 BUNDLE_ID = "input-gate"
@@ -20,10 +20,9 @@ OTHER = "other"
 SPEC_FILE = Path(__file__).parent / "modality.toml"
 
 
-class ModalitySpec(BaseModel):
+class ModalitySpec(Frozen):
     """The kinds, code -> what to call them in a sentence, in the order of the model's outputs; and its input."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     licence: Text
     input: ImageInput
     kinds: dict[PlainName, Text] = Field(min_length=2)

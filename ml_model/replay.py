@@ -70,10 +70,7 @@ def replay(result: Result, files: Files, models: Path = MODELS_DIR) -> Replay:
     if found != sent:
         raise CannotReplay(f"the answer was to files of SHA-256 {', '.join(sent)}; given were {', '.join(found)}")
     bundle = _bundle(models, task, sha256)
-    probabilities, population = _again(task, bundle, files, read_as, asked)
-    facts = KnownFacts()
-    if read_as == "picture":
-        facts = known_facts(asked.get("age_years"), asked.get("view"), load_image(files[0][1], task.input).dicom)
+    probabilities, population, facts = _again(task, bundle, files, read_as, asked)
     judged = judge(task, bundle.manifest, population, facts)
     diagnosis = interpret(task, probabilities, judged.operating_point)
     again = {row.spec.code: min(1.0, float(row.probability)) for row in diagnosis.ranking}
@@ -85,10 +82,10 @@ def _bundle(models: Path, task: ImageTask, sha256: str) -> Bundle:
     """The bundle below `models` whose manifest has that SHA-256."""
     seen = []
     for manifest in sorted(models.glob(f"{task.id}*/{MANIFEST}")):
-        if file_sha256(manifest) != sha256:
-            seen.append(f"{manifest.parent.name} {file_sha256(manifest)}")
+        name, found = manifest.parent.name, file_sha256(manifest)
+        if found != sha256:
+            seen.append(f"{name} {found}")
             continue
-        name = manifest.parent.name
         contract = task.contract_sha256 if name == task.id else task.signal_contract_sha256
         return load_bundle(manifest.parent, task=name, contract_sha256=contract)
     there = "; ".join(seen) or "none of this task"
@@ -97,21 +94,27 @@ def _bundle(models: Path, task: ImageTask, sha256: str) -> Bundle:
 
 def _again(
     task: ImageTask, bundle: Bundle, files: Files, read_as: str, asked: Mapping[str, Any]
-) -> tuple[NDArray[np.float32], list[float]]:
-    """Probabilities (classes,) and those of the populations, by the path that the service took."""
+) -> tuple[NDArray[np.float32], list[float], KnownFacts]:
+    """Probabilities (classes,), those of the populations, and what is known beside, by the service's own path."""
     predictor = Predictor(bundle)
     if read_as == "recording" and task.signal:
         recording = load_recording(files, sampling_rate_hz=asked.get("sampling_rate_hz"))
-        return predictor.predict_signals(network_signal(recording, task.signal)[None]).probabilities[0], []
+        return (
+            predictor.predict_signals(network_signal(recording, task.signal)[None]).probabilities[0],
+            [],
+            KnownFacts(),
+        )
     if read_as != "picture":
         rgb = decode_image(files[0][1], task.input, full_size=True).rgb
         of_signal = read_as == "page_signal"
         page = answer_page(rgb, task, None if of_signal else predictor, predictor if of_signal else None)
         if page is None:
             raise CannotReplay("the signal could not be read off this page again")
-        return page.prediction.probabilities[0], []
-    prediction = predictor.predict(np.stack([load_image(data, task.input).pixels for _, data in files]))
-    return prediction.probabilities.mean(axis=0), prediction.population.mean(axis=0).tolist()
+        return page.prediction.probabilities[0], [], KnownFacts()
+    images = [load_image(data, task.input) for _, data in files]
+    prediction = predictor.predict(np.stack([image.pixels for image in images]))
+    facts = known_facts(asked.get("age_years"), asked.get("view"), images[0].dicom)
+    return prediction.probabilities.mean(axis=0), prediction.population.mean(axis=0).tolist(), facts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
