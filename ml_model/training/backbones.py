@@ -7,7 +7,7 @@ scaling is a layer inside it. Flat, because activation maps need the last featur
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 from keras import layers
@@ -35,6 +35,7 @@ def build_model(
     classes: int,
     size_px: int | tuple[int, int],
     weights: str | Path | None = None,
+    pooling: Literal["mean", "mean_max"] = "mean",
     hidden_units: tuple[int, ...] = (),
     dropout: float = 0.3,
     last_layer: str | None = None,
@@ -44,6 +45,7 @@ def build_model(
     size_px: side of the square pictures, or (height_px, width_px).
     weights: "imagenet" (downloaded by Keras), the path of a no-top weights file, or None.
     last_layer: name of the backbone's layer at which it ends; what is behind it is left out.
+    pooling: what the embedding holds of each feature map: its mean, or the means and then the maxima.
     hidden_units: widths of Dense + BatchNormalization + ReLU blocks of the head.
     Raises ValueError for an unknown backbone or a weights file that does not fit.
     """
@@ -58,7 +60,11 @@ def build_model(
         body.load_weights(weights)
     end = body.get_layer(last_layer).output if last_layer else body.output
     features = layers.Activation("linear", name=FEATURES)(end)
-    x = layers.GlobalAveragePooling2D(name=EMBEDDING)(features)
+    if pooling == "mean":
+        x = layers.GlobalAveragePooling2D(name=EMBEDDING)(features)
+    else:
+        pooled = [layers.GlobalAveragePooling2D(name="mean")(features), layers.GlobalMaxPooling2D(name="max")(features)]
+        x = layers.Concatenate(name=EMBEDDING)(pooled)
     for index, units in enumerate(hidden_units):
         x = layers.Dense(units, name=f"hidden_{index}")(x)
         x = layers.BatchNormalization(name=f"hidden_{index}_bn")(x)

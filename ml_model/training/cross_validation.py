@@ -16,10 +16,9 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ml_model.training.backbones import build_model
 from ml_model.training.batches import label_space, target_masks
 from ml_model.training.callbacks import called, probabilities_of
-from ml_model.training.engine import Job, train
+from ml_model.training.engine import Job, build, train
 from ml_model.training.metrics import Scored, summarise
 from ml_model.training.readers import Sample
 
@@ -86,13 +85,7 @@ def _copy_earlier_phases(job: Job, one: Job) -> None:
 
 def _answers(job: Job, rows: NDArray[np.int64]) -> NDArray[np.floating]:
     """Probabilities (rows, classes) at the served size, of the model trained on the rest."""
-    served = build_model(
-        job.recipe.backbone,
-        classes=len(job.task.codes),
-        size_px=(job.task.input.height_px, job.task.input.width_px),
-        hidden_units=job.recipe.hidden_units,
-        dropout=job.recipe.dropout,
-    )
+    served = build(job)
     served.set_weights(train(job).get_weights())
     logits = np.asarray(served.predict(job.pixels[rows], batch_size=16, verbose=0))
     return probabilities_of(logits, job.task.multi_label)

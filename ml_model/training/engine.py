@@ -83,7 +83,7 @@ def train(job: Job) -> keras.Model:
     model: keras.Model | None = None
     for number, phase in enumerate(recipe.phases):
         keras.backend.clear_session()
-        fresh = _build(job, phase)
+        fresh = build(job, phase.size_px)
         if model is not None:
             fresh.set_weights(model.get_weights())
         model = fresh
@@ -117,14 +117,17 @@ def _prepare(recipe: Recipe) -> None:
         tensorflow_config.experimental.enable_op_determinism()
 
 
-def _build(job: Job, phase: Phase) -> keras.Model:
+def build(job: Job, size_px: int | None = None) -> keras.Model:
+    """The job's model before it has learnt, for squares of size_px; by default for pictures as they are served."""
+    recipe = job.recipe
     return build_model(
-        job.recipe.backbone,
+        recipe.backbone,
         classes=len(job.task.codes),
-        size_px=phase.size_px or (job.task.input.height_px, job.task.input.width_px),
+        size_px=size_px or (job.task.input.height_px, job.task.input.width_px),
         weights=job.weights,
-        hidden_units=job.recipe.hidden_units,
-        dropout=job.recipe.dropout,
+        pooling=recipe.pooling,
+        hidden_units=recipe.hidden_units,
+        dropout=recipe.dropout,
     )
 
 

@@ -82,14 +82,16 @@ def served_outputs(
     flips: "horizontal", "vertical" or both; the picture is then also seen mirrored.
     """
     features = mean_features(model, images, flips)
-    embedding = model.get_layer(EMBEDDING)(features)
+    embedding = keras.Model(model.get_layer(FEATURES).output, model.get_layer(EMBEDDING).output)(features)
     logits = embedding
     for layer in head_layers(model):
         logits = layer(logits, training=False)
     probabilities = ops.sigmoid(logits) if multi_label else ops.softmax(logits)
     rows, columns = features.shape[1:3]
     cells = ops.reshape(features, (-1, rows * columns, features.shape[3]))
-    maps = ops.matmul(class_gradients(model, embedding), ops.transpose(cells, (0, 2, 1))) / (rows * columns)
+    # Grad-CAM weighs a feature by its gradient averaged over the cells: of its mean and of its maximum alike.
+    gradients = ops.split(class_gradients(model, embedding), embedding.shape[-1] // features.shape[-1], axis=-1)
+    maps = ops.matmul(sum(gradients), ops.transpose(cells, (0, 2, 1))) / (rows * columns)
     maps = ops.reshape(ops.relu(maps), (-1, model.get_layer(LOGITS).units, rows, columns))
     return probabilities, maps, embedding
 

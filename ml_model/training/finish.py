@@ -19,12 +19,12 @@ import numpy as np
 
 from ml_model.bundle import MANIFEST, BalancedDecision, Bundle, Manifest, file_sha256, load_bundle, write_bundle
 from ml_model.runtime import MODEL_FILE, Predictor
-from ml_model.training.backbones import LOGITS, build_model
+from ml_model.training.backbones import LOGITS
 from ml_model.training.card import card_markdown, classification_report
 from ml_model.training.controls import frame_only
 from ml_model.training.cross_validation import cross_validation_result
 from ml_model.training.decisions import choose_operating_point, population_operating_points, screening_calibration
-from ml_model.training.engine import Job, drawn_prior
+from ml_model.training.engine import Job, build, drawn_prior
 from ml_model.training.evaluate import Evaluator, answering_pictures, evaluate
 from ml_model.training.evidence import evidence_level, weakest
 from ml_model.training.page_figures import beside_recordings
@@ -118,14 +118,7 @@ def _predictor(job: Job, **decision: Any) -> Predictor:
 def _export(job: Job, model: keras.Model) -> None:
     """Rebuild in float32 at the served size and convert; in a process of its own, with TensorFlow behind Keras."""
     keras.mixed_precision.set_global_policy("float32")
-    served = build_model(
-        job.recipe.backbone,
-        classes=len(job.task.codes),
-        size_px=(job.task.input.height_px, job.task.input.width_px),
-        weights=job.weights,
-        hidden_units=job.recipe.hidden_units,
-        dropout=job.recipe.dropout,
-    )
+    served = build(job)
     served.set_weights(model.get_weights())
     if job.recipe.served_prior_weight:
         bias = served.get_layer(LOGITS).bias
