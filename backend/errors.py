@@ -65,6 +65,7 @@ STATUS: dict[type[domain.MediDiagnoseError], int] = {
     domain.UnreadableInput: 422,
     domain.PoorQuality: 422,
     domain.WrongModality: 422,
+    domain.OutOfDistribution: 422,
     domain.OutOfRange: 422,
     domain.NothingRecognised: 422,
     InvalidValue: 422,

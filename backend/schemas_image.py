@@ -23,6 +23,9 @@ class AnalyzeQuery(BaseModel):
     gate: Literal["on", "warn", "off"] = Field(
         "on", description="refuse pictures of another kind or of poor quality, only warn of them, or do not look"
     )
+    prevalence: float | None = Field(
+        None, gt=0, lt=1, description="share of people with the finding, for the predictive values"
+    )
     pixel_size_um: float | None = Field(None, gt=0, le=1000, description="of a microscope picture, in micrometres")
 
 
@@ -35,6 +38,8 @@ class PredictionAnswer(Answer):
     type: str
     confidence: Probability
     confidence_percent: str
+    abstain: bool = Field(description="whether the answer should not be leant on")
+    abstain_reason: str | None
     birads: str | None = None
     screening_probability: Probability | None = Field(
         default=None, description="calibrated, at the prevalence of screening"
@@ -84,6 +89,31 @@ class PredictionSetAnswer(Answer):
     note: str
 
 
+class IntervalAnswer(Answer):
+    """A figure on the test split with its 95 % interval."""
+
+    value: Probability
+    low: Probability
+    high: Probability
+
+
+class OperatingPointAnswer(Answer):
+    """A finding that is called when the probability of its classes reaches a threshold chosen on validation."""
+
+    finding: str
+    classes: tuple[str, ...]
+    probability: Probability
+    threshold: Probability
+    reached: bool
+    rule: str
+    sensitivity: IntervalAnswer | None = Field(description="on the test split, of the population judged for")
+    specificity: IntervalAnswer | None
+    prevalence: Probability | None = Field(default=None, description="as asked with ?prevalence=")
+    positive_predictive_value: Probability | None = None
+    negative_predictive_value: Probability | None = None
+    message: str | None = Field(default=None, description="what to do; only of an alert that is raised")
+
+
 class FieldOfViewAnswer(Answer):
     """Size of a microscope picture's field; told_by "pixels" means at least so large."""
 
@@ -100,6 +130,8 @@ class InputCheckAnswer(Answer):
     score: float | None
     quality: dict[str, Any]
     threshold: float | None = Field(default=None, description="score from which the expected kind is accepted")
+    distance: float | None = Field(default=None, description="to the nearest training pictures, in the embedding")
+    distance_limit: float | None = Field(default=None, description="distance from which a picture is refused")
     field_of_view: FieldOfViewAnswer | None = Field(default=None, description="of a microscope picture")
     warnings: tuple[str, ...] = Field(default=(), description="what speaks against relying on the answer")
 
@@ -157,6 +189,7 @@ class AnalyzeAnswer(Answer):
     recommendation: RecommendationAnswer
     explanation: ExplanationAnswer
     prediction_set: PredictionSetAnswer
+    operating_points: tuple[OperatingPointAnswer, ...]
     input_check: InputCheckAnswer
     recording: RecordingAnswer | None = Field(default=None, description="of an ECG")
     model: ModelAnswer

@@ -52,6 +52,12 @@ class WrongModality(MediDiagnoseError):
     code = "wrong_modality"
 
 
+class OutOfDistribution(MediDiagnoseError):
+    """Of the right kind as it seems, but unlike anything that the model learnt from."""
+
+    code = "out_of_distribution"
+
+
 class OutOfRange(MediDiagnoseError):
     """A value outside the range in which it has a meaning."""
 

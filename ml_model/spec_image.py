@@ -198,3 +198,14 @@ class OperatingPointRule(Frozen):
     positive: Text
     negative: Text
     min_sensitivity: float = Field(gt=0, lt=1)
+
+
+class AlertRule(Frozen):
+    """Findings that must not be missed, whatever class is named: an alert is raised when their summed probability
+    reaches the threshold that keeps this sensitivity on validation. In a multi-label task `classes` is one class.
+    """
+
+    name: Text
+    classes: tuple[Text, ...] = Field(min_length=1)
+    min_sensitivity: float = Field(gt=0, lt=1)
+    message: Text

@@ -13,7 +13,6 @@ from backend.schemas_image import (
     InputCheckAnswer,
     LabelAnswer,
     PredictionAnswer,
-    PredictionSetAnswer,
     ProvenanceAnswer,
     RankedAnswer,
     RecommendationAnswer,
@@ -25,12 +24,11 @@ from backend.schemas_image import (
 from backend.services import texts
 from backend.services.context import RequestContext
 from backend.services.loading import LoadedModel
+from backend.services.reliance import abstention, operating_points, prediction_set
 from ml_model.errors import ModelUnavailable
 from ml_model.interpret import Diagnosis, screening_category
 from ml_model.population import Judgement
 from ml_model.spec import ImageTask
-
-SET_COVERAGE = 0.9
 
 
 @dataclass(frozen=True)
@@ -78,7 +76,9 @@ def require_model(loaded: LoadedModel | None, task_id: str, demo_mode: bool) -> 
         )
 
 
-def _prediction(task: ImageTask, diagnosis: Diagnosis, loaded: LoadedModel | None) -> PredictionAnswer:
+def _prediction(
+    task: ImageTask, diagnosis: Diagnosis, loaded: LoadedModel | None, abstain_reason: str | None
+) -> PredictionAnswer:
     spec = diagnosis.predicted
     confidence = min(1.0, float(diagnosis.confidence))
     extra: dict[str, Any] = {} if spec.birads is None else {"birads": spec.birads}
@@ -92,22 +92,10 @@ def _prediction(task: ImageTask, diagnosis: Diagnosis, loaded: LoadedModel | Non
         type=spec.type,
         confidence=confidence,
         confidence_percent=percent(confidence),
+        abstain=abstain_reason is not None,
+        abstain_reason=abstain_reason,
         **extra,
     )
-
-
-def prediction_set(task: ImageTask, diagnosis: Diagnosis) -> PredictionSetAnswer:
-    """The classes still in question at 90 %, by the model's own probabilities."""
-    if task.multi_label:
-        open_findings = tuple(r.spec.code for r in diagnosis.ranking if r.probability > 1 - SET_COVERAGE)
-        return PredictionSetAnswer(coverage=SET_COVERAGE, classes=open_findings, note=texts.UNCALIBRATED_LABELS_NOTE)
-    total, classes = 0.0, []
-    for ranked in diagnosis.ranking:
-        classes.append(ranked.spec.code)
-        total += float(ranked.probability)
-        if total >= SET_COVERAGE:
-            break
-    return PredictionSetAnswer(coverage=SET_COVERAGE, classes=tuple(classes), note=texts.UNCALIBRATED_SET_NOTE)
 
 
 def analyze_answer(
@@ -123,14 +111,16 @@ def analyze_answer(
         RankedAnswer(code=r.spec.code, name=r.spec.name, confidence=min(1.0, float(r.probability)))
         for r in diagnosis.ranking[: query.top_k]
     )
-    demo_mode = parts.loaded is None
+    demo_mode, manifest = parts.loaded is None, parts.loaded.bundle.manifest if parts.loaded else None
+    in_question = prediction_set(task, diagnosis, manifest, parts.judged)
+    abstain_reason = abstention(task, in_question, parts.input_check, manifest)
     optional: dict[str, Any] = {"warning": texts.DEMO_WARNING} if demo_mode else {}
     if parts.recording:
         optional["recording"] = parts.recording
     return AnalyzeAnswer(
         **optional,
         success=True,
-        prediction=_prediction(task, diagnosis, parts.loaded),
+        prediction=_prediction(task, diagnosis, parts.loaded, abstain_reason),
         multi_label=task.multi_label,
         positives=diagnosis.positives,
         all_predictions=ranked,
@@ -141,7 +131,8 @@ def analyze_answer(
         recommendations=recommendation.actions if task.recommendations_as_list else recommendation,
         recommendation=recommendation,
         explanation=parts.explanation,
-        prediction_set=prediction_set(task, diagnosis),
+        prediction_set=in_question,
+        operating_points=operating_points(task, diagnosis, manifest, parts.judged, query.prevalence),
         input_check=parts.input_check,
         model=model_answer(task.id, parts.loaded, parts.judged),
         provenance=parts.provenance,

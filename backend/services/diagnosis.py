@@ -16,7 +16,7 @@ from backend.services.answers import AnswerParts, analyze_answer, require_model
 from backend.services.context import RequestContext
 from backend.services.ecg import EcgDiagnosis
 from backend.services.heatmaps import HeatmapStore, overlay_png, peak_region
-from backend.services.input_gate import InputGate, with_field
+from backend.services.input_gate import InputGate, with_distance, with_field
 from backend.services.loading import LoadedModel, ModelStore
 from backend.services.seen import Seen, View, predictor_of
 from ml_model.field_of_view import field_of_view
@@ -148,9 +148,11 @@ class ImageDiagnosis:
         if loaded is None:
             return Seen(np.array(task.demo_probabilities, np.float32), (), input_check, None, None)
         prediction = predictor_of(loaded).predict(np.stack([image.pixels for image in images]))
+        manifest = loaded.bundle.manifest
+        input_check = with_distance(input_check, prediction.distance, manifest, query.gate)
         population = prediction.population.mean(axis=0).tolist()
         facts = known_facts(query.age_years, query.view, images[0].dicom)
-        judged = judge(task, loaded.bundle.manifest, population, facts)
+        judged = judge(task, manifest, population, facts)
         views = tuple(
             View(image.pixels, image.frame, (image.original_width_px, image.original_height_px), p, maps)
             for image, p, maps in zip(images, prediction.probabilities, prediction.activation_maps, strict=True)
