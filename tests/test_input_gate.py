@@ -108,6 +108,13 @@ def test_a_task_that_reads_two_kinds_hands_over_by_what_the_picture_shows(app: A
     assert "/analyze/mammogram" in body["error"]
 
 
+def test_a_mammogram_is_no_ultrasound_to_the_client_that_knows_three_labels(app: Application) -> None:
+    reply = app.test_client().post("/predict/breast-cancer", data={"image": (io.BytesIO(png(YELLOW)), "x.png")})
+    body = reply.get_json()
+    assert (reply.status_code, body["code"]) == (422, "wrong_modality")
+    assert "/analyze/mammogram" in body["error"]
+
+
 def test_the_server_can_run_without_it(app: Application, tmp_path: Path) -> None:
     config = Config(
         model_dirs=app.services.config.model_dirs, user_models_dir=tmp_path, data_dir=tmp_path, log=False,
