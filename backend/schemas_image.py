@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from backend.schemas import Answer, ModelAnswer, Probability
+from backend.schemas import Answer, ModelAnswer, Probability, ProvenanceAnswer
 from ml_model.spec import Severity
 
 
@@ -131,15 +131,6 @@ class RecordingAnswer(Answer):
     wfdb_url: str | None = Field(default=None, description="the same as a zip of WFDB files")
 
 
-class ProvenanceAnswer(Answer):
-    """With `model`, all that the answer was made from: `python -m ml_model.replay` makes it again."""
-
-    input_sha256: tuple[str, ...] = Field(description="of the files as they were sent, in their order")
-    preprocessing_sha256: str = Field(description="of the input's declaration, the decoding code and its libraries")
-    engine: str | None = Field(description="what computed the model; null in demo mode")
-    request: dict[str, Any] = Field(description="the query parameters that were not left at their defaults")
-
-
 class AnalyzeAnswer(Answer):
     """Answer to one medical image."""
 
@@ -178,6 +169,7 @@ class LabelAnswer(Answer):
     diagnosis: str
     class_probabilities: dict[str, Probability]
     model: ModelAnswer
+    provenance: ProvenanceAnswer
     demo_mode: bool
     request_id: str
     processing_ms: float
@@ -211,6 +203,7 @@ class TissueAnswer(Answer):
     prediction: str
     confidence: Probability
     model: ModelAnswer
+    provenance: ProvenanceAnswer
     demo_mode: bool
     request_id: str
     processing_ms: float
