@@ -89,10 +89,10 @@ class ImageDiagnosis:
     def analyze_recording(
         self, task: ImageTask, files: Sequence[tuple[str, bytes]], query: AnalyzeQuery, context: RequestContext
     ) -> AnalyzeAnswer:
-        """One digital recording, as (name, content) of its files. Raises the errors of `load_recording`."""
+        """One digital recording, as (name, content) of its files. Raises the errors of `EcgDiagnosis.recording`."""
         self._check_query(task, query)
         self._models.get(task.id)  # waits until it is loaded
-        seen = self._ecg.recording(task, files, query.sampling_rate_hz)
+        seen = self._ecg.recording(task, files, query.sampling_rate_hz, query.gate)
         return self._answer(task, seen, [data for _, data in files], query, context)
 
     def _answer(
