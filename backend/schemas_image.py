@@ -21,7 +21,7 @@ class AnalyzeQuery(BaseModel):
     view: Literal["PA", "AP"] | None = Field(None, description="projection of a chest X-ray")
     sampling_rate_hz: float | None = Field(None, gt=0, le=10_000, description="of a recording that does not say it")
     gate: Literal["on", "warn", "off"] = Field(
-        "on", description="refuse pictures of another kind or of poor quality, only warn of them, or do not look"
+        "on", description="refuse what is of another kind or of poor quality, only warn of it, or do not look"
     )
     pixel_size_um: float | None = Field(None, gt=0, le=1000, description="of a microscope picture, in micrometres")
 

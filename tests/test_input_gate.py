@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from PIL import Image
+from PIL import Image, ImageFilter
 from samples import write_tiny, write_tiny_gate
 
 from backend.app import Application, create_app
@@ -84,6 +84,21 @@ def test_asked_only_to_warn_the_answer_comes_with_the_reason(app: Application) -
     assert "looks like a frontal chest X-ray" in body["input_check"]["warnings"][0]
     assert sent(app.test_client(), "xray", png(DARK))[1]["code"] == "poor_quality"
     assert "too dark" in sent(app.test_client(), "xray", png(DARK), "?gate=warn")[1]["input_check"]["warnings"][0]
+
+
+def test_a_blurred_picture_is_refused_or_warned_of_with_the_measured_value(app: Application) -> None:
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(png(RED))).filter(ImageFilter.GaussianBlur(24)).save(stream, "PNG")
+    blurred = stream.getvalue()
+    status, body = sent(app.test_client(), "skin", blurred)
+    assert (status, body["code"]) == (422, "poor_quality")
+    assert "blurred beyond use" in body["error"]
+    assert "at least 0.001 is needed" in body["error"]
+    status, answer = sent(app.test_client(), "skin", blurred, "?gate=warn")
+    assert (status, answer["input_check"]["accepted"]) == (200, False)
+    assert answer["input_check"]["warnings"] == [body["error"]]
+    assert f"hold {answer['input_check']['quality']['detail']:.2g} of" in body["error"]
+    assert sent(app.test_client(), "skin", blurred, "?gate=off")[1]["input_check"]["warnings"] == []
 
 
 def test_switched_off_nothing_is_looked_at(app: Application) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from pictures import encode, picture
+from pictures import detailed, encode
 from samples import HEART_VALUES
 
 from backend.app import Application
@@ -24,7 +24,7 @@ from ml_model.symptoms import SymptomModel
 
 SYMPTOMS = b'{ "symptoms": ["fever", "head ache",\n "chest pian", "qwxyz"], "age": 34, "sex": "female"}\n'
 RISK = json.dumps({**HEART_VALUES, "oldpeak": 1.25, "resting_ecg": None}).encode()
-PICTURE = encode(picture(200, 160, seed=3), "PNG")
+PICTURE = encode(detailed(seed=3), "PNG")
 
 
 def asked(app: Application, path: str, body: bytes) -> dict[str, Any]:
