@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from backend.schemas import Answer, ModelAnswer, Probability
+from backend.schemas import Answer, ModelAnswer, Probability, ProvenanceAnswer
 from ml_model.spec import Severity
 
 
@@ -21,7 +21,7 @@ class AnalyzeQuery(BaseModel):
     view: Literal["PA", "AP"] | None = Field(None, description="projection of a chest X-ray")
     sampling_rate_hz: float | None = Field(None, gt=0, le=10_000, description="of a recording that does not say it")
     gate: Literal["on", "warn", "off"] = Field(
-        "on", description="refuse pictures of another kind or of poor quality, only warn of them, or do not look"
+        "on", description="refuse what is of another kind or of poor quality, only warn of it, or do not look"
     )
     prevalence: float | None = Field(
         None, gt=0, lt=1, description="share of people with the finding, for the predictive values"
@@ -163,15 +163,6 @@ class RecordingAnswer(Answer):
     wfdb_url: str | None = Field(default=None, description="the same as a zip of WFDB files")
 
 
-class ProvenanceAnswer(Answer):
-    """With `model`, all that the answer was made from: `python -m ml_model.replay` makes it again."""
-
-    input_sha256: tuple[str, ...] = Field(description="of the files as they were sent, in their order")
-    preprocessing_sha256: str = Field(description="of the input's declaration, the decoding code and its libraries")
-    engine: str | None = Field(description="what computed the model; null in demo mode")
-    request: dict[str, Any] = Field(description="the query parameters that were not left at their defaults")
-
-
 class AnalyzeAnswer(Answer):
     """Answer to one medical image."""
 
@@ -211,6 +202,7 @@ class LabelAnswer(Answer):
     diagnosis: str
     class_probabilities: dict[str, Probability]
     model: ModelAnswer
+    provenance: ProvenanceAnswer
     demo_mode: bool
     request_id: str
     processing_ms: float
@@ -244,6 +236,7 @@ class TissueAnswer(Answer):
     prediction: str
     confidence: Probability
     model: ModelAnswer
+    provenance: ProvenanceAnswer
     demo_mode: bool
     request_id: str
     processing_ms: float

@@ -64,6 +64,24 @@ class OutOfRange(MediDiagnoseError):
     code = "out_of_range"
 
 
+class UnknownField(MediDiagnoseError):
+    """A form or JSON field that nothing here reads."""
+
+    code = "unknown_field"
+
+
+class InvalidJson(MediDiagnoseError):
+    """The body is not JSON, or is JSON only to a lenient reader (NaN, repeated keys)."""
+
+    code = "invalid_json"
+
+
+class InvalidValue(MediDiagnoseError):
+    """A value of the wrong type or outside its list; the message names field, value and range."""
+
+    code = "invalid_value"
+
+
 class NothingRecognised(MediDiagnoseError):
     """None of the given symptoms is known."""
 

@@ -120,9 +120,8 @@ class ImageTask(TaskSpec):
     @property
     def contract_sha256(self) -> str:
         """Hash of (input, class order): what a bundle is bound to."""
-        return self._contract(
-            self.input.model_dump(mode="json", exclude={"max_pictures", "pdf_pages", "field_width_um"})
-        )
+        unbound = {"max_pictures", "pdf_pages", "field_width_um", "min_detail"}
+        return self._contract(self.input.model_dump(mode="json", exclude=unbound))
 
     @property
     def signal_contract_sha256(self) -> str:

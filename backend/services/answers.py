@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from backend.schemas import ModelAnswer
+from backend.schemas import ModelAnswer, ProvenanceAnswer
 from backend.schemas_image import (
     AnalyzeAnswer,
     AnalyzeQuery,
@@ -13,7 +13,6 @@ from backend.schemas_image import (
     InputCheckAnswer,
     LabelAnswer,
     PredictionAnswer,
-    ProvenanceAnswer,
     RankedAnswer,
     RecommendationAnswer,
     RecordingAnswer,
@@ -26,7 +25,7 @@ from backend.services.context import RequestContext
 from backend.services.loading import LoadedModel
 from backend.services.reliance import abstention, operating_points, prediction_set
 from ml_model.errors import ModelUnavailable
-from ml_model.interpret import Diagnosis, screening_category
+from ml_model.interpret import Diagnosis, label_of, label_probabilities, screening_category
 from ml_model.population import Judgement
 from ml_model.spec import ImageTask
 
@@ -56,6 +55,7 @@ def model_answer(task_id: str, loaded: LoadedModel | None, judged: Judgement | N
     return ModelAnswer.model_validate(
         {
             "task": task_id,
+            "source": loaded.source if loaded else None,
             "version": manifest.version if manifest else None,
             "sha256": loaded.bundle.sha256 if loaded else None,
             "trained_on": manifest.trained_on if manifest else None,
@@ -145,10 +145,8 @@ def analyze_answer(
 
 def label_answer(task: ImageTask, answer: AnalyzeAnswer) -> LabelAnswer:
     """The same answer in the labels of the task's first data set: the probabilities of each label's classes summed."""
-    labels = task.datasets[0].labels
-    by_code = {row.code: row.confidence for row in answer.all_predictions}
-    totals = {label: min(1.0, sum(by_code[code] for code in codes)) for label, codes in labels.items()}
-    named = next(label for label, codes in labels.items() if answer.prediction.code in codes)
+    totals = label_probabilities(task, {row.code: row.confidence for row in answer.all_predictions})
+    named = label_of(task, answer.prediction.code)
     return LabelAnswer(
         **({"warning": answer.warning} if answer.warning else {}),
         success=True,
@@ -158,6 +156,7 @@ def label_answer(task: ImageTask, answer: AnalyzeAnswer) -> LabelAnswer:
         diagnosis=f"{answer.prediction.name}. {answer.staging.description}",
         class_probabilities=totals,
         model=answer.model,
+        provenance=answer.provenance,
         demo_mode=answer.demo_mode,
         request_id=answer.request_id,
         processing_ms=answer.processing_ms,
@@ -173,6 +172,7 @@ def tissue_answer(answer: AnalyzeAnswer) -> TissueAnswer:
         prediction=answer.prediction.type.capitalize(),
         confidence=answer.prediction.confidence,
         model=answer.model,
+        provenance=answer.provenance,
         demo_mode=answer.demo_mode,
         request_id=answer.request_id,
         processing_ms=answer.processing_ms,

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from backend.errors import InvalidValue, UnknownField
-from backend.parsing import MAX_UPLOAD_BYTES, shown
-from backend.schemas_image import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer, ProvenanceAnswer
+from backend.parsing import MAX_UPLOAD_BYTES
+from backend.schemas import ProvenanceAnswer
+from backend.schemas_image import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer
 from backend.services import texts
 from backend.services.answers import AnswerParts, analyze_answer, require_model
 from backend.services.context import RequestContext
@@ -19,9 +19,11 @@ from backend.services.heatmaps import HeatmapStore, overlay_png, peak_region
 from backend.services.input_gate import InputGate, with_distance, with_field
 from backend.services.loading import LoadedModel, ModelStore
 from backend.services.seen import Seen, View, predictor_of
+from ml_model.errors import InvalidValue, UnknownField
 from ml_model.field_of_view import field_of_view
 from ml_model.inputs.dicom import read_dicom_header
 from ml_model.inputs.image import ImageLimits, decode_image, fitted, sniff_format
+from ml_model.inputs.strict_json import shown
 from ml_model.interpret import interpret
 from ml_model.population import judge, known_facts
 from ml_model.provenance import input_sha256, preprocessing_sha256
@@ -87,10 +89,10 @@ class ImageDiagnosis:
     def analyze_recording(
         self, task: ImageTask, files: Sequence[tuple[str, bytes]], query: AnalyzeQuery, context: RequestContext
     ) -> AnalyzeAnswer:
-        """One digital recording, as (name, content) of its files. Raises the errors of `load_recording`."""
+        """One digital recording, as (name, content) of its files. Raises the errors of `EcgDiagnosis.recording`."""
         self._check_query(task, query)
         self._models.get(task.id)  # waits until it is loaded
-        seen = self._ecg.recording(task, files, query.sampling_rate_hz)
+        seen = self._ecg.recording(task, files, query.sampling_rate_hz, query.gate)
         return self._answer(task, seen, [data for _, data in files], query, context)
 
     def _answer(
