@@ -9,6 +9,7 @@ from ml_model.bundle import BalancedDecision, Manifest
 from ml_model.population import MIN_PROBABILITY
 from ml_model.spec import ImageTask
 from ml_model.training.evidence import evidence_level
+from ml_model.training.explanation_card import explanation_section
 from ml_model.training.markdown import figure, table
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
@@ -259,7 +260,7 @@ bootstrap over groups. {called}
 ### By source and subgroup
 {_by_group(test)}
 
-{_changes(test)}{_populations(test)}{_derived(test)}{_sources(test)}{_cases(test)}{_frame(manifest.metrics)}{_crossed(manifest.metrics)}{_pages(manifest.metrics)}
+{_changes(test)}{_populations(test)}{_derived(test)}{_sources(test)}{_cases(test)}{_frame(manifest.metrics)}{_crossed(manifest.metrics)}{_pages(manifest.metrics)}{explanation_section(manifest.metrics)}
 ## Training
 {_training(manifest)}
 """

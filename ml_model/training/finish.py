@@ -27,6 +27,7 @@ from ml_model.training.decisions import choose_operating_point, population_opera
 from ml_model.training.engine import Job, build, drawn_prior
 from ml_model.training.evaluate import Evaluator, answering_pictures, evaluate
 from ml_model.training.evidence import evidence_level, weakest
+from ml_model.training.explanation_evidence import explanation_evidence
 from ml_model.training.page_figures import beside_recordings
 from ml_model.training.pixels import data_fingerprint
 from ml_model.training.plots import plot_confusion, plot_curves
@@ -53,7 +54,8 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
         "populations": populations,
         "screening": screening_calibration(job.task, validation),
     }
-    test = evaluate(replace(evaluator, manifest=_provisional(job, **decision)), job.pick("test"))
+    decided, tested = _provisional(job, **decision), job.pick("test")
+    test = evaluate(replace(evaluator, manifest=decided), tested)
     measured = {name: test["by_group"].get(name, {}).get("macro_auc", {}) for name in populations}
     by_population = {
         name: evidence_level(auc.get("low", float("nan")))
@@ -65,7 +67,8 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
         "test": test,
         **({"cross_validation": crossed} if crossed else {}),
         **({"frame_only": frame_only(job.task, job.samples, job.pixels)} if job.task.frame_control else {}),
-        **({"pages": beside_recordings(job.task, job.pick("test"), predictor)} if job.task.signal else {}),
+        **({"pages": beside_recordings(job.task, tested, predictor)} if job.task.signal else {}),
+        "explanation": explanation_evidence(job.task, tested, predictor, manifest=decided),
         "validation": {"count": len(validation.truth)},
         "training": {"minutes": round(minutes, 1), "pictures": len(job.pick("train"))},
     }
