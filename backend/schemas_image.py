@@ -78,8 +78,29 @@ class ExplanationAnswer(Answer):
     explained: str = Field(serialization_alias="class")
     heatmap_url: str | None = None
     heatmap_png_base64: str | None = None
+    map_url: str | None = Field(default=None, description="the same map as numbers")
     peak_region: tuple[int, int, int, int] | None = Field(None, description="x, y, width, height in original pixels")
     peak_seconds: tuple[float, float] | None = Field(default=None, description="of a recording: from, to")
+    note: str
+
+
+class ActivationMapAnswer(Answer):
+    """The map behind an overlay, as numbers."""
+
+    success: Literal[True]
+    method: str
+    explained: str = Field(serialization_alias="class", description="code of the class whose score it explains")
+    rows: int
+    columns: int
+    values: tuple[tuple[Probability, ...], ...] = Field(
+        description="from the top row down, each from the left; the strongest cell is 1, all are 0 in an empty map"
+    )
+    peak: float = Field(ge=0, description="the strongest cell as the model gave it; values times it are the model's")
+    frame: tuple[float, float, float, float] | None = Field(
+        description="x, y, width, height of the map in original pixels, beyond the picture where that was filled up by "
+        "reflection; null for a recording"
+    )
+    seconds: tuple[float, float] | None = Field(description="of a recording: from, to; null for a picture")
     note: str
 
 

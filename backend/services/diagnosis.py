@@ -127,7 +127,7 @@ class ImageDiagnosis:
             reason = "not asked for" if query.explain == "none" else "no model with activation maps answered"
             note = texts.NO_MAP_NOTE.format(reason=reason)
             return ExplanationAnswer(method="none", explained=code, heatmap_url=None, peak_region=None, note=note)
-        heatmap = view.heatmap(index)
+        heatmap = view.heatmap(index, code)
         region = peak_region(heatmap)
         place: dict[str, Any] = {"peak_region": region}
         if view.duration_s is not None:
@@ -137,7 +137,8 @@ class ImageDiagnosis:
             png = base64.b64encode(overlay_png(heatmap)).decode("ascii")
             return ExplanationAnswer(heatmap_png_base64=png, **shared)
         self._heatmaps.put(context.answer_id, heatmap)
-        return ExplanationAnswer(heatmap_url=f"/heatmaps/{context.answer_id}.png", **shared)
+        address = f"/heatmaps/{context.answer_id}"
+        return ExplanationAnswer(heatmap_url=f"{address}.png", map_url=f"{address}.json", **shared)
 
     def _seen(
         self, task: ImageTask, pictures: Sequence[bytes], loaded: LoadedModel | None, query: AnalyzeQuery

@@ -28,6 +28,7 @@ from ml_model.training.decide import AnsweringBy, Fields, decide
 from ml_model.training.engine import Job, build, drawn_prior
 from ml_model.training.evaluate import Answering, Evaluator, answering_pictures, evaluate
 from ml_model.training.evidence import evidence_level, weakest
+from ml_model.training.explanation_evidence import explanation_evidence
 from ml_model.training.page_figures import beside_recordings
 from ml_model.training.pixels import data_fingerprint
 from ml_model.training.plots import plot_confusion, plot_curves, plot_trust
@@ -63,12 +64,14 @@ def measure_pictures(job: Job, fields: Fields, metrics: dict[str, Any], populati
     def answering(predictor: Predictor) -> Answering:
         return answering_pictures(job.task, predictor)
 
-    def pages(predictor: Predictor) -> dict[str, Any]:
-        return {"pages": beside_recordings(job.task, job.pick("test"), predictor)} if job.task.signal else {}
+    def further(predictor: Predictor) -> dict[str, Any]:
+        tested = job.pick("test")
+        pages = {"pages": beside_recordings(job.task, tested, predictor)} if job.task.signal else {}
+        return {**pages, "explanation": explanation_evidence(job.task, tested, predictor)}
 
     decided = decide(job, fields, answering, balanced=_balanced_decision(job), populations=populations)
     logs = [phase.name for phase in job.recipe.phases]
-    return measure(job, fields, metrics, decided, answering, PICTURE_CHANGES, pages, logs)
+    return measure(job, fields, metrics, decided, answering, PICTURE_CHANGES, further, logs)
 
 
 def measure(
@@ -78,7 +81,7 @@ def measure(
     decided: dict[str, Any],
     answering: AnsweringBy,
     changes: Mapping[str, Mapping[str, Any]],
-    pages: Callable[[Predictor], dict[str, Any]],
+    further: Callable[[Predictor], dict[str, Any]],
     logs: Sequence[str],
 ) -> Bundle:
     """The one reading of the test split, by the model as it will be served, then the bundle."""
@@ -86,7 +89,7 @@ def measure(
     predictor = Predictor(write_bundle(job.out_dir, draft, [MODEL_FILE, FAMILIARITY_FILE]))
     evaluator = Evaluator(job.task, answering(predictor), predictor.bundle.manifest, changes)
     test = evaluate(evaluator, job.pick("test"))
-    metrics = {**metrics, "test": test, **pages(predictor), "validation": {"count": len(job.pick("val"))}}
+    metrics = {**metrics, "test": test, **further(predictor), "validation": {"count": len(job.pick("val"))}}
     measured = {name: test["by_group"].get(name, {}).get("macro_auc", {}) for name in decided["populations"]}
     by_population = {
         name: evidence_level(auc.get("low", float("nan")))
@@ -114,7 +117,7 @@ def measure_again(job: Job | SignalJob, shipped: Path) -> tuple[Fields, Manifest
 
 def kept_metrics(old: Manifest) -> dict[str, Any]:
     """Figures that a new measurement does not make."""
-    return {k: v for k, v in old.metrics.items() if k not in ("test", "pages", "validation")}
+    return {k: v for k, v in old.metrics.items() if k not in ("test", "pages", "explanation", "validation")}
 
 
 def _fields_of(job: Job | SignalJob, old: Manifest, metrics: dict[str, Any], **extra: Any) -> dict[str, Any]:
