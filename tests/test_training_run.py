@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import shutil
 import subprocess
 import sys
 import time
@@ -101,12 +102,54 @@ def test_the_bundle_says_what_it_was_made_from(bundle: Bundle) -> None:
     assert manifest.metrics["test"]["macro_auc"]["value"] > 0.95
     assert manifest.operating_point is not None
     assert manifest.operating_point.validation_sensitivity >= 0.95
-    names = {"model.onnx", "card.md", "classification_report.txt", "confusion_matrix.png", "training_curves.png"}
-    assert set(manifest.files) == names
+    plots = {"confusion_matrix.png", "training_curves.png", "reliability.png", "risk_coverage.png"}
+    assert set(manifest.files) == {"model.onnx", "familiarity.npz", "card.md", "classification_report.txt", *plots}
     assert manifest.metrics["explanation"]["pictures"] == 24 + 30
     card = (bundle.path / "card.md").read_text()
     assert "### What the heatmaps are worth" in card
     assert f"{manifest.metrics['test']['accuracy']['value']:.3f}" in card
+
+
+def test_what_answers_may_claim_was_settled_on_validation_and_measured_on_test(bundle: Bundle) -> None:
+    manifest, test = bundle.manifest, bundle.manifest.metrics["test"]
+    assert manifest.calibration is not None
+    assert manifest.prediction_sets is not None
+    assert set(manifest.prediction_sets.thresholds) == set(xray().measured_labels)
+    assert test["prediction_sets"]["coverage"] > 0.8
+    before, after = (test["calibration"][name]["calibration_error"]["value"] for name in ("before", "after"))
+    assert after < before - 0.05  # four epochs leave a network far less sure than it may be
+    assert test["familiarity"]["own_refused"] < 0.1
+    assert manifest.familiarity is not None
+    rng = np.random.default_rng(0)
+    strange = Predictor(bundle).predict(rng.integers(0, 256, (4, 224, 224, 3), dtype=np.uint8)).distance
+    assert (strange > manifest.familiarity.warn_from).all()
+    card = (bundle.path / "card.md").read_text()
+    for title in ("Calibration", "Prediction sets", "Abstention", "Pictures unlike those of training"):
+        assert f"### {title}\n" in card
+    assert "## Reporting checklist (CLAIM)" in card
+
+
+def test_a_bundle_is_measured_again_without_training(bundle: Bundle, data: Path, tmp_path: Path) -> None:
+    again = subprocess.run(
+        command(data, tmp_path / "xray", "--measure", str(bundle.path)), capture_output=True, text=True, check=False
+    )
+    assert again.returncode == 0, again.stderr[-2000:]
+    measured = load_bundle(tmp_path / "xray", task="xray", contract_sha256=xray().contract_sha256)
+    old, new = bundle.manifest, measured.manifest
+    assert new.files["model.onnx"] == old.files["model.onnx"]
+    assert new.files["training_curves.png"] == old.files["training_curves.png"]
+    assert (new.recipe, new.created, new.calibration) == (old.recipe, old.created, old.calibration)
+    assert new.operating_points == old.operating_points
+    assert new.metrics["test"]["macro_auc"] == old.metrics["test"]["macro_auc"]
+    assert new.metrics["training"] == old.metrics["training"]
+    other = tmp_path / "other"
+    shutil.copytree(data, other)
+    next((other / "chest_xray" / "test" / "NORMAL").iterdir()).unlink()
+    refused = subprocess.run(
+        command(other, tmp_path / "refused", "--measure", str(bundle.path)), capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert "not the data that the bundle" in refused.stderr
 
 
 def test_the_populations_are_told_apart_and_judged_each_at_its_own_point(bundle: Bundle) -> None:
