@@ -30,16 +30,21 @@ class Interval(BaseModel):
     high: float
 
 
-class OperatingPoint(BaseModel):
-    """Threshold on the positive class's probability, chosen on validation."""
+class ChosenThreshold(BaseModel):
+    """Probability from which a finding is called, chosen on validation."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    positive: str
-    negative: str
     threshold: float = Field(ge=0, le=1)
     rule: str
     validation_sensitivity: float
     validation_specificity: float
+
+
+class OperatingPoint(ChosenThreshold):
+    """Threshold on the positive class's probability."""
+
+    positive: str
+    negative: str
 
 
 class BalancedDecision(BaseModel):
@@ -91,15 +96,10 @@ class PredictionSets(BaseModel):
     by_population: dict[str, dict[str, float]] = {}
 
 
-class AlertPoint(BaseModel):
-    """Summed probability of some classes from which an alert of the task file is raised, chosen on validation."""
+class AlertPoint(ChosenThreshold):
+    """Summed probability of some classes from which an alert of the task file is raised."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     classes: tuple[str, ...]
-    threshold: float = Field(ge=0, le=1)
-    rule: str
-    validation_sensitivity: float
-    validation_specificity: float
 
 
 class FamiliarityLimits(BaseModel):

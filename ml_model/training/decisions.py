@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from ml_model.bundle import OperatingPoint, ScreeningCalibration
@@ -22,18 +24,22 @@ def choose_operating_point(task: ImageTask, validation: Scored) -> OperatingPoin
         return None
     names = label_space(task).names
     positive = names.index(rule.positive)
-    scores = validation.probabilities[:, positive]
-    threshold = threshold_for_sensitivity(validation.truth[:, positive], scores, rule.min_sensitivity)
-    reached = scores >= threshold
-    truth = validation.truth[:, positive]
-    return OperatingPoint(
-        positive=rule.positive,
-        negative=rule.negative,
-        threshold=threshold,
-        rule=f"highest threshold with sensitivity >= {rule.min_sensitivity} on validation",
-        validation_sensitivity=round(float(reached[truth].mean()), 4),
-        validation_specificity=round(float((~reached[~truth]).mean()), 4),
+    chosen = chosen_threshold(
+        validation.truth[:, positive], validation.probabilities[:, positive], rule.min_sensitivity
     )
+    return OperatingPoint(positive=rule.positive, negative=rule.negative, **chosen)
+
+
+def chosen_threshold(truth: NDArray[np.bool_], scores: NDArray[np.floating], min_sensitivity: float) -> dict[str, Any]:
+    """Fields of a threshold on `scores` (N,), 0-1, of validation samples that have the finding or not (N,)."""
+    threshold = min(1.0, threshold_for_sensitivity(truth, scores, min_sensitivity))
+    reached = scores >= threshold
+    return {
+        "threshold": threshold,
+        "rule": f"highest threshold with sensitivity >= {min_sensitivity} on validation",
+        "validation_sensitivity": round(float(reached[truth].mean()), 4),
+        "validation_specificity": round(float((~reached[~truth]).mean()), 4),
+    }
 
 
 def screening_calibration(task: ImageTask, validation: Scored) -> ScreeningCalibration | None:

@@ -13,7 +13,8 @@ from ml_model.familiarity import Familiarity, of_length_one
 from ml_model.spec import ImageTask
 from ml_model.spec_image import AlertRule
 from ml_model.training.batches import label_space
-from ml_model.training.metrics import Scored, threshold_for_sensitivity
+from ml_model.training.decisions import chosen_threshold
+from ml_model.training.metrics import Scored
 from ml_model.training.readers import Sample
 
 Array = NDArray[np.floating]
@@ -69,15 +70,9 @@ def alert_points(task: ImageTask, samples: Sequence[Sample], probabilities: Arra
     points = {}
     for rule in task.alerts:
         there, told = alert_truth(rule, samples, task.multi_label)
-        there, scores = there[told], alert_scores(task, rule.classes, probabilities)[told]
-        threshold = min(1.0, threshold_for_sensitivity(there, scores, rule.min_sensitivity))
-        points[rule.name] = AlertPoint(
-            classes=rule.classes,
-            threshold=threshold,
-            rule=f"highest threshold with sensitivity >= {rule.min_sensitivity} on validation",
-            validation_sensitivity=round(float((scores >= threshold)[there].mean()), 4),
-            validation_specificity=round(float((scores < threshold)[~there].mean()), 4),
-        )
+        scores = alert_scores(task, rule.classes, probabilities)
+        chosen = chosen_threshold(there[told], scores[told], rule.min_sensitivity)
+        points[rule.name] = AlertPoint(classes=rule.classes, **chosen)
     return points
 
 
