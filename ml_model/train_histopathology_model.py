@@ -23,7 +23,7 @@ RECIPE = Recipe(
     phases=(
         Phase("head", epochs=10, size_px=128, learning_rate=2e-3, frozen=True, sources=(IDC,)),
         Phase("patches", epochs=2, size_px=128, learning_rate=5e-4, batch_size=64, sources=(IDC,)),
-        Phase("both", epochs=4, size_px=224, learning_rate=2e-4, pictures=640),
+        Phase("both", epochs=60, size_px=None, learning_rate=1e-2, frozen=True),
     ),
     augmentation=Augmentation(
         vertical_flip=True, rotation_degrees=90, zoom=0.25, brightness=0.1, saturation=0.2,

@@ -43,7 +43,8 @@ class Recipe:
     those of equally frequent classes; served_prior_weight 1 gives the frequencies of the sampler back to the served
     model, 0 does not. decision "balanced" takes them away again when a class is named, and only then.
     test_time_flips are the mirror images that the served model sees beside the picture, at twice the time for each.
-    Choose all three on validation. pooling: over the cells of the last feature maps; with "mean_max" the head sees mean
+    Choose all three on validation. last_layer: the backbone's layer behind which its rest is left
+    out, where textures matter more than things. pooling: over the cells of the last feature maps; with "mean_max" the head sees mean
     and maximum of each, so that a small finding is not lost in the mean of a large picture. looks_per_record: how many
     pages with looks of their own each ECG recording is drawn as for training. cross_validated: the data set, too small
     for a split, whose figure `--cross-validate` measures by training the phases that draw on it anew for each fold of
@@ -53,6 +54,7 @@ class Recipe:
     task: str
     phases: tuple[Phase, ...]
     backbone: str = "efficientnetv2b0"
+    last_layer: str | None = None
     pooling: Literal["mean", "mean_max"] = "mean"
     hidden_units: tuple[int, ...] = ()
     dropout: float = 0.3
