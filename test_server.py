@@ -78,7 +78,7 @@ def ready_url(base_url: str) -> str:
 
 def photo(width_px: int = 600, height_px: int = 450) -> bytes:
     """A JPEG with some structure, of nothing in particular."""
-    coarse = np.random.default_rng(3).integers(60, 220, (9, 12, 3), dtype=np.uint8)
+    coarse = np.random.default_rng(3).integers(60, 220, (27, 36, 3), dtype=np.uint8)
     stream = io.BytesIO()
     Image.fromarray(coarse).resize((width_px, height_px), Image.Resampling.BICUBIC).save(stream, "JPEG", quality=90)
     return stream.getvalue()

@@ -16,24 +16,6 @@ PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_S = 30
 
 
-class UnknownField(domain.MediDiagnoseError):
-    """A form or JSON field that this endpoint does not read."""
-
-    code = "unknown_field"
-
-
-class InvalidJson(domain.MediDiagnoseError):
-    """The body is not JSON, or is JSON only to a lenient reader (NaN, repeated keys)."""
-
-    code = "invalid_json"
-
-
-class InvalidValue(domain.MediDiagnoseError):
-    """A value of the wrong type or outside its list; the message names field, value and range."""
-
-    code = "invalid_value"
-
-
 class NotFound(domain.MediDiagnoseError):
     """No such task, heatmap or card; the message lists what there is."""
 
@@ -57,17 +39,18 @@ class Draining(domain.MediDiagnoseError):
 # The one place where an error becomes a status. A subclass has its parent's unless it is named.
 STATUS: dict[type[domain.MediDiagnoseError], int] = {
     domain.EmptyInput: 400,
-    UnknownField: 400,
-    InvalidJson: 400,
+    domain.UnknownField: 400,
+    domain.InvalidJson: 400,
     NotFound: 404,
     domain.InputTooLarge: 413,
     domain.UnsupportedFormat: 415,
     domain.UnreadableInput: 422,
     domain.PoorQuality: 422,
     domain.WrongModality: 422,
+    domain.OutOfDistribution: 422,
     domain.OutOfRange: 422,
     domain.NothingRecognised: 422,
-    InvalidValue: 422,
+    domain.InvalidValue: 422,
     domain.ModelUnavailable: 503,
     domain.BundleInvalid: 503,
     Draining: 503,

@@ -9,9 +9,9 @@ from flask_openapi3 import Info, OpenAPI
 
 from backend.schemas import ErrorAnswer
 from backend.services.catalogue import endpoint_of
-from backend.services.examples import allowed
 from backend.services.loading import Task
 from backend.services.texts import DISCLAIMER, SERVICE_NAME, service_version
+from ml_model.inputs.tabular import allowed
 from ml_model.spec import ImageTask, RiskTask
 
 ANALYZE = "/analyze/{task}"

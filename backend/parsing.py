@@ -7,24 +7,20 @@ own reader, which accepts NaN and repairs types, and which builds a JSON schema 
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Mapping
 from functools import wraps
 from io import BytesIO
-from typing import IO, Any, NoReturn, TypeVar, get_type_hints
+from typing import IO, Any, TypeVar, get_type_hints
 
 from flask import Request, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.datastructures import FileStorage
 
-from backend.errors import InvalidJson, InvalidValue, UnknownField
-from ml_model.errors import EmptyInput, UnsupportedFormat
+from ml_model.errors import EmptyInput, UnknownField, UnsupportedFormat
+from ml_model.inputs.strict_json import read_body, refuse
 
 MAX_UPLOAD_BYTES = 32_000_000
 MULTIPART_SLACK_BYTES = 64 * 1024
-MAX_JSON_BYTES = 256 * 1024
-SHOWN_CHARACTERS = 60
 R = TypeVar("R")
 
 
@@ -44,67 +40,11 @@ class UploadRequest(Request):
         return BytesIO()
 
 
-def shown(value: object) -> str:
-    """A received value, short enough for an error message."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= SHOWN_CHARACTERS else text[:SHOWN_CHARACTERS] + "…"
-
-
-def _refuse(error: ValidationError, what: str) -> NoReturn:
-    first = error.errors(include_url=False, include_context=False)[0]
-    name = ".".join(str(part) for part in first["loc"]) or what
-    if first["type"] == "extra_forbidden":
-        raise UnknownField(f"{what} has an unknown field {name!r:.80}; see /openapi.json for the fields it takes")
-    if first["type"] == "missing":
-        raise InvalidValue(f"{name}: missing from the {what}; this field is required")
-    raise InvalidValue(f"{name}: {first['msg']}; received {shown(first['input'])}")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise InvalidJson(f"{name} is not JSON; leave the field out or send null where a value is not known")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise InvalidJson(f"the number {text:.20} is too large for a float")
-    return value
-
-
-def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InvalidJson(f"the field {twice!r:.80} is there twice; send each field once")
-    return found
-
-
-def json_object() -> dict[str, Any]:
-    """The body as a JSON object. Raises EmptyInput, UnsupportedFormat, InvalidJson or InvalidValue."""
+def body_bytes() -> bytes:
+    """The request's JSON body as it was sent. Raises UnsupportedFormat when it is declared as something else."""
     if not request.is_json and request.mimetype:
         raise UnsupportedFormat(f"received {request.mimetype:.80}; send JSON with Content-Type: application/json")
-    data = request.get_data(cache=False)
-    if not data.strip():
-        raise EmptyInput("nothing was sent; send a JSON object with Content-Type: application/json")
-    if len(data) > MAX_JSON_BYTES:
-        raise InvalidValue(f"the body has {len(data)} bytes; at most {MAX_JSON_BYTES} are read")
-    try:
-        content = json.loads(data, parse_constant=_refuse_constant, parse_float=_finite, object_pairs_hook=_no_repeats)
-    except (UnicodeDecodeError, RecursionError, ValueError) as error:
-        where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
-        raise InvalidJson(f"the body is not valid JSON{where}") from error
-    if not isinstance(content, dict):
-        raise InvalidValue(f"the body is {shown(content)}; send a JSON object")
-    return content
-
-
-def _read_body(model: type[BaseModel]) -> BaseModel:
-    content = json_object()
-    try:
-        return model.model_validate(content, strict=True)
-    except ValidationError as error:
-        _refuse(error, "body")
+    return request.get_data()
 
 
 def _read_query(model: type[BaseModel]) -> BaseModel:
@@ -112,7 +52,7 @@ def _read_query(model: type[BaseModel]) -> BaseModel:
     try:
         return model.model_validate(known)
     except ValidationError as error:
-        _refuse(error, "query")
+        refuse(error, "query")
 
 
 def uploaded_files(most: Mapping[str, int]) -> tuple[str, list[FileStorage]]:
@@ -154,7 +94,7 @@ def strict(view: Callable[..., R]) -> Callable[..., R]:
         if query is not None:
             route["query"] = _read_query(query)
         if body is not None:
-            route["body"] = _read_body(body)
+            route["body"] = read_body(body_bytes(), body)
         return view(**route)
 
     # flask-openapi3 then leaves the reading to us.

@@ -21,12 +21,6 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
 
 
-class Asked(BaseModel):
-    """Base of what is received: unknown fields are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
 def to_json(answer: Answer, status: int = 200) -> Response:
     """An answer as a response."""
     text = answer.model_dump_json(by_alias=True, exclude_unset=True)
@@ -46,6 +40,7 @@ class ModelAnswer(Answer):
     """Which model answered. Null where none did (demo mode)."""
 
     task: str
+    source: Literal["bundled", "user"] | None = Field(description="user: a user's own file in place of the bundle")
     version: str | None
     sha256: str | None
     trained_on: str | None
@@ -54,6 +49,18 @@ class ModelAnswer(Answer):
     population_told_by: Literal["age_years", "dicom", "picture"] | None = None
     view: str | None = Field(None, description="the projection whose own operating point it was; null if none")
     evidence: Evidence
+
+
+class ProvenanceAnswer(Answer):
+    """With `model`, all that the answer was made from: `python -m ml_model.replay` makes it again."""
+
+    input_sha256: tuple[str, ...] = Field(description="of the files in their order, or of the JSON body, as sent")
+    preprocessing_sha256: str = Field(
+        description="of the input's declaration, of the code and data that make the model's input of it, and of the "
+        "libraries which that code calls"
+    )
+    engine: str | None = Field(description="what computed the model; null in demo mode")
+    request: dict[str, Any] = Field(description="the query parameters that were not left at their defaults")
 
 
 class HealthAnswer(Answer):

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from backend.schemas import Answer, ModelAnswer, Probability
+from backend.schemas import Answer, ModelAnswer, Probability, ProvenanceAnswer
 from ml_model.spec import Severity
 
 
@@ -21,7 +21,10 @@ class AnalyzeQuery(BaseModel):
     view: Literal["PA", "AP"] | None = Field(None, description="projection of a chest X-ray")
     sampling_rate_hz: float | None = Field(None, gt=0, le=10_000, description="of a recording that does not say it")
     gate: Literal["on", "warn", "off"] = Field(
-        "on", description="refuse pictures of another kind or of poor quality, only warn of them, or do not look"
+        "on", description="refuse what is of another kind or of poor quality, only warn of it, or do not look"
+    )
+    prevalence: float | None = Field(
+        None, gt=0, lt=1, description="share of people with the finding, for the predictive values"
     )
     pixel_size_um: float | None = Field(None, gt=0, le=1000, description="of a microscope picture, in micrometres")
 
@@ -35,6 +38,8 @@ class PredictionAnswer(Answer):
     type: str
     confidence: Probability
     confidence_percent: str
+    abstain: bool = Field(description="whether the answer should not be leant on")
+    abstain_reason: str | None
     birads: str | None = None
     screening_probability: Probability | None = Field(
         default=None, description="calibrated, at the prevalence of screening"
@@ -73,8 +78,29 @@ class ExplanationAnswer(Answer):
     explained: str = Field(serialization_alias="class")
     heatmap_url: str | None = None
     heatmap_png_base64: str | None = None
+    map_url: str | None = Field(default=None, description="the same map as numbers")
     peak_region: tuple[int, int, int, int] | None = Field(None, description="x, y, width, height in original pixels")
     peak_seconds: tuple[float, float] | None = Field(default=None, description="of a recording: from, to")
+    note: str
+
+
+class ActivationMapAnswer(Answer):
+    """The map behind an overlay, as numbers."""
+
+    success: Literal[True]
+    method: str
+    explained: str = Field(serialization_alias="class", description="code of the class whose score it explains")
+    rows: int
+    columns: int
+    values: tuple[tuple[Probability, ...], ...] = Field(
+        description="from the top row down, each from the left; the strongest cell is 1, all are 0 in an empty map"
+    )
+    peak: float = Field(ge=0, description="the strongest cell as the model gave it; values times it are the model's")
+    frame: tuple[float, float, float, float] | None = Field(
+        description="x, y, width, height of the map in original pixels, beyond the picture where that was filled up by "
+        "reflection; null for a recording"
+    )
+    seconds: tuple[float, float] | None = Field(description="of a recording: from, to; null for a picture")
     note: str
 
 
@@ -82,6 +108,31 @@ class PredictionSetAnswer(Answer):
     coverage: Probability
     classes: tuple[str, ...]
     note: str
+
+
+class IntervalAnswer(Answer):
+    """A figure on the test split with its 95 % interval."""
+
+    value: Probability
+    low: Probability
+    high: Probability
+
+
+class OperatingPointAnswer(Answer):
+    """A finding that is called when the probability of its classes reaches a threshold chosen on validation."""
+
+    finding: str
+    classes: tuple[str, ...]
+    probability: Probability
+    threshold: Probability
+    reached: bool
+    rule: str
+    sensitivity: IntervalAnswer | None = Field(description="on the test split, of the population judged for")
+    specificity: IntervalAnswer | None
+    prevalence: Probability | None = Field(default=None, description="as asked with ?prevalence=")
+    positive_predictive_value: Probability | None = None
+    negative_predictive_value: Probability | None = None
+    message: str | None = Field(default=None, description="what to do; only of an alert that is raised")
 
 
 class FieldOfViewAnswer(Answer):
@@ -100,6 +151,8 @@ class InputCheckAnswer(Answer):
     score: float | None
     quality: dict[str, Any]
     threshold: float | None = Field(default=None, description="score from which the expected kind is accepted")
+    distance: float | None = Field(default=None, description="to the nearest training pictures, in the embedding")
+    distance_limit: float | None = Field(default=None, description="distance from which a picture is refused")
     field_of_view: FieldOfViewAnswer | None = Field(default=None, description="of a microscope picture")
     warnings: tuple[str, ...] = Field(default=(), description="what speaks against relying on the answer")
 
@@ -131,15 +184,6 @@ class RecordingAnswer(Answer):
     wfdb_url: str | None = Field(default=None, description="the same as a zip of WFDB files")
 
 
-class ProvenanceAnswer(Answer):
-    """With `model`, all that the answer was made from: `python -m ml_model.replay` makes it again."""
-
-    input_sha256: tuple[str, ...] = Field(description="of the files as they were sent, in their order")
-    preprocessing_sha256: str = Field(description="of the input's declaration, the decoding code and its libraries")
-    engine: str | None = Field(description="what computed the model; null in demo mode")
-    request: dict[str, Any] = Field(description="the query parameters that were not left at their defaults")
-
-
 class AnalyzeAnswer(Answer):
     """Answer to one medical image."""
 
@@ -157,6 +201,7 @@ class AnalyzeAnswer(Answer):
     recommendation: RecommendationAnswer
     explanation: ExplanationAnswer
     prediction_set: PredictionSetAnswer
+    operating_points: tuple[OperatingPointAnswer, ...]
     input_check: InputCheckAnswer
     recording: RecordingAnswer | None = Field(default=None, description="of an ECG")
     model: ModelAnswer
@@ -178,6 +223,7 @@ class LabelAnswer(Answer):
     diagnosis: str
     class_probabilities: dict[str, Probability]
     model: ModelAnswer
+    provenance: ProvenanceAnswer
     demo_mode: bool
     request_id: str
     processing_ms: float
@@ -211,6 +257,7 @@ class TissueAnswer(Answer):
     prediction: str
     confidence: Probability
     model: ModelAnswer
+    provenance: ProvenanceAnswer
     demo_mode: bool
     request_id: str
     processing_ms: float

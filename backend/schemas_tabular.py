@@ -1,24 +1,14 @@
-"""Symptoms and risk factors: what is asked and answered."""
+"""Symptoms and risk factors: what is answered; what is asked is read by `ml_model.inputs.tabular`."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field
 
-from backend.schemas import Answer, Asked, ModelAnswer, Probability
+from backend.schemas import Answer, ModelAnswer, Probability, ProvenanceAnswer
 from ml_model.spec import Severity
 from ml_model.spec_tabular import FactorRisk
-
-Symptom = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
-
-
-class DiseaseQuestion(Asked):
-    """Symptoms in the user's own words."""
-
-    symptoms: list[Symptom] = Field(min_length=1, max_length=100, examples=[["fever", "head ache", "tired"]])
-    age: float | None = Field(None, ge=0, le=120, description="years")
-    sex: Literal["male", "female"] | None = None
 
 
 class DiseasePrediction(Answer):
@@ -57,6 +47,7 @@ class DiseaseAnswer(Answer):
     symptoms_unrecognized: tuple[UnrecognizedSymptom, ...]
     recommendations: tuple[str, ...]
     model: ModelAnswer
+    provenance: ProvenanceAnswer
     demo_mode: bool
     request_id: str
     processing_ms: float
@@ -90,6 +81,7 @@ class RiskAnswer(Answer):
     recommendations: tuple[str, ...]
     missing: tuple[str, ...]
     model: ModelAnswer
+    provenance: ProvenanceAnswer
     demo_mode: bool
     request_id: str
     processing_ms: float

@@ -11,7 +11,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -67,6 +67,50 @@ class ScreeningCalibration(BaseModel):
         return 1 / (1 + math.exp(-(self.slope * _logit(model_probability) + self.intercept + shift)))
 
 
+class Calibration(BaseModel):
+    """From the graph's probabilities to calibrated ones, fitted on validation; one value per class, in output order.
+
+    "temperature" and "temperature_and_bias": softmax(slope * log p + intercept), the slope the same for all classes
+    and in the first of them no intercept. "logistic", of multi-label tasks: sigmoid(slope * logit p + intercept).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    method: Literal["temperature", "temperature_and_bias", "logistic"]
+    slope: tuple[Annotated[float, Field(gt=0)], ...]
+    intercept: tuple[float, ...]
+
+
+class PredictionSets(BaseModel):
+    """By measured label, the probability from which it is in question: `coverage` of the label's validation cases
+    reach it. `by_population` has those of the populations that are judged apart.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    coverage: float = Field(gt=0, lt=1)
+    thresholds: dict[str, float]
+    by_population: dict[str, dict[str, float]] = {}
+
+
+class AlertPoint(BaseModel):
+    """Summed probability of some classes from which an alert of the task file is raised, chosen on validation."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    classes: tuple[str, ...]
+    threshold: float = Field(ge=0, le=1)
+    rule: str
+    validation_sensitivity: float
+    validation_specificity: float
+
+
+class FamiliarityLimits(BaseModel):
+    """Distances to training pictures, by those of validation: unusual from `warn_from`, other from `refuse_from`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    warn_from: float
+    refuse_from: float
+    rule: str
+
+
 def _logit(probability: float) -> float:
     kept = min(max(probability, 1e-6), 1 - 1e-6)
     return math.log(kept / (1 - kept))
@@ -77,6 +121,8 @@ class Manifest(BaseModel):
 
     `operating_point` and `evidence` serve where the population is not known, those by data set where it is.
     `thresholds`: of the input gate, by kind of picture, the probability from which one is accepted.
+    `calibration` turns the graph's probabilities into those of the answers; what else is chosen is chosen on them.
+    `alerts` are those of the task file, by name.
     `populations` are the data sets that the graph's output `population` tells apart, in its order.
     """
 
@@ -101,8 +147,17 @@ class Manifest(BaseModel):
     evidence_by_population: dict[str, str] = {}
     screening: ScreeningCalibration | None = None
     thresholds: dict[str, float] = {}
+    calibration: Calibration | None = None
+    prediction_sets: PredictionSets | None = None
+    alerts: dict[str, AlertPoint] = {}
+    familiarity: FamiliarityLimits | None = None
     metrics: dict[str, Any]
     files: dict[str, str]
+
+    def set_thresholds(self, population: str | None) -> dict[str, float]:
+        """Of the prediction sets, those of a population where it has its own."""
+        sets = self.prediction_sets
+        return {} if sets is None else sets.by_population.get(population or "", sets.thresholds)
 
 
 @dataclass(frozen=True)

@@ -52,10 +52,34 @@ class WrongModality(MediDiagnoseError):
     code = "wrong_modality"
 
 
+class OutOfDistribution(MediDiagnoseError):
+    """Of the right kind as it seems, but unlike anything that the model learnt from."""
+
+    code = "out_of_distribution"
+
+
 class OutOfRange(MediDiagnoseError):
     """A value outside the range in which it has a meaning."""
 
     code = "out_of_range"
+
+
+class UnknownField(MediDiagnoseError):
+    """A form or JSON field that nothing here reads."""
+
+    code = "unknown_field"
+
+
+class InvalidJson(MediDiagnoseError):
+    """The body is not JSON, or is JSON only to a lenient reader (NaN, repeated keys)."""
+
+    code = "invalid_json"
+
+
+class InvalidValue(MediDiagnoseError):
+    """A value of the wrong type or outside its list; the message names field, value and range."""
+
+    code = "invalid_value"
 
 
 class NothingRecognised(MediDiagnoseError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +88,17 @@ def screening_category(
     probability = calibration.probability(told, rule.screening_prevalence)
     band = next((b for b in rule.bands if probability < b.below), rule.bands[-1])
     return band.birads, probability
+
+
+def label_probabilities(task: ImageTask, probability: Mapping[str, float]) -> dict[str, float]:
+    """From the probability of each class, by code, to that of each label of the task's first data set: their sums."""
+    labels = task.datasets[0].labels
+    return {label: min(1.0, sum(probability[code] for code in codes)) for label, codes in labels.items()}
+
+
+def label_of(task: ImageTask, code: str) -> str:
+    """The first label of the task's first data set that stands for a class."""
+    return next(label for label, codes in task.datasets[0].labels.items() if code in codes)
 
 
 def _ranked(task: ImageTask, probabilities: NDArray[np.float32]) -> list[RankedClass]:

@@ -1,34 +1,53 @@
-"""What an answer was made from, beside its model: the bytes that were sent, and how they became pixels or a signal."""
+"""What an answer was made from, beside its model: the bytes that were sent, and how they became the model's input."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
-from ml_model.spec import ImageTask
+from ml_model.spec import ImageTask, RiskTask, SymptomTask
 
-_DECODING = Path(__file__).parent / "inputs"
-_LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "scipy", "pydicom", "imagecodecs", "pypdfium2")
+_HERE = Path(__file__).parent
+_IMAGE_LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "scipy", "pydicom", "imagecodecs", "pypdfium2")
+_TABULAR_LIBRARIES = ("numpy", "pydantic", "rapidfuzz")
+# What makes features of a JSON body, and the files of a bundle that are the data for it.
+_BODY_CODE = ("inputs/strict_json.py", "inputs/tabular.py")
+_SYMPTOM_CODE, _RISK_CODE = ("symptom_matching.py", "symptoms.py"), ("heart_risk.py",)
+_SYMPTOM_DATA, _RISK_DATA = ("vocabulary.json", "symptom_list.json"), ("model.json",)
 
 
 def input_sha256(files: Sequence[bytes]) -> tuple[str, ...]:
-    """SHA-256 of each file as it was sent, in hex."""
+    """SHA-256 of each file, or of the body, as it was sent, in hex."""
     return tuple(hashlib.sha256(data).hexdigest() for data in files)
 
 
 def preprocessing_sha256(task: ImageTask) -> str:
     """One hash over what the task declares of its input, the code that decodes and places files, and the versions of
     the libraries which that code calls: where two answers have the same, the same file gave the same array."""
-    return _preprocessing_sha256(f"{task.input.model_dump_json()}{task.signal and task.signal.model_dump_json()}")
+    declared = f"{task.input.model_dump_json()}{task.signal and task.signal.model_dump_json()}"
+    return _sha256(declared, tuple(sorted((_HERE / "inputs").glob("*.py"))), _IMAGE_LIBRARIES)
+
+
+def body_preprocessing_sha256(task: SymptomTask | RiskTask, bundle_files: Mapping[str, str]) -> str:
+    """The same for a JSON body: over the task's contract, the code that reads and matches the body or fills in what is
+    missing, and the data for it (the vocabulary; the means and covariances).
+
+    bundle_files: name -> SHA-256 of the bundle's files, as in its manifest; none in demo mode.
+    """
+    symptoms = isinstance(task, SymptomTask)
+    names = _SYMPTOM_DATA if symptoms else _RISK_DATA
+    data = "".join(f"{name} {bundle_files[name]}\n" for name in names if name in bundle_files)
+    code = (*_BODY_CODE, *(_SYMPTOM_CODE if symptoms else _RISK_CODE))
+    return _sha256(f"{task.contract_sha256}\n{data}", tuple(_HERE / name for name in code), _TABULAR_LIBRARIES)
 
 
 @lru_cache(maxsize=64)
-def _preprocessing_sha256(declared: str) -> str:
+def _sha256(declared: str, code: tuple[Path, ...], libraries: tuple[str, ...]) -> str:
     digest = hashlib.sha256(declared.encode())
-    for path in sorted(_DECODING.glob("*.py")):
+    for path in code:
         digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n"))
-    digest.update("".join(f"{name} {version(name)}\n" for name in _LIBRARIES).encode())
+    digest.update("".join(f"{name} {version(name)}\n" for name in libraries).encode())
     return digest.hexdigest()

@@ -1,9 +1,10 @@
-"""Make an answer again from the answer itself and the file that was sent, and compare the two bit for bit.
+"""Make an answer again from the answer itself and what was sent, and compare the two bit for bit.
 
     python -m ml_model.replay RESULT.json FILE [FILE ...] [--models DIR]
 
-RESULT.json is what POST /analyze/<task> answered; the files are those of the request, in its order. Exit status: 0 the
-same probabilities and the same class, 1 others, 2 it cannot be made again (another file, another model).
+RESULT.json is what POST /analyze/<task>, /predict, /predict/breast-cancer, /predict-disease or /predict-heart answered;
+the files are those of the request, in its order, or its JSON body. Exit status: 0 the same figures and the same
+finding, 1 others, 2 it cannot be made again (another file, another model, a user's own model, demo mode).
 """
 
 from __future__ import annotations
@@ -22,16 +23,21 @@ from numpy.typing import NDArray
 from ml_model.bundle import MANIFEST, MODELS_DIR, Bundle, file_sha256, load_bundle
 from ml_model.ecg_answer import answer_page
 from ml_model.errors import MediDiagnoseError
+from ml_model.heart_risk import HeartRiskModel
 from ml_model.inputs.ecg import load_recording, network_signal
 from ml_model.inputs.image import decode_image, load_image
+from ml_model.inputs.strict_json import json_object, read_body
+from ml_model.inputs.tabular import DiseaseQuestion, risk_values
 from ml_model.interpret import interpret
 from ml_model.population import KnownFacts, judge, known_facts
-from ml_model.provenance import input_sha256, preprocessing_sha256
+from ml_model.provenance import body_preprocessing_sha256, input_sha256, preprocessing_sha256
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask, load_task
+from ml_model.spec import ImageTask, RiskTask, SymptomTask, load_task
+from ml_model.symptoms import SymptomModel
+from ml_model.told import Result, Told, told_in, told_of_image, told_of_risk, told_of_symptoms
 
 Files = Sequence[tuple[str, bytes]]  # name and content
-Result = Mapping[str, Any]
+Task = ImageTask | SymptomTask | RiskTask
 
 
 class CannotReplay(MediDiagnoseError):
@@ -40,45 +46,47 @@ class CannotReplay(MediDiagnoseError):
 
 @dataclass(frozen=True)
 class Replay:
-    """`answered` and `again`: probability by class code. `called`: the class named, then and now."""
+    """What was told, and what is told again."""
 
-    answered: dict[str, float]
-    again: dict[str, float]
-    called: tuple[str, str]
+    answered: Told
+    again: Told
     same_preprocessing: bool
 
     @property
     def identical(self) -> bool:
-        """Every probability that was answered, to the last bit, and the class named."""
-        return self.called[0] == self.called[1] and all(self.again[code] == p for code, p in self.answered.items())
+        """Every figure that was answered, to the last bit, and the finding named."""
+        figures = self.again.figures
+        same = all(name in figures and figures[name] == p for name, p in self.answered.figures.items())
+        return same and self.again.named == self.answered.named
 
 
 def replay(result: Result, files: Files, models: Path = MODELS_DIR) -> Replay:
     """Answer `files` again with the model that `result` names. Raises CannotReplay and the errors of the decoders."""
     try:
-        model, provenance, ranked = result["model"], result["provenance"], result["all_predictions"]
-        answered = {row["code"]: row["confidence"] for row in ranked}
-        read_as = result.get("recording", {}).get("read_as", "picture")
-        task, sha256, then = load_task(model["task"]), model["sha256"], provenance["preprocessing_sha256"]
-        named, asked = result["prediction"]["code"], provenance["request"]
-        sent = tuple(provenance["input_sha256"])
+        model, provenance = result["model"], result["provenance"]
+        task, sha256, source = load_task(model["task"]), model["sha256"], model.get("source")
+        then, sent = provenance["preprocessing_sha256"], tuple(provenance["input_sha256"])
+        asked: Mapping[str, Any] = provenance["request"]
+        answered = told_in(task, result)
     except (KeyError, TypeError, AttributeError) as error:
-        raise CannotReplay(f"this is no answer of POST /analyze/<task>: {error} is missing or malformed") from error
-    if sha256 is None or not isinstance(task, ImageTask):
+        raise CannotReplay(f"this is no answer of the service: {error} is missing or malformed") from error
+    if sha256 is None:
         raise CannotReplay("no model answered (demo mode), so there is nothing to make again")
+    if source == "user":
+        raise CannotReplay(
+            f"a user's own model answered ({model.get('version')}); only answers of bundles can be made again"
+        )
     found = input_sha256([data for _, data in files])
     if found != sent:
         raise CannotReplay(f"the answer was to files of SHA-256 {', '.join(sent)}; given were {', '.join(found)}")
     bundle = _bundle(models, task, sha256)
-    probabilities, population, facts = _again(task, bundle, files, read_as, asked)
-    judged = judge(task, bundle.manifest, population, facts)
-    diagnosis = interpret(task, probabilities, judged.operating_point)
-    again = {row.spec.code: min(1.0, float(row.probability)) for row in diagnosis.ranking}
-    same = then == preprocessing_sha256(task)
-    return Replay(answered, again, (named, diagnosis.predicted.code), same)
+    if isinstance(task, ImageTask):
+        return Replay(answered, _image_again(task, bundle, files, result, asked), then == preprocessing_sha256(task))
+    again = _body_again(task, bundle, files[0][1], top_k=len(answered.figures))
+    return Replay(answered, again, then == body_preprocessing_sha256(task, bundle.manifest.files))
 
 
-def _bundle(models: Path, task: ImageTask, sha256: str) -> Bundle:
+def _bundle(models: Path, task: Task, sha256: str) -> Bundle:
     """The bundle below `models` whose manifest has that SHA-256."""
     seen = []
     for manifest in sorted(models.glob(f"{task.id}*/{MANIFEST}")):
@@ -86,10 +94,28 @@ def _bundle(models: Path, task: ImageTask, sha256: str) -> Bundle:
         if found != sha256:
             seen.append(f"{name} {found}")
             continue
-        contract = task.contract_sha256 if name == task.id else task.signal_contract_sha256
+        contract = task.contract_sha256
+        if isinstance(task, ImageTask) and name != task.id:
+            contract = task.signal_contract_sha256
         return load_bundle(manifest.parent, task=name, contract_sha256=contract)
     there = "; ".join(seen) or "none of this task"
     raise CannotReplay(f"the answer is of model {sha256}; in {models} there is {there}")
+
+
+def _body_again(task: SymptomTask | RiskTask, bundle: Bundle, body: bytes, top_k: int) -> Told:
+    """A JSON body, answered by the service's own path."""
+    if isinstance(task, RiskTask):
+        return told_of_risk(HeartRiskModel.load(bundle, task).assess(risk_values(task, json_object(body))))
+    question, model = read_body(body, DiseaseQuestion), SymptomModel.load(bundle)
+    matches = model.match(question.symptoms)
+    return told_of_symptoms(model.rank(matches.names, question.age, question.sex, top_k), matches.matched)
+
+
+def _image_again(task: ImageTask, bundle: Bundle, files: Files, result: Result, asked: Mapping[str, Any]) -> Told:
+    read_as = (result.get("recording") or {}).get("read_as", "picture")
+    probabilities, population, facts = _again(task, bundle, files, read_as, asked)
+    judged = judge(task, bundle.manifest, population, facts)
+    return told_of_image(task, interpret(task, probabilities, judged.operating_point), result)
 
 
 def _again(
@@ -130,9 +156,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MediDiagnoseError, OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    for code, p in made.answered.items():
-        print(f"{code:24} {p!r:22} {'identical' if made.again[code] == p else repr(made.again[code])}")
-    print(f"named: {made.called[0]}, again: {made.called[1]}")
+    for name, p in made.answered.figures.items():
+        again = made.again.figures.get(name)
+        print(f"{name:24} {p!r:22} {'identical' if again == p else repr(again)}")
+    print(f"named: {made.answered.named}, again: {made.again.named}")
     if not made.same_preprocessing:
         print("note: the decoding code, its libraries or the task's input differ from those of the answer")
     print("identical" if made.identical else "NOT identical")

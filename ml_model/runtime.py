@@ -10,7 +10,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.bundle import Bundle
+from ml_model.confidence import calibrated
 from ml_model.errors import BundleInvalid
+from ml_model.familiarity import FAMILIARITY_FILE, Familiarity
 
 MODEL_FILE = "model.onnx"
 PROBABILITIES, ACTIVATION_MAPS, EMBEDDING = "probabilities", "activation_maps", "embedding"
@@ -35,10 +37,17 @@ PLAIN_PROVIDERS = frozenset({"CPUExecutionProvider", "AzureExecutionProvider"})
 class Prediction:
     """Outputs for a batch of N images."""
 
-    probabilities: NDArray[np.float32]  # (N, classes), 0-1
+    probabilities: NDArray[np.float32]  # (N, classes), 0-1, calibrated where the bundle says how
     activation_maps: NDArray[np.float32]  # (N, classes, rows, columns), >= 0, Grad-CAM; rows = 0 if the model has none
     embedding: NDArray[np.float32]  # (N, features); features = 0 if the model has none
     population: NDArray[np.float32]  # (N, populations), 0-1; populations = 0 if the model cannot tell them apart
+    uncalibrated: NDArray[np.float32]  # (N, classes), 0-1, as the graph gives them
+    distance: NDArray[np.float32]  # (N,) to the training pictures, see familiarity.py; (0,) if the bundle cannot tell
+
+    def rows(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Prediction:
+        """The same for some rows only."""
+        kept = {f.name: v[index] if len(v := getattr(self, f.name)) else v for f in fields(self)}
+        return Prediction(**kept)
 
 
 class Predictor:
@@ -54,6 +63,8 @@ class Predictor:
         if engine == "auto":
             engine = "onnxruntime" if accelerated_providers() else "openvino"
         self.engine = engine
+        known = FAMILIARITY_FILE in bundle.manifest.files
+        self._familiarity = Familiarity.read(bundle.file(FAMILIARITY_FILE)) if known else None
         try:
             self._run = _openvino(path, cache_dir) if engine == "openvino" else _onnxruntime(path)
         except Exception as error:  # the engines' errors share no other base
@@ -73,12 +84,17 @@ class Predictor:
 
     def _predict(self, taken: NDArray[Any]) -> Prediction:
         outputs = self._run(taken)
-        count, classes = outputs[PROBABILITIES].shape
+        given = outputs[PROBABILITIES]
+        count, classes = given.shape
+        calibration = self.bundle.manifest.calibration
+        embedding = outputs.get(EMBEDDING, np.zeros((count, 0), np.float32))
         return Prediction(
-            outputs[PROBABILITIES],
+            calibrated(given, calibration) if calibration else given,
             outputs.get(ACTIVATION_MAPS, np.zeros((count, classes, 0, 0), np.float32)),
-            outputs.get(EMBEDDING, np.zeros((count, 0), np.float32)),
+            embedding,
             outputs.get(POPULATION, np.zeros((count, 0), np.float32)),
+            given,
+            self._familiarity.distances(embedding) if self._familiarity else np.zeros(0, np.float32),
         )
 
 

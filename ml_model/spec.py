@@ -19,6 +19,7 @@ from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, Validatio
 
 from ml_model.errors import TaskFileInvalid
 from ml_model.spec_image import (
+    AlertRule,
     ClassSpec,
     DatasetSpec,
     Frozen,
@@ -86,6 +87,7 @@ class ImageTask(TaskSpec):
     dicom_modalities: tuple[Text, ...] = ()
     also_reads: tuple[Text, ...] = ()
     operating_point: OperatingPointRule | None = None
+    alerts: tuple[AlertRule, ...] = ()
     screening_bands: ScreeningBands | None = None
     frame_control: bool = False
     demo_probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...]
@@ -118,9 +120,8 @@ class ImageTask(TaskSpec):
     @property
     def contract_sha256(self) -> str:
         """Hash of (input, class order): what a bundle is bound to."""
-        return self._contract(
-            self.input.model_dump(mode="json", exclude={"max_pictures", "pdf_pages", "field_width_um"})
-        )
+        unbound = {"max_pictures", "pdf_pages", "field_width_um", "min_detail"}
+        return self._contract(self.input.model_dump(mode="json", exclude=unbound))
 
     @property
     def signal_contract_sha256(self) -> str:
@@ -161,7 +162,17 @@ class ImageTask(TaskSpec):
                 raise ValueError("operating_point: takes two different classes of a task that is not multi_label")
         if (bands := self.screening_bands) and (bands.positive not in codes or self.multi_label):
             raise ValueError(f"screening_bands: {bands.positive!r} is no class of a task that is not multi_label")
+        self._check_alerts()
         return self
+
+    def _check_alerts(self) -> None:
+        if twice := _twice(alert.name for alert in self.alerts):
+            raise ValueError(f"alerts: two have the name {twice!r}")
+        for alert in self.alerts:
+            if unknown := set(alert.classes) - set(self.codes):
+                raise ValueError(f"alerts.{alert.name}: no class has the code {', '.join(sorted(unknown))}")
+            if self.multi_label and len(alert.classes) > 1:
+                raise ValueError(f"alerts.{alert.name}: one class only in a multi_label task")
 
 
 class SymptomTask(TaskSpec):

@@ -57,8 +57,10 @@ def picture() -> Callable[..., bytes]:
     def make(width_px: int = 600, height_px: int = 450, format: str = "JPEG", seed: int = 0) -> bytes:
         rng = np.random.default_rng(seed)
         coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
+        fine = rng.integers(0, 256, (36, 48, 3), dtype=np.uint8)
+        layers = [Image.fromarray(x).resize((width_px, height_px), Image.Resampling.BICUBIC) for x in (coarse, fine)]
         stream = io.BytesIO()
-        Image.fromarray(coarse).resize((width_px, height_px), Image.Resampling.BICUBIC).save(stream, format)
+        Image.blend(*layers, alpha=0.15).save(stream, format)
         return stream.getvalue()
 
     return make

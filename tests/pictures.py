@@ -32,6 +32,13 @@ def picture(width_px: int = 96, height_px: int = 64, seed: int = 0) -> Image.Ima
     return Image.fromarray(noise).resize((width_px, height_px), Image.Resampling.BICUBIC)
 
 
+def detailed(width_px: int = 200, height_px: int = 160, seed: int = 0) -> Image.Image:
+    """The same with a finer layer, so that it does not count as blurred."""
+    noise = np.random.default_rng(seed).integers(0, 256, (36, 48, 3), dtype=np.uint8)
+    fine = Image.fromarray(noise).resize((width_px, height_px), Image.Resampling.BICUBIC)
+    return Image.blend(picture(width_px, height_px, seed), fine, alpha=0.2)
+
+
 def png_chunk(kind: bytes, body: bytes) -> bytes:
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 

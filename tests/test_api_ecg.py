@@ -80,6 +80,36 @@ def test_missing_leads_are_refused_by_name(live_app: Application) -> None:
     assert "V6" in refused["error"]
 
 
+def test_leads_that_cannot_be_used_are_warned_of_and_three_refused_by_name(live_app: Application) -> None:
+    signal_mv = RECORDING.signal_mv.copy()
+    signal_mv[:, 6] = 0.25
+    signal_mv[:, 8] = np.clip(signal_mv[:, 8], *np.quantile(signal_mv[:, 8], (0.1, 0.9)))
+    two = wfdb_files(EcgRecording(signal_mv, 100.0))
+    status, answer = post(live_app, two)
+    assert (status, answer["input_check"]["accepted"]) == (200, True)
+    flat, clipped = answer["input_check"]["warnings"]
+    assert flat == "V1 is flat: its standard deviation is 0 mV, at least 0.005 mV is needed"
+    assert clipped.startswith("V3 is clipped: 2")
+    quality = answer["input_check"]["quality"]
+    assert quality["faults"][0] == {"lead": "V1", "fault": "flat", "value": 0.0, "limit": 0.005}
+    assert (quality["flat_leads"], answer["recording"]["flat_leads"]) == (["V1"], ["V1"])
+    signal_mv[200:700, 4] = signal_mv[200, 4]
+    three = wfdb_files(EcgRecording(signal_mv, 100.0))
+    status, refused = post(live_app, three)
+    assert (status, refused["code"]) == (422, "poor_quality")
+    assert (
+        "3 leads cannot be used, at most 2 may be so: aVL keeps one value for 5 s, at most 2 s are" in refused["error"]
+    )
+    assert (
+        "; V1 is flat: its standard deviation is 0 mV, at least 0.005 mV is needed; V3 is clipped" in refused["error"]
+    )
+    status, answer = post(live_app, three, "?gate=warn")
+    assert (status, answer["input_check"]["accepted"]) == (200, False)
+    assert answer["input_check"]["warnings"] == [refused["error"]]
+    status, answer = post(live_app, three, "?gate=off")
+    assert (status, answer["input_check"]["accepted"], answer["input_check"]["warnings"]) == (200, True, [])
+
+
 def test_a_header_without_its_signals_says_what_is_missing(live_app: Application) -> None:
     status, refused = post(live_app, [f for f in wfdb_files() if f[1].endswith(".hea")])
     assert status == 422

@@ -14,6 +14,7 @@ from samples import upload
 from backend.app import Application, create_app
 from backend.config import Config
 from ml_model.bundle import Bundle
+from ml_model.replay import CannotReplay, replay
 from ml_model.spec import ImageTask, SymptomTask, load_task
 
 COLUMNS = ["itching", "skin_rash", "high_fever", "chest_pain"]
@@ -74,6 +75,9 @@ def test_a_user_s_symptom_model_answers_with_the_flag(user_folder: Path) -> None
     assert answer["prediction"]["disease"] == "heart attack"
     assert answer["symptoms_analyzed"] == ["chest pain"]
     assert answer["demo_mode"] is False
+    assert (answer["model"]["source"], answer["provenance"]["engine"]) == ("user", "scikit-learn")
+    with pytest.raises(CannotReplay, match=rf"a user's own model answered \({answer['model']['version']}\)"):
+        replay(answer, [("body.json", b'{"symptoms": ["chest pian"]}')])
     assert [s["name"] for s in client.get("/symptoms").get_json()["symptoms"]] == [
         "chest pain",
         "high fever",

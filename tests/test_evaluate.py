@@ -32,7 +32,8 @@ def manifest(task: ImageTask, **extra: Any) -> Manifest:
 def predicted(probabilities: Any, population: Any = None) -> Prediction:
     values = np.array(probabilities, np.float32)
     told = np.zeros((len(values), 0)) if population is None else np.array(population)
-    return Prediction(values, np.zeros((len(values), 0, 0, 0), np.float32), np.zeros((len(values), 0)), told)
+    nothing = np.zeros((len(values), 0))
+    return Prediction(values, np.zeros((len(values), 0, 0, 0), np.float32), nothing, told, values, np.zeros(0))
 
 
 class Fixed(Evaluator):

@@ -10,13 +10,13 @@ from pathlib import PurePosixPath
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 from samples import real_archive
 
 from ml_model.errors import PoorQuality
-from ml_model.gate import MIN_BRIGHT_LEVEL, MIN_CONTRAST, check, measure_quality
+from ml_model.gate import MIN_BRIGHT_LEVEL, MIN_CONTRAST, check, measure_detail, measure_quality
 from ml_model.inputs.geometry import Frame
-from ml_model.inputs.image import LoadedImage, load_image
+from ml_model.inputs.image import LoadedImage, decode_image, load_image
 from ml_model.spec import ImageInput, ImageTask, load_image_tasks, load_task
 
 FILM = ImageInput(modality="film", height_px=224, width_px=224)
@@ -57,6 +57,52 @@ def test_blurring_lowers_the_sharpness_and_keeps_the_contrast() -> None:
     sharp, blurred = measure_quality(loaded(pixels)), measure_quality(loaded(np.asarray(small)))
     assert blurred.sharpness < 0.1 * sharp.sharpness
     assert blurred.contrast == pytest.approx(sharp.contrast, rel=0.05)
+
+
+def waves(per_side: float, amplitude: float = 40, side_px: int = 224) -> NDArray[np.uint8]:
+    """Cosine waves from side to side, so many of them, all channels alike."""
+    x = (np.arange(side_px) + 0.5) / side_px
+    row = np.round(128 + amplitude * np.cos(2 * np.pi * per_side * x))
+    return np.broadcast_to(row[None, :, None], (side_px, side_px, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("per_side", "share"), [(2, 0), (7.5, 0), (8, 1), (12, 1), (15.5, 1), (16, 0), (30, 0)])
+def test_detail_is_what_lies_in_waves_of_an_eighth_to_a_sixteenth_of_the_side(per_side: float, share: float) -> None:
+    assert measure_detail(waves(per_side)) == pytest.approx(share, abs=0.002)
+    assert measure_detail(waves(per_side).transpose(1, 0, 2).copy()) == pytest.approx(share, abs=0.002)
+
+
+def test_detail_is_a_share_of_the_variance_of_all_channels() -> None:
+    mixed = waves(2, 40).astype(int) + waves(12, 20) - 128
+    assert measure_detail(mixed.astype(np.uint8)) == pytest.approx(20**2 / (40**2 + 20**2), abs=0.01)
+    one_channel = mixed.astype(np.uint8)
+    one_channel[..., 1:] = waves(2, 40)[..., 1:]
+    assert measure_detail(one_channel) == pytest.approx(20**2 / (3 * 40**2 + 20**2), abs=0.01)
+    assert measure_detail(flat(77)) == 0
+
+
+@pytest.mark.parametrize("side_px", [64, 150, 224, 512])
+def test_detail_depends_on_neither_size_nor_noise(side_px: int) -> None:
+    smooth = waves(2, 40, side_px)
+    noise = np.random.default_rng(0).normal(0, 8 * side_px / 224, smooth.shape)  # more in larger pictures averages out
+    assert measure_detail(smooth) < 0.0003
+    assert measure_detail(np.clip(smooth + noise, 0, 255).astype(np.uint8)) < (0.001 if side_px > 112 else 0.01)
+    assert measure_detail(waves(12, 40, side_px)) > 0.95
+
+
+def test_a_blurred_picture_is_refused_with_value_and_threshold() -> None:
+    soft = loaded(waves(3))
+    with pytest.raises(
+        PoorQuality,
+        match=r"^the picture is blurred beyond use: structures of 1/8 to 1/16 of its side hold [0-9.e-]+ of the "
+        r"variance of its levels, at least 0\.001 is needed; send a sharp one$",
+    ):
+        check(soft, FILM)
+    assert check(soft, FILM.model_copy(update={"min_detail": 0})).accepted
+    sharp = loaded(halves(60, 180))
+    assert check(sharp, FILM).quality.detail == pytest.approx(0.0129, abs=0.0005)
+    with pytest.raises(PoorQuality, match=r"hold 0\.013 of .* at least 0\.02 is needed"):
+        check(sharp, FILM.model_copy(update={"min_detail": 0.02}))
 
 
 def test_contrast_is_seen_in_colour_alone() -> None:
@@ -142,29 +188,59 @@ def real_pictures(archive: str, every: int) -> list[tuple[str, bytes]]:
         return [(name, content.read(name)) for name in names[::every]]
 
 
-@pytest.mark.parametrize(
-    ("archive", "task_id", "every"),
-    [
-        ("ham10000", "skin", 90),
-        ("chest_xray", "xray", 60),
-        ("adult_chest_xray", "xray", 9),
-        ("breast_ultrasound", "breast", 8),
-    ],
-)
+REAL = [
+    ("ham10000", "skin", 90),
+    ("chest_xray", "xray", 60),
+    ("adult_chest_xray", "xray", 9),
+    ("breast_ultrasound", "breast", 8),
+    ("idc_patches", "histopathology", 120),
+    ("breakhis_100x", "histopathology", 4),
+    ("brain_mri", "brain-mri", 30),
+    ("chest_ctscan", "lung-ct", 8),
+    ("iq_othnccd", "lung-ct", 11),
+    ("rsna_mammography", "mammogram", 40),
+]
+
+
+@pytest.mark.parametrize(("archive", "task_id", "every"), REAL)
 def test_real_pictures_pass(archive: str, task_id: str, every: int) -> None:
     task = load_task(task_id)
     assert isinstance(task, ImageTask)
     pictures = real_pictures(archive, every)
-    assert len(pictures) >= 80
-    faintest, darkest = 255.0, 255.0
+    assert len(pictures) >= 50
+    faintest, darkest, softest = 255.0, 255.0, 1.0
     for name, data in pictures:
         found = check(load_image(data, task.input), task.input)
         assert found.accepted, name
         faintest = min(faintest, found.quality.contrast)
         darkest = min(darkest, found.quality.bright_level)
+        softest = min(softest, found.quality.detail)
     # Room between what is refused and anything real: the thresholds may not creep up.
     assert faintest > 1.5 * MIN_CONTRAST
-    assert darkest > 2 * MIN_BRIGHT_LEVEL
+    assert darkest > 1.25 * MIN_BRIGHT_LEVEL
+    assert softest > 2 * task.input.min_detail
+
+
+@pytest.mark.parametrize(("archive", "task_id", "every"), REAL)
+def test_real_pictures_pass_small_and_large_and_compressed_and_not_blurred(
+    archive: str, task_id: str, every: int
+) -> None:
+    task = load_task(task_id)
+    assert isinstance(task, ImageTask)
+    pictures = real_pictures(archive, 8 * every)
+    assert len(pictures) >= 6
+    for name, data in pictures:
+        rgb = decode_image(data, task.input).rgb
+        rgb.thumbnail((700, 700))
+        for copy, quality in ((rgb, 30), (rgb.resize((2 * rgb.width, 2 * rgb.height), Image.Resampling.BICUBIC), 75)):
+            stream = io.BytesIO()
+            copy.save(stream, "JPEG", quality=quality)
+            assert check(load_image(stream.getvalue(), task.input), task.input).accepted, name
+        stream = io.BytesIO()
+        rgb.filter(ImageFilter.GaussianBlur(0.08 * min(rgb.size))).save(stream, "PNG")
+        blurred = load_image(stream.getvalue(), task.input)
+        with pytest.raises(PoorQuality, match="blurred|blank|dark"):
+            check(blurred, task.input)
 
 
 @pytest.mark.parametrize("task", load_image_tasks(), ids=lambda task: task.id)

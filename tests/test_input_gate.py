@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from PIL import Image
+from PIL import Image, ImageFilter
 from samples import write_tiny, write_tiny_gate
 
 from backend.app import Application, create_app
@@ -86,6 +86,21 @@ def test_asked_only_to_warn_the_answer_comes_with_the_reason(app: Application) -
     assert "too dark" in sent(app.test_client(), "xray", png(DARK), "?gate=warn")[1]["input_check"]["warnings"][0]
 
 
+def test_a_blurred_picture_is_refused_or_warned_of_with_the_measured_value(app: Application) -> None:
+    stream = io.BytesIO()
+    Image.open(io.BytesIO(png(RED))).filter(ImageFilter.GaussianBlur(24)).save(stream, "PNG")
+    blurred = stream.getvalue()
+    status, body = sent(app.test_client(), "skin", blurred)
+    assert (status, body["code"]) == (422, "poor_quality")
+    assert "blurred beyond use" in body["error"]
+    assert "at least 0.001 is needed" in body["error"]
+    status, answer = sent(app.test_client(), "skin", blurred, "?gate=warn")
+    assert (status, answer["input_check"]["accepted"]) == (200, False)
+    assert answer["input_check"]["warnings"] == [body["error"]]
+    assert f"hold {answer['input_check']['quality']['detail']:.2g} of" in body["error"]
+    assert sent(app.test_client(), "skin", blurred, "?gate=off")[1]["input_check"]["warnings"] == []
+
+
 def test_switched_off_nothing_is_looked_at(app: Application) -> None:
     for picture in (png(BLUE), png(DARK)):
         status, body = sent(app.test_client(), "skin", picture, "?gate=off")
@@ -105,6 +120,13 @@ def test_a_task_that_reads_two_kinds_hands_over_by_what_the_picture_shows(app: A
     # Said by the client, it is taken at its word, and refused for what it is.
     status, body = sent(client, "breast", png(YELLOW), "?modality=ultrasound")
     assert (status, body["code"]) == (422, "wrong_modality")
+    assert "/analyze/mammogram" in body["error"]
+
+
+def test_a_mammogram_is_no_ultrasound_to_the_client_that_knows_three_labels(app: Application) -> None:
+    reply = app.test_client().post("/predict/breast-cancer", data={"image": (io.BytesIO(png(YELLOW)), "x.png")})
+    body = reply.get_json()
+    assert (reply.status_code, body["code"]) == (422, "wrong_modality")
     assert "/analyze/mammogram" in body["error"]
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import zipfile
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from ecg_files import INPUT, correlations, heart, wfdb_record
+from samples import real_archive
 
 from ml_model.errors import PoorQuality
-from ml_model.inputs.ecg import EcgRecording, check_recording, load_recording, network_signal
+from ml_model.inputs.ecg import EcgRecording, check_recording, examine_recording, load_recording, network_signal
 
 HEART = heart()
 
@@ -64,7 +68,7 @@ def test_what_was_not_seen_is_zero_and_changes_nothing_else() -> None:
 def test_what_a_good_recording_is_like() -> None:
     check = check_recording(load_recording(wfdb_record(HEART)))
     assert (check.duration_s, check.sampling_rate_hz, check.unit, check.unit_told_by) == (10, 500, "mV", "file")
-    assert (check.derived_leads, check.flat_leads) == ((), ())
+    assert (check.derived_leads, check.flat_leads, check.faults) == ((), (), ())
 
 
 def test_short_recordings_are_refused() -> None:
@@ -76,16 +80,68 @@ def test_short_recordings_are_refused() -> None:
 def test_flat_leads_are_told_and_three_are_refused() -> None:
     flat = HEART.astype(np.float32)
     flat[:, [4, 9]] = 0.3
-    assert check_recording(EcgRecording(flat, 500.0)).flat_leads == ("aVL", "V4")
+    flat[::2, 9] += 0.002
+    check = check_recording(EcgRecording(flat, 500.0))
+    assert check.flat_leads == ("aVL", "V4")
+    assert [str(fault) for fault in check.faults] == [
+        "aVL is flat: its standard deviation is 0 mV, at least 0.005 mV is needed",
+        "V4 is flat: its standard deviation is 0.001 mV, at least 0.005 mV is needed",
+    ]
     flat[:, 10] += np.nan
     flat[:400, 10] = HEART[:400, 10]  # less than a second is no lead
-    with pytest.raises(PoorQuality, match=r"3 leads are flat \(aVL, V4, V5;.*0\.005 mV\), at most 2"):
+    with pytest.raises(
+        PoorQuality,
+        match=r"^3 leads cannot be used, at most 2 may be so: aVL is flat: .*; V4 is flat: .*; "
+        r"V5 was recorded for 0\.8 s, at least 1 s are needed; check the electrodes",
+    ):
         check_recording(EcgRecording(flat, 500.0))
+    assert examine_recording(EcgRecording(flat, 500.0)).flat_leads == ("aVL", "V4", "V5")
 
 
-def test_clipped_recordings_are_refused() -> None:
-    low, high = np.quantile(HEART, 0.08, axis=0), np.quantile(HEART, 0.92, axis=0)
-    check_recording(EcgRecording(np.clip(HEART, low, high).astype(np.float32), 500.0))
-    low, high = np.quantile(HEART, 0.12, axis=0), np.quantile(HEART, 0.88, axis=0)
-    with pytest.raises(PoorQuality, match=r"clipped: 2\d% of its samples.*at most 20%"):
-        check_recording(EcgRecording(np.clip(HEART, low, high).astype(np.float32), 500.0))
+@pytest.mark.parametrize("rate_hz", [100, 500])
+def test_a_lead_that_stands_still_is_told_by_name(rate_hz: int) -> None:
+    still = heart(rate_hz).astype(np.float32)
+    # Sample k and the n after it are the same: n + 1 in a row. Two seconds pass, one sample more does not.
+    still[rate_hz : 3 * rate_hz, 7] = still[rate_hz, 7]
+    assert check_recording(EcgRecording(still, float(rate_hz))).faults == ()
+    still[3 * rate_hz, 7] = still[rate_hz, 7]
+    (fault,) = check_recording(EcgRecording(still, float(rate_hz))).faults
+    assert (fault.lead, fault.fault, fault.limit) == ("V2", "still", 2.0)
+    assert fault.value == pytest.approx(2 + 1 / rate_hz)
+    still[4 * rate_hz : 9 * rate_hz, 7] = 1.5
+    assert str(examine_recording(EcgRecording(still, float(rate_hz))).faults[0]) == (
+        "V2 keeps one value for 5 s, at most 2 s are plausible"
+    )
+
+
+def test_clipped_leads_are_told_and_three_are_refused() -> None:
+    cut = HEART.astype(np.float32)
+    for lead, share in ((1, 0.045), (6, 0.08), (11, 0.15)):  # of the samples at each end
+        cut[:, lead] = np.clip(cut[:, lead], *np.quantile(cut[:, lead], (share, 1 - share)))
+    check = check_recording(EcgRecording(cut, 500.0))
+    assert [(f.lead, f.fault) for f in check.faults] == [("V1", "clipped"), ("V6", "clipped")]
+    assert [f.value for f in check.faults] == pytest.approx([0.16, 0.3], abs=0.01)
+    assert check.flat_leads == ()
+    message = r"V1 is clipped: 16% of its samples lie at its highest or lowest value, at most 10% may"
+    cut[:, 0] = np.minimum(cut[:, 0], np.quantile(cut[:, 0], 0.85))  # at one end only
+    with pytest.raises(PoorQuality, match=rf"^3 leads cannot .*: I is clipped: 15% .*; {message}; V6 is clipped: 30%"):
+        check_recording(EcgRecording(cut, 500.0))
+
+
+def test_what_was_not_recorded_is_no_sign_of_clipping() -> None:
+    seen = HEART.astype(np.float32)
+    seen[1250:, 3] = np.nan
+    assert check_recording(EcgRecording(seen, 500.0)).faults == ()
+
+
+def test_real_recordings_have_no_faulty_lead() -> None:
+    with zipfile.ZipFile(real_archive("ptb-xl.zip")) as stored:
+        headers = sorted(name for name in stored.namelist() if name.endswith(".hea"))[::40]
+        records = [[(n, stored.read(n)) for n in (name, name[:-4] + ".dat")] for name in headers]
+    assert len(records) >= 40
+    for record in records:
+        recording = load_recording(record)
+        assert check_recording(recording).faults == (), record[0][0]
+        # A recorder of coarse steps, 0.02 mV, is not clipped either.
+        coarse = np.round(recording.signal_mv / np.float32(0.02)) * np.float32(0.02)
+        assert check_recording(replace(recording, signal_mv=coarse)).faults == (), record[0][0]

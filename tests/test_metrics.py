@@ -56,3 +56,11 @@ def test_threshold_keeps_the_asked_sensitivity_and_is_the_highest_that_does() ->
     assert np.mean(scores[positive] >= threshold) == pytest.approx(0.95)
     with pytest.raises(ValueError, match="no positive samples"):
         metrics.threshold_for_sensitivity(np.zeros(3, bool), np.zeros(3), 0.9)
+
+
+def test_any_figure_of_rows_is_resampled_by_group() -> None:
+    values, groups = np.arange(12.0), np.repeat(["a", "b", "c"], 4)
+    interval = metrics.resampled(groups, lambda rows: float(values[rows].mean()), draws=400)
+    assert (interval.value, interval.low, interval.high) == (5.5, 1.5, 9.5)
+    alone = metrics.resampled(np.array(["a"] * 12), lambda rows: float(values[rows].mean()), draws=20)
+    assert alone.low == alone.value == alone.high == 5.5

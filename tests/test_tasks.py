@@ -273,6 +273,7 @@ def test_contract_changes_with_input_and_classes(tmp_path: Path, change: object)
         ("[0.3, 0.7]", "[0.4, 0.6]"),
         ("min_sensitivity = 0.9", "min_sensitivity = 0.8"),
         ('folder = "films"', 'folder = "reels"'),
+        ("height_px = 64", "min_detail = 0.01\nheight_px = 64"),
         ('user_models = ["film_model"]', ""),
     ],
 )

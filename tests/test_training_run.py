@@ -103,7 +103,9 @@ def test_the_bundle_says_what_it_was_made_from(bundle: Bundle) -> None:
     assert manifest.operating_point.validation_sensitivity >= 0.95
     names = {"model.onnx", "card.md", "classification_report.txt", "confusion_matrix.png", "training_curves.png"}
     assert set(manifest.files) == names
+    assert manifest.metrics["explanation"]["pictures"] == 24 + 30
     card = (bundle.path / "card.md").read_text()
+    assert "### What the heatmaps are worth" in card
     assert f"{manifest.metrics['test']['accuracy']['value']:.3f}" in card
 
 

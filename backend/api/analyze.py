@@ -8,10 +8,10 @@ from flask_openapi3 import APIBlueprint, Tag
 from backend.errors import NotFound
 from backend.parsing import strict, uploaded_files
 from backend.schemas import to_json
-from backend.schemas_image import AnalyzeAnswer, AnalyzeQuery
+from backend.schemas_image import ActivationMapAnswer, AnalyzeAnswer, AnalyzeQuery
 from backend.services.container import Services, request_context
 from backend.services.ecg import wfdb_zip
-from backend.services.heatmaps import overlay_png
+from backend.services.heatmaps import Heatmap, activation_map_answer, overlay_png
 from ml_model.ecg_export import as_csv
 from ml_model.spec import ImageTask
 
@@ -48,6 +48,12 @@ def blueprint(services: Services) -> APIBlueprint:
     api = APIBlueprint("analyze", __name__, abp_tags=[Tag(name="Images", description="a picture in, an answer out")])
     tasks = {task.id: task for task in services.models.tasks.values() if isinstance(task, ImageTask)}
 
+    def kept_heatmap(answer_id: str) -> Heatmap:
+        found = services.heatmaps.get(answer_id)
+        if found is None:
+            raise NotFound("this heatmap is not kept any more; analyse the picture again, or ask with ?explain=inline")
+        return found
+
     @api.post("/analyze/<task>", summary="Analyse one picture", responses={200: AnalyzeAnswer})
     @strict
     def analyze(task: str, query: AnalyzeQuery) -> Response:
@@ -64,10 +70,13 @@ def blueprint(services: Services) -> APIBlueprint:
     @strict
     def heatmap(answer_id: str) -> Response:
         """Kept in memory for the last few hundred answers; the address is the answer's `heatmap_url`."""
-        found = services.heatmaps.get(answer_id)
-        if found is None:
-            raise NotFound("this heatmap is not kept any more; analyse the picture again, or ask with ?explain=inline")
-        return Response(overlay_png(found), mimetype="image/png")
+        return Response(overlay_png(kept_heatmap(answer_id)), mimetype="image/png")
+
+    @api.get("/heatmaps/<answer_id>.json", summary="The map of a recent answer", responses={200: ActivationMapAnswer})
+    @strict
+    def activation_map(answer_id: str) -> Response:
+        """The numbers behind the overlay, kept as long; the address is the answer's `map_url`."""
+        return to_json(activation_map_answer(kept_heatmap(answer_id)))
 
     @api.get(
         "/signals/<answer_id>.<kind>",

@@ -16,7 +16,11 @@ from backend.services.sessions import COOKIE, now
 from ml_model.spec import ImageTask
 
 BREAST, HISTOPATHOLOGY = "breast", "histopathology"
-NO_MAP = AnalyzeQuery.model_validate({"explain": "none"})
+
+
+def _own_kind_only(task: ImageTask) -> AnalyzeQuery:
+    """No heatmap, and no handing over to another task, whose classes such a client does not know."""
+    return AnalyzeQuery.model_validate({"explain": "none", "modality": task.input.modality})
 
 
 def blueprint(services: Services) -> APIBlueprint:
@@ -35,7 +39,7 @@ def blueprint(services: Services) -> APIBlueprint:
     def breast_cancer() -> Response:
         """Send the ultrasound as multipart field `image`; the categories of the breast model are summed by label."""
         task = image_task(BREAST)
-        answer = answer_upload(services, task, NO_MAP)
+        answer = answer_upload(services, task, _own_kind_only(task))
         return to_json(label_answer(task, answer))
 
     @api.post("/predict", summary="Breast histology, benign or malignant", responses={200: TissueAnswer})
@@ -43,7 +47,7 @@ def blueprint(services: Services) -> APIBlueprint:
     def tissue() -> Response:
         """Send the picture as multipart field `file`. The answer is noted in the session's history (a cookie)."""
         task = image_task(HISTOPATHOLOGY)
-        answer = answer_upload(services, task, NO_MAP, picture_field="file")
+        answer = answer_upload(services, task, _own_kind_only(task), picture_field="file")
         told = tissue_answer(answer)
         response = to_json(told)
         if not answer.demo_mode:

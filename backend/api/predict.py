@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from flask import Response, g
+from flask import Response, g, request
 from flask_openapi3 import APIBlueprint, Tag
 
-from backend.parsing import json_object, strict
+from backend.parsing import body_bytes, strict
 from backend.schemas import to_json
-from backend.schemas_tabular import DiseaseAnswer, DiseaseQuestion, RiskAnswer, SymptomsAnswer
+from backend.schemas_tabular import DiseaseAnswer, RiskAnswer, SymptomsAnswer
 from backend.services.container import Services, request_context
+from ml_model.inputs.tabular import DiseaseQuestion
 from ml_model.spec import RiskTask, SymptomTask
 
 
@@ -28,7 +29,7 @@ def blueprint(services: Services) -> APIBlueprint:
     def predict_disease(body: DiseaseQuestion) -> Response:
         """Names, synonyms and small spelling slips are matched; what is not recognised comes back with suggestions."""
         g.task = services.tabular.task(SymptomTask).id
-        answer = services.tabular.predict_disease(body, request_context())
+        answer = services.tabular.predict_disease(body, request.get_data(), request_context())
         services.metrics.answers.labels(g.task, answer.demo_mode).inc()
         return to_json(answer)
 
@@ -36,7 +37,7 @@ def blueprint(services: Services) -> APIBlueprint:
     def predict_heart() -> Response:
         """Fields, units and ranges are those of GET /models; leave out or send null what is not known."""
         g.task = services.tabular.task(RiskTask).id
-        answer = services.tabular.assess_risk(json_object(), request_context())
+        answer = services.tabular.assess_risk(body_bytes(), request_context())
         services.metrics.answers.labels(g.task, answer.demo_mode).inc()
         return to_json(answer)
 

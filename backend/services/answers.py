@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from backend.schemas import ModelAnswer
+from backend.schemas import ModelAnswer, ProvenanceAnswer
 from backend.schemas_image import (
     AnalyzeAnswer,
     AnalyzeQuery,
@@ -13,8 +13,6 @@ from backend.schemas_image import (
     InputCheckAnswer,
     LabelAnswer,
     PredictionAnswer,
-    PredictionSetAnswer,
-    ProvenanceAnswer,
     RankedAnswer,
     RecommendationAnswer,
     RecordingAnswer,
@@ -25,12 +23,11 @@ from backend.schemas_image import (
 from backend.services import texts
 from backend.services.context import RequestContext
 from backend.services.loading import LoadedModel
+from backend.services.reliance import abstention, operating_points, prediction_set
 from ml_model.errors import ModelUnavailable
-from ml_model.interpret import Diagnosis, screening_category
+from ml_model.interpret import Diagnosis, label_of, label_probabilities, screening_category
 from ml_model.population import Judgement
 from ml_model.spec import ImageTask
-
-SET_COVERAGE = 0.9
 
 
 @dataclass(frozen=True)
@@ -58,6 +55,7 @@ def model_answer(task_id: str, loaded: LoadedModel | None, judged: Judgement | N
     return ModelAnswer.model_validate(
         {
             "task": task_id,
+            "source": loaded.source if loaded else None,
             "version": manifest.version if manifest else None,
             "sha256": loaded.bundle.sha256 if loaded else None,
             "trained_on": manifest.trained_on if manifest else None,
@@ -78,7 +76,9 @@ def require_model(loaded: LoadedModel | None, task_id: str, demo_mode: bool) -> 
         )
 
 
-def _prediction(task: ImageTask, diagnosis: Diagnosis, loaded: LoadedModel | None) -> PredictionAnswer:
+def _prediction(
+    task: ImageTask, diagnosis: Diagnosis, loaded: LoadedModel | None, abstain_reason: str | None
+) -> PredictionAnswer:
     spec = diagnosis.predicted
     confidence = min(1.0, float(diagnosis.confidence))
     extra: dict[str, Any] = {} if spec.birads is None else {"birads": spec.birads}
@@ -92,22 +92,10 @@ def _prediction(task: ImageTask, diagnosis: Diagnosis, loaded: LoadedModel | Non
         type=spec.type,
         confidence=confidence,
         confidence_percent=percent(confidence),
+        abstain=abstain_reason is not None,
+        abstain_reason=abstain_reason,
         **extra,
     )
-
-
-def prediction_set(task: ImageTask, diagnosis: Diagnosis) -> PredictionSetAnswer:
-    """The classes still in question at 90 %, by the model's own probabilities."""
-    if task.multi_label:
-        open_findings = tuple(r.spec.code for r in diagnosis.ranking if r.probability > 1 - SET_COVERAGE)
-        return PredictionSetAnswer(coverage=SET_COVERAGE, classes=open_findings, note=texts.UNCALIBRATED_LABELS_NOTE)
-    total, classes = 0.0, []
-    for ranked in diagnosis.ranking:
-        classes.append(ranked.spec.code)
-        total += float(ranked.probability)
-        if total >= SET_COVERAGE:
-            break
-    return PredictionSetAnswer(coverage=SET_COVERAGE, classes=tuple(classes), note=texts.UNCALIBRATED_SET_NOTE)
 
 
 def analyze_answer(
@@ -123,14 +111,16 @@ def analyze_answer(
         RankedAnswer(code=r.spec.code, name=r.spec.name, confidence=min(1.0, float(r.probability)))
         for r in diagnosis.ranking[: query.top_k]
     )
-    demo_mode = parts.loaded is None
+    demo_mode, manifest = parts.loaded is None, parts.loaded.bundle.manifest if parts.loaded else None
+    in_question = prediction_set(task, diagnosis, manifest, parts.judged)
+    abstain_reason = abstention(task, in_question, parts.input_check, manifest)
     optional: dict[str, Any] = {"warning": texts.DEMO_WARNING} if demo_mode else {}
     if parts.recording:
         optional["recording"] = parts.recording
     return AnalyzeAnswer(
         **optional,
         success=True,
-        prediction=_prediction(task, diagnosis, parts.loaded),
+        prediction=_prediction(task, diagnosis, parts.loaded, abstain_reason),
         multi_label=task.multi_label,
         positives=diagnosis.positives,
         all_predictions=ranked,
@@ -141,7 +131,8 @@ def analyze_answer(
         recommendations=recommendation.actions if task.recommendations_as_list else recommendation,
         recommendation=recommendation,
         explanation=parts.explanation,
-        prediction_set=prediction_set(task, diagnosis),
+        prediction_set=in_question,
+        operating_points=operating_points(task, diagnosis, manifest, parts.judged, query.prevalence),
         input_check=parts.input_check,
         model=model_answer(task.id, parts.loaded, parts.judged),
         provenance=parts.provenance,
@@ -154,10 +145,8 @@ def analyze_answer(
 
 def label_answer(task: ImageTask, answer: AnalyzeAnswer) -> LabelAnswer:
     """The same answer in the labels of the task's first data set: the probabilities of each label's classes summed."""
-    labels = task.datasets[0].labels
-    by_code = {row.code: row.confidence for row in answer.all_predictions}
-    totals = {label: min(1.0, sum(by_code[code] for code in codes)) for label, codes in labels.items()}
-    named = next(label for label, codes in labels.items() if answer.prediction.code in codes)
+    totals = label_probabilities(task, {row.code: row.confidence for row in answer.all_predictions})
+    named = label_of(task, answer.prediction.code)
     return LabelAnswer(
         **({"warning": answer.warning} if answer.warning else {}),
         success=True,
@@ -167,6 +156,7 @@ def label_answer(task: ImageTask, answer: AnalyzeAnswer) -> LabelAnswer:
         diagnosis=f"{answer.prediction.name}. {answer.staging.description}",
         class_probabilities=totals,
         model=answer.model,
+        provenance=answer.provenance,
         demo_mode=answer.demo_mode,
         request_id=answer.request_id,
         processing_ms=answer.processing_ms,
@@ -182,6 +172,7 @@ def tissue_answer(answer: AnalyzeAnswer) -> TissueAnswer:
         prediction=answer.prediction.type.capitalize(),
         confidence=answer.prediction.confidence,
         model=answer.model,
+        provenance=answer.provenance,
         demo_mode=answer.demo_mode,
         request_id=answer.request_id,
         processing_ms=answer.processing_ms,

@@ -8,20 +8,22 @@ from typing import Any
 
 import numpy as np
 
-from backend.errors import InvalidValue, UnknownField
-from backend.parsing import MAX_UPLOAD_BYTES, shown
-from backend.schemas_image import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer, ProvenanceAnswer
+from backend.parsing import MAX_UPLOAD_BYTES
+from backend.schemas import ProvenanceAnswer
+from backend.schemas_image import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer
 from backend.services import texts
 from backend.services.answers import AnswerParts, analyze_answer, require_model
 from backend.services.context import RequestContext
 from backend.services.ecg import EcgDiagnosis
 from backend.services.heatmaps import HeatmapStore, overlay_png, peak_region
-from backend.services.input_gate import InputGate, with_field
+from backend.services.input_gate import InputGate, with_distance, with_field
 from backend.services.loading import LoadedModel, ModelStore
 from backend.services.seen import Seen, View, predictor_of
+from ml_model.errors import InvalidValue, UnknownField
 from ml_model.field_of_view import field_of_view
 from ml_model.inputs.dicom import read_dicom_header
 from ml_model.inputs.image import ImageLimits, decode_image, fitted, sniff_format
+from ml_model.inputs.strict_json import shown
 from ml_model.interpret import interpret
 from ml_model.population import judge, known_facts
 from ml_model.provenance import input_sha256, preprocessing_sha256
@@ -87,10 +89,10 @@ class ImageDiagnosis:
     def analyze_recording(
         self, task: ImageTask, files: Sequence[tuple[str, bytes]], query: AnalyzeQuery, context: RequestContext
     ) -> AnalyzeAnswer:
-        """One digital recording, as (name, content) of its files. Raises the errors of `load_recording`."""
+        """One digital recording, as (name, content) of its files. Raises the errors of `EcgDiagnosis.recording`."""
         self._check_query(task, query)
         self._models.get(task.id)  # waits until it is loaded
-        seen = self._ecg.recording(task, files, query.sampling_rate_hz)
+        seen = self._ecg.recording(task, files, query.sampling_rate_hz, query.gate)
         return self._answer(task, seen, [data for _, data in files], query, context)
 
     def _answer(
@@ -125,7 +127,7 @@ class ImageDiagnosis:
             reason = "not asked for" if query.explain == "none" else "no model with activation maps answered"
             note = texts.NO_MAP_NOTE.format(reason=reason)
             return ExplanationAnswer(method="none", explained=code, heatmap_url=None, peak_region=None, note=note)
-        heatmap = view.heatmap(index)
+        heatmap = view.heatmap(index, code)
         region = peak_region(heatmap)
         place: dict[str, Any] = {"peak_region": region}
         if view.duration_s is not None:
@@ -135,7 +137,8 @@ class ImageDiagnosis:
             png = base64.b64encode(overlay_png(heatmap)).decode("ascii")
             return ExplanationAnswer(heatmap_png_base64=png, **shared)
         self._heatmaps.put(context.answer_id, heatmap)
-        return ExplanationAnswer(heatmap_url=f"/heatmaps/{context.answer_id}.png", **shared)
+        address = f"/heatmaps/{context.answer_id}"
+        return ExplanationAnswer(heatmap_url=f"{address}.png", map_url=f"{address}.json", **shared)
 
     def _seen(
         self, task: ImageTask, pictures: Sequence[bytes], loaded: LoadedModel | None, query: AnalyzeQuery
@@ -148,9 +151,11 @@ class ImageDiagnosis:
         if loaded is None:
             return Seen(np.array(task.demo_probabilities, np.float32), (), input_check, None, None)
         prediction = predictor_of(loaded).predict(np.stack([image.pixels for image in images]))
+        manifest = loaded.bundle.manifest
+        input_check = with_distance(input_check, prediction.distance, manifest, query.gate)
         population = prediction.population.mean(axis=0).tolist()
         facts = known_facts(query.age_years, query.view, images[0].dicom)
-        judged = judge(task, loaded.bundle.manifest, population, facts)
+        judged = judge(task, manifest, population, facts)
         views = tuple(
             View(image.pixels, image.frame, (image.original_width_px, image.original_height_px), p, maps)
             for image, p, maps in zip(images, prediction.probabilities, prediction.activation_maps, strict=True)

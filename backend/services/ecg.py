@@ -23,7 +23,7 @@ from ml_model.ecg_export import as_wfdb
 from ml_model.ecg_look import Look
 from ml_model.ecg_render import draw_page
 from ml_model.errors import PoorQuality
-from ml_model.inputs.ecg import EcgRecording, check_recording, load_recording, network_signal
+from ml_model.inputs.ecg import EcgRecording, RecordingCheck, examine_recording, load_recording, network_signal
 from ml_model.inputs.ecg_page import PageReading
 from ml_model.inputs.geometry import Frame
 from ml_model.inputs.image import ImageLimits, decode_image, fitted
@@ -57,12 +57,16 @@ class EcgDiagnosis:
         self._demo_mode = demo_mode
         self.signals: RecentStore[EcgRecording] = RecentStore()
 
-    def recording(self, task: ImageTask, files: Sequence[tuple[str, bytes]], sampling_rate_hz: float | None) -> Seen:
-        """One digital recording. Raises the errors of `load_recording`, `check_recording` and ModelUnavailable."""
+    def recording(
+        self, task: ImageTask, files: Sequence[tuple[str, bytes]], sampling_rate_hz: float | None, gate: GateMode
+    ) -> Seen:
+        """One digital recording. Raises the errors of `load_recording`, in gate mode "on" PoorQuality for what cannot
+        be used, and ModelUnavailable."""
         signal_input, loaded = _signal_input(task), self._models.signal(task.id)
         require_model(loaded, f"{task.id} recordings", self._demo_mode)
         recording = load_recording(files, sampling_rate_hz=sampling_rate_hz)
-        check = check_recording(recording)
+        check = examine_recording(recording)
+        input_check = _input_check(check, gate)
         told = RecordingAnswer(
             read_as="recording",
             format=recording.format,
@@ -72,9 +76,6 @@ class EcgDiagnosis:
             unit_told_by=recording.unit_told_by,
             derived_leads=recording.derived,
             flat_leads=check.flat_leads,
-        )
-        input_check = InputCheckAnswer(
-            modality=None, expected="ecg_recording", accepted=True, score=None, quality=dataclasses.asdict(check)
         )
         if loaded is None:
             return Seen(np.array(task.demo_probabilities, np.float32), (), input_check, None, None, told)
@@ -110,6 +111,22 @@ class EcgDiagnosis:
         view = View(image.pixels, image.frame, size, probabilities, maps)
         told = RecordingAnswer(read_as="page_picture", format=decoded.format)
         return Seen(probabilities, (view,), input_check, loaded, _judged(task, loaded), told)
+
+
+def _input_check(check: RecordingCheck, gate: GateMode) -> InputCheckAnswer:
+    """What is said of a recording's quality: each lead that cannot be used is warned of by name."""
+    refusal = check.refusal if gate != "off" else None
+    if refusal and gate == "on":
+        raise PoorQuality(refusal)
+    told = (refusal,) if refusal else tuple(str(fault) for fault in check.faults if gate != "off")
+    return InputCheckAnswer(
+        modality=None,
+        expected="ecg_recording",
+        accepted=refusal is None,
+        score=None,
+        quality={**dataclasses.asdict(check), "flat_leads": check.flat_leads},
+        warnings=told,
+    )
 
 
 def _signal_input(task: ImageTask) -> SignalInput:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from backend.schemas import ProvenanceAnswer
 from backend.schemas_tabular import (
     DiseaseAnswer,
     DiseasePrediction,
-    DiseaseQuestion,
     RankedDiseaseAnswer,
     RiskAnswer,
     RiskFactorAnswer,
@@ -18,17 +18,10 @@ from backend.services import texts
 from backend.services.answers import model_answer, percent
 from backend.services.context import RequestContext
 from ml_model.errors import ModelUnavailable
+from ml_model.inputs.tabular import DiseaseQuestion
 from ml_model.spec import RiskTask, SymptomTask
-from ml_model.spec_tabular import RiskFeature
 
 SHARES = (0.5, 0.3, 0.2)
-
-
-def allowed(feature: RiskFeature) -> str:
-    """The values a factor may take, in words."""
-    if feature.categories:
-        return "out of " + ", ".join(f"{c.value} ({c.label})" for c in feature.categories)
-    return f"from {feature.minimum:g} to {feature.maximum:g} {feature.unit}".rstrip()
 
 
 def symptoms(task: SymptomTask) -> tuple[SymptomAnswer, ...]:
@@ -37,7 +30,9 @@ def symptoms(task: SymptomTask) -> tuple[SymptomAnswer, ...]:
     return tuple(SymptomAnswer(id=name.replace(" ", "_"), name=name, synonyms=words) for name, words in aliases)
 
 
-def disease_answer(task: SymptomTask, question: DiseaseQuestion, context: RequestContext) -> DiseaseAnswer:
+def disease_answer(
+    task: SymptomTask, question: DiseaseQuestion, provenance: ProvenanceAnswer, context: RequestContext
+) -> DiseaseAnswer:
     """The first diseases of the task file, whatever was asked."""
     diseases = task.conditions[: len(SHARES)]
     if not diseases:
@@ -62,6 +57,7 @@ def disease_answer(task: SymptomTask, question: DiseaseQuestion, context: Reques
         symptoms_unrecognized=(),
         recommendations=task.recommendations,
         model=model_answer(task.id, None),
+        provenance=provenance,
         demo_mode=True,
         request_id=context.request_id,
         processing_ms=context.elapsed_ms(),
@@ -69,7 +65,9 @@ def disease_answer(task: SymptomTask, question: DiseaseQuestion, context: Reques
     )
 
 
-def risk_answer(task: RiskTask, values: Mapping[str, float | None], context: RequestContext) -> RiskAnswer:
+def risk_answer(
+    task: RiskTask, values: Mapping[str, float | None], provenance: ProvenanceAnswer, context: RequestContext
+) -> RiskAnswer:
     """The middle band of the task file; the factors are sorted into their own ranges, which needs no model."""
     factors = {
         feature.name: RiskFactorAnswer(value=value, unit=feature.unit, risk=feature.level(value), contribution=0.0)
@@ -96,6 +94,7 @@ def risk_answer(task: RiskTask, values: Mapping[str, float | None], context: Req
         recommendations=band.recommendations,
         missing=tuple(name for name, value in values.items() if value is None),
         model=model_answer(task.id, None),
+        provenance=provenance,
         demo_mode=True,
         request_id=context.request_id,
         processing_ms=context.elapsed_ms(),

@@ -1,4 +1,4 @@
-"""Which part of a picture moved the answer: the region, the overlay, and the answers' last maps in memory."""
+"""Which part of a picture moved the answer: region, overlay, numbers, and the answers' last maps in memory."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.schemas_image import ActivationMapAnswer
+from backend.services import texts
 from backend.services.recent import RecentStore
 from ml_model.inputs.geometry import Frame
 
 OVERLAY_LONG_SIDE_PX = 448
 STRONGEST_TINT = 0.6
 PEAK_SHARE = 0.5
+MAP_DECIMALS = 5
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,8 @@ class Heatmap:
     frame: Frame  # what `pixels` shows of the upload, in the upload's pixels
     original_width_px: int
     original_height_px: int
+    explained: str = ""  # code of the class
+    duration_s: float | None = None  # what the width stands for, where `pixels` is a drawing of a recording
 
 
 def peak_region(heatmap: Heatmap) -> tuple[int, int, int, int] | None:
@@ -83,6 +88,27 @@ def overlay_png(heatmap: Heatmap) -> bytes:
     if not written:
         raise RuntimeError("the PNG encoder refused the overlay")
     return encoded.tobytes()
+
+
+def activation_map_answer(heatmap: Heatmap) -> ActivationMapAnswer:
+    """The map as numbers, turned to the upload's sides, and where in the upload (or when in the recording) it lies."""
+    cells = heatmap.activation_map[:, ::-1] if heatmap.frame.mirrored else heatmap.activation_map
+    peak = float(cells.max(initial=0))
+    values = (cells / max(peak, float(np.finfo(np.float32).tiny))).round(MAP_DECIMALS)
+    frame, rows, columns = heatmap.frame, *cells.shape
+    box = (frame.left_px, frame.top_px, frame.width_px, frame.height_px)
+    return ActivationMapAnswer(
+        success=True,
+        method=texts.MAP_METHOD,
+        explained=heatmap.explained,
+        rows=rows,
+        columns=columns,
+        values=tuple(tuple(row) for row in values.tolist()),
+        peak=peak,
+        frame=None if heatmap.duration_s is not None else box,
+        seconds=None if heatmap.duration_s is None else (0.0, heatmap.duration_s),
+        note=texts.MAP_NOTE,
+    )
 
 
 HeatmapStore = RecentStore[Heatmap]

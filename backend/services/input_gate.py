@@ -6,9 +6,13 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backend.schemas_image import FieldOfViewAnswer, InputCheckAnswer
 from backend.services.loading import ModelStore
-from ml_model.errors import PoorQuality, WrongModality
+from ml_model.bundle import Manifest
+from ml_model.errors import OutOfDistribution, PoorQuality, WrongModality
 from ml_model.field_of_view import FieldOfView
 from ml_model.gate import check, measure_quality
 from ml_model.inputs.image import DecodedImage, LoadedImage, resize_rgb
@@ -70,6 +74,29 @@ def _check_kind(recognition: Recognition | None, task: ImageTask, models: ModelS
         f"the picture looks like {kinds[recognition.kind]}; {task.id} reads {kinds[task.input.modality]}, for which it "
         f"scores {recognition.score:.3f} and at least {recognition.threshold:.3f} is needed{where}"
     )
+
+
+def with_distance(
+    answer: InputCheckAnswer, distances: NDArray[np.float32], manifest: Manifest, mode: GateMode
+) -> InputCheckAnswer:
+    """The same with the distance of the view that is furthest from the training pictures; nothing where the model
+    cannot tell. Raises OutOfDistribution in mode "on" beyond the limit; in mode "warn" it becomes a warning."""
+    limits = manifest.familiarity
+    if limits is None or not distances.size:
+        return answer
+    distance, warnings = float(distances.max()), answer.warnings
+    if mode != "off" and distance >= limits.refuse_from:
+        told = (
+            f"this is unlike everything that the model learnt from: its distance to the nearest training pictures is "
+            f"{distance:.3f}, below {limits.refuse_from:.3f} is needed; check that it is a usual picture of the kind "
+            "that is read here, whole and in its own colours, or send gate=warn for an answer with this warning"
+        )
+        if mode == "on":
+            raise OutOfDistribution(told)
+        warnings = (*warnings, told)
+    known = {"distance": round(distance, 4), "distance_limit": round(limits.refuse_from, 4)}
+    accepted = answer.accepted and len(warnings) == len(answer.warnings)
+    return answer.model_copy(update={**known, "warnings": warnings, "accepted": accepted})
 
 
 def with_field(answer: InputCheckAnswer, field: FieldOfView | None) -> InputCheckAnswer:

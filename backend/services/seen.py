@@ -29,11 +29,11 @@ class View:
     maps: NDArray[np.float32]
     duration_s: float | None = None
 
-    def heatmap(self, index: int) -> Heatmap:
-        """What the overlay of one class is drawn from."""
+    def heatmap(self, index: int, code: str) -> Heatmap:
+        """What the overlay of one class is drawn from: its index among the maps, and its code."""
         # Copied: a view would keep the maps of all classes and the engine's buffer alive.
         cells = self.maps[index].astype(np.float32, copy=True)
-        return Heatmap(self.pixels, cells, self.frame, *self.original_size_px)
+        return Heatmap(self.pixels, cells, self.frame, *self.original_size_px, code, self.duration_s)
 
     def seconds_of(self, region: tuple[int, int, int, int] | None) -> tuple[float, float] | None:
         """A region's left and right edge as times."""

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, cast
+from typing import TypeVar, cast
 
-from backend.errors import InvalidValue, UnknownField
-from backend.parsing import shown
+from backend.schemas import ProvenanceAnswer
 from backend.schemas_tabular import (
     DiseaseAnswer,
     DiseasePrediction,
-    DiseaseQuestion,
     MatchedSymptomAnswer,
     RankedDiseaseAnswer,
     RiskAnswer,
@@ -22,30 +20,18 @@ from backend.schemas_tabular import (
 from backend.services import examples, texts
 from backend.services.answers import model_answer, percent, require_model
 from backend.services.context import RequestContext
-from backend.services.examples import allowed
 from backend.services.loading import LoadedModel, ModelStore
 from backend.services.user_symptoms import UserSymptomModel
 from ml_model.errors import ModelUnavailable, NothingRecognised
 from ml_model.heart_risk import HeartRiskModel
-from ml_model.inputs.tabular import read_risk_values
+from ml_model.inputs.strict_json import json_object
+from ml_model.inputs.tabular import DiseaseQuestion, risk_values
+from ml_model.provenance import body_preprocessing_sha256, input_sha256
 from ml_model.spec import RiskTask, Severity, SymptomTask
 from ml_model.symptoms import SymptomModel, recommendations
 
 T = TypeVar("T", SymptomTask, RiskTask)
 TOP_DISEASES = 5
-
-
-def risk_values(task: RiskTask, content: dict[str, Any]) -> dict[str, float | None]:
-    """The factors of a request, checked. Raises UnknownField, InvalidValue or OutOfRange."""
-    names = tuple(feature.name for feature in task.features)
-    if unknown := [name for name in content if name not in names]:
-        raise UnknownField(f"unknown field {unknown[0]!r:.80}; this endpoint reads: {', '.join(names)}")
-    for feature in task.features:
-        value = content.get(feature.name)
-        # bool is an int to Python, not to a clinician; an int can be too large for a float.
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e300):
-            raise InvalidValue(f"{feature.name}: received {shown(value)}; expected a number {allowed(feature)}")
-    return read_risk_values(task, content)
 
 
 class TabularDiagnosis:
@@ -74,20 +60,23 @@ class TabularDiagnosis:
             known = tuple(SymptomAnswer(id=s.id, name=s.name, synonyms=tuple(s.synonyms)) for s in engine.symptoms)
         return SymptomsAnswer(symptoms=known, count=len(known))
 
-    def predict_disease(self, question: DiseaseQuestion, context: RequestContext) -> DiseaseAnswer:
-        """Diseases that fit. Raises NothingRecognised when no symptom is understood."""
+    def predict_disease(self, question: DiseaseQuestion, sent: bytes, context: RequestContext) -> DiseaseAnswer:
+        """Diseases that fit; `sent` is the body that the question was read from.
+
+        Raises NothingRecognised when no symptom is understood.
+        """
         task = self.task(SymptomTask)
         loaded = self._models.get(task.id)
         require_model(loaded, task.id, self._demo_mode)
         if loaded is None:
-            return examples.disease_answer(task, question, context)
+            return examples.disease_answer(task, question, _provenance(task, sent, None), context)
         engine = _symptom_engine(loaded)
         matches = engine.match(question.symptoms)
         if not matches.matched:
             hints = sorted({s for u in matches.unrecognised for s in u.suggestions})[:5]
             nearest = f"; nearest known: {', '.join(hints)}" if hints else ""
             raise NothingRecognised(f"none of {len(question.symptoms)} symptoms is known{nearest}; see GET /symptoms")
-        names = tuple(dict.fromkeys(m.name for m in matches.matched))
+        names = matches.names
         ranking = engine.rank(names, age_years=question.age, sex=question.sex, top_k=TOP_DISEASES)
         best = ranking[0]
         return DiseaseAnswer(
@@ -101,20 +90,21 @@ class TabularDiagnosis:
             symptoms_unrecognized=tuple(UnrecognizedSymptom(**vars(unknown)) for unknown in matches.unrecognised),
             recommendations=recommendations(task, names),
             model=model_answer(task.id, loaded),
+            provenance=_provenance(task, sent, loaded),
             demo_mode=False,
             request_id=context.request_id,
             processing_ms=context.elapsed_ms(),
             disclaimer=texts.DISCLAIMER,
         )
 
-    def assess_risk(self, content: dict[str, Any], context: RequestContext) -> RiskAnswer:
-        """Risk from a JSON object of factors. Raises UnknownField, InvalidValue or OutOfRange."""
+    def assess_risk(self, sent: bytes, context: RequestContext) -> RiskAnswer:
+        """Risk from a JSON object of factors, as it was sent. Raises the errors of `json_object` and `risk_values`."""
         task = self.task(RiskTask)
-        values = risk_values(task, content)
+        values = risk_values(task, json_object(sent))
         loaded = self._models.get(task.id)
         require_model(loaded, task.id, self._demo_mode)
         if loaded is None:
-            return examples.risk_answer(task, values, context)
+            return examples.risk_answer(task, values, _provenance(task, sent, None), context)
         engine = loaded.engine
         assert isinstance(engine, HeartRiskModel)  # noqa: S101 - ties the engine's type to the task's
         found = engine.assess(values)
@@ -133,11 +123,22 @@ class TabularDiagnosis:
             recommendations=found.recommendations,
             missing=found.missing,
             model=model_answer(task.id, loaded),
+            provenance=_provenance(task, sent, loaded),
             demo_mode=False,
             request_id=context.request_id,
             processing_ms=context.elapsed_ms(),
             disclaimer=texts.DISCLAIMER,
         )
+
+
+def _provenance(task: SymptomTask | RiskTask, sent: bytes, loaded: LoadedModel | None) -> ProvenanceAnswer:
+    engine = "scikit-learn" if loaded and isinstance(loaded.engine, UserSymptomModel) else "numpy"
+    return ProvenanceAnswer(
+        input_sha256=input_sha256([sent]),
+        preprocessing_sha256=body_preprocessing_sha256(task, loaded.bundle.manifest.files if loaded else {}),
+        engine=engine if loaded else None,
+        request={},
+    )
 
 
 def _symptom_engine(loaded: LoadedModel) -> SymptomModel | UserSymptomModel:

@@ -19,6 +19,14 @@ MAP_NOTE = (
     "it does not outline a lesion and it does not show that the model is right."
 )
 NO_MAP_NOTE = "No heatmap: {reason}."
+SET_NOTE = (
+    "The classes still in question: of the cases of each class, nine in ten of those it was checked on have it in "
+    "their set (class-conditional conformal prediction). The model's card says how well that held on test."
+)
+LABELS_NOTE = (
+    "The findings that cannot be ruled out: of the cases of each finding, nine in ten of those it was checked on have "
+    "it in their set (class-conditional conformal prediction). The model's card says how well that held on test."
+)
 UNCALIBRATED_SET_NOTE = (
     "The most probable classes that together reach this probability by the model's own estimate; "
     "not yet conformally calibrated, so the coverage is not guaranteed."

@@ -105,6 +105,6 @@ def _bundle(directory: Path, task: SymptomTask, labels: Sequence[str]) -> Bundle
         recipe={},
         data_fingerprints={},
         metrics={},
-        files={MODEL_FILE: sha256},
+        files={name: file_sha256(directory / name) for name in (MODEL_FILE, LABELS_FILE, SYMPTOMS_FILE)},
     )
     return Bundle(directory, manifest, sha256)

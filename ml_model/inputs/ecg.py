@@ -22,7 +22,14 @@ from ml_model.errors import (
     UnsupportedFormat,
     WrongModality,
 )
-from ml_model.inputs.ecg_check import UNIT_THRESHOLD, RecordingCheck, amplitude, check_recording, require_plausible
+from ml_model.inputs.ecg_check import (
+    UNIT_THRESHOLD,
+    RecordingCheck,
+    amplitude,
+    check_recording,
+    examine_recording,
+    require_plausible,
+)
 from ml_model.inputs.ecg_csv import read_csv
 from ml_model.inputs.ecg_formats import is_edf, read_dicom_waveform, read_edf
 from ml_model.inputs.ecg_leads import MV_PER_UNIT, STANDARD_LEADS, EcgRecording, FileSignals, RecordingLimits
@@ -36,6 +43,7 @@ __all__ = [
     "RecordingCheck",
     "RecordingLimits",
     "check_recording",
+    "examine_recording",
     "load_recording",
     "network_signal",
     "read_wfdb",

@@ -1,13 +1,36 @@
-"""The one reader of measured values: range checks for training and serving alike."""
+"""The one reader of symptoms and of measured values: shapes and ranges, for training and serving alike."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from ml_model.errors import OutOfRange
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from ml_model.errors import InvalidValue, OutOfRange, UnknownField
+from ml_model.inputs.strict_json import shown
 from ml_model.spec import RiskTask
 from ml_model.spec_tabular import RiskFeature
+
+Symptom = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class DiseaseQuestion(BaseModel):
+    """Symptoms in the user's own words. Unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    symptoms: list[Symptom] = Field(min_length=1, max_length=100, examples=[["fever", "head ache", "tired"]])
+    age: float | None = Field(None, ge=0, le=120, description="years")
+    sex: Literal["male", "female"] | None = None
+
+
+def allowed(feature: RiskFeature) -> str:
+    """The values a factor may take, in words."""
+    if feature.categories:
+        return "out of " + ", ".join(f"{c.value} ({c.label})" for c in feature.categories)
+    return f"from {feature.minimum:g} to {feature.maximum:g} {feature.unit}".rstrip()
 
 
 def checked_value(feature: RiskFeature, value: float) -> float:
@@ -43,3 +66,16 @@ def read_risk_values(task: RiskTask, values: Mapping[str, float | None]) -> dict
             raise OutOfRange(f"{feature.name}: required, but nothing was received")
         checked[feature.name] = None if value is None else checked_value(feature, value)
     return checked
+
+
+def risk_values(task: RiskTask, content: dict[str, Any]) -> dict[str, float | None]:
+    """The factors of a request, checked. Raises UnknownField, InvalidValue or OutOfRange."""
+    names = tuple(feature.name for feature in task.features)
+    if unknown := [name for name in content if name not in names]:
+        raise UnknownField(f"unknown field {unknown[0]!r:.80}; this endpoint reads: {', '.join(names)}")
+    for feature in task.features:
+        value = content.get(feature.name)
+        # bool is an int to Python, not to a clinician; an int can be too large for a float.
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > 1e300):
+            raise InvalidValue(f"{feature.name}: received {shown(value)}; expected a number {allowed(feature)}")
+    return read_risk_values(task, content)

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from ml_model.bundle import BalancedDecision, Manifest
 from ml_model.population import MIN_PROBABILITY
 from ml_model.spec import ImageTask
 from ml_model.training.evidence import evidence_level
+from ml_model.training.explanation_card import explanation_section
+from ml_model.training.markdown import figure, table
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
-
-
-def figure(interval: Mapping[str, float] | None) -> str:
-    """`0.912 (0.890-0.931)`, or that it was not measured."""
-    if interval is None:
-        return "not measured"
-    return f"{interval['value']:.3f} ({interval['low']:.3f}-{interval['high']:.3f})"
-
-
-def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
-    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
 
 
 def classification_report(test: Mapping[str, Any]) -> str:
@@ -271,7 +260,7 @@ bootstrap over groups. {called}
 ### By source and subgroup
 {_by_group(test)}
 
-{_changes(test)}{_populations(test)}{_derived(test)}{_sources(test)}{_cases(test)}{_frame(manifest.metrics)}{_crossed(manifest.metrics)}{_pages(manifest.metrics)}
+{_changes(test)}{_populations(test)}{_derived(test)}{_sources(test)}{_cases(test)}{_frame(manifest.metrics)}{_crossed(manifest.metrics)}{_pages(manifest.metrics)}{explanation_section(manifest.metrics)}
 ## Training
 {_training(manifest)}
 """

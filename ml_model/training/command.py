@@ -36,6 +36,7 @@ def parser(recipe: Recipe, description: str) -> argparse.ArgumentParser:
     p.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
     p.add_argument("--cross-validate", type=int, metavar="FOLDS", help="measure the data set too small to split")
     p.add_argument("--frame-control", action="store_true", help="measure what the frame of the picture tells alone")
+    p.add_argument("--measure", type=Path, metavar="BUNDLE", help="settle and measure a trained bundle anew")
     p.add_argument("--train-only", action="store_true", help="stop before the test split is read; --resume finishes")
     return p
 
@@ -98,6 +99,12 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
         from ml_model.training.finish import add_metrics
 
         add_metrics(job, frame_only=frame_only(task, samples, pixels))
+        return 0
+    if options.measure:
+        from ml_model.training.finish import kept_metrics, measure_again, measure_pictures
+
+        fields, old = measure_again(job, options.measure)
+        measure_pictures(job, fields, kept_metrics(old), old.populations)
         return 0
     model = train(job)
     if options.cross_validate:

@@ -32,10 +32,12 @@ from ml_model.training.metrics import (
 from ml_model.training.pixels import picture_bytes
 from ml_model.training.readers import Sample
 from ml_model.training.shortcuts import source_told_by_embedding
+from ml_model.training.trust_figures import trust_figures
 from ml_model.training.variants import PICTURE_CHANGES, Change
 
 AGE_BANDS = (18, 40, 60, 80)
 SUBGROUP_DRAWS = 200
+MERGED = ("probabilities", "embedding", "population", "uncalibrated", "distance")
 MOST_VALUES = 16  # an attribute with more distinct values is an identifier, not a subgroup
 
 
@@ -87,12 +89,8 @@ class Evaluator:
         """What a client sending these samples would be answered from; activation maps are left out."""
         with ThreadPoolExecutor(2) as pool:
             each = list(pool.map(lambda sample: self.answering(sample, change), samples))
-        return Prediction(
-            np.concatenate([p.probabilities for p in each]),
-            np.zeros((len(each), 0, 0, 0), np.float32),
-            np.concatenate([p.embedding for p in each]),
-            np.concatenate([p.population for p in each]),
-        )
+        merged = {name: np.concatenate([getattr(p, name) for p in each]) for name in MERGED}
+        return Prediction(activation_maps=np.zeros((len(each), 0, 0, 0), np.float32), **merged)
 
     def score(
         self,
@@ -226,6 +224,8 @@ def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
     point = evaluator.manifest.operating_point
     positive = space.names.index(point.positive) if isinstance(point, OperatingPoint) else None
     figures: dict[str, Any] = {"labels": list(space.names), **summarise(scored.rows(whole), space.names)}
+    measured = [sample for sample, kept in zip(samples, whole, strict=True) if kept]
+    figures |= trust_figures(task, evaluator.manifest, measured, prediction.rows(whole), scored.rows(whole))
     groups = subgroup_rows(samples)
     figures["by_group"] = {}
     for key, rows in groups.items():

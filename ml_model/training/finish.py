@@ -7,9 +7,9 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,71 +18,128 @@ import keras
 import numpy as np
 
 from ml_model.bundle import MANIFEST, BalancedDecision, Bundle, Manifest, file_sha256, load_bundle, write_bundle
+from ml_model.familiarity import FAMILIARITY_FILE
 from ml_model.runtime import MODEL_FILE, Predictor
 from ml_model.training.backbones import LOGITS
 from ml_model.training.card import card_markdown, classification_report
 from ml_model.training.controls import frame_only
 from ml_model.training.cross_validation import cross_validation_result
-from ml_model.training.decisions import choose_operating_point, population_operating_points, screening_calibration
+from ml_model.training.decide import AnsweringBy, Fields, decide
 from ml_model.training.engine import Job, build, drawn_prior
-from ml_model.training.evaluate import Evaluator, answering_pictures, evaluate
+from ml_model.training.evaluate import Answering, Evaluator, answering_pictures, evaluate
 from ml_model.training.evidence import evidence_level, weakest
+from ml_model.training.explanation_evidence import explanation_evidence
 from ml_model.training.page_figures import beside_recordings
 from ml_model.training.pixels import data_fingerprint
-from ml_model.training.plots import plot_confusion, plot_curves
+from ml_model.training.plots import plot_confusion, plot_curves, plot_trust
 from ml_model.training.population_fit import add_populations
 from ml_model.training.readers import Sample
 from ml_model.training.signal_engine import SignalJob
+from ml_model.training.variants import PICTURE_CHANGES
 
+CURVES = "training_curves.png"
 LIBRARIES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "onnx", "tf2onnx")
 
 
 def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
     """Write the bundle of a trained model into `job.out_dir` and return it, verified."""
     _export(job, model)
-    predictor = _predictor(job)
-    populations = add_populations(job, predictor)
-    if populations:
-        predictor = _predictor(job, populations=populations)
-    samples = job.pick("val")
-    evaluator = Evaluator(job.task, answering_pictures(job.task, predictor), predictor.bundle.manifest)
-    validation = evaluator.score(samples, evaluator.predict(samples))
-    decision = {
-        "operating_point": choose_operating_point(job.task, validation) or _balanced_decision(job),
-        "operating_points": population_operating_points(job.task, samples, validation),
-        "populations": populations,
-        "screening": screening_calibration(job.task, validation),
+    fields = partial(manifest_fields, job)
+    plain = Predictor(write_bundle(job.out_dir, fields({}, evidence="insufficient"), [MODEL_FILE]))
+    crossed = cross_validation_result(job.out_dir)
+    metrics = {
+        **({"cross_validation": crossed} if crossed else {}),
+        **({"frame_only": frame_only(job.task, job.samples, job.pixels)} if job.task.frame_control else {}),
+        "training": {"minutes": round(minutes, 1), "pictures": len(job.pick("train"))},
     }
-    test = evaluate(replace(evaluator, manifest=_provisional(job, **decision)), job.pick("test"))
-    measured = {name: test["by_group"].get(name, {}).get("macro_auc", {}) for name in populations}
+    return measure_pictures(job, fields, metrics, add_populations(job, plain))
+
+
+def measure_pictures(job: Job, fields: Fields, metrics: dict[str, Any], populations: tuple[str, ...]) -> Bundle:
+    """Settle on validation and measure on test the model of pictures in `job.out_dir`, and write its bundle.
+
+    fields: the manifest's, from metrics and what is decided. metrics: those that were measured already.
+    """
+
+    def answering(predictor: Predictor) -> Answering:
+        return answering_pictures(job.task, predictor)
+
+    def further(predictor: Predictor) -> dict[str, Any]:
+        tested = job.pick("test")
+        pages = {"pages": beside_recordings(job.task, tested, predictor)} if job.task.signal else {}
+        return {**pages, "explanation": explanation_evidence(job.task, tested, predictor)}
+
+    decided = decide(job, fields, answering, balanced=_balanced_decision(job), populations=populations)
+    logs = [phase.name for phase in job.recipe.phases]
+    return measure(job, fields, metrics, decided, answering, PICTURE_CHANGES, further, logs)
+
+
+def measure(
+    job: Job | SignalJob,
+    fields: Fields,
+    metrics: dict[str, Any],
+    decided: dict[str, Any],
+    answering: AnsweringBy,
+    changes: Mapping[str, Mapping[str, Any]],
+    further: Callable[[Predictor], dict[str, Any]],
+    logs: Sequence[str],
+) -> Bundle:
+    """The one reading of the test split, by the model as it will be served, then the bundle."""
+    draft = fields({}, evidence="insufficient", **decided)
+    predictor = Predictor(write_bundle(job.out_dir, draft, [MODEL_FILE, FAMILIARITY_FILE]))
+    evaluator = Evaluator(job.task, answering(predictor), predictor.bundle.manifest, changes)
+    test = evaluate(evaluator, job.pick("test"))
+    metrics = {**metrics, "test": test, **further(predictor), "validation": {"count": len(job.pick("val"))}}
+    measured = {name: test["by_group"].get(name, {}).get("macro_auc", {}) for name in decided["populations"]}
     by_population = {
         name: evidence_level(auc.get("low", float("nan")))
         for name, auc in measured.items()
-        if name in decision["operating_points"]
-    }
-    crossed = cross_validation_result(job.out_dir)
-    metrics = {
-        "test": test,
-        **({"cross_validation": crossed} if crossed else {}),
-        **({"frame_only": frame_only(job.task, job.samples, job.pixels)} if job.task.frame_control else {}),
-        **({"pages": beside_recordings(job.task, job.pick("test"), predictor)} if job.task.signal else {}),
-        "validation": {"count": len(validation.truth)},
-        "training": {"minutes": round(minutes, 1), "pictures": len(job.pick("train"))},
+        if name in decided["operating_points"]
     }
     evidence = weakest([evidence_level(test["macro_auc"]["low"]), *by_population.values(), *_crossed_evidence(metrics)])
-    fields = manifest_fields(job, metrics, **decision, evidence=evidence, evidence_by_population=by_population)
-    return write_with_card(job, fields, [phase.name for phase in job.recipe.phases])
+    written = fields(metrics, **decided, evidence=evidence, evidence_by_population=by_population)
+    return write_with_card(job, written, logs)
+
+
+def measure_again(job: Job | SignalJob, shipped: Path) -> tuple[Fields, Manifest]:
+    """Bring a trained bundle into `job.out_dir`, to be settled and measured anew; its graph stays as it is.
+
+    Returns what its manifest will say of its making, and the old manifest. Writing raises ValueError when the data
+    are not those that it was trained on.
+    """
+    old = load_bundle(shipped, task=job.bundle_id, contract_sha256=job.contract_sha256)
+    job.out_dir.mkdir(parents=True, exist_ok=True)
+    for name in (MODEL_FILE, CURVES):
+        if name in old.manifest.files and shipped.resolve() != job.out_dir.resolve():
+            shutil.copy(old.file(name), job.out_dir)
+    return partial(_fields_of, job, old.manifest), old.manifest
+
+
+def kept_metrics(old: Manifest) -> dict[str, Any]:
+    """Figures that a new measurement does not make."""
+    return {k: v for k, v in old.metrics.items() if k not in ("test", "pages", "explanation", "validation")}
+
+
+def _fields_of(job: Job | SignalJob, old: Manifest, metrics: dict[str, Any], **extra: Any) -> dict[str, Any]:
+    """Manifest fields of a model that was trained before: what it was made from, with new decisions and figures."""
+    now = manifest_fields(job, metrics, **extra)
+    if now["data_fingerprints"] != old.data_fingerprints:
+        raise ValueError(f"{old.task}: these are not the data that the bundle of {old.created} was trained on")
+    made = ("created", "git_commit", "seed", "library_versions", "recipe")
+    return {**now, **{name: getattr(old, name) for name in made}}
 
 
 def write_with_card(job: Job | SignalJob, fields: dict[str, Any], logs: Sequence[str]) -> Bundle:
     """Plots, report and card from the measured figures, then the manifest. logs: names of the curves to draw."""
     test = fields["metrics"]["test"]
     plot_confusion(test["confusion_matrix"], test["labels"], job.out_dir / "confusion_matrix.png")
-    plots = ["confusion_matrix.png", *plot_curves(job.out_dir, logs)]
+    plots = ["confusion_matrix.png", *plot_trust(test, job.out_dir)]
+    if plot_curves(job.out_dir, logs, CURVES) or (job.out_dir / CURVES).is_file():
+        plots.append(CURVES)
     (job.out_dir / "classification_report.txt").write_text(classification_report(test), encoding="utf-8")
     card = card_markdown(job.task, Manifest(**fields, files={}))
     (job.out_dir / "card.md").write_text(card, encoding="utf-8")
-    write_bundle(job.out_dir, fields, [MODEL_FILE, "card.md", "classification_report.txt", *plots])
+    write_bundle(job.out_dir, fields, [MODEL_FILE, FAMILIARITY_FILE, "card.md", "classification_report.txt", *plots])
     return load_bundle(job.out_dir, task=job.bundle_id, contract_sha256=job.contract_sha256)
 
 
@@ -102,17 +159,6 @@ def _crossed_evidence(metrics: dict[str, Any]) -> list[str]:
     """A data set on which the model does not hold lowers what all of its answers may claim: they name no source."""
     crossed = metrics.get("cross_validation")
     return [evidence_level(crossed["model"]["macro_auc"]["low"])] if crossed else []
-
-
-def _provisional(job: Job, **decision: Any) -> Manifest:
-    """The manifest as far as it is known before the test split is read."""
-    return Manifest(**manifest_fields(job, {}, evidence="insufficient", **decision), files={})
-
-
-def _predictor(job: Job, **decision: Any) -> Predictor:
-    """The exported model as it is served."""
-    fields = manifest_fields(job, {}, evidence="insufficient", **decision)
-    return Predictor(write_bundle(job.out_dir, fields, [MODEL_FILE]))
 
 
 def _export(job: Job, model: keras.Model) -> None:

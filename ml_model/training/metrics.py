@@ -81,16 +81,24 @@ def confusion(s: Scored) -> list[list[int]]:
 
 def bootstrap(s: Scored, figure: Callable[[Scored], float], *, draws: int = 500, seed: int = 0) -> Interval:
     """`figure` with the 2.5 and 97.5 percentiles over resampled groups."""
-    _, group_of = np.unique(s.groups, return_inverse=True)
+    return resampled(s.groups, lambda rows: figure(s.rows(rows)), draws=draws, seed=seed)
+
+
+def resampled(
+    groups: NDArray[np.str_], figure: Callable[[NDArray[np.int64]], float], *, draws: int = 500, seed: int = 0
+) -> Interval:
+    """`figure` of row numbers, with the 2.5 and 97.5 percentiles over resampled groups. groups: (N,), of each row."""
+    _, group_of = np.unique(groups, return_inverse=True)
     members = np.split(np.argsort(group_of, kind="stable"), np.cumsum(np.bincount(group_of))[:-1])
     rng = np.random.default_rng(seed)
     values = []
     with config_context(skip_parameter_validation=True, assume_finite=True):  # hundreds of draws of checked arrays
         for _ in range(draws):
             chosen = rng.integers(0, len(members), len(members))
-            values.append(figure(s.rows(np.concatenate([members[i] for i in chosen]))))
+            values.append(figure(np.concatenate([members[i] for i in chosen])))
     low, high = np.nanpercentile(values, [2.5, 97.5])
-    return Interval(value=round(figure(s), 4), low=round(float(low), 4), high=round(float(high), 4))
+    value = figure(np.arange(len(groups)))
+    return Interval(value=round(value, 4), low=round(float(low), 4), high=round(float(high), 4))
 
 
 def threshold_for_sensitivity(positive: NDArray[np.bool_], probability: Floats, target: float) -> float:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
 import numpy as np
@@ -32,8 +33,8 @@ def plot_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path:
     plt.close(figure)
 
 
-def plot_curves(run_dir: Path, names: Sequence[str]) -> list[str]:
-    """training_curves.png from the CSV logs of phases or members, one after the other; [] when nothing was logged."""
+def plot_curves(run_dir: Path, names: Sequence[str], file_name: str) -> bool:
+    """From the CSV logs of phases or members, one after the other; False, and no file, when nothing was logged."""
     rows: list[dict[str, str]] = []
     for name in names:
         log = run_dir / f"log-{name}.csv"
@@ -41,7 +42,7 @@ def plot_curves(run_dir: Path, names: Sequence[str]) -> list[str]:
             with log.open(newline="", encoding="utf-8") as stream:
                 rows += list(csv.DictReader(stream))
     if not rows:
-        return []
+        return False
     figure, (left, right) = plt.subplots(1, 2, figsize=(8, 3.2), dpi=DPI, layout="constrained")
     epochs = range(1, len(rows) + 1)
     left.plot(epochs, [float(r["loss"]) for r in rows], marker="o")
@@ -50,6 +51,26 @@ def plot_curves(run_dir: Path, names: Sequence[str]) -> list[str]:
         right.plot(epochs, [float(r[name]) for r in rows], marker="o", label=name.removeprefix("val_"))
     right.set(xlabel="epoch", title="validation")
     right.legend()
-    figure.savefig(run_dir / "training_curves.png")
+    figure.savefig(run_dir / file_name)
     plt.close(figure)
-    return ["training_curves.png"]
+    return True
+
+
+def plot_trust(test: Mapping[str, Any], out_dir: Path) -> list[str]:
+    """reliability.png and, where the model abstains, risk_coverage.png; their names."""
+    bins = test["calibration"]["reliability"]
+    figure, axes = plt.subplots(figsize=(3.4, 3.4), dpi=DPI, layout="constrained")
+    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
+    axes.scatter([b[0] for b in bins], [b[1] for b in bins], s=[4 + b[2] / 2 for b in bins])
+    axes.set(xlabel="confidence", ylabel="share right", title="reliability", xlim=(0, 1.02), ylim=(0, 1.02))
+    figure.savefig(out_dir / "reliability.png")
+    plt.close(figure)
+    if "abstention" not in test:
+        return ["reliability.png"]
+    by_share = test["abstention"]["accuracy_by_share_answered"]
+    figure, axes = plt.subplots(figsize=(3.4, 3.4), dpi=DPI, layout="constrained")
+    axes.plot([float(s) for s in by_share], [1 - a for a in by_share.values()], marker="o")
+    axes.set(xlabel="share answered, surest first", ylabel="share wrong", title="risk and coverage", ylim=(0, None))
+    figure.savefig(out_dir / "risk_coverage.png")
+    plt.close(figure)
+    return ["reliability.png", "risk_coverage.png"]

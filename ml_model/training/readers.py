@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import glob
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from ml_model.training.splits import assign_splits, check_splits
 
 IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 PATIENT_IN_FILE_NAME = re.compile(r"(person\d+|(?:NORMAL2-)?IM-\d+)", re.IGNORECASE)
+MASK_MARK = "_mask"  # in the names of lesion outlines, which lie beside the pictures of BUSI
 TEST_FOLDERS = frozenset({"test", "testing"})
 PTB_XL_INDEX = "ptbxl_database.csv"
 HAM_ATTRIBUTES = ("dx_type", "age", "sex", "localization")
@@ -46,6 +48,11 @@ class Sample:
 
 class DatasetNotFound(Exception):
     """The folder given by the user holds none of the task's data sets."""
+
+
+def mask_files(sample: Sample) -> list[Path]:
+    """Lesion outlines beside a picture: `<name>_mask.png`, further lesions in `<name>_mask_1.png` and so on."""
+    return sorted(sample.path.parent.glob(f"{glob.escape(sample.path.stem)}{MASK_MARK}*.png"))
 
 
 def find_root(data: Path, dataset: DatasetSpec) -> Path | None:
@@ -99,8 +106,7 @@ def _from_class_folders(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
     paths = [
         path
         for path in sorted(root.rglob("*"))
-        # Lesion outlines of BUSI lie beside its pictures.
-        if path.suffix.lower() in IMAGE_SUFFIXES and path.parent.name in dataset.labels and "_mask" not in path.stem
+        if path.suffix.lower() in IMAGE_SUFFIXES and path.parent.name in dataset.labels and MASK_MARK not in path.stem
     ]
     patients = [PATIENT_IN_FILE_NAME.match(path.name) for path in paths]
     # The official validation folder of the Kermany set has 16 images: it is trained on instead.

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from ml_model.bundle import MODELS_DIR, Manifest, OperatingPoint
-from ml_model.training.card import figure, table
 from ml_model.training.gate_report import acceptance_table
+from ml_model.training.markdown import figure, table
 
 README = Path(__file__).parents[2] / "README.md"
 START, END = "<!-- results:start -->", "<!-- results:end -->"

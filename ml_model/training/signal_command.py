@@ -25,6 +25,7 @@ def parser(description: str) -> argparse.ArgumentParser:
     p.add_argument("--members", type=int, help="how many of the recipe's networks are trained and averaged")
     p.add_argument("--limit", type=int, help="at most so many recordings per split, for a trial run")
     p.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
+    p.add_argument("--measure", type=Path, metavar="BUNDLE", help="settle and measure a trained bundle anew")
     p.add_argument("--train-only", action="store_true", help="stop before the test split is read; --resume finishes")
     return p
 
@@ -48,6 +49,13 @@ def _run(recipe: SignalRecipe, options: argparse.Namespace) -> int:
     samples = read_task(options.data, task, limit=options.limit)
     print(f"{task.title}: {len(samples)} recordings of {len({s.group for s in samples})} patients")
     job = SignalJob(task, recipe, samples, read_signals(samples, task.signal), out_dir, options.resume)
+    if options.measure:
+        from ml_model.training.finish import kept_metrics, measure_again
+        from ml_model.training.signal_finish import measure_signals
+
+        fields, old = measure_again(job, options.measure)
+        measure_signals(job, fields, kept_metrics(old))
+        return 0
     model, minutes = train_signals(job), training_minutes(job)
     if options.train_only:
         print(f"trained in {minutes:.1f} minutes; the same command with --resume makes the bundle")

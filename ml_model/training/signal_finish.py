@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+from typing import Any
+
 import keras
 
-from ml_model.bundle import Bundle, Manifest, write_bundle
+from ml_model.bundle import Bundle
 from ml_model.inputs.ecg import network_signal, read_wfdb
-from ml_model.runtime import MODEL_FILE, Prediction, Predictor
+from ml_model.runtime import Prediction, Predictor
 from ml_model.spec_image import SignalInput
-from ml_model.training.evaluate import Answering, Evaluator, evaluate
-from ml_model.training.evidence import evidence_level
-from ml_model.training.finish import export_elsewhere, manifest_fields, write_with_card
+from ml_model.training.decide import Fields, decide
+from ml_model.training.evaluate import Answering
+from ml_model.training.finish import export_elsewhere, manifest_fields, measure
 from ml_model.training.page_figures import page_figures
 from ml_model.training.readers import Sample
 from ml_model.training.signal_engine import SignalJob
@@ -31,16 +34,18 @@ def answering_recordings(predictor: Predictor, signal_input: SignalInput) -> Ans
 def finish_signals(job: SignalJob, model: keras.Model, minutes: float) -> Bundle:
     """Write the bundle of the averaged networks into `job.out_dir` and return it, verified."""
     export_elsewhere(model, job.out_dir, multi_label=job.task.multi_label)
-    draft = manifest_fields(job, {}, evidence="insufficient")
-    predictor = Predictor(write_bundle(job.out_dir, draft, [MODEL_FILE]))
-    answering = answering_recordings(predictor, job.signal_input)
-    evaluator = Evaluator(job.task, answering, Manifest(**draft, files={}), RECORDING_CHANGES)
-    test = evaluate(evaluator, job.pick("test"))
-    metrics = {
-        "test": test,
-        "pages": page_figures(job.task, job.pick("test"), predictor),
-        "validation": {"count": len(job.pick("val"))},
-        "training": {"minutes": round(minutes, 1), "recordings": len(job.pick("train"))},
-    }
-    fields = manifest_fields(job, metrics, evidence=evidence_level(test["macro_auc"]["low"]))
-    return write_with_card(job, fields, [f"{name}-{seed}" for name, seed in job.recipe.members])
+    minutes_of = {"training": {"minutes": round(minutes, 1), "recordings": len(job.pick("train"))}}
+    return measure_signals(job, partial(manifest_fields, job), minutes_of)
+
+
+def measure_signals(job: SignalJob, fields: Fields, metrics: dict[str, Any]) -> Bundle:
+    """Settle on validation and measure on test the model of recordings in `job.out_dir`, and write its bundle."""
+
+    def answering(predictor: Predictor) -> Answering:
+        return answering_recordings(predictor, job.signal_input)
+
+    def pages(predictor: Predictor) -> dict[str, Any]:
+        return {"pages": page_figures(job.task, job.pick("test"), predictor)}
+
+    logs = [f"{name}-{seed}" for name, seed in job.recipe.members]
+    return measure(job, fields, metrics, decide(job, fields, answering), answering, RECORDING_CHANGES, pages, logs)

@@ -1,0 +1,124 @@
+"""How far an answer can be leant on: classes still in question, when to abstain, operating points."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from backend.schemas_image import InputCheckAnswer, OperatingPointAnswer, PredictionSetAnswer
+from backend.services import texts
+from ml_model.bundle import Manifest, OperatingPoint
+from ml_model.confidence import labels_in_question, reasons_to_abstain
+from ml_model.interpret import Diagnosis
+from ml_model.population import Judgement, view_key
+from ml_model.spec import ImageTask
+
+SET_COVERAGE = 0.9  # of an answer without thresholds: an example, or a user's own model
+
+
+def prediction_set(
+    task: ImageTask, diagnosis: Diagnosis, manifest: Manifest | None, judged: Judgement | None
+) -> PredictionSetAnswer:
+    """The classes still in question: by conformal thresholds where the model has them, else by its own estimate."""
+    if manifest is None or manifest.prediction_sets is None:
+        return _own_estimate(task, diagnosis)
+    by_code = {r.spec.code: r.probability for r in diagnosis.ranking}
+    thresholds = manifest.set_thresholds(judged.population if judged else None)
+    inside = {c for label in labels_in_question(task, by_code, thresholds) for c in task.measured_labels[label]}
+    return PredictionSetAnswer(
+        coverage=manifest.prediction_sets.coverage,
+        classes=tuple(r.spec.code for r in diagnosis.ranking if r.spec.code in inside),
+        note=texts.LABELS_NOTE if task.multi_label else texts.SET_NOTE,
+    )
+
+
+def _own_estimate(task: ImageTask, diagnosis: Diagnosis) -> PredictionSetAnswer:
+    if task.multi_label:
+        open_findings = tuple(r.spec.code for r in diagnosis.ranking if r.probability > 1 - SET_COVERAGE)
+        return PredictionSetAnswer(coverage=SET_COVERAGE, classes=open_findings, note=texts.UNCALIBRATED_LABELS_NOTE)
+    total, classes = 0.0, []
+    for ranked in diagnosis.ranking:
+        classes.append(ranked.spec.code)
+        total += float(ranked.probability)
+        if total >= SET_COVERAGE:
+            break
+    return PredictionSetAnswer(coverage=SET_COVERAGE, classes=tuple(classes), note=texts.UNCALIBRATED_SET_NOTE)
+
+
+def abstention(
+    task: ImageTask, answered: PredictionSetAnswer, check: InputCheckAnswer, manifest: Manifest | None
+) -> str | None:
+    """Why the answer should not be leant on, None where nothing speaks against it or no model answered."""
+    if manifest is None or manifest.prediction_sets is None:
+        return None
+    in_question = sum(bool(set(codes) & set(answered.classes)) for codes in task.measured_labels.values())
+    gate = (check.score, check.threshold) if check.score is not None and check.threshold is not None else None
+    limits = manifest.familiarity
+    unfamiliar = limits is not None and check.distance is not None and check.distance >= limits.warn_from
+    return " ".join(reasons_to_abstain(task, in_question, gate, unfamiliar)) or None
+
+
+def operating_points(
+    task: ImageTask, diagnosis: Diagnosis, manifest: Manifest | None, judged: Judgement | None, prevalence: float | None
+) -> tuple[OperatingPointAnswer, ...]:
+    """The finding that is called from a threshold on, then the task's alerts, each with its figures on test."""
+    if manifest is None:
+        return ()
+    by_code = {r.spec.code: r.probability for r in diagnosis.ranking}
+    return tuple(OperatingPointAnswer(**row) for row in _rows(task, by_code, manifest, judged, prevalence))
+
+
+def _rows(
+    task: ImageTask,
+    by_code: Mapping[str, float],
+    manifest: Manifest,
+    judged: Judgement | None,
+    prevalence: float | None,
+) -> Iterator[dict[str, Any]]:
+    test = manifest.metrics.get("test", {})
+    point = judged.operating_point if judged else manifest.operating_point
+    if isinstance(point, OperatingPoint):
+        name = next(c.name for c in task.classes if c.code == point.positive)
+        measured = _of_population(test, judged) or test.get("per_class", {}).get(point.positive, {})
+        yield _row(name, (point.positive,), by_code, point.threshold, point.rule, measured, prevalence)
+    for rule in (r for r in task.alerts if r.name in manifest.alerts):
+        own = manifest.alerts[rule.name]
+        measured = test.get("alerts", {}).get(rule.name, {})
+        row = _row(rule.name, own.classes, by_code, own.threshold, own.rule, measured, prevalence)
+        yield {**row, "message": rule.message if row["reached"] else None}
+
+
+def _of_population(test: Mapping[str, Any], judged: Judgement | None) -> Mapping[str, Any]:
+    """Figures of the population, or of its view, that the answer was judged for."""
+    if judged is None or judged.population is None:
+        return {}
+    name = view_key(judged.population, judged.view) if judged.view else judged.population
+    groups = test.get("by_group", {})
+    found: Mapping[str, Any] = groups.get(f"{name}, age and view given") or groups.get(name, {})
+    return found
+
+
+def _row(
+    finding: str, classes: Sequence[str], by_code: Mapping[str, float], threshold: float, rule: str,
+    measured: Mapping[str, Any], prevalence: float | None,
+) -> dict[str, Any]:  # fmt: skip
+    probability = min(1.0, sum(by_code[code] for code in classes))
+    row: dict[str, Any] = {
+        "finding": finding, "classes": tuple(classes), "probability": probability, "threshold": threshold,
+        "reached": probability >= threshold, "rule": rule,
+        "sensitivity": measured.get("sensitivity"), "specificity": measured.get("specificity"),
+    }  # fmt: skip
+    if prevalence is not None and row["sensitivity"] and row["specificity"]:
+        row |= predictive_values(row["sensitivity"]["value"], row["specificity"]["value"], prevalence)
+    return row
+
+
+def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> dict[str, float | None]:
+    """By Bayes' rule, all 0-1: how often a call is right, and how often a finding that was not called is absent."""
+    called = sensitivity * prevalence + (1 - specificity) * (1 - prevalence)
+    not_called = 1 - called
+    return {
+        "prevalence": prevalence,
+        "positive_predictive_value": sensitivity * prevalence / called if called > 0 else None,
+        "negative_predictive_value": specificity * (1 - prevalence) / not_called if not_called > 0 else None,
+    }

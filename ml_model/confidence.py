@@ -1,0 +1,60 @@
+"""How sure an answer may be: calibrated probabilities, the classes still in question, and when to abstain. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.bundle import Calibration
+from ml_model.spec import ImageTask
+
+# Of a gate's way from its threshold to certainty: a picture that scores no further along it is a near miss.
+GATE_EDGE = 0.1
+_SMALLEST = 1e-7  # float32 probabilities of 0 and 1 have no logarithm
+
+
+def calibrated(probabilities: NDArray[np.floating], calibration: Calibration) -> NDArray[np.float32]:
+    """The probabilities that a model's own, (N, classes), stand for: as often right as they say, on validation."""
+    p = np.clip(probabilities.astype(np.float64), _SMALLEST, 1 - _SMALLEST)
+    slope, intercept = np.array(calibration.slope), np.array(calibration.intercept)
+    if calibration.method == "logistic":
+        return (1 / (1 + np.exp(-(slope * np.log(p / (1 - p)) + intercept)))).astype(np.float32)
+    scores = slope * np.log(p) + intercept
+    scores -= scores.max(axis=1, keepdims=True)
+    exp = np.exp(scores)
+    return (exp / exp.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def label_probabilities(task: ImageTask, probabilities: Mapping[str, float]) -> dict[str, float]:
+    """By measured label, the sum over its classes; probabilities (0-1) by class code."""
+    return {label: sum(probabilities[code] for code in codes) for label, codes in task.measured_labels.items()}
+
+
+def labels_in_question(
+    task: ImageTask, probabilities: Mapping[str, float], thresholds: Mapping[str, float]
+) -> tuple[str, ...]:
+    """The labels whose probability reaches their threshold, in output order; probabilities by class code."""
+    return tuple(n for n, p in label_probabilities(task, probabilities).items() if p >= thresholds[n])
+
+
+def reasons_to_abstain(
+    task: ImageTask, in_question: int, gate: tuple[float, float] | None, unfamiliar: bool
+) -> list[str]:
+    """Why this answer should not be leant on, as sentences; empty where nothing speaks against it.
+
+    in_question: how many labels the prediction set holds. gate: the score of the expected kind and the threshold
+    it had to reach, where the kind was looked at. unfamiliar: further from the training pictures than nearly all
+    of those that validate.
+    """
+    total, reasons = len(task.measured_labels), []
+    if not in_question:
+        reasons.append("The picture is typical of none of the classes.")
+    elif in_question > total / 2:
+        reasons.append(f"{in_question} of {total} possible findings cannot be told apart on this picture.")
+    if gate and gate[0] < gate[1] + GATE_EDGE * (1 - gate[1]):
+        reasons.append("The picture was only just taken for one of the kind that is read here.")
+    if unfamiliar:
+        reasons.append("The picture is unlike those that the model learnt from.")
+    return reasons

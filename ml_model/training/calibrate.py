@@ -1,0 +1,111 @@
+"""Calibrated probabilities: fitted on validation, measured on test."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GroupKFold
+
+from ml_model.bundle import Calibration
+from ml_model.confidence import calibrated
+from ml_model.training.metrics import Scored
+
+Array = NDArray[np.floating]
+BINS = 15  # of equal mass
+FOLDS = 5
+BIAS_PENALTY = 0.02  # on the squared intercepts, per sample's log-likelihood: few cases must not move a class far
+SLOPE_RANGE = (0.05, 20.0)
+
+
+def fit_calibration(probabilities: Array, masks: Array, groups: Sequence[str], *, multi_label: bool) -> Calibration:
+    """From a model's own probabilities (N, classes) and the masks (N, classes) of what each label can stand for.
+
+    Multi-label: a logistic regression per class. Else one temperature, with an intercept per class beside it where
+    that has the better likelihood in a cross-validation by group.
+    """
+    if multi_label:
+        return _logistic(probabilities, masks)
+    methods = ("temperature", "temperature_and_bias")
+    losses = {method: _crossed_loss(probabilities, masks, groups, method) for method in methods}
+    return _softmax(probabilities, masks, min(methods, key=losses.__getitem__))
+
+
+def negative_log_likelihood(probabilities: Array, masks: Array) -> float:
+    """Mean over samples of -log of the probability given to the classes in the mask."""
+    return float(-np.log(np.maximum((probabilities * masks).sum(axis=1), 1e-12)).mean())
+
+
+def calibration_error(s: Scored) -> float:
+    """Expected calibration error over bins of equal mass: of the largest probability of each picture against how
+    often it is right; in multi-label tasks of every label's probability against how often it is true."""
+    confidence, right = confidences(s)
+    order = np.argsort(confidence, kind="stable")
+    error = sum(abs(confidence[b].sum() - right[b].sum()) for b in np.array_split(order, BINS) if len(b))
+    return float(error / len(confidence))
+
+
+def confidences(s: Scored) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """What each answer claims, 0-1, and whether it held: its most probable label, or in multi-label tasks each."""
+    p = s.probabilities.astype(np.float64)
+    if _several_hold(s):
+        return p.ravel(), s.truth.ravel()
+    named = p.argmax(axis=1)
+    return p[np.arange(len(p)), named], s.truth[np.arange(len(p)), named]
+
+
+def brier_score(s: Scored) -> float:
+    """Mean over pictures of the summed squared distance between probabilities and truth; lower is better."""
+    return float(((s.probabilities - s.truth) ** 2).sum(axis=1).mean())
+
+
+def _several_hold(s: Scored) -> bool:
+    """A multi-label task's truth does not sum to one label a picture, nor do its probabilities to 1."""
+    return bool((s.truth.sum(axis=1) != 1).any() or (np.abs(s.probabilities.sum(axis=1) - 1) > 0.05).any())
+
+
+def _logistic(probabilities: Array, masks: Array) -> Calibration:
+    slopes, intercepts = [], []
+    for p, truth in zip(np.clip(probabilities, 1e-7, 1 - 1e-7).T.astype(np.float64), masks.T > 0, strict=True):
+        slope, intercept = 1.0, 0.0
+        if truth.any() and not truth.all():
+            fitted = LogisticRegression(C=100.0).fit(np.log(p / (1 - p))[:, None], truth)
+            if fitted.coef_[0, 0] > 0:
+                slope, intercept = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+        slopes.append(round(slope, 5))
+        intercepts.append(round(intercept, 5))
+    return Calibration(method="logistic", slope=tuple(slopes), intercept=tuple(intercepts))
+
+
+def _softmax(probabilities: Array, masks: Array, method: str) -> Calibration:
+    classes = probabilities.shape[1]
+    with_bias = method == "temperature_and_bias"
+
+    def unpacked(x: Array) -> Calibration:
+        slope = float(np.exp(np.clip(x[0], *np.log(SLOPE_RANGE))))
+        intercept = x[1:] - x[1:].mean() if with_bias else np.zeros(classes)
+        return Calibration.model_construct(method=method, slope=(slope,) * classes, intercept=tuple(intercept))
+
+    def loss(x: Array) -> float:
+        penalty = BIAS_PENALTY * float((x[1:] ** 2).sum())
+        return negative_log_likelihood(calibrated(probabilities, unpacked(x)).astype(np.float64), masks) + penalty
+
+    found = unpacked(minimize(loss, np.zeros(1 + classes * with_bias), method="Powell").x)
+    return Calibration(
+        method=method,  # type: ignore[arg-type]
+        slope=tuple(round(value, 5) for value in found.slope),
+        intercept=tuple(round(float(value), 5) for value in found.intercept),
+    )
+
+
+def _crossed_loss(probabilities: Array, masks: Array, groups: Sequence[str], method: str) -> float:
+    """Likelihood on groups that the fit has not seen."""
+    losses = []
+    for fitted_on, left_out in GroupKFold(min(FOLDS, len(set(groups)))).split(probabilities, groups=groups):
+        found = _softmax(probabilities[fitted_on], masks[fitted_on], method)
+        kept = calibrated(probabilities[left_out], found).astype(np.float64)
+        losses.append(negative_log_likelihood(kept, masks[left_out]) * len(left_out))
+    return float(np.sum(losses)) / len(probabilities)

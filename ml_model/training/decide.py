@@ -1,0 +1,84 @@
+"""Everything that a bundle's manifest settles from validation, before the test split is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ml_model.bundle import BalancedDecision, Calibration, Manifest, OperatingPoint, write_bundle
+from ml_model.confidence import calibrated
+from ml_model.familiarity import FAMILIARITY_FILE
+from ml_model.runtime import MODEL_FILE, Prediction, Predictor
+from ml_model.training.batches import fully_labelled, label_space, target_masks
+from ml_model.training.calibrate import fit_calibration
+from ml_model.training.decisions import choose_operating_point, population_operating_points, screening_calibration
+from ml_model.training.engine import Job
+from ml_model.training.evaluate import Answering, Evaluator
+from ml_model.training.signal_engine import SignalJob
+from ml_model.training.trust import alert_points, fit_familiarity, prediction_sets, rescaled_weights
+
+MOST_FAMILIAR = 1500  # training samples that what is familiar is learnt from
+Fields = Callable[..., dict[str, Any]]  # of a manifest, from metrics and what was decided
+AnsweringBy = Callable[[Predictor], Answering]
+
+
+def decide(
+    job: Job | SignalJob,
+    fields: Fields,
+    answering: AnsweringBy,
+    *,
+    balanced: BalancedDecision | None = None,
+    populations: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    """Manifest fields for the model in `job.out_dir`, which also gets its familiarity.npz.
+
+    balanced: the recipe's decision rule, on the model's own probabilities.
+    """
+    task, samples = job.task, job.pick("val")
+    given = {"populations": populations}
+    predictor = Predictor(write_bundle(job.out_dir, fields({}, evidence="insufficient", **given), [MODEL_FILE]))
+    evaluator = Evaluator(task, answering(predictor), predictor.bundle.manifest)
+    seen = evaluator.predict(samples)
+    projection = label_space(task).projection
+    # What is measured is the label; where it is coarser than the classes, its classes are as good as each other.
+    masks = (target_masks(samples, task.codes) @ projection @ projection.T > 0).astype(np.float32)
+    groups = [s.group for s in samples]
+    calibration = fit_calibration(seen.uncalibrated, masks, groups, multi_label=task.multi_label)
+    train = job.pick("train")
+    chosen = np.random.default_rng(job.recipe.seed).permutation(len(train))[:MOST_FAMILIAR]
+    known = evaluator.predict([train[i] for i in chosen]).embedding
+    familiarity, limits = fit_familiarity(known, seen.embedding, job.recipe.seed)
+    familiarity.write(job.out_dir / FAMILIARITY_FILE)
+    told = replace(seen, probabilities=calibrated(seen.uncalibrated, calibration))
+    decided = {**given, "calibration": calibration, "familiarity": limits}
+    return {**decided, **_on_calibrated(job, fields, told, calibration, balanced, decided)}
+
+
+def _on_calibrated(
+    job: Job | SignalJob,
+    fields: Fields,
+    told: Prediction,
+    calibration: Calibration,
+    balanced: BalancedDecision | None,
+    decided: dict[str, Any],
+) -> dict[str, Any]:
+    task, samples = job.task, job.pick("val")
+    manifest = Manifest(**fields({}, evidence="insufficient", **decided), files={})
+    validation = Evaluator(task, lambda sample, change: told, manifest).score(samples, told)
+    if balanced is not None:
+        weights = rescaled_weights(balanced.weights, calibration.slope, calibration.intercept)
+        balanced = BalancedDecision(weights=weights, rule=balanced.rule)
+    whole = fully_labelled(task, samples)
+    settled = [sample for sample, kept in zip(samples, whole, strict=True) if kept]
+    point: OperatingPoint | BalancedDecision | None = choose_operating_point(task, validation) or balanced
+    points, sources = population_operating_points(task, samples, validation), [d.name for d in task.datasets]
+    return {
+        "operating_point": point,
+        "operating_points": points,
+        "screening": screening_calibration(task, validation),
+        "prediction_sets": prediction_sets(task, settled, validation.rows(whole), [n for n in sources if n in points]),
+        "alerts": alert_points(task, samples, told.probabilities),
+    }

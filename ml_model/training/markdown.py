@@ -1,0 +1,18 @@
+"""Figures and tables as the cards and the README print them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+
+def figure(interval: Mapping[str, float] | None) -> str:
+    """`0.912 (0.890-0.931)`, or that it was not measured."""
+    if interval is None:
+        return "not measured"
+    return f"{interval['value']:.3f} ({interval['low']:.3f}-{interval['high']:.3f})"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])

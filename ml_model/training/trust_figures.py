@@ -1,0 +1,174 @@
+"""What an answer's claims are worth on the test split: calibration, prediction sets, abstention, alerts, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.bundle import Manifest
+from ml_model.confidence import labels_in_question, reasons_to_abstain
+from ml_model.population import KnownFacts, judge
+from ml_model.runtime import Prediction
+from ml_model.spec import ImageTask
+from ml_model.training.batches import label_space
+from ml_model.training.calibrate import BINS, brier_score, calibration_error, confidences
+from ml_model.training.metrics import Scored, accuracy, bootstrap, class_auc, sensitivity, specificity
+from ml_model.training.readers import Sample
+from ml_model.training.trust import alert_scores, alert_truth
+
+DRAWS = 200
+SHARES_ANSWERED = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+MOST_FAILURES = 12
+
+
+def trust_figures(
+    task: ImageTask, manifest: Manifest, samples: Sequence[Sample], prediction: Prediction, scored: Scored
+) -> dict[str, Any]:
+    """Everything of this module; `scored` holds the answers as they are given, in the measured labels, one row a
+    sample, each with a label that is measured."""
+    figures: dict[str, Any] = {"failures": failures(scored, label_space(task).names)}
+    figures["calibration"] = calibration_figures(task, prediction, scored)
+    if manifest.prediction_sets:
+        sets = label_sets(task, manifest, samples, prediction)
+        figures["prediction_sets"] = set_figures(samples, scored, sets, label_space(task).names)
+        figures["abstention"] = abstention_figures(task, manifest, prediction, scored, sets)
+    if manifest.alerts:
+        figures["alerts"] = alert_figures(task, manifest, samples, prediction)
+    if manifest.familiarity:
+        beyond = prediction.distance >= manifest.familiarity.refuse_from
+        figures["familiarity"] = {"own_refused": round(float(beyond.mean()), 4)}
+    return figures
+
+
+def calibration_figures(task: ImageTask, prediction: Prediction, scored: Scored) -> dict[str, Any]:
+    """Calibration error and Brier score before and after calibration, and the bins of the reliability plot."""
+    raw = prediction.uncalibrated.astype(np.float64) @ label_space(task).projection
+    before = replace(scored, probabilities=raw)
+    confidence, right = confidences(scored)
+    bins = np.array_split(np.argsort(confidence, kind="stable"), BINS)
+    return {
+        "before": _calibration(before),
+        "after": _calibration(scored),
+        "reliability": [
+            [round(float(confidence[b].mean()), 4), round(float(right[b].mean()), 4), len(b)] for b in bins if len(b)
+        ],
+    }
+
+
+def _calibration(s: Scored) -> dict[str, Any]:
+    return {
+        "calibration_error": bootstrap(s, calibration_error, draws=DRAWS).model_dump(),
+        "brier_score": bootstrap(s, brier_score, draws=DRAWS).model_dump(),
+    }
+
+
+def label_sets(
+    task: ImageTask, manifest: Manifest, samples: Sequence[Sample], prediction: Prediction
+) -> NDArray[np.bool_]:
+    """(N, labels): whether a label is in question, as the service decides it of a picture and nothing else."""
+    names = label_space(task).names
+    found = np.zeros((len(samples), len(names)), bool)
+    for row, (p, told) in enumerate(zip(prediction.probabilities, prediction.population, strict=True)):
+        judged = judge(task, manifest, told.tolist(), KnownFacts())
+        by_code = dict(zip(task.codes, map(float, p), strict=True))
+        inside = labels_in_question(task, by_code, manifest.set_thresholds(judged.population))
+        found[row] = [name in inside for name in names]
+    return found
+
+
+def set_figures(
+    samples: Sequence[Sample], scored: Scored, sets: NDArray[np.bool_], names: Sequence[str]
+) -> dict[str, Any]:
+    """How often the true label is in the set, by label and by source, and how large the sets are."""
+    sizes = sets.sum(axis=1)
+    of_label = {
+        name: {"count": int(scored.truth[:, i].sum()), "coverage": round(float(sets[scored.truth[:, i], i].mean()), 4)}
+        for i, name in enumerate(names)
+        if scored.truth[:, i].any()
+    }
+    sources = np.array([s.source for s in samples])
+    return {
+        "by_label": of_label,
+        "by_source": {n: _covered(scored.truth[sources == n], sets[sources == n]) for n in sorted(set(sources))},
+        "coverage": _covered(scored.truth, sets),
+        "mean_size": round(float(sizes.mean()), 3),
+        "sizes": {str(size): round(float((sizes == size).mean()), 4) for size in range(sets.shape[1] + 1)},
+    }
+
+
+def _covered(truth: NDArray[np.bool_], sets: NDArray[np.bool_]) -> float:
+    """Share of the true labels that lie in the sets."""
+    return round(float(sets[truth].mean()), 4)
+
+
+def abstention_figures(
+    task: ImageTask, manifest: Manifest, prediction: Prediction, scored: Scored, sets: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """How often the service abstains, what that leaves, and accuracy by the share of pictures that is answered."""
+    limits = manifest.familiarity
+    far = prediction.distance >= limits.warn_from if limits else np.zeros(len(sets), bool)
+    abstains = np.array(
+        [bool(reasons_to_abstain(task, int(n), None, bool(f))) for n, f in zip(sets.sum(axis=1), far, strict=True)]
+    )
+    order = np.argsort(-_surest_first(scored), kind="stable")
+    answered = {f"{s:.1f}": order[: max(1, round(s * len(order)))] for s in SHARES_ANSWERED}
+    return {
+        "share": round(float(abstains.mean()), 4),
+        "accuracy_when_answering": bootstrap(scored.rows(~abstains), accuracy, draws=DRAWS).model_dump(),
+        **({"accuracy_when_abstaining": round(accuracy(scored.rows(abstains)), 4)} if abstains.any() else {}),
+        "accuracy_by_share_answered": {k: round(accuracy(scored.rows(rows)), 4) for k, rows in answered.items()},
+    }
+
+
+def _surest_first(s: Scored) -> NDArray[np.float64]:
+    """(N,) probability of what was named; of a multi-label answer its least sure label."""
+    p = s.probabilities.astype(np.float64)
+    return np.where(s.predicted, p, 1 - p).min(axis=1) if s.predicted.sum() != len(p) else p[s.predicted]
+
+
+def alert_figures(
+    task: ImageTask, manifest: Manifest, samples: Sequence[Sample], prediction: Prediction
+) -> dict[str, Any]:
+    """Sensitivity, specificity and AUC of each alert."""
+    groups, figures = np.array([s.group for s in samples]), {}
+    for rule in (r for r in task.alerts if r.name in manifest.alerts):
+        there, told = alert_truth(rule, samples, task.multi_label)
+        scores = np.clip(alert_scores(task, rule.classes, prediction.probabilities), 0, 1)
+        raised = scores >= manifest.alerts[rule.name].threshold
+        two = Scored(_both(there), _both(raised), np.stack([1 - scores, scores], axis=1), groups).rows(told)
+        figures[rule.name] = {
+            "count": int(there[told].sum()),
+            **{
+                name: bootstrap(two, lambda s, f=figure: f(s, 1), draws=DRAWS).model_dump()
+                for name, figure in (("sensitivity", sensitivity), ("specificity", specificity), ("auc", class_auc))
+            },
+        }
+    return figures
+
+
+def _both(positive: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return np.stack([~positive, positive], axis=1)
+
+
+def failures(s: Scored, names: Sequence[str]) -> list[dict[str, Any]]:
+    """The surest wrong answers: number of the picture within the test split, from 0, its labels and those named."""
+    wrong = np.flatnonzero((s.truth != s.predicted).any(axis=1))
+    sure = _surest_first(s)
+    surest = wrong[np.argsort(-sure[wrong], kind="stable")][:MOST_FAILURES]
+
+    def called(row: NDArray[np.bool_]) -> str:
+        return " + ".join(n for n, there in zip(names, row, strict=True) if there) or "none"
+
+    return [
+        {
+            "picture": int(i),
+            "truth": called(s.truth[i]),
+            "named": called(s.predicted[i]),
+            "confidence": round(float(sure[i]), 4),
+        }
+        for i in surest
+    ]
