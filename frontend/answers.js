@@ -29,7 +29,8 @@ function provenance(answer) {
       ["Judged as of", answer.model.population],
       ["Population told by", { age_years: "the age given", picture: "the picture" }[answer.model.population_told_by]],
       ["Evidence", answer.model.evidence], ["Time", `${answer.processing_ms} ms`], ["Request", answer.request_id],
-    ]));
+    ]),
+    el("p", {}, el("a", { href: `/models/${answer.model.task}/card?format=html` }, "Model card")));
 }
 
 function picture(answer, source) {
@@ -62,6 +63,28 @@ function recording(answer) {
     el("a", { href: read.wfdb_url }, "Signal as WFDB")) : "");
 }
 
+function abstention(prediction) {
+  return prediction.abstain
+    ? el("p", { class: "notice", role: "alert" }, `Do not rely on this answer. ${prediction.abstain_reason}`) : null;
+}
+
+const figure = (f) => (f ? `${percent(f.value)} (${percent(f.low)} to ${percent(f.high)})` : "not measured");
+
+function operatingPoints(points) {
+  if (!points.length) return [];
+  const rows = points.map((point) => el("tr", {},
+    el("th", { scope: "row" }, point.finding),
+    el("td", {}, percent(point.probability)), el("td", {}, percent(point.threshold)),
+    el("td", {}, point.reached ? "yes" : "no"),
+    el("td", {}, figure(point.sensitivity)), el("td", {}, figure(point.specificity))));
+  const titles = ["Finding", "Probability", "Called from", "Called", "Sensitivity", "Specificity"];
+  return section("Findings that must not be missed",
+    ...points.filter((point) => point.message).map((point) => el("p", { class: "notice" }, point.message)),
+    el("table", {},
+      el("thead", {}, el("tr", {}, titles.map((title) => el("th", { scope: "col" }, title)))),
+      el("tbody", {}, rows)));
+}
+
 function urgency(answer) {
   const box = el("div", { class: "urgency" },
     el("p", {}, el("strong", {}, answer.urgency.timeline)), el("p", {}, answer.urgency.action));
@@ -75,12 +98,14 @@ export function imageAnswer(answer, source) {
   return [
     warning(answer),
     ...answer.input_check.warnings.map((text) => el("p", { class: "notice", role: "alert" }, text)),
+    abstention(prediction),
     el("p", { class: "headline" }, prediction.name),
     el("p", {}, `${prediction.confidence_percent} · ${prediction.type} · severity ${answer.severity}${birads}`),
     urgency(answer),
     ...section("All classes", bars(answer.all_predictions.map((c) => ({ label: c.name, value: c.confidence }))),
       el("p", { class: "hint" },
         `Still in question at ${percent(answer.prediction_set.coverage)}: ${answer.prediction_set.classes.join(", ")}. ${answer.prediction_set.note}`)),
+    ...operatingPoints(answer.operating_points),
     ...recording(answer),
     ...section("What moved the answer", ...picture(answer, source)),
     ...section(recommendation.title, el("p", {}, recommendation.message), list(recommendation.actions)),

@@ -20,11 +20,11 @@ def calibrated(probabilities: NDArray[np.floating], calibration: Calibration) ->
     p = np.clip(probabilities.astype(np.float64), _SMALLEST, 1 - _SMALLEST)
     slope, intercept = np.array(calibration.slope), np.array(calibration.intercept)
     if calibration.method == "logistic":
-        return (1 / (1 + np.exp(-(slope * np.log(p / (1 - p)) + intercept)))).astype(np.float32)
+        return np.asarray(1 / (1 + np.exp(-(slope * np.log(p / (1 - p)) + intercept))), np.float32)
     scores = slope * np.log(p) + intercept
     scores -= scores.max(axis=1, keepdims=True)
     exp = np.exp(scores)
-    return (exp / exp.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(exp / exp.sum(axis=1, keepdims=True), np.float32)
 
 
 def label_probabilities(task: ImageTask, probabilities: Mapping[str, float]) -> dict[str, float]:

@@ -37,8 +37,8 @@ class Familiarity:
 
     def write(self, path: Path) -> None:
         """As float16."""
-        arrays = {"mean": self.mean, "components": self.components, "references": self.references}
-        np.savez_compressed(path, **{name: value.astype(np.float16) for name, value in arrays.items()})
+        mean, components, references = (a.astype(np.float16) for a in (self.mean, self.components, self.references))
+        np.savez_compressed(path, mean=mean, components=components, references=references)
 
     def distances(self, embedding: Array) -> NDArray[np.float32]:
         """(N,) from embeddings (N, D): mean distance to the nearest references."""

@@ -88,6 +88,7 @@ class ImageTask(TaskSpec):
     also_reads: tuple[Text, ...] = ()
     operating_point: OperatingPointRule | None = None
     alerts: tuple[AlertRule, ...] = ()
+    unmeasured_groups: tuple[Text, ...] = ()
     screening_bands: ScreeningBands | None = None
     frame_control: bool = False
     demo_probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...]

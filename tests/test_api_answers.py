@@ -18,6 +18,7 @@ from samples import HEART_VALUES, tiny_probabilities, upload
 
 from backend.app import Application, create_app
 from backend.config import Config
+from backend.services.card_html import card_page
 from backend.services.heatmaps import Heatmap, HeatmapStore, overlay_png, peak_region
 from backend.services.loading import find_bundle
 from ml_model.bundle import Bundle, OperatingPoint
@@ -59,6 +60,8 @@ def test_the_numbers_are_the_model_s(live_app: Application, task: ImageTask, pic
         "type": best.type,
         "confidence": found[best.code],
         "confidence_percent": f"{100 * found[best.code]:.1f}%",
+        "abstain": False,
+        "abstain_reason": None,
         **({"birads": best.birads} if best.birads else {}),
     }
     advice = task.recommendations[best.severity]
@@ -316,9 +319,22 @@ def test_cards_in_three_forms(live_app: Application, task: Any) -> None:
     assert f"# {task.title}" in card.text or live_app.services.models.current(task.id) is not None
     data = client.get(f"/models/{task.id}/card", headers={"Accept": "application/json"}).get_json()
     assert data["task"] == task.id
+    page = client.get(f"/models/{task.id}/card", headers={"Accept": "text/html"})
+    assert page.mimetype == "text/html"
+    assert f"<h1>{task.title}</h1>" in page.text.replace("&amp;", "&")
     described = client.get(f"/models/{task.id}").get_json()
     assert described["limits_of_use"] == list(task.limits_of_use)
     assert described["kind"] == task.kind
+
+
+def test_a_card_as_a_page_shows_its_tables_and_plots_and_no_foreign_html() -> None:
+    card = "# Spots\n\n> A note\n\n| a | b |\n|---|---|\n| 1 | <script>x</script> |\n\n![curve](curve.png)\n"
+    page = card_page("Spots & more", card, "/models/spots/plots/pictures/")
+    assert "<title>Spots &amp; more</title>" in page
+    assert "<td>1</td>" in page
+    assert "<blockquote>" in page
+    assert "<script>" not in page
+    assert 'src="/models/spots/plots/pictures/curve.png"' in page
 
 
 def test_document_describes_every_task_and_field(live_app: Application) -> None:

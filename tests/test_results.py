@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -10,9 +11,9 @@ from ml_model.bundle import MODELS_DIR
 from ml_model.training import results
 
 
-def test_the_readme_is_fresh(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readme_and_the_page_of_results_are_fresh(capsys: pytest.CaptureFixture[str]) -> None:
     assert results.main(["--check"]) == 0, "run make results"
-    assert capsys.readouterr().out == "README.md is fresh\n"
+    assert capsys.readouterr().out == "README.md and results.md are fresh\n"
 
 
 def test_every_shipped_model_has_its_figures_in_the_readme() -> None:
@@ -33,3 +34,13 @@ def test_a_stale_block_is_replaced_and_the_rest_is_kept() -> None:
     assert "an outdated row" not in fresh
     with pytest.raises(ValueError, match="README.md lacks"):
         results.updated("# Title\n")
+
+
+def test_the_page_of_results_holds_every_image_model_and_its_plots() -> None:
+    page = results.page_markdown()
+    for path in MODELS_DIR.glob("*/manifest.json"):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if "by_group" in manifest["metrics"].get("test", {}):
+            assert f"Version {manifest['version']}, evidence" in page
+    for linked in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page):
+        assert (results.PAGE.parent / linked).is_file(), linked

@@ -13,6 +13,7 @@ from backend.errors import NotFound
 from backend.parsing import strict
 from backend.schemas import ModelDescription, ModelsAnswer, to_json
 from backend.services import catalogue
+from backend.services.card_html import card_page
 from backend.services.container import Services
 from backend.services.loading import Task
 
@@ -62,15 +63,26 @@ def blueprint(services: Services) -> APIBlueprint:
         loaded = models.current(task) if query.member is None else models.signal(task)
         best = request.accept_mimetypes.best_match(["text/markdown", *MIMETYPES])
         kind = query.format or MIMETYPES.get(best or "", "markdown")
-        if kind == "html" and catalogue.bundled_card(loaded, "html") is None:
-            kind = "markdown"
         mimetype = {form: name for name, form in MIMETYPES.items()}[kind]
-        if (file := catalogue.bundled_card(loaded, kind)) is not None:
-            return Response(file.read_bytes(), mimetype=mimetype)
         if kind == "json":
-            text = json.dumps(catalogue.card_json(found, loaded), allow_nan=False) + "\n"
-        else:
-            text = catalogue.card_markdown(found, loaded)
+            return Response(json.dumps(catalogue.card_json(found, loaded), allow_nan=False) + "\n", mimetype=mimetype)
+        text = catalogue.bundled_card(loaded) or catalogue.card_markdown(found, loaded)
+        if kind == "html":
+            text = card_page(found.title, text, f"/models/{task}/plots/{query.member or 'pictures'}/")
         return Response(text, mimetype=mimetype)
+
+    @api.get(
+        "/models/<task>/plots/<member>/<name>",
+        summary="A plot of the model's card",
+        responses={200: {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}},
+    )
+    @strict
+    def plot(task: str, member: str, name: str) -> Response:
+        """PNG files of the bundle; `member` is `pictures`, or `signal` for the model of recordings."""
+        known(task)
+        loaded = {"pictures": models.current, "signal": models.signal}.get(member, lambda _: None)(task)
+        if loaded is None or not name.endswith(".png") or name not in loaded.bundle.manifest.files:
+            raise NotFound("there is no such plot; the card in HTML names those that there are")
+        return Response(loaded.bundle.file(name).read_bytes(), mimetype="image/png")
 
     return api

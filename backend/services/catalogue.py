@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from backend.schemas import ModelDescription
@@ -13,7 +12,7 @@ from backend.services.texts import DISCLAIMER
 from ml_model.bundle import Manifest
 from ml_model.spec import ImageTask, RiskTask, SymptomTask
 
-CARD_FILES = {"markdown": "card.md", "html": "card.html", "json": "card.json"}
+CARD_FILE = "card.md"
 
 
 def endpoint_of(task: Task) -> str:
@@ -89,12 +88,11 @@ def describe_all(models: ModelStore) -> tuple[ModelDescription, ...]:
     return tuple(describe(task, models.current(task.id), models.signal(task.id)) for task in models.tasks.values())
 
 
-def bundled_card(loaded: LoadedModel | None, kind: str) -> Path | None:
-    """The card file of that kind in the bundle, if the manifest names one."""
-    name = CARD_FILES[kind]
-    if loaded is None or name not in loaded.bundle.manifest.files:
+def bundled_card(loaded: LoadedModel | None) -> str | None:
+    """The card that the evaluation wrote, in Markdown, if there is one."""
+    if loaded is None or CARD_FILE not in loaded.bundle.manifest.files:
         return None
-    return loaded.bundle.file(name)
+    return loaded.bundle.file(CARD_FILE).read_text(encoding="utf-8")
 
 
 def card_json(task: Task, loaded: LoadedModel | None) -> dict[str, Any]:

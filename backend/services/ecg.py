@@ -14,7 +14,7 @@ from backend.parsing import MAX_UPLOAD_BYTES
 from backend.schemas_image import InputCheckAnswer, PageReadingAnswer, RecordingAnswer
 from backend.services.answers import require_model
 from backend.services.context import RequestContext
-from backend.services.input_gate import GateMode, InputGate
+from backend.services.input_gate import GateMode, InputGate, with_distance
 from backend.services.loading import LoadedModel, ModelStore
 from backend.services.recent import RecentStore
 from backend.services.seen import Seen, View, predictor_of
@@ -81,6 +81,7 @@ class EcgDiagnosis:
             return Seen(np.array(task.demo_probabilities, np.float32), (), input_check, None, None, told)
         signal_mv = network_signal(recording, signal_input)
         prediction = predictor_of(loaded).predict_signals(signal_mv[None])
+        input_check = with_distance(input_check, prediction.distance, loaded.bundle.manifest, gate)
         view = _drawn(signal_mv, signal_input, prediction.probabilities[0], prediction.activation_maps[0])
         return Seen(prediction.probabilities[0], (view,), input_check, loaded, _judged(task, loaded), told)
 
@@ -105,8 +106,10 @@ class EcgDiagnosis:
             self.signals.put(context.answer_id, answer.reading.recording)
             view = _drawn(_where_seen(answer.signal_mv, answer.reading), signal_input, probabilities, maps)
             told = _page_signal(answer.reading, context)
+            # How far it is from recordings is not asked: leads that a page shows for a part of the time are far by it.
             return Seen(probabilities, (view,), input_check, signals, _judged(task, signals), told)
         assert loaded is not None  # noqa: S101 - the model of pictures answered
+        input_check = with_distance(input_check, answer.prediction.distance, loaded.bundle.manifest, gate)
         size = (decoded.original_width_px, decoded.original_height_px)
         view = View(image.pixels, image.frame, size, probabilities, maps)
         told = RecordingAnswer(read_as="page_picture", format=decoded.format)

@@ -11,6 +11,7 @@ from ml_model.spec import ImageTask
 from ml_model.training.evidence import evidence_level
 from ml_model.training.explanation_card import explanation_section
 from ml_model.training.markdown import figure, table
+from ml_model.training.trust_card import checklist, not_measured, trust_sections
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
 
@@ -210,9 +211,8 @@ def _training(manifest: Manifest) -> str:
     return f"{members}; the mean of their logits. {training['recordings']} recordings, {training['minutes']} minutes."
 
 
-def card_markdown(task: ImageTask, manifest: Manifest) -> str:
-    """The card of an image model."""
-    test = manifest.metrics["test"]
+def _called(task: ImageTask, manifest: Manifest) -> str:
+    """How the class that is named follows from the probabilities."""
     point = manifest.operating_point
     called = (
         f"Named is the class with {point.rule}."
@@ -230,6 +230,38 @@ def card_markdown(task: ImageTask, manifest: Manifest) -> str:
             f"{own.validation_sensitivity}, specificity {own.validation_specificity}; evidence "
             f"{manifest.evidence_by_population.get(name, manifest.evidence)})."
         )
+    return called
+
+
+def measured_markdown(task: ImageTask, manifest: Manifest) -> str:
+    """Everything that was measured, without a title."""
+    metrics, test = manifest.metrics, manifest.metrics["test"]
+    sections = (
+        f"### By source and subgroup\n{_by_group(test)}\n{not_measured(task)}",
+        trust_sections(task, manifest),
+        _changes(test),
+        _populations(test),
+        _derived(test),
+        _sources(test),
+        _cases(test),
+        _frame(metrics),
+        _crossed(metrics),
+        _pages(metrics),
+        explanation_section(metrics),
+    )
+    measured = "\n\n".join(section.strip() for section in sections if section.strip())
+    return f"""{test["count"]} pictures of {test["groups"]} groups, with the served decoder and runtime;
+95 % intervals by bootstrap over groups. {_called(task, manifest)}
+
+{table(list(FIGURES), [[figure(test[name]) for name in FIGURES]])}
+
+{_per_class(test)}
+
+{measured}"""
+
+
+def card_markdown(task: ImageTask, manifest: Manifest) -> str:
+    """The card of an image model."""
     data = "\n".join(
         f"- {d.name}: {d.population} Licence: {d.licence} Grouped by {d.group_key}. {d.citation}" for d in task.datasets
     )
@@ -250,17 +282,8 @@ Version {manifest.version}, created {manifest.created}, licence of the model: {t
 {data}
 
 ## Test figures
-{test["count"]} pictures of {test["groups"]} groups, with the served decoder and runtime; 95 % intervals by
-bootstrap over groups. {called}
+{measured_markdown(task, manifest)}
 
-{table(list(FIGURES), [[figure(test[name]) for name in FIGURES]])}
-
-{_per_class(test)}
-
-### By source and subgroup
-{_by_group(test)}
-
-{_changes(test)}{_populations(test)}{_derived(test)}{_sources(test)}{_cases(test)}{_frame(manifest.metrics)}{_crossed(manifest.metrics)}{_pages(manifest.metrics)}{explanation_section(manifest.metrics)}
 ## Training
 {_training(manifest)}
-"""
+{checklist(task, manifest)}"""

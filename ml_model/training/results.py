@@ -1,7 +1,7 @@
-"""Write the README's table of measured results from the manifests of the shipped bundles.
+"""Write the README's tables and docs/results.md, all that was measured, from the manifests of the shipped bundles.
 
 python -m ml_model.training.results            # `make results`
-python -m ml_model.training.results --check    # exits 1 when the table is stale
+python -m ml_model.training.results --check    # exits 1 when one of them is stale
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from ml_model.bundle import MODELS_DIR, Manifest, OperatingPoint
+from ml_model.spec import load_image_tasks
+from ml_model.training.card import measured_markdown
 from ml_model.training.gate_report import acceptance_table
 from ml_model.training.markdown import figure, table
 
 README = Path(__file__).parents[2] / "README.md"
+PAGE = README.parent / "docs" / "results.md"
 START, END = "<!-- results:start -->", "<!-- results:end -->"
 
 
@@ -129,17 +132,36 @@ def updated(readme: str) -> str:
     return f"{before}{START}\n{results_markdown()}\n{END}{rest.split(END, 1)[1]}"
 
 
+def page_markdown() -> str:
+    """docs/results.md: every image model with all of its figures, then the other models."""
+    parts = [
+        "# Measured results\n\nWritten by `make results` from the manifests; no figure is typed by hand.",
+        results_markdown(),
+    ]
+    tasks = {task.id: task for task in load_image_tasks()}
+    for manifest in shipped():
+        task = tasks.get(manifest.task.removesuffix("-signal"))
+        if task is None or "by_group" not in manifest.metrics.get("test", {}):
+            continue
+        title = task.title if manifest.task == task.id else f"{task.title}, recordings"
+        measured = measured_markdown(task, manifest).replace("](", f"](../ml_model/models/{manifest.task}/")
+        parts.append(f"## {title}\n\nVersion {manifest.version}, evidence {manifest.evidence}.\n\n{measured.strip()}")
+    return "\n\n".join(parts) + "\n"
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """0 when the table is (now) fresh."""
+    """0 when both are (now) fresh."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
-    old = README.read_text(encoding="utf-8")
-    new = updated(old)
+    fresh = {README: updated(README.read_text(encoding="utf-8")), PAGE: page_markdown()}
+    stale = [p for p, text in fresh.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
     if options.check:
-        print("README.md is fresh" if new == old else "README.md is stale: run make results")
-        return int(new != old)
-    README.write_text(new, encoding="utf-8")
+        names = " and ".join(path.name for path in stale)
+        print(f"{names}: stale, run make results" if stale else "README.md and results.md are fresh")
+        return int(bool(stale))
+    for path in stale:
+        path.write_text(fresh[path], encoding="utf-8")
     return 0
 
 

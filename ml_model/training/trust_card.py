@@ -1,0 +1,157 @@
+"""The card's sections on how far an answer can be leant on, and where the reporting checklist is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ml_model.bundle import Manifest
+from ml_model.spec import ImageTask
+from ml_model.training.markdown import figure, table
+
+
+def trust_sections(task: ImageTask, manifest: Manifest) -> str:
+    """Calibration, prediction sets, abstention, alerts, familiarity and failures, as far as they were measured."""
+    test = manifest.metrics["test"]
+    parts = (
+        _calibration(manifest, test),
+        _sets(test),
+        _abstention(test),
+        _alerts(manifest, test),
+        _known(manifest, test),
+    )
+    return "\n".join(part for part in (*parts, _failures(test)) if part)
+
+
+def _calibration(manifest: Manifest, test: Mapping[str, Any]) -> str:
+    measured = test.get("calibration")
+    if not measured or manifest.calibration is None:
+        return ""
+    rows = [
+        [name, figure(measured[name]["calibration_error"]), figure(measured[name]["brier_score"])]
+        for name in ("before", "after")
+    ]
+    method = manifest.calibration.method.replace("_", " ")
+    return f"""
+### Calibration
+Fitted on validation: {method}. The calibration error (15 bins of equal mass) is how far confidence and the share of
+right answers lie apart; it cannot be 0 on so few pictures, however good the model.
+
+{table(["calibration", "calibration error", "Brier score"], rows)}
+
+![reliability](reliability.png)
+"""
+
+
+def _sets(test: Mapping[str, Any]) -> str:
+    sets = test.get("prediction_sets")
+    if not sets:
+        return ""
+    rows = [[name, str(row["count"]), f"{row['coverage']:.3f}"] for name, row in sets["by_label"].items()]
+    rows += [[f"source: {name}", "", f"{value:.3f}"] for name, value in sets["by_source"].items()]
+    sizes = ", ".join(f"{share:.3f} of the sets hold {size}" for size, share in sets["sizes"].items() if share)
+    return f"""
+### Prediction sets
+Class-conditional split conformal, made to hold the true label for nine in ten cases of every label. On test they hold
+it for {sets["coverage"]:.3f}; {sets["mean_size"]} labels on average ({sizes}).
+
+{table(["label", "n", "coverage"], rows)}
+"""
+
+
+def _abstention(test: Mapping[str, Any]) -> str:
+    told = test.get("abstention")
+    if not told:
+        return ""
+    rows = [[share, f"{value:.3f}"] for share, value in told["accuracy_by_share_answered"].items()]
+    rest = told.get("accuracy_when_abstaining")
+    refused = "" if rest is None else f", {rest:.3f} on those it abstains from"
+    return f"""
+### Abstention
+The service abstains where the set holds nothing or more than half of the labels, and on unusual pictures: on
+{told["share"]:.3f} of the test pictures. Accuracy is {figure(told["accuracy_when_answering"])} on the others{refused}.
+If only the surest were answered:
+
+{table(["share answered", "accuracy"], rows)}
+
+![risk and coverage](risk_coverage.png)
+"""
+
+
+def _alerts(manifest: Manifest, test: Mapping[str, Any]) -> str:
+    measured = test.get("alerts")
+    if not measured:
+        return ""
+    rows = [
+        [name, str(row["count"]), f"{manifest.alerts[name].threshold:.3f}", manifest.alerts[name].rule]
+        + [figure(row[key]) for key in ("sensitivity", "specificity", "auc")]
+        for name, row in measured.items()
+    ]
+    return f"""
+### Alerts
+Raised whatever class is named first, from the summed probability of the finding's classes.
+
+{table(["finding", "n", "from", "chosen as", "sensitivity", "specificity", "AUC"], rows)}
+"""
+
+
+def _known(manifest: Manifest, test: Mapping[str, Any]) -> str:
+    limits, told = manifest.familiarity, test.get("familiarity")
+    if limits is None or told is None:
+        return ""
+    others = told.get("others_refused", {})
+    rows = [[name, str(row["count"]), f"{row['refused']:.3f}"] for name, row in others.items()]
+    seen = f"\n\n{table(['other pictures', 'n', 'refused'], rows)}" if rows else ""
+    return f"""
+### Pictures unlike those of training
+Distance to the nearest training pictures in the model's embedding; {limits.rule}. Of the test pictures
+{told["own_refused"]:.3f} would be refused.{seen}
+"""
+
+
+def _failures(test: Mapping[str, Any]) -> str:
+    wrong = test.get("failures")
+    if not wrong:
+        return ""
+    rows = [[str(f["picture"]), f["truth"], f["named"], f"{f['confidence']:.3f}"] for f in wrong]
+    return f"""
+### The surest wrong answers
+By their number within the test split, counted from 0 in the order of its reading.
+
+{table(["picture", "truth", "named", "confidence"], rows)}
+"""
+
+
+def not_measured(task: ImageTask) -> str:
+    """Subgroups without data, by name."""
+    if not task.unmeasured_groups:
+        return ""
+    return "\nNot measured, for want of data: " + "; ".join(task.unmeasured_groups) + ".\n"
+
+
+def checklist(task: ImageTask, manifest: Manifest) -> str:
+    """Where this card answers the items of CLAIM, the checklist for artificial intelligence in medical imaging."""
+    test = manifest.metrics["test"]
+    rows = [
+        ["study design", "retrospective, on public data sets, one measurement of the test split per model"],
+        [
+            "data sources, eligibility",
+            "Data; pictures are those of the data sets, labels that were left out are named there",
+        ],
+        ["ground truth", "the labels of the data sets; Limits say how they came about where that is known"],
+        ["partition", f"by {'; '.join(sorted({d.group_key for d in task.datasets}))}; no group in two splits"],
+        [
+            "sample size",
+            f"{test['count']} test pictures of {test['groups']} groups; chosen by availability, not by power",
+        ],
+        ["preprocessing", f"one decoder for training, evaluation and serving; geometry {task.input.geometry}"],
+        ["model and training", "Training; recipe, seed, library versions and data fingerprints are in manifest.json"],
+        ["metrics and uncertainty", "Test figures, with 95 % intervals by bootstrap over groups"],
+        ["subgroups", "By source and subgroup; what is not measured is named there"],
+        ["robustness", "As users may send them; Made worse"],
+        ["explainability", "What the heatmaps are worth"],
+        ["failure analysis", "The surest wrong answers"],
+        ["external test", "none: the test pictures come from the same sources as the training pictures"],
+        ["clinical use", "none; Intended use and Limits"],
+    ]
+    return f"\n## Reporting checklist (CLAIM)\n{table(['item', 'answer'], rows)}\n"

@@ -1,0 +1,147 @@
+"""What an answer says of its own worth: sets, abstention, operating points, pictures unlike those that were learnt."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from pictures import detailed
+from PIL import Image
+from samples import tiny_probabilities, write_tiny
+
+from backend.app import create_app
+from backend.config import Config
+from backend.services.reliance import predictive_values
+from ml_model.bundle import write_bundle
+from ml_model.familiarity import FAMILIARITY_FILE, Familiarity
+from ml_model.inputs.image import load_image
+from ml_model.runtime import Predictor
+from ml_model.spec import ImageTask, load_task
+
+CALIBRATION = {"method": "temperature", "slope": (0.5,) * 7, "intercept": (0.0,) * 7}
+FIGURE = {"value": 0.8, "low": 0.7, "high": 0.9}
+OTHER_FIGURE = {"value": 0.6, "low": 0.5, "high": 0.7}
+
+
+def skin() -> ImageTask:
+    task = load_task("skin")
+    assert isinstance(task, ImageTask)
+    return task
+
+
+def photo(red: int = 150, green: int = 90) -> bytes:
+    """A picture of about one colour that is not blurred."""
+    fine = np.asarray(detailed(224, 224), np.float64) - 128
+    pixels = np.clip(np.array([red, green, 60]) + 0.3 * fine, 0, 255).astype(np.uint8)
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def client_of(folder: Path, **fields: Any) -> FlaskClient:
+    """A service whose tiny skin model has these manifest fields, and knows reddish pictures."""
+    task = skin()
+    bundle = write_tiny(task, folder / "models")
+    known = Predictor(bundle).predict(load_image(photo(), task.input).pixels[None]).embedding
+    near = known + np.random.default_rng(0).normal(0, 0.5, (20, 3))
+    scaled = near / np.linalg.norm(near, axis=1, keepdims=True)
+    Familiarity(scaled.mean(axis=0), np.eye(3), scaled - scaled.mean(axis=0)).write(bundle.path / FAMILIARITY_FILE)
+    kept = bundle.manifest.model_dump(mode="json", exclude={"files", "format_version"})
+    write_bundle(bundle.path, {**kept, "calibration": CALIBRATION, **fields}, ["model.onnx", FAMILIARITY_FILE])
+    app = create_app(Config(model_dirs=(folder / "models",), user_models_dir=folder, data_dir=folder / "d", log=False))
+    assert app.services.models.wait_ready()
+    return app.test_client()
+
+
+def trusted(**thresholds: float) -> dict[str, Any]:
+    """Manifest fields with these thresholds of the sets; classes that are not named are never in question."""
+    return {
+        "prediction_sets": {"coverage": 0.9, "thresholds": {c: thresholds.get(c, 1.0) for c in skin().codes}},
+        "familiarity": {"warn_from": 0.1, "refuse_from": 0.2, "rule": "x"},
+        "alerts": {
+            "Melanoma": {
+                "classes": ["mel"], "threshold": 1e-6, "rule": "x",
+                "validation_sensitivity": 1, "validation_specificity": 0,
+            }
+        },
+        "metrics": {"test": {"alerts": {"Melanoma": {"sensitivity": FIGURE, "specificity": OTHER_FIGURE}}}},
+    }  # fmt: skip
+
+
+def posted(client: FlaskClient, picture: bytes, query: str = "") -> tuple[int, dict[str, Any]]:
+    reply = client.post(f"/analyze/skin{query}", data={"image": (io.BytesIO(picture), "x.png")})
+    body: dict[str, Any] = reply.get_json()
+    return reply.status_code, body
+
+
+def test_confidences_are_the_calibrated_probabilities(tmp_path: Path) -> None:
+    _, body = posted(client_of(tmp_path), photo())
+    raw = tiny_probabilities(skin(), load_image(photo(), skin().input).pixels)
+    expected = raw**0.5 / (raw**0.5).sum()
+    told = {row["code"]: row["confidence"] for row in body["all_predictions"]}
+    assert [told[code] for code in skin().codes] == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+def test_the_set_holds_the_classes_that_reach_their_thresholds(tmp_path: Path) -> None:
+    _, body = posted(client_of(tmp_path, **trusted(nv=0.0, mel=0.0)), photo())
+    assert set(body["prediction_set"]["classes"]) == {"nv", "mel"}
+    assert body["prediction_set"]["coverage"] == 0.9
+    assert "conformal" in body["prediction_set"]["note"]
+    assert body["prediction"]["abstain"] is False
+    assert body["prediction"]["abstain_reason"] is None
+
+
+@pytest.mark.parametrize(("open_classes", "said"), [(4, "4 of 7"), (0, "typical of none")])
+def test_an_answer_that_settles_nothing_abstains(tmp_path: Path, open_classes: int, said: str) -> None:
+    thresholds = dict.fromkeys(skin().codes[:open_classes], 0.0)
+    _, body = posted(client_of(tmp_path, **trusted(**thresholds)), photo())
+    assert body["prediction"]["abstain"] is True
+    assert said in body["prediction"]["abstain_reason"]
+
+
+def test_a_picture_unlike_all_that_was_learnt_is_refused_or_warned_of(tmp_path: Path) -> None:
+    client, strange = client_of(tmp_path, **trusted(nv=0.0)), photo(red=60, green=200)
+    status, body = posted(client, strange)
+    assert (status, body["code"]) == (422, "out_of_distribution")
+    assert "below 0.200 is needed" in body["error"]
+    status, body = posted(client, strange, "?gate=warn")
+    assert status == 200
+    assert body["input_check"]["accepted"] is False
+    assert body["input_check"]["distance"] > body["input_check"]["distance_limit"] == 0.2
+    assert "unlike" in body["prediction"]["abstain_reason"]
+    status, body = posted(client, photo())
+    assert status == 200
+    assert body["input_check"]["distance"] < 0.1
+    assert body["input_check"]["accepted"] is True
+
+
+def test_an_alert_says_what_it_is_worth_at_a_prevalence(tmp_path: Path) -> None:
+    client = client_of(tmp_path, **trusted(nv=0.0))
+    _, body = posted(client, photo())
+    (alert,) = body["operating_points"]
+    assert (alert["finding"], alert["reached"], alert["sensitivity"]) == ("Melanoma", True, FIGURE)
+    assert alert["message"] == skin().alerts[0].message
+    assert "prevalence" not in alert
+    _, body = posted(client, photo(), "?prevalence=0.1")
+    (alert,) = body["operating_points"]
+    assert alert["positive_predictive_value"] == pytest.approx(0.08 / (0.08 + 0.36))
+    assert alert["negative_predictive_value"] == pytest.approx(0.54 / (0.54 + 0.02))
+    status, body = posted(client, photo(), "?prevalence=1.5")
+    assert status == 422
+    assert "prevalence" in body["error"]
+
+
+def test_predictive_values_at_the_ends() -> None:
+    assert predictive_values(1.0, 1.0, 0.5)["positive_predictive_value"] == 1
+    assert predictive_values(0.0, 1.0, 0.5)["positive_predictive_value"] is None
+
+
+def test_a_model_without_them_says_that_its_set_is_its_own_estimate(tmp_path: Path) -> None:
+    _, body = posted(client_of(tmp_path), photo())
+    assert "not yet conformally" in body["prediction_set"]["note"]
+    assert body["prediction"]["abstain"] is False
+    assert body["operating_points"] == []
