@@ -21,10 +21,10 @@ IDC, BREAKHIS = "IDC breast histology patches", "BreakHis 100x"
 RECIPE = Recipe(
     task="histopathology",
     phases=(
-        Phase("head", epochs=10, size_px=128, learning_rate=2e-3, frozen=True, sources=(IDC,)),
-        Phase("patches", epochs=2, size_px=128, learning_rate=5e-4, batch_size=64, sources=(IDC,)),
-        Phase("both", epochs=4, size_px=224, learning_rate=2e-4, pictures=640),
+        Phase("head", epochs=10, size_px=128, learning_rate=2e-3, frozen=True, sources=(IDC,), pictures=7616),
+        Phase("patches", epochs=4, size_px=128, learning_rate=5e-4, batch_size=64, sources=(IDC,)),
     ),
+    last_layer="block5e_add",  # texture; with the rest of the backbone AUC .916 on the validation patches, .938 without
     augmentation=Augmentation(
         vertical_flip=True, rotation_degrees=90, zoom=0.25, brightness=0.1, saturation=0.2,
         stain=0.3, coarse=0.5, noise_levels=12,
@@ -32,7 +32,9 @@ RECIPE = Recipe(
     source_power=1.0,
     label_smoothing=0.05,
     ema_momentum=0.98,
+    test_time_flips=("horizontal", "vertical"),
     cross_validated=BREAKHIS,
+    own_head_for=BREAKHIS,
 )  # fmt: skip
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import keras
-from keras import layers
+from keras import layers, ops
 
 from ml_model.training.recipe import BACKBONES
 
@@ -27,6 +27,40 @@ class ReverseChannels(layers.Layer):
 
     def call(self, inputs: Any) -> Any:
         return inputs[..., ::-1]
+
+
+@keras.saving.register_keras_serializable(package="medidiagnose")
+class HeadBySource(layers.Layer):
+    """Logits (N, units) of one of two linear heads: of the second where a linear score of the embedding is above 0."""
+
+    def __init__(self, units: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.units = units
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        features = input_shape[-1]
+        self.kernels = self.add_weight(shape=(2, features, self.units), initializer="zeros", name="kernels")
+        self.biases = self.add_weight(shape=(2, self.units), initializer="zeros", name="biases")
+        self.score_kernel = self.add_weight(shape=(features, 1), initializer="zeros", name="score_kernel")
+        self.score_bias = self.add_weight(shape=(1,), initializer="zeros", name="score_bias")
+
+    def second(self, inputs: Any) -> Any:
+        """(N, 1): 1 where the second head answers, else 0."""
+        return ops.cast(ops.matmul(inputs, self.score_kernel) + self.score_bias > 0, "float32")
+
+    def call(self, inputs: Any) -> Any:
+        share = self.second(inputs)
+        first, second = (ops.matmul(inputs, self.kernels[i]) + self.biases[i] for i in range(2))
+        return share * second + (1 - share) * first
+
+    def gradients(self, inputs: Any) -> Any:
+        """d logit / d embedding (N, units, features) of the head that answers."""
+        share = self.second(inputs)[:, :, None]
+        kernels = ops.transpose(self.kernels, (0, 2, 1))
+        return share * kernels[1][None] + (1 - share) * kernels[0][None]
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "units": self.units}
 
 
 def build_model(

@@ -17,13 +17,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ml_model.training.batches import label_space, target_masks
-from ml_model.training.callbacks import called, probabilities_of
-from ml_model.training.engine import Job, build, train
+from ml_model.training.callbacks import called
+from ml_model.training.engine import Job, train
+from ml_model.training.export import served_outputs
 from ml_model.training.metrics import Scored, summarise
+from ml_model.training.own_head import served_model
 from ml_model.training.readers import Sample
 
 RESULT = "cross_validation.json"
 HELD_OUT = "held out"
+BATCH = 16
 
 
 def fold_numbers(samples: Sequence[Sample], source: str, folds: int, seed: int) -> NDArray[np.int64]:
@@ -84,11 +87,11 @@ def _copy_earlier_phases(job: Job, one: Job) -> None:
 
 
 def _answers(job: Job, rows: NDArray[np.int64]) -> NDArray[np.floating]:
-    """Probabilities (rows, classes) at the served size, of the model trained on the rest."""
-    served = build(job)
-    served.set_weights(train(job).get_weights())
-    logits = np.asarray(served.predict(job.pixels[rows], batch_size=16, verbose=0))
-    return probabilities_of(logits, job.task.multi_label)
+    """Probabilities (rows, classes) as they are served, of the model trained on the rest."""
+    served, flips = served_model(job, train(job)), job.recipe.test_time_flips
+    batches = (job.pixels[rows[start : start + BATCH]] for start in range(0, len(rows), BATCH))
+    outputs = (served_outputs(served, b, multi_label=job.task.multi_label, flips=flips) for b in batches)
+    return np.concatenate([np.asarray(probabilities) for probabilities, _, _ in outputs])
 
 
 def _colour_only(job: Job, rows: NDArray[np.int64]) -> NDArray[np.floating]:

@@ -125,6 +125,7 @@ def build(job: Job, size_px: int | None = None) -> keras.Model:
         classes=len(job.task.codes),
         size_px=size_px or (job.task.input.height_px, job.task.input.width_px),
         weights=job.weights,
+        last_layer=recipe.last_layer,
         pooling=recipe.pooling,
         hidden_units=recipe.hidden_units,
         dropout=recipe.dropout,

@@ -20,7 +20,7 @@ from keras import ops
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ml_model.training.backbones import EMBEDDING, FEATURES, LOGITS
+from ml_model.training.backbones import EMBEDDING, FEATURES, LOGITS, HeadBySource
 
 OPSET = 17
 SMALL_TENSOR = 1024  # float32 tensors up to this many values stay as they are
@@ -42,6 +42,9 @@ def class_gradients(model: keras.Model, embedding: Any) -> Any:
         x = layer(x, training=False)
         if isinstance(layer, keras.layers.ReLU):
             masks[layer.name] = ops.cast(x > 0, "float32")
+    last = head_layers(model)[-1]
+    if isinstance(last, HeadBySource):
+        return last.gradients(embedding)
     gradient = ops.ones((1, 1, 1))
     first = True
     for layer in reversed(head_layers(model)):

@@ -25,10 +25,11 @@ from ml_model.training.card import card_markdown, classification_report
 from ml_model.training.controls import frame_only
 from ml_model.training.cross_validation import cross_validation_result
 from ml_model.training.decide import AnsweringBy, Fields, decide
-from ml_model.training.engine import Job, build, drawn_prior
+from ml_model.training.engine import Job, drawn_prior
 from ml_model.training.evaluate import Answering, Evaluator, answering_pictures, evaluate
 from ml_model.training.evidence import evidence_level, weakest
 from ml_model.training.explanation_evidence import explanation_evidence
+from ml_model.training.own_head import served_model
 from ml_model.training.page_figures import beside_recordings
 from ml_model.training.pixels import data_fingerprint
 from ml_model.training.plots import plot_confusion, plot_curves, plot_trust
@@ -164,8 +165,7 @@ def _crossed_evidence(metrics: dict[str, Any]) -> list[str]:
 def _export(job: Job, model: keras.Model) -> None:
     """Rebuild in float32 at the served size and convert; in a process of its own, with TensorFlow behind Keras."""
     keras.mixed_precision.set_global_policy("float32")
-    served = build(job)
-    served.set_weights(model.get_weights())
+    served = served_model(job, model)
     if job.recipe.served_prior_weight:
         bias = served.get_layer(LOGITS).bias
         bias.assign(bias + job.recipe.served_prior_weight * np.log(drawn_prior(job)))

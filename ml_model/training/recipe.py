@@ -43,16 +43,19 @@ class Recipe:
     those of equally frequent classes; served_prior_weight 1 gives the frequencies of the sampler back to the served
     model, 0 does not. decision "balanced" takes them away again when a class is named, and only then.
     test_time_flips are the mirror images that the served model sees beside the picture, at twice the time for each.
-    Choose all three on validation. pooling: over the cells of the last feature maps; with "mean_max" the head sees mean
-    and maximum of each, so that a small finding is not lost in the mean of a large picture. looks_per_record: how many
+    Choose all three on validation. last_layer: the backbone's layer behind which its rest is left out, where textures
+    matter more than things. pooling: over the cells of the last feature maps; with "mean_max" the head sees mean and
+    maximum of each, so that a small finding is not lost in the mean of a large picture. looks_per_record: how many
     pages with looks of their own each ECG recording is drawn as for training. cross_validated: the data set, too small
     for a split, whose figure `--cross-validate` measures by training the phases that draw on it anew for each fold of
-    its groups.
+    its groups. own_head_for: the data set whose labels mean something else than the others', which gets a linear head
+    of its own when the phases are through; the embedding tells which head answers.
     """
 
     task: str
     phases: tuple[Phase, ...]
     backbone: str = "efficientnetv2b0"
+    last_layer: str | None = None
     pooling: Literal["mean", "mean_max"] = "mean"
     hidden_units: tuple[int, ...] = ()
     dropout: float = 0.3
@@ -69,6 +72,7 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     looks_per_record: int = 1
     cross_validated: str | None = None
+    own_head_for: str | None = None
     weight_decay: float = 0.02
     ema_momentum: float = 0.995
     patience_epochs: int = 6

@@ -1,0 +1,92 @@
+"""A head of its own for the data set whose labels mean something else: fitted by group, told by the embedding."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from test_cross_validation import small_job
+from test_export import gradient_tape_maps, wrap
+
+from ml_model.runtime import Predictor
+from ml_model.training.backbones import LOGITS, HeadBySource, build_model
+from ml_model.training.engine import build
+from ml_model.training.own_head import fit_by_group, group_weights, with_own_head
+
+
+def test_every_patient_of_a_class_weighs_the_same() -> None:
+    truth = np.array([0, 0, 0, 0, 1, 1])
+    groups = np.array(["a", "a", "a", "b", "c", "d"])
+    weights = group_weights(truth, groups)
+    assert weights == pytest.approx([1 / 12] * 3 + [1 / 4] * 3)
+
+
+def test_a_patient_with_many_pictures_does_not_outvote_the_others() -> None:
+    rng = np.random.default_rng(0)
+    groups, embedding, truth = [], [], []
+    for number in range(12):
+        label, count = number % 2, 60 if number == 0 else 4
+        groups += [f"p{number}"] * count
+        signal = np.array([2.0 * label - 1, 3.0 if number == 0 else 0.0])
+        embedding.append(signal + rng.normal(0, 0.3, (count, 2)))
+        truth += [label] * count
+    kernel, bias = fit_by_group(np.concatenate(embedding), np.array(truth), groups)
+    unseen = np.array([[-1.0, 0.0], [1.0, 0.0]])
+    low, high = unseen @ kernel + bias
+    assert low < 0 < high
+
+
+def test_the_source_s_own_head_answers_and_the_other_one_stays(tmp_path: Path) -> None:
+    """Pictures of `small` are told by their level; in them bright means benign, the other way round than elsewhere."""
+    job = small_job(tmp_path)
+    job = replace(job, recipe=replace(job.recipe, own_head_for="small", test_time_flips=("horizontal",)))
+    shift = np.array([120 if s.source == "small" else 0 for s in job.samples], np.uint8)
+    pixels = np.minimum(job.pixels // 3, 100) + shift[:, None, None, None]
+    flipped = [
+        replace(s, codes=("malignant" if s.codes == ("benign",) else "benign",)) if s.source == "small" else s
+        for s in job.samples
+    ]
+    job = replace(job, pixels=pixels.astype(np.uint8), samples=flipped)
+    plain = build(job)
+    served = with_own_head(job, plain)
+    assert isinstance(served.get_layer(LOGITS), HeadBySource)
+    large = np.array([i for i, s in enumerate(job.samples) if s.source == "large"])
+    small = np.array([i for i, s in enumerate(job.samples) if s.source == "small"])
+    same = np.abs(np.asarray(served(job.pixels[large])) - np.asarray(plain(job.pixels[large])))
+    assert same.max() < 1e-5
+    answered = np.asarray(served(job.pixels[small])).argmax(axis=1)
+    assert (answered == [("benign", "malignant").index(job.samples[i].codes[0]) for i in small]).all()
+    with pytest.raises(ValueError, match="training pictures of nowhere"):
+        with_own_head(replace(job, recipe=replace(job.recipe, own_head_for="nowhere")), plain)
+
+
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of TensorFlow
+def test_the_maps_are_those_of_the_head_that_answers(tmp_path: Path) -> None:
+    import keras
+
+    from ml_model.training.export import export_onnx, served_outputs
+
+    keras.utils.set_random_seed(0)
+    plain = build_model("small_cnn", classes=3, size_px=48)
+    rng = np.random.default_rng(0)
+    plain.set_weights([w + rng.uniform(0.05, 0.3, w.shape) if w.ndim == 1 else w for w in plain.get_weights()])
+    head = HeadBySource(3, name=LOGITS)
+    model = keras.Model(plain.input, head(plain.get_layer("dropout").output))
+    pictures = rng.integers(0, 256, (4, 48, 48, 3), dtype=np.uint8)
+    embedding = np.asarray(keras.Model(model.input, model.get_layer("dropout").output)(pictures))
+    kernel = rng.normal(size=(2, 128, 3))
+    score = np.zeros((128, 1))
+    score[0] = 1
+    head.set_weights([kernel, rng.normal(size=(2, 3)), score, np.array([-np.median(embedding[:, 0])])])
+    assert 0 < np.asarray(head.second(embedding)).mean() < 1
+    _, maps, _ = served_outputs(model, pictures, multi_label=False)
+    expected = gradient_tape_maps(model, pictures)
+    assert np.abs(np.asarray(maps) - expected).max() < 1e-5 * expected.max()
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras", compile=False, safe_mode=True)
+    export_onnx(again, tmp_path / "model.onnx", multi_label=False)
+    got = Predictor(wrap(tmp_path), engine="openvino").predict(pictures)
+    told, _, _ = served_outputs(model, pictures, multi_label=False)
+    assert np.abs(got.probabilities - np.asarray(told)).max() < 5e-3
