@@ -21,14 +21,12 @@ RECIPE = Recipe(
     task="mammogram",
     phases=(
         Phase("head", epochs=15, size_px=224, learning_rate=2e-3, frozen=True),
-        Phase("small", epochs=4, size_px=224, learning_rate=3e-4),
-        Phase("large", epochs=5, size_px=448, learning_rate=2e-4, batch_size=16),
+        Phase("all-layers", epochs=5, size_px=224, learning_rate=3e-4),
     ),
     augmentation=Augmentation(
         vertical_flip=True, horizontal_flip=False, rotation_degrees=15, zoom=0.2, stretch=0.15, brightness=0.1,
         contrast=0.3, erase=0.2, noise_levels=12,
     ),
-    pooling="mean_max",
     label_smoothing=0.1,
     test_time_flips=("vertical",),
     ema_momentum=0.98,
