@@ -45,7 +45,7 @@ def measure_signals(job: SignalJob, fields: Fields, metrics: dict[str, Any]) -> 
         return answering_recordings(predictor, job.signal_input)
 
     def pages(predictor: Predictor) -> dict[str, Any]:
-        return {"pages": page_figures(job.task, job.pick("test"), predictor)}
+        return {} if "pages" in metrics else {"pages": page_figures(job.task, job.pick("test"), predictor)}
 
     logs = [f"{name}-{seed}" for name, seed in job.recipe.members]
     return measure(job, fields, metrics, decide(job, fields, answering), answering, RECORDING_CHANGES, pages, logs)
