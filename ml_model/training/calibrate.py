@@ -25,18 +25,20 @@ def fit_calibration(probabilities: Array, masks: Array, groups: Sequence[str], *
     """From a model's own probabilities (N, classes) and the masks (N, classes) of what each label can stand for.
 
     Multi-label: a logistic regression per class. Else one temperature, with an intercept per class beside it where
-    that has the better likelihood in a cross-validation by group.
+    that has the clearly better likelihood in a cross-validation by group: intercepts change which class is named.
     """
     if multi_label:
         return _logistic(probabilities, masks)
-    methods = ("temperature", "temperature_and_bias")
-    losses = {method: _crossed_loss(probabilities, masks, groups, method) for method in methods}
-    return _softmax(probabilities, masks, min(methods, key=losses.__getitem__))
+    plain, biased = (_crossed_losses(probabilities, masks, groups, m) for m in ("temperature", "temperature_and_bias"))
+    _, group_of = np.unique(groups, return_inverse=True)
+    gains = np.bincount(group_of, plain - biased)  # a sum for each group: its pictures are no witnesses of their own
+    clear = gains.sum() > np.sqrt(len(gains)) * gains.std()  # by more than one standard error
+    return _softmax(probabilities, masks, "temperature_and_bias" if clear else "temperature")
 
 
-def negative_log_likelihood(probabilities: Array, masks: Array) -> float:
-    """Mean over samples of -log of the probability given to the classes in the mask."""
-    return float(-np.log(np.maximum((probabilities * masks).sum(axis=1), 1e-12)).mean())
+def negative_log_likelihoods(probabilities: Array, masks: Array) -> NDArray[np.float64]:
+    """(N,) -log of the probability given to the classes in the mask."""
+    return np.asarray(-np.log(np.maximum((probabilities.astype(np.float64) * masks).sum(axis=1), 1e-12)))
 
 
 def calibration_error(s: Scored) -> float:
@@ -91,7 +93,7 @@ def _softmax(probabilities: Array, masks: Array, method: str) -> Calibration:
 
     def loss(x: Array) -> float:
         penalty = BIAS_PENALTY * float((x[1:] ** 2).sum())
-        return negative_log_likelihood(calibrated(probabilities, unpacked(x)).astype(np.float64), masks) + penalty
+        return float(negative_log_likelihoods(calibrated(probabilities, unpacked(x)), masks).mean()) + penalty
 
     found = unpacked(minimize(loss, np.zeros(1 + classes * with_bias), method="Powell").x)
     return Calibration(
@@ -101,11 +103,10 @@ def _softmax(probabilities: Array, masks: Array, method: str) -> Calibration:
     )
 
 
-def _crossed_loss(probabilities: Array, masks: Array, groups: Sequence[str], method: str) -> float:
-    """Likelihood on groups that the fit has not seen."""
-    losses = []
+def _crossed_losses(probabilities: Array, masks: Array, groups: Sequence[str], method: str) -> NDArray[np.float64]:
+    """(N,) negative log-likelihoods, each by a fit that has not seen the sample's group."""
+    losses = np.zeros(len(probabilities))
     for fitted_on, left_out in GroupKFold(min(FOLDS, len(set(groups)))).split(probabilities, groups=groups):
         found = _softmax(probabilities[fitted_on], masks[fitted_on], method)
-        kept = calibrated(probabilities[left_out], found).astype(np.float64)
-        losses.append(negative_log_likelihood(kept, masks[left_out]) * len(left_out))
-    return float(np.sum(losses)) / len(probabilities)
+        losses[left_out] = negative_log_likelihoods(calibrated(probabilities[left_out], found), masks[left_out])
+    return losses
