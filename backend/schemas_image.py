@@ -151,7 +151,7 @@ class InputCheckAnswer(Answer):
     score: float | None
     quality: dict[str, Any]
     threshold: float | None = Field(default=None, description="score from which the expected kind is accepted")
-    distance: float | None = Field(default=None, description="to the nearest training pictures, in the embedding")
+    distance: float | None = Field(default=None, description="to the training pictures, in the embedding")
     distance_limit: float | None = Field(default=None, description="distance from which a picture is refused")
     field_of_view: FieldOfViewAnswer | None = Field(default=None, description="of a microscope picture")
     warnings: tuple[str, ...] = Field(default=(), description="what speaks against relying on the answer")

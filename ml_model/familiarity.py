@@ -1,7 +1,7 @@
 """How far is this picture from those that a model learnt from, in the model's own embedding?
 
-Distance to the nearest training pictures after scaling embeddings to length one (Sun 2022), in their leading
-principal components, so that a bundle carries some hundred kilobytes for it.
+What is left of the embedding, scaled to length one, outside the leading principal components of the training pictures:
+other kinds of pictures excite features together that no training picture does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
 FAMILIARITY_FILE = "familiarity.npz"
-NEIGHBOURS = 5
 
 
 def of_length_one(embedding: Array) -> NDArray[np.float64]:
@@ -23,25 +22,25 @@ def of_length_one(embedding: Array) -> NDArray[np.float64]:
 
 
 class Familiarity:
-    """mean (D,), components (D, k) and references (M, k), M training pictures in those components."""
+    """mean (D,) and components (D, k), orthonormal, of training embeddings of length one."""
 
-    def __init__(self, mean: Array, components: Array, references: Array) -> None:
+    def __init__(self, mean: Array, components: Array) -> None:
         self.mean, self.components = mean.astype(np.float64), components.astype(np.float64)
-        self.references = references.astype(np.float64)
 
     @classmethod
     def read(cls, path: Path) -> Familiarity:
         """From a bundle's file; no pickled object is read."""
         with np.load(path, allow_pickle=False) as arrays:
-            return cls(arrays["mean"], arrays["components"], arrays["references"])
+            return cls(arrays["mean"], arrays["components"])
 
     def write(self, path: Path) -> None:
         """As float16."""
-        mean, components, references = (a.astype(np.float16) for a in (self.mean, self.components, self.references))
-        np.savez_compressed(path, mean=mean, components=components, references=references)
+        mean, components = (a.astype(np.float16) for a in (self.mean, self.components))
+        np.savez_compressed(path, mean=mean, components=components)
 
     def distances(self, embedding: Array) -> NDArray[np.float32]:
-        """(N,) from embeddings (N, D): mean distance to the nearest references."""
-        places = (of_length_one(embedding) - self.mean) @ self.components
-        nearest = [np.sort(np.linalg.norm(self.references - place, axis=1))[:NEIGHBOURS].mean() for place in places]
-        return np.array(nearest, np.float32)
+        """(N,) from embeddings (N, D): length of what the components do not explain, 0 to about 1."""
+        rest = of_length_one(embedding) - self.mean
+        # Row by row, so that a distance does not depend, bit for bit, on what else is in the batch.
+        left = [np.linalg.norm(row - self.components @ (row @ self.components)) for row in rest]
+        return np.array(left, np.float32)

@@ -47,9 +47,7 @@ def client_of(folder: Path, **fields: Any) -> FlaskClient:
     task = skin()
     bundle = write_tiny(task, folder / "models")
     known = Predictor(bundle).predict(load_image(photo(), task.input).pixels[None]).embedding
-    near = known + np.random.default_rng(0).normal(0, 0.5, (20, 3))
-    scaled = near / np.linalg.norm(near, axis=1, keepdims=True)
-    Familiarity(scaled.mean(axis=0), np.eye(3), scaled - scaled.mean(axis=0)).write(bundle.path / FAMILIARITY_FILE)
+    Familiarity(known[0] / np.linalg.norm(known[0]), np.zeros((3, 1))).write(bundle.path / FAMILIARITY_FILE)
     kept = bundle.manifest.model_dump(mode="json", exclude={"files", "format_version"})
     write_bundle(bundle.path, {**kept, "calibration": CALIBRATION, **fields}, ["model.onnx", FAMILIARITY_FILE])
     app = create_app(Config(model_dirs=(folder / "models",), user_models_dir=folder, data_dir=folder / "d", log=False))

@@ -171,7 +171,7 @@ def test_a_card_begins_with_the_data_set_on_which_the_model_does_not_hold() -> N
 
 def test_figures_added_to_a_finished_bundle_lower_its_evidence(tmp_path: Path) -> None:
     shipped = MODELS_DIR / "histopathology"
-    for name in ("manifest.json", "model.onnx", "card.md"):
+    for name in ("manifest.json", "model.onnx", "familiarity.npz", "card.md"):
         shutil.copy(shipped / name, tmp_path)
     recipe = Recipe(task="histopathology", phases=(Phase("all", 1, 32, 1e-3),))
     job = Job(image_task("histopathology"), recipe, two_sets(), np.zeros((50, 8, 8, 3), np.uint8), tmp_path)

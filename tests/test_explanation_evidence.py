@@ -74,7 +74,8 @@ class SpotModel:
         probabilities[:, BENIGN] = images[(slice(None), *cell(*SPOT))].mean(axis=(1, 2, 3)) / 255
         probabilities[:, 0] = 1 - probabilities[:, BENIGN]
         maps = np.broadcast_to(self.cells, (len(images), 6, *self.cells.shape))
-        return Prediction(probabilities, maps, np.zeros((len(images), 0)), np.zeros((len(images), 0)))
+        nothing = np.zeros((len(images), 0))
+        return Prediction(probabilities, maps, nothing, nothing, probabilities, np.zeros(0))
 
 
 def evidence(cells: NDArray[np.float32], samples: list[Sample]) -> dict[str, Any]:

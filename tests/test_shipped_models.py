@@ -82,6 +82,8 @@ HEAD_OPERATIONS = {
     "MatMul": lambda tf, a, b: tf.matmul(a, b),
     "Relu": lambda tf, a: tf.nn.relu(a),
     "Identity": lambda tf, a: a,
+    "Greater": lambda tf, a, b: a > b,
+    "Cast": lambda tf, a: tf.cast(a, tf.float32),
 }
 
 

@@ -153,20 +153,23 @@ def test_weights_are_carried_over_so_that_the_same_class_is_named() -> None:
         assert interpret(task, told, carried).class_id == before
 
 
-def test_what_lies_far_from_the_training_pictures_is_found_and_read_back(tmp_path: Path) -> None:
+def test_what_excites_other_features_than_the_training_pictures_is_found_and_read_back(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    centre, elsewhere = rng.normal(size=(2, 40))
-    train, validation = (centre + 0.3 * rng.normal(size=(n, 40)) for n in (400, 200))
+    few, all_of_them = rng.normal(size=(6, 40)), rng.normal(size=(40, 40))
+    train, validation, fresh = (
+        rng.normal(1, 1, (n, 6)) @ few + 0.1 * rng.normal(size=(n, 40)) for n in (400, 200, 500)
+    )
     familiarity, limits = fit_familiarity(train, validation, seed=0)
     assert limits.warn_from < limits.refuse_from
-    fresh = familiarity.distances(centre + 0.3 * rng.normal(size=(500, 40)))
-    assert (fresh >= limits.refuse_from).mean() < 0.02
-    assert (familiarity.distances(elsewhere + 0.3 * rng.normal(size=(50, 40))) >= limits.refuse_from).all()
+    assert (familiarity.distances(fresh) >= limits.refuse_from).mean() < 0.02
+    strange = rng.normal(1, 1, (50, 40)) @ all_of_them
+    assert (familiarity.distances(strange) >= limits.refuse_from).all()
+    assert familiarity.distances(train[:1] * 7) == pytest.approx(familiarity.distances(train[:1]))
     familiarity.write(tmp_path / "f.npz")
-    assert (
-        Familiarity.read(tmp_path / "f.npz").distances(validation).tobytes()
-        == familiarity.distances(validation).tobytes()
-    )
+    together = Familiarity.read(tmp_path / "f.npz").distances(validation)
+    assert together.tobytes() == familiarity.distances(validation).tobytes()
+    apart = np.concatenate([familiarity.distances(validation[i : i + 1]) for i in range(len(validation))])
+    assert together.tobytes() == apart.tobytes()
 
 
 @pytest.mark.parametrize(

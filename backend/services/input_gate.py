@@ -87,7 +87,7 @@ def with_distance(
     distance, warnings = float(distances.max()), answer.warnings
     if mode != "off" and distance >= limits.refuse_from:
         told = (
-            f"this is unlike everything that the model learnt from: its distance to the nearest training pictures is "
+            f"this is unlike everything that the model learnt from: its distance to the training pictures is "
             f"{distance:.3f}, below {limits.refuse_from:.3f} is needed; check that it is a usual picture of the kind "
             "that is read here, whole and in its own colours, or send gate=warn for an answer with this warning"
         )

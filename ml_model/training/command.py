@@ -104,7 +104,7 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
         from ml_model.training.finish import kept_metrics, measure_again, measure_pictures
 
         fields, old = measure_again(job, options.measure)
-        measure_pictures(job, fields, kept_metrics(old), old.populations)
+        measure_pictures(job, fields, kept_metrics(old), old.populations, old)
         return 0
     model = train(job)
     if options.cross_validate:

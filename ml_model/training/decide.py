@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -17,6 +17,7 @@ from ml_model.training.calibrate import fit_calibration
 from ml_model.training.decisions import choose_operating_point, population_operating_points, screening_calibration
 from ml_model.training.engine import Job
 from ml_model.training.evaluate import Answering, Evaluator
+from ml_model.training.readers import Sample
 from ml_model.training.signal_engine import SignalJob
 from ml_model.training.trust import alert_points, fit_familiarity, prediction_sets, rescaled_weights
 
@@ -47,14 +48,23 @@ def decide(
     masks = (target_masks(samples, task.codes) @ projection @ projection.T > 0).astype(np.float32)
     groups = [s.group for s in samples]
     calibration = fit_calibration(seen.uncalibrated, masks, groups, multi_label=task.multi_label)
-    train = job.pick("train")
-    chosen = np.random.default_rng(job.recipe.seed).permutation(len(train))[:MOST_FAMILIAR]
-    known = evaluator.predict([train[i] for i in chosen]).embedding
+    known = evaluator.predict(_of_every_source(job.pick("train"), job.recipe.seed)).embedding
     familiarity, limits = fit_familiarity(known, seen.embedding, job.recipe.seed)
     familiarity.write(job.out_dir / FAMILIARITY_FILE)
     told = replace(seen, probabilities=calibrated(seen.uncalibrated, calibration))
     decided = {**given, "calibration": calibration, "familiarity": limits}
     return {**decided, **_on_calibrated(job, fields, told, calibration, balanced, decided)}
+
+
+def _of_every_source(samples: Sequence[Sample], seed: int) -> list[Sample]:
+    """At most MOST_FAMILIAR, as many of each source as there are, so that a small one counts as familiar too."""
+    sources = sorted({s.source for s in samples})
+    each = MOST_FAMILIAR // len(sources)
+    rng, chosen = np.random.default_rng(seed), []
+    for source in sources:
+        own = [s for s in samples if s.source == source]
+        chosen += [own[i] for i in rng.permutation(len(own))[:each]]
+    return chosen
 
 
 def _on_calibrated(

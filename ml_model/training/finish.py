@@ -39,6 +39,8 @@ from ml_model.training.signal_engine import SignalJob
 from ml_model.training.variants import PICTURE_CHANGES
 
 CURVES = "training_curves.png"
+FURTHER = ("pages", "explanation")  # figures beside those of the test split
+NAMING = ("calibration", "operating_point", "operating_points")
 LIBRARIES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "onnx", "tf2onnx")
 
 
@@ -56,10 +58,13 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
     return measure_pictures(job, fields, metrics, add_populations(job, plain))
 
 
-def measure_pictures(job: Job, fields: Fields, metrics: dict[str, Any], populations: tuple[str, ...]) -> Bundle:
+def measure_pictures(
+    job: Job, fields: Fields, metrics: dict[str, Any], populations: tuple[str, ...], old: Manifest | None = None
+) -> Bundle:
     """Settle on validation and measure on test the model of pictures in `job.out_dir`, and write its bundle.
 
-    fields: the manifest's, from metrics and what is decided. metrics: those that were measured already.
+    fields: the manifest's, from metrics and what is decided. metrics: those that were measured already. old: see
+    `measure`.
     """
 
     def answering(predictor: Predictor) -> Answering:
@@ -72,7 +77,7 @@ def measure_pictures(job: Job, fields: Fields, metrics: dict[str, Any], populati
 
     decided = decide(job, fields, answering, balanced=_balanced_decision(job), populations=populations)
     logs = [phase.name for phase in job.recipe.phases]
-    return measure(job, fields, metrics, decided, answering, PICTURE_CHANGES, further, logs)
+    return measure(job, fields, metrics, decided, answering, PICTURE_CHANGES, further, logs, old)
 
 
 def measure(
@@ -84,13 +89,22 @@ def measure(
     changes: Mapping[str, Mapping[str, Any]],
     further: Callable[[Predictor], dict[str, Any]],
     logs: Sequence[str],
+    old: Manifest | None = None,
 ) -> Bundle:
-    """The one reading of the test split, by the model as it will be served, then the bundle."""
+    """The one reading of the test split, by the model as it will be served, then the bundle.
+
+    old: manifest of the same graph. Where it names classes by the same probabilities and thresholds, its figures on
+    changed files, on pages and on heatmaps are kept: they would come out the same.
+    """
+    kept = old if old is not None and all(getattr(old, name) == decided[name] for name in NAMING) else None
     draft = fields({}, evidence="insufficient", **decided)
     predictor = Predictor(write_bundle(job.out_dir, draft, [MODEL_FILE, FAMILIARITY_FILE]))
-    evaluator = Evaluator(job.task, answering(predictor), predictor.bundle.manifest, changes)
+    evaluator = Evaluator(job.task, answering(predictor), predictor.bundle.manifest, {} if kept else changes)
     test = evaluate(evaluator, job.pick("test"))
-    metrics = {**metrics, "test": test, **further(predictor), "validation": {"count": len(job.pick("val"))}}
+    if kept:
+        test |= {kind: kept.metrics["test"][kind] for kind in changes}
+    more = {n: kept.metrics[n] for n in FURTHER if n in kept.metrics} if kept else further(predictor)
+    metrics = {**metrics, "test": test, **more, "validation": {"count": len(job.pick("val"))}}
     measured = {name: test["by_group"].get(name, {}).get("macro_auc", {}) for name in decided["populations"]}
     by_population = {
         name: evidence_level(auc.get("low", float("nan")))
@@ -118,7 +132,7 @@ def measure_again(job: Job | SignalJob, shipped: Path) -> tuple[Fields, Manifest
 
 def kept_metrics(old: Manifest) -> dict[str, Any]:
     """Figures that a new measurement does not make."""
-    return {k: v for k, v in old.metrics.items() if k not in ("test", "pages", "explanation", "validation")}
+    return {k: v for k, v in old.metrics.items() if k not in ("test", "validation", *FURTHER)}
 
 
 def _fields_of(job: Job | SignalJob, old: Manifest, metrics: dict[str, Any], **extra: Any) -> dict[str, Any]:
@@ -140,7 +154,8 @@ def write_with_card(job: Job | SignalJob, fields: dict[str, Any], logs: Sequence
     (job.out_dir / "classification_report.txt").write_text(classification_report(test), encoding="utf-8")
     card = card_markdown(job.task, Manifest(**fields, files={}))
     (job.out_dir / "card.md").write_text(card, encoding="utf-8")
-    write_bundle(job.out_dir, fields, [MODEL_FILE, FAMILIARITY_FILE, "card.md", "classification_report.txt", *plots])
+    known = [FAMILIARITY_FILE] if (job.out_dir / FAMILIARITY_FILE).is_file() else []
+    write_bundle(job.out_dir, fields, [MODEL_FILE, *known, "card.md", "classification_report.txt", *plots])
     return load_bundle(job.out_dir, task=job.bundle_id, contract_sha256=job.contract_sha256)
 
 

@@ -54,8 +54,7 @@ def _run(recipe: SignalRecipe, options: argparse.Namespace) -> int:
         from ml_model.training.signal_finish import measure_signals
 
         fields, old = measure_again(job, options.measure)
-        # Of pages AUCs are given, and calibrating each label by itself does not move them.
-        measure_signals(job, fields, {**kept_metrics(old), "pages": old.metrics["pages"]})
+        measure_signals(job, fields, kept_metrics(old), old)
         return 0
     model, minutes = train_signals(job), training_minutes(job)
     if options.train_only:

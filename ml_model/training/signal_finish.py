@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from ml_model.bundle import Bundle
+from ml_model.bundle import Bundle, Manifest
 from ml_model.inputs.ecg import network_signal, read_wfdb
 from ml_model.runtime import Prediction, Predictor
 from ml_model.spec_image import SignalInput
@@ -38,14 +38,15 @@ def finish_signals(job: SignalJob, model: keras.Model, minutes: float) -> Bundle
     return measure_signals(job, partial(manifest_fields, job), minutes_of)
 
 
-def measure_signals(job: SignalJob, fields: Fields, metrics: dict[str, Any]) -> Bundle:
+def measure_signals(job: SignalJob, fields: Fields, metrics: dict[str, Any], old: Manifest | None = None) -> Bundle:
     """Settle on validation and measure on test the model of recordings in `job.out_dir`, and write its bundle."""
 
     def answering(predictor: Predictor) -> Answering:
         return answering_recordings(predictor, job.signal_input)
 
     def pages(predictor: Predictor) -> dict[str, Any]:
-        return {} if "pages" in metrics else {"pages": page_figures(job.task, job.pick("test"), predictor)}
+        return {"pages": page_figures(job.task, job.pick("test"), predictor)}
 
     logs = [f"{name}-{seed}" for name, seed in job.recipe.members]
-    return measure(job, fields, metrics, decide(job, fields, answering), answering, RECORDING_CHANGES, pages, logs)
+    decided = decide(job, fields, answering)
+    return measure(job, fields, metrics, decided, answering, RECORDING_CHANGES, pages, logs, old)

@@ -21,7 +21,6 @@ Array = NDArray[np.floating]
 COVERAGE = 0.9
 FEWEST_OF_A_LABEL = 10  # validation cases within a population; with fewer the thresholds for all serve
 COMPONENTS = 64
-REFERENCES = 600
 WARN_SHARE, REFUSE_SHARE = 0.02, 0.005  # of the validation pictures that lie further out
 
 
@@ -79,11 +78,9 @@ def alert_points(task: ImageTask, samples: Sequence[Sample], probabilities: Arra
 def fit_familiarity(train: Array, validation: Array, seed: int) -> tuple[Familiarity, FamiliarityLimits]:
     """From embeddings (N, D) of training and validation pictures as they are served."""
     scaled = of_length_one(train)
-    analysis = PCA(min(COMPONENTS, len(scaled) - 1, scaled.shape[1]), random_state=seed).fit(scaled)
-    kept = np.random.default_rng(seed).permutation(len(scaled))[:REFERENCES]
-    exact = Familiarity(analysis.mean_, analysis.components_.T, analysis.transform(scaled[kept]))
-    halved = (a.astype(np.float16) for a in (exact.mean, exact.components, exact.references))
-    familiarity = Familiarity(*halved)  # what is written is what the limits are for
+    analysis = PCA(min(COMPONENTS, len(scaled) - 1, scaled.shape[1] // 2), random_state=seed).fit(scaled)
+    # What is written, in half the bytes, is what the limits are for.
+    familiarity = Familiarity(analysis.mean_.astype(np.float16), analysis.components_.T.astype(np.float16))
     distances = familiarity.distances(validation)
     warn_from, refuse_from = np.quantile(distances, (1 - WARN_SHARE, 1 - REFUSE_SHARE))
     # Room for the tail that so few validation pictures cannot show.

@@ -104,8 +104,8 @@ def _known(manifest: Manifest, test: Mapping[str, Any]) -> str:
     seen = f"\n\n{table(['other pictures', 'n', 'refused'], rows)}" if rows else ""
     return f"""
 ### Pictures unlike those of training
-Distance to the nearest training pictures in the model's embedding; {limits.rule}. Of the test pictures
-{told["own_refused"]:.3f} would be refused.{seen}
+What the leading components of the training pictures do not explain of the embedding; {limits.rule}.
+Of the test pictures {told["own_refused"]:.3f} would be refused.{seen}
 """
 
 
@@ -149,7 +149,7 @@ def checklist(task: ImageTask, manifest: Manifest) -> str:
         ["metrics and uncertainty", "Test figures, with 95 % intervals by bootstrap over groups"],
         ["subgroups", "By source and subgroup; what is not measured is named there"],
         ["robustness", "As users may send them; Made worse"],
-        ["explainability", "What the heatmaps are worth"],
+        ["explainability", "What the heatmaps are worth" if manifest.metrics.get("explanation") else "not measured"],
         ["failure analysis", "The surest wrong answers"],
         ["external test", "none: the test pictures come from the same sources as the training pictures"],
         ["clinical use", "none; Intended use and Limits"],
