@@ -63,7 +63,8 @@ def epochs_logged(out: Path) -> list[int]:
     if not log.is_file():
         return []
     with log.open(newline="") as stream:
-        return [int(row["epoch"]) for row in csv.DictReader(stream)]
+        # The training may be in the middle of a line.
+        return [int(row["epoch"]) for row in csv.DictReader(stream) if row.get("epoch")]
 
 
 def xray() -> ImageTask:
