@@ -4,6 +4,11 @@ import { el, list, section } from "./dom.js";
 
 const percent = (value) => `${(100 * value).toFixed(1)}%`;
 
+// A wide table scrolls by itself; the page does not.
+const table = (titles, rows) => el("div", { class: "scroll", tabindex: 0 }, el("table", {},
+  el("thead", {}, el("tr", {}, titles.map((title) => el("th", { scope: "col" }, title)))),
+  el("tbody", {}, rows)));
+
 function bars(entries) {
   return el("ol", { class: "bars" }, entries.map(({ label, value }) =>
     el("li", {},
@@ -38,10 +43,10 @@ function picture(answer, source) {
   const original = source
     ? el("figure", {}, el("img", { src: source, alt: "The picture that was sent" }), el("figcaption", {}, "Sent")) : "";
   if (!explanation.heatmap_url) return [original, el("p", { class: "hint" }, explanation.note)];
-  const overlay = el("img", { src: explanation.heatmap_url, alt: `Heatmap for ${explanation.class}` });
+  const overlay = el("img", { src: explanation.heatmap_url, alt: `Heatmap for ${nameOf(answer, explanation.class)}` });
   return [
     el("div", { class: "explained" }, original,
-      el("figure", {}, overlay, el("figcaption", {}, `${explanation.method}, class ${explanation.class}`))),
+      el("figure", {}, overlay, el("figcaption", {}, `${explanation.method}, ${nameOf(answer, explanation.class)}`))),
     el("p", { class: "hint" }, explanation.note),
   ];
 }
@@ -80,9 +85,23 @@ function operatingPoints(points) {
   const titles = ["Finding", "Probability", "Called from", "Called", "Sensitivity", "Specificity"];
   return section("Findings that must not be missed",
     ...points.filter((point) => point.message).map((point) => el("p", { class: "notice" }, point.message)),
-    el("table", {},
-      el("thead", {}, el("tr", {}, titles.map((title) => el("th", { scope: "col" }, title)))),
-      el("tbody", {}, rows)));
+    table(titles, rows));
+}
+
+const nameOf = (answer, code) => answer.all_predictions.find((c) => c.code === code)?.name ?? code;
+
+function inQuestion(answer) {
+  const { classes, coverage, note } = answer.prediction_set;
+  const names = classes.map((code) => nameOf(answer, code)).join(", ") || "none of the classes";
+  return `Still in question at ${Math.round(100 * coverage)}%: ${names}. ${note}`;
+}
+
+// Where the class that is named is not the most probable one, the rule that named it.
+function namedBy(answer) {
+  const rule = answer.model.operating_point?.rule;
+  const first = answer.all_predictions[0];
+  return rule && !answer.multi_label && first.code !== answer.prediction.code
+    ? el("p", { class: "hint" }, `Named before ${first.name}, which is more probable, by this model's rule: ${rule}.`) : "";
 }
 
 function urgency(answer) {
@@ -103,8 +122,7 @@ export function imageAnswer(answer, source) {
     el("p", {}, `${prediction.confidence_percent} · ${prediction.type} · severity ${answer.severity}${birads}`),
     urgency(answer),
     ...section("All classes", bars(answer.all_predictions.map((c) => ({ label: c.name, value: c.confidence }))),
-      el("p", { class: "hint" },
-        `Still in question at ${percent(answer.prediction_set.coverage)}: ${answer.prediction_set.classes.join(", ")}. ${answer.prediction_set.note}`)),
+      namedBy(answer), el("p", { class: "hint" }, inQuestion(answer))),
     ...operatingPoints(answer.operating_points),
     ...recording(answer),
     ...section("What moved the answer", ...picture(answer, source)),
@@ -153,9 +171,7 @@ export function riskAnswer(answer, _source, task) {
     el("p", { class: "headline" }, `${answer.prediction.risk_level} risk`),
     el("p", {}, `${answer.prediction.condition} · ${percent(answer.prediction.probability)} · severity ${answer.severity}`),
     bars([{ label: "Risk", value: answer.prediction.probability }]),
-    ...section("Factors", el("table", {},
-      el("thead", {}, el("tr", {}, ["Factor", "Value", "Range", "Contribution"].map((h) => el("th", { scope: "col" }, h)))),
-      el("tbody", {}, rows))),
+    ...section("Factors", table(["Factor", "Value", "Range", "Contribution"], rows)),
     ...(answer.missing.length ? [el("p", { class: "hint" }, `Not given: ${answer.missing.map(title).join(", ")}`)] : []),
     ...section("Recommendations", list(answer.recommendations)),
     el("p", { class: "notice" }, answer.disclaimer),
