@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.bundle import Calibration
+from ml_model.interpret import label_probabilities
 from ml_model.spec import ImageTask
 
 # Of a gate's way from its threshold to certainty: a picture that scores no further along it is a near miss.
@@ -27,16 +28,12 @@ def calibrated(probabilities: NDArray[np.floating], calibration: Calibration) ->
     return np.asarray(exp / exp.sum(axis=1, keepdims=True), np.float32)
 
 
-def label_probabilities(task: ImageTask, probabilities: Mapping[str, float]) -> dict[str, float]:
-    """By measured label, the sum over its classes; probabilities (0-1) by class code."""
-    return {label: sum(probabilities[code] for code in codes) for label, codes in task.measured_labels.items()}
-
-
 def labels_in_question(
     task: ImageTask, probabilities: Mapping[str, float], thresholds: Mapping[str, float]
 ) -> tuple[str, ...]:
     """The labels whose probability reaches their threshold, in output order; probabilities by class code."""
-    return tuple(n for n, p in label_probabilities(task, probabilities).items() if p >= thresholds[n])
+    totals = label_probabilities(probabilities, task.measured_labels)
+    return tuple(name for name, p in totals.items() if p >= thresholds[name])
 
 
 def reasons_to_abstain(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -90,9 +90,8 @@ def screening_category(
     return band.birads, probability
 
 
-def label_probabilities(task: ImageTask, probability: Mapping[str, float]) -> dict[str, float]:
-    """From the probability of each class, by code, to that of each label of the task's first data set: their sums."""
-    labels = task.datasets[0].labels
+def label_probabilities(probability: Mapping[str, float], labels: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """From the probability of each class, by code, to that of each label: the sum over its classes, at most 1."""
     return {label: min(1.0, sum(probability[code] for code in codes)) for label, codes in labels.items()}
 
 
@@ -115,10 +114,10 @@ def _by_label(task: ImageTask, ranking: tuple[RankedClass, ...]) -> RankedClass:
     if task.multi_label:
         present = [r for r in ranking if r.probability >= PRESENT_FROM]
         return max(present, key=lambda r: _GRAVITY[r.spec.severity]) if present else ranking[0]
-    probability = {r.spec.code: r.probability for r in ranking}
-    totals = {codes: sum(probability[code] for code in codes) for codes in task.measured_labels.values()}
+    labels = task.measured_labels
+    totals = label_probabilities({r.spec.code: r.probability for r in ranking}, labels)
     best = max(totals.values())
-    leading = {code for codes, total in totals.items() if total == best for code in codes}
+    leading = {code for label, total in totals.items() if total == best for code in labels[label]}
     return next(r for r in ranking if r.spec.code in leading)
 
 

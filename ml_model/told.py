@@ -49,7 +49,7 @@ def told_of_image(task: ImageTask, diagnosis: Diagnosis, result: Result) -> Told
     by_code = {row.spec.code: min(1.0, float(row.probability)) for row in diagnosis.ranking}
     code = diagnosis.predicted.code
     if "class_probabilities" in result:
-        totals, label = label_probabilities(task, by_code), label_of(task, code)
+        totals, label = label_probabilities(by_code, task.datasets[0].labels), label_of(task, code)
         return Told({**totals, "probability": totals[label]}, label)
     if "all_predictions" in result:
         return Told(by_code, code)

@@ -145,7 +145,8 @@ def analyze_answer(
 
 def label_answer(task: ImageTask, answer: AnalyzeAnswer) -> LabelAnswer:
     """The same answer in the labels of the task's first data set: the probabilities of each label's classes summed."""
-    totals = label_probabilities(task, {row.code: row.confidence for row in answer.all_predictions})
+    by_code = {row.code: row.confidence for row in answer.all_predictions}
+    totals = label_probabilities(by_code, task.datasets[0].labels)
     named = label_of(task, answer.prediction.code)
     return LabelAnswer(
         **({"warning": answer.warning} if answer.warning else {}),

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
@@ -26,7 +27,7 @@ from ml_model.training.controls import frame_only
 from ml_model.training.cross_validation import cross_validation_result
 from ml_model.training.decide import AnsweringBy, Fields, decide
 from ml_model.training.engine import Job, drawn_prior
-from ml_model.training.evaluate import Answering, Evaluator, answering_pictures, evaluate
+from ml_model.training.evaluate import Evaluator, answering_pictures, evaluate
 from ml_model.training.evidence import evidence_level, weakest
 from ml_model.training.explanation_evidence import explanation_evidence
 from ml_model.training.own_head import served_model
@@ -67,28 +68,37 @@ def measure_pictures(
     `measure`.
     """
 
-    def answering(predictor: Predictor) -> Answering:
-        return answering_pictures(job.task, predictor)
-
     def further(predictor: Predictor) -> dict[str, Any]:
         tested = job.pick("test")
         pages = {"pages": beside_recordings(job.task, tested, predictor)} if job.task.signal else {}
         return {**pages, "explanation": explanation_evidence(job.task, tested, predictor)}
 
-    decided = decide(job, fields, answering, balanced=_balanced_decision(job), populations=populations)
     logs = [phase.name for phase in job.recipe.phases]
-    return measure(job, fields, metrics, decided, answering, PICTURE_CHANGES, further, logs, old)
+    sent = Sent(partial(answering_pictures, job.task), PICTURE_CHANGES, further, logs)
+    decided = decide(job, fields, sent.answering, balanced=_balanced_decision(job), populations=populations)
+    return measure(job, sent, fields, metrics, decided, old)
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What is sent to a model and how it is answered.
+
+    changes: by kind and name, what users and bad devices do to a sample. further: figures beside those of the test
+    split, of FURTHER's names. logs: names of the training curves to draw.
+    """
+
+    answering: AnsweringBy
+    changes: Mapping[str, Mapping[str, Any]]
+    further: Callable[[Predictor], dict[str, Any]]
+    logs: Sequence[str]
 
 
 def measure(
     job: Job | SignalJob,
+    sent: Sent,
     fields: Fields,
     metrics: dict[str, Any],
     decided: dict[str, Any],
-    answering: AnsweringBy,
-    changes: Mapping[str, Mapping[str, Any]],
-    further: Callable[[Predictor], dict[str, Any]],
-    logs: Sequence[str],
     old: Manifest | None = None,
 ) -> Bundle:
     """The one reading of the test split, by the model as it will be served, then the bundle.
@@ -99,11 +109,11 @@ def measure(
     kept = old if old is not None and all(getattr(old, name) == decided[name] for name in NAMING) else None
     draft = fields({}, evidence="insufficient", **decided)
     predictor = Predictor(write_bundle(job.out_dir, draft, [MODEL_FILE, FAMILIARITY_FILE]))
-    evaluator = Evaluator(job.task, answering(predictor), predictor.bundle.manifest, {} if kept else changes)
+    evaluator = Evaluator(job.task, sent.answering(predictor), predictor.bundle.manifest, {} if kept else sent.changes)
     test = evaluate(evaluator, job.pick("test"))
     if kept:
-        test |= {kind: kept.metrics["test"][kind] for kind in changes}
-    more = {n: kept.metrics[n] for n in FURTHER if n in kept.metrics} if kept else further(predictor)
+        test |= {kind: kept.metrics["test"][kind] for kind in sent.changes}
+    more = {n: kept.metrics[n] for n in FURTHER if n in kept.metrics} if kept else sent.further(predictor)
     metrics = {**metrics, "test": test, **more, "validation": {"count": len(job.pick("val"))}}
     measured = {name: test["by_group"].get(name, {}).get("macro_auc", {}) for name in decided["populations"]}
     by_population = {
@@ -113,7 +123,7 @@ def measure(
     }
     evidence = weakest([evidence_level(test["macro_auc"]["low"]), *by_population.values(), *_crossed_evidence(metrics)])
     written = fields(metrics, **decided, evidence=evidence, evidence_by_population=by_population)
-    return write_with_card(job, written, logs)
+    return write_with_card(job, written, sent.logs)
 
 
 def measure_again(job: Job | SignalJob, shipped: Path) -> tuple[Fields, Manifest]:

@@ -13,7 +13,7 @@ from ml_model.runtime import Prediction, Predictor
 from ml_model.spec_image import SignalInput
 from ml_model.training.decide import Fields, decide
 from ml_model.training.evaluate import Answering
-from ml_model.training.finish import export_elsewhere, manifest_fields, measure
+from ml_model.training.finish import Sent, export_elsewhere, manifest_fields, measure
 from ml_model.training.page_figures import page_figures
 from ml_model.training.readers import Sample
 from ml_model.training.signal_engine import SignalJob
@@ -41,12 +41,9 @@ def finish_signals(job: SignalJob, model: keras.Model, minutes: float) -> Bundle
 def measure_signals(job: SignalJob, fields: Fields, metrics: dict[str, Any], old: Manifest | None = None) -> Bundle:
     """Settle on validation and measure on test the model of recordings in `job.out_dir`, and write its bundle."""
 
-    def answering(predictor: Predictor) -> Answering:
-        return answering_recordings(predictor, job.signal_input)
-
     def pages(predictor: Predictor) -> dict[str, Any]:
         return {"pages": page_figures(job.task, job.pick("test"), predictor)}
 
     logs = [f"{name}-{seed}" for name, seed in job.recipe.members]
-    decided = decide(job, fields, answering)
-    return measure(job, fields, metrics, decided, answering, RECORDING_CHANGES, pages, logs, old)
+    sent = Sent(partial(answering_recordings, signal_input=job.signal_input), RECORDING_CHANGES, pages, logs)
+    return measure(job, sent, fields, metrics, decide(job, fields, sent.answering), old)
