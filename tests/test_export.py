@@ -46,16 +46,16 @@ def gradient_tape_maps(model, pictures):  # type: ignore[no-untyped-def]  # noqa
     import tensorflow as tf
 
     from ml_model.training.backbones import EMBEDDING, FEATURES
-    from ml_model.training.export import head_layers
 
+    pooled = model.get_layer(EMBEDDING)
     features = tf.Variable(keras.Model(model.input, model.get_layer(FEATURES).output)(pictures))
     maps = []
     for c in range(CLASSES):
         with tf.GradientTape() as tape:
             x = tf.reduce_mean(features, (1, 2))
-            if model.get_layer(EMBEDDING).output.shape[-1] > x.shape[-1]:
+            if pooled.output.shape[-1] > x.shape[-1]:
                 x = tf.concat([x, tf.reduce_max(features, (1, 2))], axis=-1)
-            for layer in head_layers(model):
+            for layer in model.layers[model.layers.index(pooled) + 1 :]:
                 x = layer(x, training=False)
             score = x[:, c]
         weights = tf.reduce_mean(tape.gradient(score, features), (1, 2))

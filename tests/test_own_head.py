@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 from test_cross_validation import small_job
@@ -13,7 +14,7 @@ from test_export import gradient_tape_maps, wrap
 from ml_model.runtime import Predictor
 from ml_model.training.backbones import LOGITS, HeadBySource, build_model
 from ml_model.training.engine import build
-from ml_model.training.own_head import fit_by_group, group_weights, with_own_head
+from ml_model.training.own_head import fit_by_group, group_weights, with_layer_beside, with_own_head
 
 
 def test_every_patient_of_a_class_weighs_the_same() -> None:
@@ -64,7 +65,6 @@ def test_the_source_s_own_head_answers_and_the_other_one_stays(tmp_path: Path) -
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of TensorFlow
 def test_the_maps_are_those_of_the_head_that_answers(tmp_path: Path) -> None:
-    import keras
 
     from ml_model.training.export import export_onnx, served_outputs
 
@@ -90,3 +90,36 @@ def test_the_maps_are_those_of_the_head_that_answers(tmp_path: Path) -> None:
     got = Predictor(wrap(tmp_path), engine="openvino").predict(pictures)
     told, _, _ = served_outputs(model, pictures, multi_label=False)
     assert np.abs(got.probabilities - np.asarray(told)).max() < 5e-3
+
+
+def test_an_earlier_layer_joins_the_last_one_and_the_answers_stay() -> None:
+    keras.utils.set_random_seed(0)
+    plain = build_model("small_cnn", classes=2, size_px=(64, 96))
+    wider = with_layer_beside(plain, "block0_relu")
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 64, 96, 3), dtype=np.uint8)
+    assert np.asarray(wider(pictures)) == pytest.approx(np.asarray(plain(pictures)), abs=1e-6)
+    earlier = np.asarray(keras.Model(plain.input, plain.get_layer("block0_relu").output)(pictures))
+    embedding = np.asarray(keras.Model(wider.input, wider.get_layer("embedding").output)(pictures))
+    assert embedding.shape == (3, 128 + 32)
+    assert embedding[:, 128:] == pytest.approx(earlier.mean(axis=(1, 2)), abs=1e-5)
+    with pytest.raises(ValueError, match="do not fit into"):
+        with_layer_beside(build_model("small_cnn", classes=2, size_px=(62, 96)), "block0_relu")
+
+
+def test_the_own_head_reads_the_earlier_layer_alone(tmp_path: Path) -> None:
+    job = small_job(tmp_path)
+    job = replace(job, recipe=replace(job.recipe, own_head_for="small", own_head_layer="block0_relu"))
+    plain = build(job)
+    served = with_own_head(job, plain)
+    kernels = served.get_layer(LOGITS).get_weights()[0]
+    assert kernels.shape == (2, 128 + 32, 2)
+    assert kernels[0, :128] == pytest.approx(plain.get_layer(LOGITS).get_weights()[0])
+    assert not kernels[0, 128:].any()
+    assert not kernels[1, :128].any()
+    assert kernels[1, 128:, 1].any()
+    benign, malignant = (
+        np.array([i for i, s in enumerate(job.samples) if s.source == "small" and s.label == label])
+        for label in ("benign", "malignant")
+    )
+    answered = np.asarray(served(job.pixels[np.concatenate([benign, malignant])])).argmax(axis=1)
+    assert (answered == [0] * len(benign) + [1] * len(malignant)).mean() > 0.9

@@ -18,6 +18,7 @@ IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_VARIANCE = (58.395**2, 57.12**2, 57.375**2)
 FEATURES = "features"
 EMBEDDING = "embedding"
+SOURCE_FREE = "source_free_embedding"  # where there is one, it is what a head sees and what is given out
 LOGITS = "logits"
 
 
@@ -61,6 +62,38 @@ class HeadBySource(layers.Layer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "units": self.units}
+
+
+@keras.saving.register_keras_serializable(package="medidiagnose")
+class WithoutDirections(layers.Layer):
+    """(N, features) less what `rank` linear scores of them tell: x - (x - centre) read lost^T."""
+
+    def __init__(self, rank: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.rank = rank
+
+    def build(self, input_shape: tuple[int, ...]) -> None:
+        features = input_shape[-1]
+        self.read = self.add_weight(shape=(features, self.rank), initializer="zeros", name="read")
+        self.lost = self.add_weight(shape=(features, self.rank), initializer="zeros", name="lost")
+        self.centre = self.add_weight(shape=(features,), initializer="zeros", name="centre")
+
+    def call(self, inputs: Any) -> Any:
+        scores = ops.matmul(inputs - self.centre, self.read)
+        return inputs - ops.matmul(scores, ops.transpose(self.lost))
+
+    def backwards(self, gradients: Any) -> Any:
+        """Gradients (N, classes, features) with respect to the output, turned into those to the input."""
+        return gradients - ops.matmul(ops.matmul(gradients, self.lost), ops.transpose(self.read))
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), "rank": self.rank}
+
+
+def embedding_layer(model: keras.Model) -> layers.Layer:
+    """The layer whose output the head sees."""
+    names = {layer.name for layer in model.layers}
+    return model.get_layer(SOURCE_FREE if SOURCE_FREE in names else EMBEDDING)
 
 
 def build_model(

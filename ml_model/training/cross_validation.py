@@ -21,8 +21,8 @@ from ml_model.training.callbacks import called
 from ml_model.training.engine import Job, train
 from ml_model.training.export import served_outputs
 from ml_model.training.metrics import Scored, summarise
-from ml_model.training.own_head import served_model
 from ml_model.training.readers import Sample
+from ml_model.training.served import served_model
 
 RESULT = "cross_validation.json"
 HELD_OUT = "held out"

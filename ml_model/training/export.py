@@ -20,7 +20,7 @@ from keras import ops
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ml_model.training.backbones import EMBEDDING, FEATURES, LOGITS, HeadBySource
+from ml_model.training.backbones import FEATURES, LOGITS, HeadBySource, WithoutDirections, embedding_layer
 
 OPSET = 17
 SMALL_TENSOR = 1024  # float32 tensors up to this many values stay as they are
@@ -30,8 +30,7 @@ OUTPUTS = ("probabilities", "activation_maps", "embedding")
 
 def head_layers(model: keras.Model) -> list[keras.layers.Layer]:
     """Layers behind the embedding, in order."""
-    start = next(i for i, layer in enumerate(model.layers) if layer.name == EMBEDDING)
-    return list(model.layers[start + 1 :])
+    return list(model.layers[model.layers.index(embedding_layer(model)) + 1 :])
 
 
 def class_gradients(model: keras.Model, embedding: Any) -> Any:
@@ -85,7 +84,8 @@ def served_outputs(
     flips: "horizontal", "vertical" or both; the picture is then also seen mirrored.
     """
     features = mean_features(model, images, flips)
-    embedding = keras.Model(model.get_layer(FEATURES).output, model.get_layer(EMBEDDING).output)(features)
+    last = embedding_layer(model)
+    embedding = keras.Model(model.get_layer(FEATURES).output, last.output)(features)
     logits = embedding
     for layer in head_layers(model):
         logits = layer(logits, training=False)
@@ -93,7 +93,9 @@ def served_outputs(
     rows, columns = features.shape[1:3]
     cells = ops.reshape(features, (-1, rows * columns, features.shape[3]))
     # Grad-CAM weighs a feature by its gradient averaged over the cells: of its mean and of its maximum alike.
-    gradients = ops.split(class_gradients(model, embedding), embedding.shape[-1] // features.shape[-1], axis=-1)
+    gradient = class_gradients(model, embedding)
+    gradient = last.backwards(gradient) if isinstance(last, WithoutDirections) else gradient
+    gradients = ops.split(gradient, embedding.shape[-1] // features.shape[-1], axis=-1)
     maps = ops.matmul(sum(gradients), ops.transpose(cells, (0, 2, 1))) / (rows * columns)
     maps = ops.reshape(ops.relu(maps), (-1, model.get_layer(LOGITS).units, rows, columns))
     return probabilities, maps, embedding

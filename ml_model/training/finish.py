@@ -30,17 +30,17 @@ from ml_model.training.engine import Job, drawn_prior
 from ml_model.training.evaluate import Evaluator, answering_pictures, evaluate
 from ml_model.training.evidence import evidence_level, weakest
 from ml_model.training.explanation_evidence import explanation_evidence
-from ml_model.training.own_head import served_model
 from ml_model.training.page_figures import beside_recordings
 from ml_model.training.pixels import data_fingerprint
 from ml_model.training.plots import plot_confusion, plot_curves, plot_trust
 from ml_model.training.population_fit import add_populations
 from ml_model.training.readers import Sample
+from ml_model.training.served import served_model
 from ml_model.training.signal_engine import SignalJob
 from ml_model.training.variants import PICTURE_CHANGES
 
 CURVES = "training_curves.png"
-FURTHER = ("pages", "explanation")  # figures beside those of the test split
+FURTHER = ("pages", "explanation", "strangers")  # figures beside those of the test split
 NAMING = ("calibration", "operating_point", "operating_points")
 LIBRARIES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "onnx", "tf2onnx")
 

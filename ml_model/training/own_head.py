@@ -10,27 +10,20 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
+from keras import layers
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ml_model.training.backbones import EMBEDDING, LOGITS, HeadBySource
+from ml_model.training.backbones import EMBEDDING, FEATURES, LOGITS, HeadBySource
 from ml_model.training.batches import target_masks
-from ml_model.training.engine import Job, build
-from ml_model.training.export import AXIS
+from ml_model.training.embeddings import served_embeddings
+from ml_model.training.engine import Job
 
 Array = NDArray[np.floating]
 MOST_OTHERS = 400  # pictures of the other sources, from which the sources are told apart
 SOURCE_INVERSE_PENALTY = 0.1
-BATCH = 32
-
-
-def served_model(job: Job, trained: keras.Model) -> keras.Model:
-    """The trained weights at the served size, with the recipe's own head where it asks for one."""
-    served = build(job)
-    served.set_weights(trained.get_weights())
-    return with_own_head(job, served) if job.recipe.own_head_for else served
 
 
 def with_own_head(job: Job, model: keras.Model) -> keras.Model:
@@ -42,11 +35,15 @@ def with_own_head(job: Job, model: keras.Model) -> keras.Model:
     own = np.array([job.samples[r].source == job.recipe.own_head_for for r in train])
     if len(job.task.codes) != 2 or not own.any():
         raise ValueError(f"own_head_for: needs two classes and training pictures of {job.recipe.own_head_for}")
+    layer = job.recipe.own_head_layer
+    first = model.get_layer(EMBEDDING).output.shape[-1] if layer else 0  # of the features that the own head reads
+    model = with_layer_beside(model, layer) if layer else model
     others = np.random.default_rng(job.recipe.seed).permutation(train[~own])[:MOST_OTHERS]
-    own_embedding, other_embedding = (_embeddings(job, model, rows) for rows in (train[own], others))
+    own_embedding, other_embedding = (served_embeddings(job, model, rows) for rows in (train[own], others))
     samples = [job.samples[r] for r in train[own]]
     truth = target_masks(samples, job.task.codes).argmax(axis=1)
-    kernel, bias = fit_by_group(own_embedding, truth, [s.group for s in samples])
+    kernel, bias = fit_by_group(own_embedding[:, first:], truth, [s.group for s in samples])
+    kernel = np.pad(kernel, (first, 0))
     told = make_pipeline(StandardScaler(), LogisticRegression(C=SOURCE_INVERSE_PENALTY, class_weight="balanced"))
     told.fit(np.concatenate([other_embedding, own_embedding]), np.repeat([0, 1], [len(others), len(own_embedding)]))
     score_kernel, score_bias = _in_embedding_units(told)
@@ -59,6 +56,25 @@ def with_own_head(job: Job, model: keras.Model) -> keras.Model:
         score_kernel[:, None], np.array([score_bias]),
     ])  # fmt: skip
     return answering
+
+
+def with_layer_beside(model: keras.Model, name: str) -> keras.Model:
+    """`model` with the same answers, whose last feature maps also hold those of an earlier layer of the backbone.
+
+    The earlier maps are averaged over the cells of the last ones, so that embedding and activation maps stay what they
+    are: the mean over all cells, and its parts. Raises ValueError where the cells do not fit into each other.
+    """
+    last, earlier = model.get_layer(FEATURES).input, model.get_layer(name).output
+    rows, columns = earlier.shape[1] // last.shape[1], earlier.shape[2] // last.shape[2]
+    if (rows * last.shape[1], columns * last.shape[2]) != tuple(earlier.shape[1:3]):
+        raise ValueError(f"{name}: maps of {earlier.shape[1:3]} cells do not fit into {last.shape[1:3]}")
+    pooled = layers.AveragePooling2D((rows, columns), name=f"{name}_in_cells")(earlier)
+    features = layers.Concatenate(name=FEATURES)([last, pooled])
+    logits = layers.Dense(model.get_layer(LOGITS).units, name=LOGITS)
+    wider = keras.Model(model.input, logits(layers.GlobalAveragePooling2D(name=EMBEDDING)(features)), name=model.name)
+    kernel, bias = model.get_layer(LOGITS).get_weights()
+    logits.set_weights([np.pad(kernel, ((0, earlier.shape[-1]), (0, 0))), bias])
+    return wider
 
 
 def fit_by_group(embedding: Array, truth: NDArray[np.int64], groups: Sequence[str]) -> tuple[Array, float]:
@@ -87,15 +103,3 @@ def _in_embedding_units(regression: Pipeline) -> tuple[Array, float]:
     scaler, linear = regression[0], regression[1]
     kernel = linear.coef_[0] / scaler.scale_
     return kernel, float(linear.intercept_[0] - scaler.mean_ @ kernel)
-
-
-def _embeddings(job: Job, model: keras.Model, rows: NDArray[np.int64]) -> Array:
-    """(rows, D): of whole pictures as they are served, the mean over the recipe's mirror images."""
-    embed = keras.Model(model.input, model.get_layer(EMBEDDING).output)
-    found = []
-    for start in range(0, len(rows), BATCH):
-        views = [np.asarray(job.pixels[rows[start : start + BATCH]])]
-        for flip in job.recipe.test_time_flips:
-            views += [np.flip(view, AXIS[flip]) for view in views]
-        found.append(np.mean([np.asarray(embed.predict_on_batch(view)) for view in views], axis=0))
-    return np.concatenate(found)

@@ -49,7 +49,9 @@ class Recipe:
     pages with looks of their own each ECG recording is drawn as for training. cross_validated: the data set, too small
     for a split, whose figure `--cross-validate` measures by training the phases that draw on it anew for each fold of
     its groups. own_head_for: the data set whose labels mean something else than the others', which gets a linear head
-    of its own when the phases are through; the embedding tells which head answers.
+    of its own when the phases are through; the embedding tells which head answers. own_head_layer: the earlier layer
+    of the backbone that this head reads, instead of the last one. forget_sources: when the phases are through, the
+    directions by which the data sets of one label are told apart are taken out of the embedding.
     """
 
     task: str
@@ -73,6 +75,8 @@ class Recipe:
     looks_per_record: int = 1
     cross_validated: str | None = None
     own_head_for: str | None = None
+    own_head_layer: str | None = None
+    forget_sources: bool = False
     weight_decay: float = 0.02
     ema_momentum: float = 0.995
     patience_epochs: int = 6

@@ -1,0 +1,18 @@
+"""From the trained weights to the model that is served."""
+
+from __future__ import annotations
+
+import keras
+
+from ml_model.training.engine import Job, build
+from ml_model.training.forget import with_sources_forgotten
+from ml_model.training.own_head import with_own_head
+
+
+def served_model(job: Job, trained: keras.Model) -> keras.Model:
+    """The trained weights at the served size, with what the recipe fits when the phases are through."""
+    served = build(job)
+    served.set_weights(trained.get_weights())
+    if job.recipe.forget_sources:
+        served = with_sources_forgotten(job, served)
+    return with_own_head(job, served) if job.recipe.own_head_for else served
