@@ -45,22 +45,28 @@ class ImageInput(Frozen):
     geometry, how a picture comes to that size: "squash" stretches it; "mirror" keeps its proportions and fills
     the rest with its mirror image; "field" does so too, but shows a picture of few pixels at half the size, so
     that microscope patches and whole fields come to a similar scale; "breast" un-inverts a mammogram, crops it
-    to the breast, turns the chest wall to the left, stretches that and equalises its levels. max_pictures: how
-    many views of one case a request may hold (their probabilities are averaged). pdf_pages: whether the first
-    page of a PDF document is taken as a picture. field_width_um: smallest and largest width of the field, in
-    micrometres, that a microscope picture should show. min_detail: least share of the levels' variance (0-1) in
-    structures of 1/8 to 1/16 of the side; a picture with less is refused as blurred.
+    to the breast, turns the chest wall to the left, stretches that and equalises its levels; "body" crops a CT
+    slice to the trunk, stretches that and brings lung and soft tissue to fixed levels, whatever the window.
+    max_pictures: how many views of one case a request may hold (their probabilities are averaged). pdf_pages:
+    whether the first page of a PDF document is taken as a picture. field_width_um: smallest and largest width of
+    the field, in micrometres, that a microscope picture should show. min_detail: least share of the levels'
+    variance (0-1) in structures of 1/8 to 1/16 of the side; a picture with less is refused as blurred.
     """
 
     modality: Text
     height_px: int = Field(ge=32, le=1024)
     width_px: int = Field(ge=32, le=1024)
-    geometry: Literal["squash", "mirror", "field", "breast"] = "squash"
+    geometry: Literal["squash", "mirror", "field", "breast", "body"] = "squash"
     min_side_px: int = Field(default=32, ge=1)
     max_pictures: int = Field(default=1, ge=1, le=8)
     pdf_pages: bool = False
     field_width_um: tuple[float, float] | None = None
     min_detail: float = Field(default=MIN_DETAIL, ge=0, lt=1)
+
+    @property
+    def cut_to_content(self) -> bool:
+        """Whether what a picture shows decides which part of it the model sees."""
+        return self.geometry in ("breast", "body")
 
     @field_validator("field_width_um")
     @classmethod

@@ -154,7 +154,7 @@ FAULTS = {
     "unknown geometry": (
         "width_px = 96",
         'width_px = 96\ngeometry = "stretch"',
-        "input.geometry: must be one of 'squash', 'mirror', 'field' or 'breast', got",
+        "input.geometry: must be one of 'squash', 'mirror', 'field', 'breast' or 'body', got",
     ),
     "operating point elsewhere": ('positive = "shadow"', 'positive = "x"', "operating_point: no class has the code x"),
     "operating point on one class": (

@@ -5,21 +5,21 @@ The only place that resizes or crops: training, evaluation and serving all read 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from ml_model.inputs.levels import equalise_tissue
+from ml_model.inputs.levels import equalise_tissue, even_window
 from ml_model.spec import ImageInput
 
 __all__ = ["Frame", "place", "resize_rgb"]
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two outside
 
-# A mammogram is judged on a small copy: what is looked for (background, outline) is large, and noise averages out.
+# Where the body lies is judged on a small copy: background and outline are large, and noise averages out.
 _SURVEY_SIDE_PX = 400
 # A microscope picture that half the model's size would shrink by less is a patch cut from a slide, and shown so large.
 _FIELD_SHRUNK = 1.5
@@ -33,6 +33,8 @@ _NOISE_FACTOR = 6.0  # how far above background noise (its median deviation) tis
 _OPENING_SHARE = 0.02  # of the longer side: thinner things (frame lines, strokes of letters) are no breast
 _DILATION_SHARE = 0.015
 _MIN_BREAST_SHARE = 0.01  # of the picture's area
+_BODY_LEVEL = 0.3  # of the way from the middle of air and lung to that of tissue: fat belongs to the body
+_MIN_BODY_SHARE = 0.05  # of the picture's area, for the trunk in a CT slice
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,8 @@ def place(picture: Image.Image | NDArray[np.uint8], image_input: ImageInput) -> 
     Returns uint8 (height_px, width_px, 3) and the rectangle of `picture` that it shows, by
     `image_input.geometry`: "squash" stretches the picture, "mirror" keeps its proportions and fills the rest by
     reflection, "field" does that with a picture of few pixels at half the size, "breast" cuts a mammogram to
-    the breast and equalises it (see `_place_breast`).
+    the breast and equalises it (see `_place_breast`), "body" cuts a CT slice to the trunk and shows it in one window
+    (see `_place_body`).
     """
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     height_px, width_px = image_input.height_px, image_input.width_px
@@ -92,6 +95,8 @@ def place(picture: Image.Image | NDArray[np.uint8], image_input: ImageInput) -> 
         return _place_mirror(image, height_px, width_px, share=1.0 if shrunk >= _FIELD_SHRUNK else 0.5)
     if image_input.geometry == "breast":
         return _place_breast(image, height_px, width_px)
+    if image_input.geometry == "body":
+        return _place_body(image, height_px, width_px)
     return resize_rgb(image, height_px, width_px), _whole(image)
 
 
@@ -130,18 +135,43 @@ def _place_breast(image: Image.Image, height_px: int, width_px: int) -> tuple[ND
     breast = _find_breast(survey)
     if breast is None:
         return resize_rgb(image, height_px, width_px), _whole(image)
-    rows, columns = np.flatnonzero(breast.any(axis=1)), np.flatnonzero(breast.any(axis=0))
-    outline = breast[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    step_x, step_y = image.width / survey.shape[1], image.height / survey.shape[0]
+    pixels, inside, frame = _cut_to(breast, film, height_px, width_px)
+    pixels = equalise_tissue(pixels, inside)
+    if _chest_wall_on_the_right(_outline(breast)):
+        return np.ascontiguousarray(pixels[:, ::-1]), replace(frame, mirrored=True)
+    return pixels, frame
+
+
+def _place_body(image: Image.Image, height_px: int, width_px: int) -> tuple[NDArray[np.uint8], Frame]:
+    """A CT slice cut to the trunk, stretched, black around it, lung and soft tissue at levels of their own.
+
+    Table, air, size of the field and window differ from one hospital to another, and a hospital from another in its
+    share of disease: nothing can be learnt from them. Where no trunk is found, the whole picture as it is.
+    """
+    body = _find_body(_survey(image))
+    if body is None:
+        return resize_rgb(image, height_px, width_px), _whole(image)
+    pixels, inside, frame = _cut_to(body, image, height_px, width_px)
+    return even_window(pixels, inside), frame
+
+
+def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """A mask cut to its box."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+
+
+def _cut_to(
+    mask: NDArray[np.bool_], image: Image.Image, height_px: int, width_px: int
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], Frame]:
+    """The box of a mask (rows, columns) of the picture's small copy, stretched, the mask in it, and its frame."""
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    step_x, step_y = image.width / mask.shape[1], image.height / mask.shape[0]
     left, right = round(columns[0] * step_x), max(round((columns[-1] + 1) * step_x), round(columns[0] * step_x) + 1)
     top, bottom = round(rows[0] * step_y), max(round((rows[-1] + 1) * step_y), round(rows[0] * step_y) + 1)
-    pixels = resize_rgb(film.crop((left, top, right, bottom)), height_px, width_px)
-    shown = cv2.resize(outline.astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_LINEAR)
-    pixels = equalise_tissue(pixels, shown >= 0.5)
-    mirrored = _chest_wall_on_the_right(outline)
-    if mirrored:
-        pixels = np.ascontiguousarray(pixels[:, ::-1])
-    return pixels, Frame(float(left), float(top), float(right - left), float(bottom - top), mirrored)
+    pixels = resize_rgb(image.crop((left, top, right, bottom)), height_px, width_px)
+    shown = cv2.resize(_outline(mask).astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_LINEAR)
+    return pixels, shown >= 0.5, Frame(float(left), float(top), float(right - left), float(bottom - top))
 
 
 def _survey(image: Image.Image) -> NDArray[np.uint8]:
@@ -226,6 +256,25 @@ def _find_breast(grey: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
     filled = cv2.drawContours(component, outlines, -1, 1, cv2.FILLED)
     grown = np.asarray(cv2.dilate(filled, _disc(_DILATION_SHARE * max(grey.shape))), np.bool_)
     return grown & ~page
+
+
+def _find_body(grey: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+    """The trunk in a CT slice with a small margin, as a mask (rows, columns); None where there is none.
+
+    The convex hull of the largest connected area of tissue: lungs belong to it wherever they meet its edge, the table
+    below does not.
+    """
+    smooth = cv2.GaussianBlur(grey, (0, 0), 1.0)
+    if smooth.min() == smooth.max():
+        return None
+    level, _ = cv2.threshold(smooth, 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    air, tissue = (float(np.median(smooth[part])) for part in (smooth <= level, smooth > level))
+    component = _largest_component(smooth > air + _BODY_LEVEL * (tissue - air))
+    if component is None or int(component.sum()) < _MIN_BODY_SHARE * grey.size:
+        return None
+    outlines, _ = cv2.findContours(component, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    filled = cv2.fillConvexPoly(component, cv2.convexHull(np.concatenate(outlines)), 1)
+    return np.asarray(cv2.dilate(filled, _disc(_DILATION_SHARE * max(grey.shape))), np.bool_)
 
 
 def _largest_component(bright: NDArray[np.bool_]) -> NDArray[np.uint8] | None:

@@ -154,8 +154,8 @@ def decode_image(
             orientation = _orientation(image, container)
             width_px, height_px = _upright_size(image.size, orientation)
             _check_min_side(width_px, height_px, image_input)
-            # A breast may fill a small part of its film only, so all its pixels are needed.
-            if not full_size and image_input.geometry != "breast":
+            # A breast or a trunk may fill a small part of its film only, so all its pixels are needed.
+            if not (full_size or image_input.cut_to_content):
                 _draft(image, orientation, image_input)
             image.load()
             upright = _upright(_to_rgb(image, container), orientation)

@@ -1,7 +1,8 @@
-"""Grey levels of a mammogram brought to one scale, so that machines look alike and faint structures show.
+"""Grey levels of a mammogram or a CT slice brought to one scale, so that machines and windows look alike.
 
-The machines' own curves differ so much that a network tells them apart at a glance, and the share of cancers differs
-from one to another. Equalising is local and limited (CLAHE), as in reading stations.
+The machines' own curves and the windows of a hospital differ so much that a network tells them apart at a glance, and
+the share of disease differs from one to another. Equalising a mammogram is local and limited (CLAHE), as in reading
+stations.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ _MEDIAN_LEVEL = 0.35  # of tissue, where the median comes to lie, 0-1
 _GAMMA_RANGE = (0.4, 2.5)
 _CLIP_LIMIT, _TILES = 2.0, (8, 8)
 _LEAST_PIXELS = 100
+_LUNG_LEVEL, _TISSUE_LEVEL = 40.0, 160.0  # of 0-255; air is darker, bone brighter
+_LEAST_STEP = 8.0  # between lung and tissue as sent, in levels; a smaller one is not stretched further
 
 
 def equalise_tissue(pixels: NDArray[np.uint8], tissue: NDArray[np.bool_]) -> NDArray[np.uint8]:
@@ -37,3 +40,22 @@ def equalise_tissue(pixels: NDArray[np.uint8], tissue: NDArray[np.bool_]) -> NDA
     equalised = cv2.createCLAHE(_CLIP_LIMIT, _TILES).apply(levels)
     equalised[~tissue] = 0
     return np.repeat(equalised[..., None], 3, axis=2)
+
+
+def even_window(pixels: NDArray[np.uint8], body: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A CT slice, uint8 (H, W, 3), with lung and soft tissue of the `body` (H, W) at fixed levels; the rest black.
+
+    The two are told apart by Otsu's threshold; what lies between and beyond them follows on a straight line.
+    The levels stay as they are when there are too few pixels of the body or they have one level.
+    """
+    grey = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), np.uint8)
+    inside = grey[body]
+    blanked = np.where(body[..., None], pixels, np.uint8(0))
+    if inside.size < _LEAST_PIXELS or np.ptp(inside) == 0:
+        return blanked
+    level, _ = cv2.threshold(inside[:, None], 0, 255, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    lung, tissue = (float(np.median(inside[part])) for part in (inside <= level, inside > level))
+    slope = (_TISSUE_LEVEL - _LUNG_LEVEL) / max(tissue - lung, _LEAST_STEP)
+    levels = np.clip(np.rint((grey.astype(np.float32) - lung) * slope + _LUNG_LEVEL), 0, 255).astype(np.uint8)
+    levels[~body] = 0
+    return np.repeat(levels[..., None], 3, axis=2)

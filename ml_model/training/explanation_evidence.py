@@ -124,7 +124,7 @@ def lesion_mask(task: ImageTask, sample: Sample) -> NDArray[np.bool_] | None:
     The outline's picture comes to the model's size as the picture does; a geometry that looks at what the picture
     shows would cut an outline elsewhere, so there is none there.
     """
-    if task.input.geometry == "breast":
+    if task.input.cut_to_content:
         return None
     outlines = [load_image(path.read_bytes(), task.input).pixels[..., 0] for path in mask_files(sample)]
     mask = np.any([outline >= MASK_LEVEL for outline in outlines], axis=0) if outlines else np.zeros(0, bool)
