@@ -13,7 +13,13 @@ from ml_model.confidence import calibrated, labels_in_question, reasons_to_absta
 from ml_model.familiarity import Familiarity
 from ml_model.interpret import interpret
 from ml_model.spec import ImageTask, load_task
-from ml_model.training.calibrate import brier_score, calibration_error, fit_calibration, negative_log_likelihoods
+from ml_model.training.calibrate import (
+    brier_score,
+    calibration_error,
+    error_of_perfect_calibration,
+    fit_calibration,
+    negative_log_likelihoods,
+)
 from ml_model.training.metrics import Scored
 from ml_model.training.readers import Sample
 from ml_model.training.trust import (
@@ -58,6 +64,20 @@ def test_a_temperature_undoes_overconfidence() -> None:
     assert calibration_error(before) > 0.1 > 0.03 > calibration_error(after)
     assert brier_score(after) < brier_score(before)
     assert (before.predicted == after.predicted).mean() > 0.97
+
+
+def test_a_perfectly_calibrated_model_does_not_read_zero_on_few_pictures() -> None:
+    """Truth drawn from the claimed probabilities reads what is foretold; it shrinks with the root of the number."""
+    few, truth = drawn(300, 2, sharpness=1.0)
+    foretold = error_of_perfect_calibration(scored(few, truth))
+    assert 0.04 < foretold.value < 0.1
+    assert foretold.low < calibration_error(scored(few, truth)) < foretold.high
+    many, _ = drawn(30_000, 2, sharpness=1.0)
+    assert error_of_perfect_calibration(scored(many, np.eye(2)[many.argmax(axis=1)])).value == pytest.approx(
+        foretold.value / 10, rel=0.3
+    )
+    claimed, truth = drawn(300, 2, sharpness=3.0)
+    assert calibration_error(scored(claimed, truth)) > error_of_perfect_calibration(scored(claimed, truth)).high
 
 
 def test_intercepts_are_fitted_only_where_they_clearly_help() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from ml_model.bundle import Manifest
 from ml_model.spec import ImageTask
+from ml_model.training.gate_data import DRAWN
 from ml_model.training.markdown import figure, table
 
 
@@ -31,11 +32,13 @@ def _calibration(manifest: Manifest, test: Mapping[str, Any]) -> str:
         [name, figure(measured[name]["calibration_error"]), figure(measured[name]["brier_score"])]
         for name in ("before", "after")
     ]
+    rows += [["if perfect", figure(measured["perfect"]["calibration_error"]), ""]] if "perfect" in measured else []
     method = manifest.calibration.method.replace("_", " ")
     return f"""
 ### Calibration
 Fitted on validation: {method}. The calibration error (15 bins of equal mass) is how far confidence and the share of
-right answers lie apart; it cannot be 0 on so few pictures, however good the model.
+right answers lie apart. On so few pictures it cannot be 0, however good the model: "if perfect" is what it would be,
+with 95 % of the draws, if every confidence were exactly right.
 
 {table(["calibration", "calibration error", "Brier score"], rows)}
 
@@ -99,9 +102,9 @@ def _known(manifest: Manifest, test: Mapping[str, Any]) -> str:
     limits, told = manifest.familiarity, test.get("familiarity")
     if limits is None or told is None:
         return ""
-    others = told.get("others_refused", {})
-    rows = [[name, str(row["count"]), f"{row['refused']:.3f}"] for name, row in others.items()]
-    seen = f"\n\n{table(['other pictures', 'n', 'refused'], rows)}" if rows else ""
+    others = manifest.metrics.get("strangers", {})
+    rows = [[n.removeprefix(DRAWN), f"{row['count']:.0f}", f"{row['refused']:.3f}"] for n, row in others.items()]
+    seen = f" Of others, were the input gate not before it:\n\n{table(['kind', 'n', 'refused'], rows)}" if rows else ""
     return f"""
 ### Pictures unlike those of training
 What the leading components of the training pictures do not explain of the embedding; {limits.rule}.

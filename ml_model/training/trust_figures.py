@@ -15,7 +15,13 @@ from ml_model.population import KnownFacts, judge
 from ml_model.runtime import Prediction
 from ml_model.spec import ImageTask
 from ml_model.training.batches import label_space
-from ml_model.training.calibrate import BINS, brier_score, calibration_error, confidences
+from ml_model.training.calibrate import (
+    BINS,
+    brier_score,
+    calibration_error,
+    confidences,
+    error_of_perfect_calibration,
+)
 from ml_model.training.metrics import Scored, accuracy, bootstrap, class_auc, sensitivity, specificity
 from ml_model.training.readers import Sample
 from ml_model.training.trust import alert_scores, alert_truth
@@ -45,7 +51,8 @@ def trust_figures(
 
 
 def calibration_figures(task: ImageTask, prediction: Prediction, scored: Scored) -> dict[str, Any]:
-    """Calibration error and Brier score before and after calibration, and the bins of the reliability plot."""
+    """Calibration error and Brier score before and after calibration, what the error would be if calibration were
+    perfect, and the bins of the reliability plot."""
     raw = prediction.uncalibrated.astype(np.float64) @ label_space(task).projection
     before = replace(scored, probabilities=raw)
     confidence, right = confidences(scored)
@@ -53,6 +60,7 @@ def calibration_figures(task: ImageTask, prediction: Prediction, scored: Scored)
     return {
         "before": _calibration(before),
         "after": _calibration(scored),
+        "perfect": {"calibration_error": error_of_perfect_calibration(scored, draws=DRAWS).model_dump()},
         "reliability": [
             [round(float(confidence[b].mean()), 4), round(float(right[b].mean()), 4), len(b)] for b in bins if len(b)
         ],

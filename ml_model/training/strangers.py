@@ -1,0 +1,94 @@
+"""How many pictures of other kinds the models' own measure of familiarity refuses, the gate before it left out.
+
+    python -m ml_model.training.strangers --data ml_model/Dataset [--models ml_model/models]
+
+Needs every task's data set and the photographs of the input gate. Writes the shares into manifests and cards.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.bundle import MANIFEST, MODELS_DIR, load_bundle
+from ml_model.errors import PoorQuality
+from ml_model.modality import OTHER
+from ml_model.runtime import Predictor
+from ml_model.spec import ImageTask, load_image_tasks
+from ml_model.training.command import DATASET_DIR
+from ml_model.training.engine import Job
+from ml_model.training.finish import add_metrics
+from ml_model.training.gate_data import gate_samples
+from ml_model.training.pixels import shown
+from ml_model.training.readers import Sample
+from ml_model.training.recipe import Recipe
+
+MOST_OF_A_KIND = 60
+
+
+def some_of_each_kind(samples: Sequence[Sample], most: int = MOST_OF_A_KIND) -> dict[str, list[Sample]]:
+    """By kind of picture, and by sort where it is none that is read here, at most so many of the test pictures."""
+    found: dict[str, list[Sample]] = {}
+    for sample in (s for s in samples if s.split == "test"):
+        found.setdefault(sample.source if sample.label == OTHER else sample.label, []).append(sample)
+    rng = np.random.default_rng(0)
+    return {kind: [own[i] for i in rng.permutation(len(own))[:most]] for kind, own in sorted(found.items())}
+
+
+def refused_by_distance(
+    task: ImageTask, predictor: Predictor, kinds: dict[str, list[Sample]]
+) -> dict[str, dict[str, float]]:
+    """By kind other than the task's own: how many pictures, and the share that lies beyond the bundle's limit."""
+    limits = predictor.bundle.manifest.familiarity
+    if limits is None:
+        return {}
+    found = {}
+    for kind, samples in kinds.items():
+        if kind == task.input.modality:
+            continue
+        with ThreadPoolExecutor(2) as pool:
+            seen = [p for p in pool.map(lambda sample: _pixels(sample, task), samples) if p is not None]
+        distances = np.concatenate([predictor.predict(p[None]).distance for p in seen] or [np.zeros(0)])
+        if len(distances):
+            refused = float((distances >= limits.refuse_from).mean())
+            found[kind] = {"count": float(len(distances)), "refused": round(refused, 4)}
+    return found
+
+
+def _pixels(sample: Sample, task: ImageTask) -> NDArray[np.uint8] | None:
+    """None for a picture that is too small to be looked at."""
+    try:
+        return shown(sample, task.input)
+    except PoorQuality:
+        return None
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure every bundle of pictures below `--models`."""
+    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p.add_argument("--data", type=Path, default=DATASET_DIR, help="the folder that holds all data sets")
+    p.add_argument("--models", type=Path, default=MODELS_DIR, help="the folder that holds the bundles")
+    options = p.parse_args(arguments)
+    with tempfile.TemporaryDirectory() as folder:
+        kinds = some_of_each_kind(gate_samples(options.data, Path(folder)))
+        for task in load_image_tasks():
+            path = options.models / task.id
+            if not (path / MANIFEST).is_file():
+                continue
+            predictor = Predictor(load_bundle(path, task=task.id, contract_sha256=task.contract_sha256))
+            refused = refused_by_distance(task, predictor, kinds)
+            nothing = np.zeros((0, task.input.height_px, task.input.width_px, 3), np.uint8)
+            add_metrics(Job(task, Recipe(task.id, ()), (), nothing, path), strangers=refused)
+            print(task.id, {kind: row["refused"] for kind, row in refused.items()}, flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
