@@ -184,3 +184,14 @@ def test_figures_added_to_a_finished_bundle_lower_its_evidence(tmp_path: Path) -
         assert added.evidence == expected
         assert added.metrics["cross_validation"]["model"]["macro_auc"]["low"] == low
         assert added.metrics["test"] == given.metrics["test"]
+
+
+def test_a_bundle_that_was_never_measured_is_left_for_its_own_run_to_finish(tmp_path: Path) -> None:
+    shutil.copy(MODELS_DIR / "histopathology" / "model.onnx", tmp_path)
+    recipe = Recipe(task="histopathology", phases=(Phase("all", 1, 32, 1e-3),))
+    job = Job(image_task("histopathology"), recipe, two_sets(), np.zeros((50, 8, 8, 3), np.uint8), tmp_path)
+    fields = crossed_manifest(0.8).model_dump(mode="json", exclude={"files", "format_version"})
+    write_bundle(tmp_path, {**fields, "metrics": {}}, ["model.onnx"])
+    before = (tmp_path / "manifest.json").read_bytes()
+    add_metrics(job, cross_validation=crossed_manifest(0.8).metrics["cross_validation"])
+    assert (tmp_path / "manifest.json").read_bytes() == before

@@ -175,6 +175,8 @@ def add_metrics(job: Job, **more: dict[str, Any]) -> None:
     if not path.is_file():
         return
     manifest = Manifest.model_validate_json(path.read_bytes())
+    if "test" not in manifest.metrics:  # left by a run that was stopped while it measured; finishing finds the figures
+        return
     fields = manifest.model_dump(mode="json", exclude={"files", "format_version"})
     fields["metrics"] |= more
     fields["evidence"] = weakest([fields["evidence"], *_crossed_evidence(fields["metrics"])])
