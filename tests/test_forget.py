@@ -60,8 +60,18 @@ def test_a_label_with_one_source_or_few_pictures_is_left_alone() -> None:
     one = ["first" if label == WELL else s for label, s in zip(labels, sources, strict=True)]
     one[next(i for i, label in enumerate(labels) if label == WELL)] = "second"
     assert source_directions(x, labels, one)[0].shape == (12, 1)
-    with pytest.raises(ValueError, match="forget_sources: no label has 10 training pictures of two data sets"):
-        source_directions(x, labels, ["first"] * len(x))
+    assert source_directions(x, labels, ["first"] * len(x))[0].shape == (12, 0)
+
+
+def test_one_of_a_task_s_data_sets_is_enough(tmp_path: Path) -> None:
+    job = small_job(tmp_path)
+    large = [s.source == "large" for s in job.samples]
+    samples = [s for s, kept in zip(job.samples, large, strict=True) if kept]
+    recipe = replace(job.recipe, forget_sources=True, own_head_for="small")
+    job = replace(job, samples=samples, pixels=job.pixels[large], recipe=recipe)
+    trained = build(job)
+    served = served_model(job, trained)
+    assert np.asarray(served(job.pixels)) == pytest.approx(np.asarray(trained(job.pixels)), abs=1e-6)
 
 
 def larger_job(out_dir: Path) -> Job:

@@ -28,7 +28,7 @@ def source_directions(
     """(read, lost), both (D, k): x - (x - centre) read lost^T has, within each label, one mean for all its sources.
 
     embedding (N, D), with label and source of each row. k: over the labels, how many sources there are beside the
-    first; sources with few pictures of a label are left alone there. Raises ValueError where no label is shared.
+    first; sources with few pictures of a label are left alone there. k is 0 where no label is shared.
     """
     cells: dict[frozenset[str], list[Array]] = {}
     for label, source in sorted(set(zip(labels, sources, strict=True)), key=lambda c: (sorted(c[0]), c[1])):
@@ -36,7 +36,7 @@ def source_directions(
         cells.setdefault(label, []).extend([embedding[rows].astype(np.float64)] if len(rows) >= FEWEST else [])
     between = [own.mean(axis=0) - parts[0].mean(axis=0) for parts in cells.values() for own in parts[1:]]
     if not between:
-        raise ValueError(f"forget_sources: no label has {FEWEST} training pictures of two data sets")
+        return np.zeros((embedding.shape[1], 0)), np.zeros((embedding.shape[1], 0))
     within = np.concatenate([own - own.mean(axis=0) for parts in cells.values() for own in parts])
     values, vectors = np.linalg.eigh(ledoit_wolf(within)[0])
     values = np.maximum(values, SMALLEST_SHARE * max(float(values[-1]), SMALLEST_SHARE))
@@ -46,10 +46,13 @@ def source_directions(
 
 
 def with_sources_forgotten(job: Job, model: keras.Model) -> keras.Model:
-    """`model` with a layer behind its embedding that takes the sources' directions out, fitted on training pictures."""
+    """`model` with a layer behind its embedding that takes the sources' directions out, fitted on training pictures;
+    `model` itself where no label is shared by two sources."""
     train = job.pick("train")
     embedding = served_embeddings(job, model, job.rows("train"))
     read, lost = source_directions(embedding, merged_labels(train), [s.source for s in train])
+    if not read.shape[1]:
+        return model
     layer = WithoutDirections(read.shape[1], name=SOURCE_FREE)
     x = layer(model.get_layer(EMBEDDING).output)
     for behind in model.layers[model.layers.index(model.get_layer(EMBEDDING)) + 1 :]:
