@@ -117,6 +117,9 @@ def test_the_own_head_reads_the_earlier_layer_alone(tmp_path: Path) -> None:
     assert not kernels[0, 128:].any()
     assert not kernels[1, :128].any()
     assert kernels[1, 128:, 1].any()
+    score = served.get_layer(LOGITS).get_weights()[2]
+    assert score[:128].any()
+    assert not score[128:].any()
     benign, malignant = (
         np.array([i for i, s in enumerate(job.samples) if s.source == "small" and s.label == label])
         for label in ("benign", "malignant")

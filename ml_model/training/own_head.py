@@ -36,7 +36,8 @@ def with_own_head(job: Job, model: keras.Model) -> keras.Model:
     if len(job.task.codes) != 2 or not own.any():
         raise ValueError(f"own_head_for: needs two classes and training pictures of {job.recipe.own_head_for}")
     layer = job.recipe.own_head_layer
-    first = model.get_layer(EMBEDDING).output.shape[-1] if layer else 0  # of the features that the own head reads
+    last = model.get_layer(EMBEDDING).output.shape[-1]  # so many features tell the sources apart, the first ones
+    first = last if layer else 0  # of the features that the own head reads
     model = with_layer_beside(model, layer) if layer else model
     others = np.random.default_rng(job.recipe.seed).permutation(train[~own])[:MOST_OTHERS]
     own_embedding, other_embedding = (served_embeddings(job, model, rows) for rows in (train[own], others))
@@ -45,8 +46,10 @@ def with_own_head(job: Job, model: keras.Model) -> keras.Model:
     kernel, bias = fit_by_group(own_embedding[:, first:], truth, [s.group for s in samples])
     kernel = np.pad(kernel, (first, 0))
     told = make_pipeline(StandardScaler(), LogisticRegression(C=SOURCE_INVERSE_PENALTY, class_weight="balanced"))
-    told.fit(np.concatenate([other_embedding, own_embedding]), np.repeat([0, 1], [len(others), len(own_embedding)]))
+    both = np.concatenate([other_embedding, own_embedding])[:, :last]
+    told.fit(both, np.repeat([0, 1], [len(others), len(own_embedding)]))
     score_kernel, score_bias = _in_embedding_units(told)
+    score_kernel = np.pad(score_kernel, (0, len(kernel) - last))
     plain = model.get_layer(LOGITS)
     head = HeadBySource(2, name=LOGITS)
     answering = keras.Model(model.input, head(plain.input), name=model.name)
