@@ -101,11 +101,11 @@ def test_weights_are_stored_in_half_the_bytes(trained, tmp_path: Path) -> None: 
     import onnx
     from onnx import TensorProto
 
-    from ml_model.training.export import export_onnx
+    from ml_model.training.export import SMALL_TENSOR, export_onnx
 
     export_onnx(trained, tmp_path / "model.onnx", multi_label=False)
     tensors = onnx.load(tmp_path / "model.onnx").graph.initializer
-    large = {t.data_type for t in tensors if np.prod(t.dims) > 1024}
+    large = {t.data_type for t in tensors if np.prod(t.dims) > SMALL_TENSOR}
     assert large == {TensorProto.FLOAT16}
 
 

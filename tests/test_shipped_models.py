@@ -87,13 +87,16 @@ HEAD_OPERATIONS = {
 }
 
 
-def _pooling(graph: onnx.GraphProto) -> onnx.NodeProto:
-    """The node that makes the embedding, past what only reshapes."""
+def _pooling(graph: onnx.GraphProto) -> tuple[str, onnx.NodeProto]:
+    """The node that pools the last feature maps, and what its output is called past what only reshapes."""
     made_by = {name: node for node in graph.node for name in node.output}
-    node = made_by["embedding"]
+    name = "embedding"
+    node = made_by[name]
     while node.op_type not in ("ReduceMean", "GlobalAveragePool"):
+        if node.op_type not in ("Squeeze", "Reshape", "Identity"):
+            name = node.input[0]
         node = made_by[node.input[0]]
-    return node
+    return name, node
 
 
 def _tensors(graph: onnx.GraphProto) -> dict[str, NDArray[np.float32]]:
@@ -114,7 +117,7 @@ def autodiff_maps(model: onnx.ModelProto, features: NDArray[np.float32], classes
     for index in range(classes):
         variable = tf.Variable(features)
         with tf.GradientTape() as tape:
-            values: dict[str, Any] = {"embedding": tf.reduce_mean(variable, (2, 3))}
+            values: dict[str, Any] = {_pooling(model.graph)[0]: tf.reduce_mean(variable, (2, 3))}
             score = _logits(model.graph, values, weights, tf)[:, index]
         channel_weights = tf.reduce_mean(tape.gradient(score, variable), (2, 3))
         maps.append(tf.nn.relu(tf.einsum("ndhw,nd->nhw", variable, channel_weights)).numpy())
@@ -122,7 +125,7 @@ def autodiff_maps(model: onnx.ModelProto, features: NDArray[np.float32], classes
 
 
 def _logits(graph: onnx.GraphProto, values: dict[str, Any], weights: dict[str, Any], tf: Any) -> Any:
-    """Run the nodes between embedding and probabilities."""
+    """Run the nodes between the pooled features and probabilities."""
     last = next(node for node in graph.node if "probabilities" in node.output)
     assert last.op_type in ("Softmax", "Sigmoid")
 
@@ -143,7 +146,7 @@ def test_maps_equal_autodiff_grad_cam(task: ImageTask) -> None:
     import onnxruntime
 
     model = onnx.load(MODELS_DIR / task.id / MODEL_FILE)
-    source = _pooling(model.graph).input[0]
+    source = _pooling(model.graph)[1].input[0]
     model.graph.output.append(onnx.helper.make_empty_tensor_value_info(source))
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
     features, maps = session.run([source, "activation_maps"], {"image": pictures(task)})

@@ -23,7 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 from ml_model.training.backbones import FEATURES, LOGITS, HeadBySource, WithoutDirections, embedding_layer
 
 OPSET = 17
-SMALL_TENSOR = 1024  # float32 tensors up to this many values stay as they are
+SMALL_TENSOR = 16384  # float32 tensors up to this many values stay as they are: a head, and the maps' copy of it, agree
 AXIS = {"horizontal": 2, "vertical": 1}
 OUTPUTS = ("probabilities", "activation_maps", "embedding")
 
