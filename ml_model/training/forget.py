@@ -1,6 +1,6 @@
 """The data set that a picture came from is taken out of what the head sees, as far as a straight line tells it.
 
-Least-squares concept erasure (Belrose et al., LEACE: Perfect linear concept erasure in closed form, NeurIPS 2023), with
+Least-squares concept erasure ("LEACE: Perfect linear concept erasure in closed form", NeurIPS 2023), with
 the differences between data sets taken within each label: what the label explains stays.
 """
 
