@@ -80,6 +80,14 @@ def test_a_perfectly_calibrated_model_does_not_read_zero_on_few_pictures() -> No
     assert calibration_error(scored(claimed, truth)) > error_of_perfect_calibration(scored(claimed, truth)).high
 
 
+def test_answers_of_one_confidence_are_not_told_apart_by_their_order() -> None:
+    """The same 60 % for everybody, of whom 60 % are right, the wrong ones first: no error."""
+    constant = np.tile([0.6, 0.4], (300, 1))
+    truth = np.eye(2)[np.repeat([1, 0], [120, 180])]
+    assert calibration_error(scored(constant, truth)) == pytest.approx(0, abs=1e-12)
+    assert calibration_error(scored(constant[:200], truth[:200])) == pytest.approx(0.2)
+
+
 def test_intercepts_are_fitted_only_where_they_clearly_help() -> None:
     """The share of a class that is off by a factor of four is put right; noise on sixty pictures moves no class."""
     claimed, truth = drawn(60, 4, sharpness=1.0)

@@ -59,8 +59,12 @@ def error_of_perfect_calibration(s: Scored, *, draws: int = 500, seed: int = 0) 
 
 
 def _error_in_bins(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Where answers of one confidence fall into several bins, each gets their common share of right ones: which of
+    them comes first says nothing."""
+    _, same = np.unique(confidence, return_inverse=True)
+    share = (np.bincount(same, right) / np.bincount(same))[same]
     order = np.argsort(confidence, kind="stable")
-    error = sum(abs(confidence[b].sum() - right[b].sum()) for b in np.array_split(order, BINS) if len(b))
+    error = sum(abs(confidence[b].sum() - share[b].sum()) for b in np.array_split(order, BINS) if len(b))
     return float(error / len(confidence))
 
 

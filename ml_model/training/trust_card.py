@@ -38,7 +38,8 @@ def _calibration(manifest: Manifest, test: Mapping[str, Any]) -> str:
 ### Calibration
 Fitted on validation: {method}. The calibration error (15 bins of equal mass) is how far confidence and the share of
 right answers lie apart. On so few pictures it cannot be 0, however good the model: "if perfect" is what it would be,
-with 95 % of the draws, if every confidence were exactly right.
+with 95 % of the draws, if every confidence were exactly right. The other intervals are by resampling, which repeats
+pictures and so lies rather high.
 
 {table(["calibration", "calibration error", "Brier score"], rows)}
 
