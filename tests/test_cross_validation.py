@@ -116,6 +116,15 @@ def test_a_source_that_shows_in_the_embedding_is_found(shift: float, low: float,
     assert source_told_by_embedding(samples[::2], embedding[::2]) == {}
 
 
+def test_too_few_groups_tell_nothing_of_a_source() -> None:
+    """As in a trial run: four groups in all, or one of the sources with a single group."""
+    embedding = np.random.default_rng(0).normal(size=(120, 8)).astype(np.float32)
+    four = [sample(("a", "b")[i % 2], "well", f"g{i % 4}") for i in range(120)]
+    assert source_told_by_embedding(four, embedding) == {}
+    single = [sample(("a", "b")[i % 2], "well", f"g{i}" if i % 2 else "g0") for i in range(120)]
+    assert source_told_by_embedding(single, embedding) == {}
+
+
 def test_calibration_undoes_overconfidence_and_carries_over_to_screening() -> None:
     task = image_task("mammogram")
     rng = np.random.default_rng(1)

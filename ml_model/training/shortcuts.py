@@ -31,19 +31,23 @@ def merged_labels(samples: Sequence[Sample]) -> list[frozenset[str]]:
 def source_told_by_embedding(samples: Sequence[Sample], embedding: NDArray[np.float32]) -> dict[str, dict[str, float]]:
     """By label that several sources share: AUC with which a linear model tells them apart, by grouped cross-validation.
 
-    Within one label its class explains nothing, .5; what is above is source. {} where no label is shared.
+    Within one label its class explains nothing, .5; what is above is source. A label with few pictures or groups of a
+    source is left out.
     """
     labels, told = merged_labels(samples), {}
     for label in sorted(set(labels), key=sorted) if embedding.shape[1] else ():
         rows = np.array([i for i, other in enumerate(labels) if other == label])
         names, source = np.unique([samples[i].source for i in rows], return_inverse=True)
-        if len(names) < 2 or np.bincount(source).min() < FEWEST:
+        groups = [samples[i].group for i in rows]
+        if len(names) < 2 or np.bincount(source).min() < FEWEST or len(set(groups)) < FOLDS:
             continue
         largest = source == np.bincount(source).argmax()
-        groups = [samples[i].group for i in rows]
         model = make_pipeline(StandardScaler(), LogisticRegression(C=INVERSE_PENALTY, class_weight="balanced"))
-        folds = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
-        p = cross_val_predict(model, embedding[rows], largest, groups=groups, cv=folds, method="predict_proba")
+        splitter = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=0)
+        folds = list(splitter.split(rows, largest, groups))
+        if not all(0 < largest[learnt].sum() < len(learnt) for learnt, _ in folds):
+            continue  # one source's groups all fell into one fold
+        p = cross_val_predict(model, embedding[rows], largest, cv=folds, method="predict_proba")
         name = "+".join(sorted(label))
         told[name] = {"count": float(len(rows)), "auc": round(float(roc_auc_score(largest, p[:, 1])), 4)}
     return told
