@@ -28,7 +28,7 @@ from ml_model.training.markdown import figure, table
 from ml_model.training.metrics import Scored, balanced_accuracy, bootstrap, macro_auc
 from ml_model.training.pixels import decode_all
 from ml_model.training.readers import read_task
-from ml_model.training.recipe import Phase, Recipe
+from ml_model.training.recipe import BACKBONES, Phase, Recipe
 
 COMPARED = ("efficientnetv2b0", "mobilenetv2", "densenet121")
 
@@ -64,6 +64,7 @@ def main(arguments: list[str] | None = None) -> int:
     p.add_argument("--weights", choices=("none", "imagenet"), default="none")
     p.add_argument("--size", type=int, default=96, help="side of the pictures in training, pixels")
     p.add_argument("--epochs", type=int, default=20)
+    p.add_argument("--backbones", nargs="+", choices=BACKBONES, default=COMPARED)
     options = p.parse_args(arguments)
     task = load_task(options.task)
     assert isinstance(task, ImageTask)
@@ -74,7 +75,7 @@ def main(arguments: list[str] | None = None) -> int:
     found = {}
     with tempfile.TemporaryDirectory() as folder:
         pixels = decode_all(samples, task.input, Path(folder) / "cache")
-        for name in COMPARED:
+        for name in options.backbones:
             weights = None if options.weights == "none" else "imagenet"
             out_dir = Path(folder) / name
             out_dir.mkdir()

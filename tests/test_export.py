@@ -124,3 +124,16 @@ def test_every_backbone_exports_what_it_computes(backbone: str, tmp_path: Path) 
     got = Predictor(wrap(tmp_path), engine="openvino").predict(pictures)
     assert got.activation_maps.shape == maps.shape
     assert np.abs(got.probabilities - probabilities).max() < 5e-3
+
+
+def test_batch_statistics_follow_within_a_short_training() -> None:
+    """Five hundred steps forget where the averages started; Keras' MobileNetV2 would keep 60 % of that."""
+    import keras
+
+    from ml_model.training.backbones import build_model
+
+    for backbone in ("mobilenetv2", "efficientnetv2b0"):
+        norms = [x for x in build_model(backbone, classes=2, size_px=32).layers if "BatchNorm" in type(x).__name__]
+        assert len(norms) > 20
+        assert max(norm.momentum for norm in norms) ** 500 < 0.01
+    assert keras.applications.MobileNetV2(weights=None, include_top=False).get_layer("bn_Conv1").momentum ** 500 > 0.6

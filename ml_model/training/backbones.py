@@ -16,6 +16,9 @@ from ml_model.training.recipe import BACKBONES
 
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
 IMAGENET_VARIANCE = (58.395**2, 57.12**2, 57.375**2)
+# Keras' MobileNetV2 averages batch statistics over a thousand steps, as many as a whole training here has: it would
+# be validated and served with those that it started from.
+LONGEST_MOMENTUM = 0.99
 FEATURES = "features"
 EMBEDDING = "embedding"
 SOURCE_FREE = "source_free_embedding"  # where there is one, it is what a head sees and what is given out
@@ -125,6 +128,9 @@ def build_model(
         if not Path(weights).is_file():
             raise ValueError(f"no weights file at {weights}; give --weights PATH, imagenet or none")
         body.load_weights(weights)
+    for layer in body.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            layer.momentum = min(layer.momentum, LONGEST_MOMENTUM)
     end = body.get_layer(last_layer).output if last_layer else body.output
     features = layers.Activation("linear", name=FEATURES)(end)
     if pooling == "mean":
