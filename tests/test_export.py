@@ -25,6 +25,24 @@ def wrap(path: Path) -> Bundle:
     return Bundle(path, manifest, "x")
 
 
+def varied(model, rng):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+    """The model's weights with batch norms and biases that are not the identity."""
+    return [w + rng.uniform(0.05, 0.3, w.shape) if w.ndim == 1 else w for w in model.get_weights()]
+
+
+def varied_network():  # type: ignore[no-untyped-def]  # noqa: ANN201
+    """A small network for pictures of 48 pixels with such weights, the generator they are from, which goes on."""
+    import keras
+
+    from ml_model.training.backbones import build_model
+
+    keras.utils.set_random_seed(0)
+    rng = np.random.default_rng(0)
+    model = build_model("small_cnn", classes=CLASSES, size_px=48)
+    model.set_weights(varied(model, rng))
+    return model, rng
+
+
 @pytest.fixture(scope="module", params=["mean", "mean_max"])
 def trained(request: pytest.FixtureRequest):  # type: ignore[no-untyped-def]  # noqa: ANN201
     """A model whose batch norms and biases are not the identity."""
@@ -35,7 +53,7 @@ def trained(request: pytest.FixtureRequest):  # type: ignore[no-untyped-def]  # 
     keras.utils.set_random_seed(0)
     model = build_model("small_cnn", classes=CLASSES, size_px=SIZE_PX, pooling=request.param, hidden_units=(16, 8))
     rng = np.random.default_rng(0)
-    weights = [w + rng.uniform(0.05, 0.3, w.shape) if w.ndim == 1 else w for w in model.get_weights()]
+    weights = varied(model, rng)
     model.set_weights(weights)
     return model
 

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from test_cross_validation import small_job
-from test_export import gradient_tape_maps, wrap
+from test_export import gradient_tape_maps, varied_network, wrap
 
 from ml_model.runtime import Predictor
-from ml_model.training.backbones import LOGITS, SOURCE_FREE, WithoutDirections, build_model
+from ml_model.training.backbones import LOGITS, SOURCE_FREE, WithoutDirections
 from ml_model.training.engine import Job, build
 from ml_model.training.forget import source_directions, with_sources_forgotten
 from ml_model.training.served import served_model
@@ -111,10 +111,7 @@ def test_the_served_model_has_one_mean_for_both_sources_of_a_label(tmp_path: Pat
 def test_maps_are_exact_and_the_export_gives_the_embedding_without_the_source(tmp_path: Path) -> None:
     from ml_model.training.export import export_onnx, served_outputs
 
-    keras.utils.set_random_seed(0)
-    plain = build_model("small_cnn", classes=3, size_px=48)
-    rng = np.random.default_rng(0)
-    plain.set_weights([w + rng.uniform(0.05, 0.3, w.shape) if w.ndim == 1 else w for w in plain.get_weights()])
+    plain, rng = varied_network()
     layer = WithoutDirections(2, name=SOURCE_FREE)
     x = layer(plain.get_layer("embedding").output)
     model = keras.Model(plain.input, plain.get_layer(LOGITS)(plain.get_layer("dropout")(x)))

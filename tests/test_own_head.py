@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import pytest
 from test_cross_validation import small_job
-from test_export import gradient_tape_maps, wrap
+from test_export import gradient_tape_maps, varied_network, wrap
 
 from ml_model.runtime import Predictor
 from ml_model.training.backbones import LOGITS, HeadBySource, build_model
@@ -65,13 +65,9 @@ def test_the_source_s_own_head_answers_and_the_other_one_stays(tmp_path: Path) -
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of TensorFlow
 def test_the_maps_are_those_of_the_head_that_answers(tmp_path: Path) -> None:
-
     from ml_model.training.export import export_onnx, served_outputs
 
-    keras.utils.set_random_seed(0)
-    plain = build_model("small_cnn", classes=3, size_px=48)
-    rng = np.random.default_rng(0)
-    plain.set_weights([w + rng.uniform(0.05, 0.3, w.shape) if w.ndim == 1 else w for w in plain.get_weights()])
+    plain, rng = varied_network()
     head = HeadBySource(3, name=LOGITS)
     model = keras.Model(plain.input, head(plain.get_layer("dropout").output))
     pictures = rng.integers(0, 256, (4, 48, 48, 3), dtype=np.uint8)

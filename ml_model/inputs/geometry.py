@@ -135,9 +135,9 @@ def _place_breast(image: Image.Image, height_px: int, width_px: int) -> tuple[ND
     breast = _find_breast(survey)
     if breast is None:
         return resize_rgb(image, height_px, width_px), _whole(image)
-    pixels, inside, frame = _cut_to(breast, film, height_px, width_px)
+    pixels, outline, inside, frame = _cut_to(breast, film, height_px, width_px)
     pixels = equalise_tissue(pixels, inside)
-    if _chest_wall_on_the_right(_outline(breast)):
+    if _chest_wall_on_the_right(outline):
         return np.ascontiguousarray(pixels[:, ::-1]), replace(frame, mirrored=True)
     return pixels, frame
 
@@ -151,27 +151,23 @@ def _place_body(image: Image.Image, height_px: int, width_px: int) -> tuple[NDAr
     body = _find_body(_survey(image))
     if body is None:
         return resize_rgb(image, height_px, width_px), _whole(image)
-    pixels, inside, frame = _cut_to(body, image, height_px, width_px)
+    pixels, _, inside, frame = _cut_to(body, image, height_px, width_px)
     return even_window(pixels, inside), frame
-
-
-def _outline(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """A mask cut to its box."""
-    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
-    return mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def _cut_to(
     mask: NDArray[np.bool_], image: Image.Image, height_px: int, width_px: int
-) -> tuple[NDArray[np.uint8], NDArray[np.bool_], Frame]:
-    """The box of a mask (rows, columns) of the picture's small copy, stretched, the mask in it, and its frame."""
+) -> tuple[NDArray[np.uint8], NDArray[np.bool_], NDArray[np.bool_], Frame]:
+    """The picture cut to a mask (rows, columns) of its small copy: stretched pixels; the mask cut to its box, as it is
+    and stretched likewise; the frame."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    outline = mask[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     step_x, step_y = image.width / mask.shape[1], image.height / mask.shape[0]
     left, right = round(columns[0] * step_x), max(round((columns[-1] + 1) * step_x), round(columns[0] * step_x) + 1)
     top, bottom = round(rows[0] * step_y), max(round((rows[-1] + 1) * step_y), round(rows[0] * step_y) + 1)
     pixels = resize_rgb(image.crop((left, top, right, bottom)), height_px, width_px)
-    shown = cv2.resize(_outline(mask).astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_LINEAR)
-    return pixels, shown >= 0.5, Frame(float(left), float(top), float(right - left), float(bottom - top))
+    shown = cv2.resize(outline.astype(np.float32), (width_px, height_px), interpolation=cv2.INTER_LINEAR)
+    return pixels, outline, shown >= 0.5, Frame(float(left), float(top), float(right - left), float(bottom - top))
 
 
 def _survey(image: Image.Image) -> NDArray[np.uint8]:
