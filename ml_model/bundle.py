@@ -75,12 +75,13 @@ class ScreeningCalibration(BaseModel):
 class Calibration(BaseModel):
     """From the graph's probabilities to calibrated ones, fitted on validation; one value per class, in output order.
 
-    "temperature" and "temperature_and_bias": softmax(slope * log p + intercept), the slope the same for all classes
-    and in the first of them no intercept. "logistic", of multi-label tasks: sigmoid(slope * logit p + intercept).
+    "none": they stay as they are. "temperature" and "temperature_and_bias": softmax(slope * log p + intercept), the
+    slope the same for all classes and in the first of them no intercept. "logistic", of multi-label tasks:
+    sigmoid(slope * logit p + intercept).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    method: Literal["temperature", "temperature_and_bias", "logistic"]
+    method: Literal["none", "temperature", "temperature_and_bias", "logistic"]
     slope: tuple[Annotated[float, Field(gt=0)], ...]
     intercept: tuple[float, ...]
 

@@ -18,6 +18,8 @@ _SMALLEST = 1e-7  # float32 probabilities of 0 and 1 have no logarithm
 
 def calibrated(probabilities: NDArray[np.floating], calibration: Calibration) -> NDArray[np.float32]:
     """The probabilities that a model's own, (N, classes), stand for: as often right as they say, on validation."""
+    if calibration.method == "none":
+        return np.asarray(probabilities, np.float32)
     p = np.clip(probabilities.astype(np.float64), _SMALLEST, 1 - _SMALLEST)
     slope, intercept = np.array(calibration.slope), np.array(calibration.intercept)
     if calibration.method == "logistic":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import shutil
 import subprocess
 import sys
@@ -131,8 +132,14 @@ def test_what_answers_may_claim_was_settled_on_validation_and_measured_on_test(b
 
 
 def test_a_bundle_is_measured_again_without_training(bundle: Bundle, data: Path, tmp_path: Path) -> None:
+    shipped, strangers = tmp_path / "shipped", {"photographs": {"count": 60.0, "refused": 0.9}}
+    shutil.copytree(bundle.path, shipped)
+    written = json.loads((shipped / "manifest.json").read_text())
+    (shipped / "manifest.json").write_text(
+        json.dumps(written | {"metrics": written["metrics"] | {"strangers": strangers}})
+    )
     again = subprocess.run(
-        command(data, tmp_path / "xray", "--measure", str(bundle.path)), capture_output=True, text=True, check=False
+        command(data, tmp_path / "xray", "--measure", str(shipped)), capture_output=True, text=True, check=False
     )
     assert again.returncode == 0, again.stderr[-2000:]
     measured = load_bundle(tmp_path / "xray", task="xray", contract_sha256=xray().contract_sha256)
@@ -140,7 +147,8 @@ def test_a_bundle_is_measured_again_without_training(bundle: Bundle, data: Path,
     assert new.files["model.onnx"] == old.files["model.onnx"]
     assert new.files["training_curves.png"] == old.files["training_curves.png"]
     assert (new.recipe, new.created, new.calibration) == (old.recipe, old.created, old.calibration)
-    assert new.operating_points == old.operating_points
+    assert (new.operating_points, new.familiarity) == (old.operating_points, old.familiarity)
+    assert new.metrics["strangers"] == strangers
     assert new.metrics["test"]["macro_auc"] == old.metrics["test"]["macro_auc"]
     assert new.metrics["training"] == old.metrics["training"]
     other = tmp_path / "other"

@@ -57,6 +57,7 @@ def test_a_temperature_undoes_overconfidence() -> None:
     claimed, truth = drawn(3000, 4, sharpness=2.0)
     groups = [str(i) for i in range(len(truth))]
     found = fit_calibration(claimed, truth, groups, multi_label=False)
+    assert found.method == "temperature"
     assert found.slope == pytest.approx((0.5,) * 4, abs=0.05)
     assert found.intercept == pytest.approx((0.0,) * 4, abs=0.15)
     again, unseen = drawn(3000, 4, sharpness=2.0, seed=1)
@@ -92,7 +93,8 @@ def test_intercepts_are_fitted_only_where_they_clearly_help() -> None:
     """The share of a class that is off by a factor of four is put right; noise on sixty pictures moves no class."""
     claimed, truth = drawn(60, 4, sharpness=1.0)
     few = fit_calibration(claimed, truth, [str(i) for i in range(60)], multi_label=False)
-    assert few.method == "temperature"
+    assert (few.method, few.slope, few.intercept) == ("none", (1.0,) * 4, (0.0,) * 4)
+    assert calibrated(claimed, few) == pytest.approx(claimed, abs=1e-7)
     claimed, truth = drawn(2000, 4, sharpness=1.0)
     tilted = claimed * [4, 1, 1, 1]
     tilted /= tilted.sum(axis=1, keepdims=True)
@@ -108,7 +110,9 @@ def test_each_label_of_several_is_calibrated_for_itself() -> None:
     logit = rng.normal(0, 1.5, (4000, 2))
     truth = rng.random((4000, 2)) < 1 / (1 + np.exp(-logit))
     claimed = 1 / (1 + np.exp(-(logit * [2.0, 1.0] + [0.0, 1.0])))
-    found = fit_calibration(claimed, truth.astype(float), [""] * 4000, multi_label=True)
+    groups = [str(i) for i in range(4000)]
+    assert fit_calibration(1 / (1 + np.exp(-logit)), truth * 1.0, groups, multi_label=True).method == "none"
+    found = fit_calibration(claimed, truth * 1.0, groups, multi_label=True)
     assert found.method == "logistic"
     assert found.slope == pytest.approx((0.5, 1.0), abs=0.06)
     assert found.intercept == pytest.approx((0.0, -1.0), abs=0.1)
@@ -117,6 +121,8 @@ def test_each_label_of_several_is_calibrated_for_itself() -> None:
 def test_a_partial_label_counts_by_the_sum_of_its_classes() -> None:
     p = np.array([[0.5, 0.3, 0.2]])
     assert negative_log_likelihoods(p, np.array([[1, 1, 0]])) == pytest.approx([-np.log(0.8)])
+    several = negative_log_likelihoods(p, np.array([[1, 0, 0]]), multi_label=True)
+    assert several == pytest.approx([-np.log(0.5 * 0.7 * 0.8)])
 
 
 def test_calibrated_probabilities_do_not_depend_on_the_batch() -> None:

@@ -24,21 +24,26 @@ SLOPE_RANGE = (0.05, 20.0)
 def fit_calibration(probabilities: Array, masks: Array, groups: Sequence[str], *, multi_label: bool) -> Calibration:
     """From a model's own probabilities (N, classes) and the masks (N, classes) of what each label can stand for.
 
-    Multi-label: a logistic regression per class. Else one temperature, with an intercept per class beside it where
-    that has the clearly better likelihood in a cross-validation by group: intercepts change which class is named.
+    None, unless one temperature, then one with an intercept per class beside it, or of several labels a logistic
+    regression each, has the clearly better likelihood in a cross-validation by group: a fit to few cases that need
+    none makes them worse, and intercepts change which class is named.
     """
-    if multi_label:
-        return _logistic(probabilities, masks)
-    plain, biased = (_crossed_losses(probabilities, masks, groups, m) for m in ("temperature", "temperature_and_bias"))
     _, group_of = np.unique(groups, return_inverse=True)
-    gains = np.bincount(group_of, plain - biased)  # a sum for each group: its pictures are no witnesses of their own
-    clear = gains.sum() > np.sqrt(len(gains)) * gains.std()  # by more than one standard error
-    return _softmax(probabilities, masks, "temperature_and_bias" if clear else "temperature")
+    found, losses = "none", negative_log_likelihoods(probabilities, masks, multi_label=multi_label)
+    for further in ("logistic",) if multi_label else ("temperature", "temperature_and_bias"):
+        crossed = _crossed_losses(probabilities, masks, groups, further)
+        gains = np.bincount(group_of, losses - crossed)  # a sum for each group: its pictures are no own witnesses
+        if gains.sum() > np.sqrt(len(gains)) * gains.std():  # by more than one standard error
+            found, losses = further, crossed
+    return _fitted(probabilities, masks, found)
 
 
-def negative_log_likelihoods(probabilities: Array, masks: Array) -> NDArray[np.float64]:
-    """(N,) -log of the probability given to the classes in the mask."""
-    return np.asarray(-np.log(np.maximum((probabilities.astype(np.float64) * masks).sum(axis=1), 1e-12)))
+def negative_log_likelihoods(probabilities: Array, masks: Array, *, multi_label: bool = False) -> NDArray[np.float64]:
+    """(N,) -log of the probability given to the classes in the mask; multi-label: to each class being as it is."""
+    p = probabilities.astype(np.float64)
+    if multi_label:
+        return np.asarray(-np.log(np.maximum(np.where(masks > 0, p, 1 - p), 1e-12)).sum(axis=1))
+    return np.asarray(-np.log(np.maximum((p * masks).sum(axis=1), 1e-12)))
 
 
 def calibration_error(s: Scored) -> float:
@@ -100,8 +105,12 @@ def _logistic(probabilities: Array, masks: Array) -> Calibration:
     return Calibration(method="logistic", slope=tuple(slopes), intercept=tuple(intercepts))
 
 
-def _softmax(probabilities: Array, masks: Array, method: str) -> Calibration:
+def _fitted(probabilities: Array, masks: Array, method: str) -> Calibration:
     classes = probabilities.shape[1]
+    if method == "none":
+        return Calibration(method="none", slope=(1.0,) * classes, intercept=(0.0,) * classes)
+    if method == "logistic":
+        return _logistic(probabilities, masks)
     with_bias = method == "temperature_and_bias"
 
     def unpacked(x: Array) -> Calibration:
@@ -125,6 +134,7 @@ def _crossed_losses(probabilities: Array, masks: Array, groups: Sequence[str], m
     """(N,) negative log-likelihoods, each by a fit that has not seen the sample's group."""
     losses = np.zeros(len(probabilities))
     for fitted_on, left_out in GroupKFold(min(FOLDS, len(set(groups)))).split(probabilities, groups=groups):
-        found = _softmax(probabilities[fitted_on], masks[fitted_on], method)
-        losses[left_out] = negative_log_likelihoods(calibrated(probabilities[left_out], found), masks[left_out])
+        found = _fitted(probabilities[fitted_on], masks[fitted_on], method)
+        told = calibrated(probabilities[left_out], found)
+        losses[left_out] = negative_log_likelihoods(told, masks[left_out], multi_label=method == "logistic")
     return losses

@@ -19,17 +19,22 @@ FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
 def classification_report(test: Mapping[str, Any]) -> str:
     """Plain text, one line per class, with 95 % intervals."""
     lines = [f"{'class':<28}{'n':>6}  {'sensitivity':<22}{'specificity':<22}{'AUC':<22}"]
-    for name, row in test["per_class"].items():
+    for name, row in _classes(test):
         cells = "".join(f"{figure(row[key]):<22}" for key in ("sensitivity", "specificity", "auc"))
         lines.append(f"{name:<28}{row['count']:>6}  {cells}".rstrip())
     lines += [f"{name:<28}{test['count']:>6}  {figure(test[name])}" for name in FIGURES]
     return "\n".join(lines) + "\n"
 
 
+def _classes(test: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """Names and figures in the order of the labels; a manifest that was read back has them sorted."""
+    return [(name, test["per_class"][name]) for name in test.get("labels", test["per_class"])]
+
+
 def _per_class(test: Mapping[str, Any]) -> str:
     rows = [
         [name, str(row["count"]), figure(row["sensitivity"]), figure(row["specificity"]), figure(row["auc"])]
-        for name, row in test["per_class"].items()
+        for name, row in _classes(test)
     ]
     return table(["class", "n", "sensitivity", "specificity", "AUC"], rows)
 

@@ -40,7 +40,8 @@ from ml_model.training.signal_engine import SignalJob
 from ml_model.training.variants import PICTURE_CHANGES
 
 CURVES = "training_curves.png"
-FURTHER = ("pages", "explanation", "strangers")  # figures beside those of the test split
+FURTHER = ("pages", "explanation")  # figures beside those of the test split that follow how classes are named
+STRANGERS = "strangers"  # and those that follow what is familiar
 NAMING = ("calibration", "operating_point", "operating_points")
 LIBRARIES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "onnx", "tf2onnx")
 
@@ -104,7 +105,8 @@ def measure(
     """The one reading of the test split, by the model as it will be served, then the bundle.
 
     old: manifest of the same graph. Where it names classes by the same probabilities and thresholds, its figures on
-    changed files, on pages and on heatmaps are kept: they would come out the same.
+    changed files, on pages and on heatmaps are kept: they would come out the same. So are those on other pictures
+    where it is at a loss from the same distance on.
     """
     kept = old if old is not None and all(getattr(old, name) == decided[name] for name in NAMING) else None
     draft = fields({}, evidence="insufficient", **decided)
@@ -114,6 +116,8 @@ def measure(
     if kept:
         test |= {kind: kept.metrics["test"][kind] for kind in sent.changes}
     more = {n: kept.metrics[n] for n in FURTHER if n in kept.metrics} if kept else sent.further(predictor)
+    if old is not None and STRANGERS in old.metrics and old.familiarity == decided["familiarity"]:
+        more[STRANGERS] = old.metrics[STRANGERS]
     metrics = {**metrics, "test": test, **more, "validation": {"count": len(job.pick("val"))}}
     measured = {name: test["by_group"].get(name, {}).get("macro_auc", {}) for name in decided["populations"]}
     by_population = {
@@ -142,7 +146,7 @@ def measure_again(job: Job | SignalJob, shipped: Path) -> tuple[Fields, Manifest
 
 def kept_metrics(old: Manifest) -> dict[str, Any]:
     """Figures that a new measurement does not make."""
-    return {k: v for k, v in old.metrics.items() if k not in ("test", "validation", *FURTHER)}
+    return {k: v for k, v in old.metrics.items() if k not in ("test", "validation", STRANGERS, *FURTHER)}
 
 
 def _fields_of(job: Job | SignalJob, old: Manifest, metrics: dict[str, Any], **extra: Any) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from ml_model.runtime import Predictor
 from ml_model.spec import ImageTask, load_image_tasks
 from ml_model.training.command import DATASET_DIR
 from ml_model.training.engine import Job
-from ml_model.training.finish import add_metrics
+from ml_model.training.finish import STRANGERS, add_metrics
 from ml_model.training.gate_data import gate_samples
 from ml_model.training.pixels import shown
 from ml_model.training.readers import Sample
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             predictor = Predictor(load_bundle(path, task=task.id, contract_sha256=task.contract_sha256))
             refused = refused_by_distance(task, predictor, kinds)
             nothing = np.zeros((0, task.input.height_px, task.input.width_px, 3), np.uint8)
-            add_metrics(Job(task, Recipe(task.id, ()), (), nothing, path), strangers=refused)
+            add_metrics(Job(task, Recipe(task.id, ()), (), nothing, path), **{STRANGERS: refused})
             print(task.id, {kind: row["refused"] for kind, row in refused.items()}, flush=True)
     return 0
 

@@ -34,9 +34,12 @@ def _calibration(manifest: Manifest, test: Mapping[str, Any]) -> str:
     ]
     rows += [["if perfect", figure(measured["perfect"]["calibration_error"]), ""]] if "perfect" in measured else []
     method = manifest.calibration.method.replace("_", " ")
+    chosen = (
+        f"Fitted on validation: {method}" if method != "none" else "None: on validation no fit clearly helps"
+    )
     return f"""
 ### Calibration
-Fitted on validation: {method}. The calibration error (15 bins of equal mass) is how far confidence and the share of
+{chosen}. The calibration error (15 bins of equal mass) is how far confidence and the share of
 right answers lie apart. On so few pictures it cannot be 0, however good the model: "if perfect" is what it would be,
 with 95 % of the draws, if every confidence were exactly right. The other intervals are by resampling, which repeats
 pictures and so lies rather high.
