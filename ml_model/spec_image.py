@@ -45,7 +45,7 @@ class ImageInput(Frozen):
     geometry, how a picture comes to that size: "squash" stretches it; "mirror" keeps its proportions and fills
     the rest with its mirror image; "field" does so too, but shows a picture of few pixels at half the size, so
     that microscope patches and whole fields come to a similar scale; "breast" un-inverts a mammogram, crops it
-    to the breast, turns the chest wall to the left, stretches that and equalises its levels; "body" crops a CT
+    to the breast, turns the chest wall to the left, stretches that and evens its levels; "body" crops a CT
     slice to the trunk, stretches that and brings lung and soft tissue to fixed levels, whatever the window.
     max_pictures: how many views of one case a request may hold (their probabilities are averaged). pdf_pages:
     whether the first page of a PDF document is taken as a picture. field_width_um: smallest and largest width of

@@ -149,19 +149,6 @@ def test_a_coarse_view_holds_less_detail() -> None:
     assert all(v.shape == noise.shape for v in views)
 
 
-def test_a_coarse_view_was_stored_by_a_codec_at_its_own_size() -> None:
-    """A codec halves the colours of 16 pixels: on 128 red then reaches further than a codec at 128 makes it."""
-    half = np.zeros((128, 128, 3), np.uint8)
-    half[:, :64] = 255, 0, 0
-
-    def bled(settings: Augmentation) -> float:
-        views = [augment(half, settings, 128, np.random.default_rng(seed)) for seed in range(40)]
-        return float(np.mean([view[:, 84:100, 0] for view in views]))
-
-    coarse = replace(NONE, coarse=1, coarsest_px=16)
-    assert bled(replace(coarse, codec=1)) > 2 * max(bled(coarse), bled(replace(NONE, codec=1))) > 0
-
-
 def test_a_phase_draws_as_many_pictures_as_it_says() -> None:
     pixels = np.zeros((10, 16, 16, 3), np.uint8)
     rows, weights = np.arange(10), np.full(10, 0.1)

@@ -84,6 +84,7 @@ HEAD_OPERATIONS = {
     "Identity": lambda tf, a: a,
     "Greater": lambda tf, a, b: a > b,
     "Cast": lambda tf, a: tf.cast(a, tf.float32),
+    "Concat": lambda tf, *parts: tf.concat(parts, axis=-1),
 }
 
 
@@ -113,11 +114,14 @@ def autodiff_maps(model: onnx.ModelProto, features: NDArray[np.float32], classes
     import tensorflow as tf
 
     weights = _tensors(model.graph)
+    mean, source = _pooling(model.graph)
+    largest = [n.output[0] for n in model.graph.node if n.op_type == "ReduceMax" and n.input[0] == source.input[0]]
     maps = []
     for index in range(classes):
         variable = tf.Variable(features)
         with tf.GradientTape() as tape:
-            values: dict[str, Any] = {_pooling(model.graph)[0]: tf.reduce_mean(variable, (2, 3))}
+            values: dict[str, Any] = {mean: tf.reduce_mean(variable, (2, 3))}
+            values |= {name: tf.reduce_max(variable, (2, 3)) for name in largest}
             score = _logits(model.graph, values, weights, tf)[:, index]
         channel_weights = tf.reduce_mean(tape.gradient(score, variable), (2, 3))
         maps.append(tf.nn.relu(tf.einsum("ndhw,nd->nhw", variable, channel_weights)).numpy())

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from ml_model.inputs.levels import equalise_tissue, even_window
+from ml_model.inputs.levels import even_tissue, even_window
 from ml_model.spec import ImageInput
 
 __all__ = ["Frame", "place", "resize_rgb"]
@@ -83,8 +83,8 @@ def place(picture: Image.Image | NDArray[np.uint8], image_input: ImageInput) -> 
     Returns uint8 (height_px, width_px, 3) and the rectangle of `picture` that it shows, by
     `image_input.geometry`: "squash" stretches the picture, "mirror" keeps its proportions and fills the rest by
     reflection, "field" does that with a picture of few pixels at half the size, "breast" cuts a mammogram to
-    the breast and equalises it (see `_place_breast`), "body" cuts a CT slice to the trunk and shows it in one window
-    (see `_place_body`).
+    the breast and evens its levels (see `_place_breast`), "body" cuts a CT slice to the trunk and shows it in one
+    window (see `_place_body`).
     """
     image = picture if isinstance(picture, Image.Image) else Image.fromarray(picture)
     height_px, width_px = image_input.height_px, image_input.width_px
@@ -122,7 +122,8 @@ def _place_mirror(
 
 
 def _place_breast(image: Image.Image, height_px: int, width_px: int) -> tuple[NDArray[np.uint8], Frame]:
-    """A mammogram un-inverted, cut to the breast, black around it, the chest wall on the left, stretched, equalised.
+    """A mammogram un-inverted, cut to the breast, black around it, the chest wall on the left, stretched, its
+    levels evened.
 
     Letters and labels in the background fall outside of the breast's outline and are blanked:
     nothing can be learnt from them. Where no breast is found, the whole picture as it is.
@@ -136,7 +137,7 @@ def _place_breast(image: Image.Image, height_px: int, width_px: int) -> tuple[ND
     if breast is None:
         return resize_rgb(image, height_px, width_px), _whole(image)
     pixels, outline, inside, frame = _cut_to(breast, film, height_px, width_px)
-    pixels = equalise_tissue(pixels, inside)
+    pixels = even_tissue(pixels, inside)
     if _chest_wall_on_the_right(outline):
         return np.ascontiguousarray(pixels[:, ::-1]), replace(frame, mirrored=True)
     return pixels, frame

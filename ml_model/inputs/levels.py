@@ -1,8 +1,8 @@
 """Grey levels of a mammogram or a CT slice brought to one scale, so that machines and windows look alike.
 
 The machines' own curves and the windows of a hospital differ so much that a network tells them apart at a glance, and
-the share of disease differs from one to another. Equalising a mammogram is local and limited (CLAHE), as in reading
-stations.
+the share of disease differs from one to another. One curve for the whole picture: a local equalisation (CLAHE) brings
+out the weave of healthy tissue and flattens a mass.
 """
 
 from __future__ import annotations
@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 _DARKEST_PERCENTILE, _BRIGHTEST_PERCENTILE = 2.0, 99.7  # beyond them are skin folds, markers and clips
 _MEDIAN_LEVEL = 0.35  # of tissue, where the median comes to lie, 0-1
 _GAMMA_RANGE = (0.4, 2.5)
-_CLIP_LIMIT, _TILES = 2.0, (8, 8)
 _LEAST_PIXELS = 100
 _LUNG_LEVEL, _TISSUE_LEVEL = 40.0, 160.0  # of 0-255; air is darker, bone brighter
 _LEAST_STEP = 8.0  # between lung and tissue as sent, in levels; a smaller one is not stretched further
 
 
-def equalise_tissue(pixels: NDArray[np.uint8], tissue: NDArray[np.bool_]) -> NDArray[np.uint8]:
-    """A film, uint8 (H, W, 3), with the levels of its `tissue` (H, W) stretched and equalised; the rest black.
+def even_tissue(pixels: NDArray[np.uint8], tissue: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """A film, uint8 (H, W, 3), whose `tissue` (H, W) fills the levels, its median at a fixed one; the rest black.
 
     The levels stay as they are when there are too few pixels of tissue or they have one level.
     """
@@ -36,10 +35,8 @@ def equalise_tissue(pixels: NDArray[np.uint8], tissue: NDArray[np.bool_]) -> NDA
     stretched = np.clip((grey - low) / (high - low), 0, 1)
     median = float(np.clip(np.median(stretched[tissue]), 0.01, 0.99))
     gamma = float(np.clip(np.log(_MEDIAN_LEVEL) / np.log(median), *_GAMMA_RANGE))
-    levels = np.where(tissue, np.rint(255 * stretched**gamma), 0).astype(np.uint8)  # no letter enters a histogram
-    equalised = cv2.createCLAHE(_CLIP_LIMIT, _TILES).apply(levels)
-    equalised[~tissue] = 0
-    return np.repeat(equalised[..., None], 3, axis=2)
+    levels = np.where(tissue, np.rint(255 * stretched**gamma), 0).astype(np.uint8)
+    return np.repeat(levels[..., None], 3, axis=2)
 
 
 def even_window(pixels: NDArray[np.uint8], body: NDArray[np.bool_]) -> NDArray[np.uint8]:

@@ -77,7 +77,7 @@ def augment(
     if settings.stain:
         view = _stain(view, settings.stain, rng)
     if settings.coarse and rng.random() < settings.coarse:
-        view = _coarse(view, settings, rng)
+        view = _coarse(view, settings.coarsest_px, rng)
     if rng.random() < settings.rescale:
         view = _rescale(view, rng)
     if rng.random() < settings.blur:
@@ -140,13 +140,11 @@ def _stain(view: Picture, strength: float, rng: Generator) -> Picture:
     return np.clip(255 * np.exp(-changed), 0, 255).astype(np.uint8)
 
 
-def _coarse(view: Picture, settings: Augmentation, rng: Generator) -> Picture:
-    """As from a lens of lower power: fewer pixels for the same field, stored like this by a codec or not, and back."""
+def _coarse(view: Picture, coarsest_px: int, rng: Generator) -> Picture:
+    """As from a lens of lower power: fewer pixels for the same field, and back."""
     size = view.shape[0]
-    fewer = int(np.exp(rng.uniform(np.log(min(settings.coarsest_px, size)), np.log(size))))
+    fewer = int(np.exp(rng.uniform(np.log(min(coarsest_px, size)), np.log(size))))
     small = cv2.resize(view, (fewer, fewer), interpolation=cv2.INTER_AREA)
-    if rng.random() < settings.codec:
-        small = _codec(small, rng)
     return cv2.resize(small, (size, size), interpolation=cv2.INTER_LINEAR)  # type: ignore[return-value]
 
 
