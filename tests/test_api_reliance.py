@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from hypothesis import given
+from hypothesis import strategies as st
 from pictures import detailed
 from PIL import Image
 from samples import tiny_probabilities, write_tiny
@@ -136,6 +138,13 @@ def test_an_alert_says_what_it_is_worth_at_a_prevalence(tmp_path: Path) -> None:
 def test_predictive_values_at_the_ends() -> None:
     assert predictive_values(1.0, 1.0, 0.5)["positive_predictive_value"] == 1
     assert predictive_values(0.0, 1.0, 0.5)["positive_predictive_value"] is None
+    assert predictive_values(1.0, 0.45, 0.02)["negative_predictive_value"] == 1
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.001, 0.999))
+def test_predictive_values_are_probabilities(sensitivity: float, specificity: float, prevalence: float) -> None:
+    for value in predictive_values(sensitivity, specificity, prevalence).values():
+        assert value is None or 0 <= value <= 1
 
 
 def test_a_model_without_them_says_that_its_set_is_its_own_estimate(tmp_path: Path) -> None:

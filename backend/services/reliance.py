@@ -116,7 +116,7 @@ def _row(
 def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> dict[str, float | None]:
     """By Bayes' rule, all 0-1: how often a call is right, and how often a finding that was not called is absent."""
     called = sensitivity * prevalence + (1 - specificity) * (1 - prevalence)
-    not_called = 1 - called
+    not_called = specificity * (1 - prevalence) + (1 - sensitivity) * prevalence  # 1 - called may round to less
     return {
         "prevalence": prevalence,
         "positive_predictive_value": sensitivity * prevalence / called if called > 0 else None,
