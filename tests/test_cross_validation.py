@@ -140,6 +140,9 @@ def test_calibration_undoes_overconfidence_and_carries_over_to_screening() -> No
     assert fitted.probability(0.5, fitted.prevalence) == pytest.approx(0.5, abs=0.03)
     assert fitted.probability(0.5, 0.021) == pytest.approx(0.021, abs=0.005)
     assert screening_calibration(image_task("skin"), scored) is None
+    turned = screening_calibration(task, Scored(scored.truth, p < 0.5, p[:, ::-1], scored.groups))
+    assert turned is not None
+    assert [turned.probability(claim, 0.021) for claim in (0.01, 0.99)] == pytest.approx([0.021, 0.021], abs=0.001)
 
 
 @pytest.mark.parametrize(

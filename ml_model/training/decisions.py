@@ -16,6 +16,8 @@ from ml_model.training.batches import label_space
 from ml_model.training.metrics import Scored, threshold_for_sensitivity
 from ml_model.training.readers import Sample
 
+LEAST_SLOPE = 1e-3  # of Platt's logistic: a model of one trial epoch may rank the films the wrong way round
+
 
 def choose_operating_point(task: ImageTask, validation: Scored) -> OperatingPoint | None:
     """The task's rule applied to validation answers; None where the task names no rule."""
@@ -43,16 +45,20 @@ def chosen_threshold(truth: NDArray[np.bool_], scores: NDArray[np.floating], min
 
 
 def screening_calibration(task: ImageTask, validation: Scored) -> ScreeningCalibration | None:
-    """Platt's two parameters on validation for a task with screening bands; None for the others."""
+    """Platt's two parameters on validation for a task with screening bands; None for the others.
+
+    Of a model that does no better than chance everybody gets the share of positives.
+    """
     if task.screening_bands is None:
         return None
     column = label_space(task).names.index(task.screening_bands.positive)
     p = np.clip(validation.probabilities[:, column], 1e-6, 1 - 1e-6)
     truth = validation.truth[:, column]
     fitted = LogisticRegression(C=1e6).fit(np.log(p / (1 - p))[:, None], truth)
-    return ScreeningCalibration(
-        slope=float(fitted.coef_[0, 0]), intercept=float(fitted.intercept_[0]), prevalence=float(truth.mean())
-    )
+    slope, intercept, prevalence = float(fitted.coef_[0, 0]), float(fitted.intercept_[0]), float(truth.mean())
+    if slope < LEAST_SLOPE:
+        slope, intercept = LEAST_SLOPE, float(np.log(prevalence / (1 - prevalence)))
+    return ScreeningCalibration(slope=slope, intercept=intercept, prevalence=prevalence)
 
 
 def population_operating_points(
