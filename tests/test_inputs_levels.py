@@ -33,7 +33,7 @@ def test_tissue_fills_the_levels_and_the_rest_is_black() -> None:
 
 @pytest.mark.parametrize(("gain", "offset", "gamma"), [(2.0, 10, 1.0), (0.7, 60, 1.0), (1.5, 0, 1.6)])
 def test_machines_with_other_curves_look_alike(gain: float, offset: float, gamma: float) -> None:
-    """Most of the difference goes; what is left comes from the rounding to fewer levels before that."""
+    """Most of the difference goes; what is left comes from the rounding to fewer levels on the film."""
     plain, other = film(), film(gain, offset, gamma)
     before = np.abs(plain.astype(int) - other)[TISSUE].mean()
     after = np.abs(even_tissue(plain, TISSUE).astype(int) - even_tissue(other, TISSUE))[TISSUE].mean()
