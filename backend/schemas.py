@@ -48,6 +48,9 @@ class ModelAnswer(Answer):
     population: str | None = Field(None, description="the population it was judged for; null if not known")
     population_told_by: Literal["age_years", "dicom", "picture"] | None = None
     view: str | None = Field(None, description="the projection whose own operating point it was; null if none")
+    age_told_by: Literal["age_years", "dicom"] | None = Field(
+        None, description="who said the age that the probabilities take into account; null if none was"
+    )
     evidence: Evidence
 
 
@@ -103,6 +106,7 @@ class ModelDescription(Answer):
     fields: tuple[dict[str, Any], ...] | None = None
     operating_point: dict[str, Any] | None
     populations: tuple[dict[str, Any], ...] = Field((), description="those judged apart: name, evidence, own point")
+    age_counts: bool = Field(False, description="whether an age, where one is known, moves the probabilities")
     members: tuple[dict[str, Any], ...] = Field(
         (), description="further models of the task, such as that of recordings"
     )

@@ -26,13 +26,16 @@ function warning(answer) {
   return answer.warning ? el("p", { class: "notice", role: "alert" }, answer.warning) : null;
 }
 
+const TOLD_BY = { age_years: "the age given", dicom: "the DICOM file", picture: "the picture" };
+
 function provenance(answer) {
   return el("details", {},
     el("summary", {}, "Model and request"),
     facts([
       ["Model", answer.model.version], ["SHA-256", answer.model.sha256], ["Trained on", answer.model.trained_on],
       ["Judged as of", answer.model.population],
-      ["Population told by", { age_years: "the age given", picture: "the picture" }[answer.model.population_told_by]],
+      ["Population told by", TOLD_BY[answer.model.population_told_by]],
+      ["Age told by", TOLD_BY[answer.model.age_told_by]],
       ["Evidence", answer.model.evidence], ["Time", `${answer.processing_ms} ms`], ["Request", answer.request_id],
     ]),
     el("p", {}, el("a", { href: `/models/${answer.model.task}/card?format=html` }, "Model card")));

@@ -30,8 +30,9 @@ export function imageForm(task, send) {
   const drop = el("label", { class: "drop", for: "image" }, preview, label,
     el("span", { class: "hint" }, hints(task)), chooser);
   const button = submitButton("Analyse", true);
-  const age = el("input", { type: "number", id: "age_years", min: 0, max: 130, step: "any", placeholder: "as the picture tells" });
-  const ageField = task.populations?.length > 1
+  const placeholder = task.age_counts ? "" : "as the picture tells";
+  const age = el("input", { type: "number", id: "age_years", min: 0, max: 130, step: "any", placeholder });
+  const ageField = task.age_counts || task.populations?.length > 1
     ? el("div", { class: "field" }, el("label", { for: "age_years" }, "Age in years, if known"), age) : null;
 
   function take(chosen) {

@@ -86,6 +86,19 @@ class Calibration(BaseModel):
     intercept: tuple[float, ...]
 
 
+class AgeEffect(BaseModel):
+    """What an age that is known beside the picture adds to the logarithms of the probabilities, one value per class, in
+    output order: at_reference + per_decade * (age - reference) / 10. Ages beyond the range count as its nearest end.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    reference_years: float = Field(ge=0)
+    youngest_years: float = Field(ge=0)
+    oldest_years: float = Field(gt=0)
+    at_reference: tuple[float, ...]
+    per_decade: tuple[float, ...]
+
+
 class PredictionSets(BaseModel):
     """By measured label, the probability from which it is in question: `coverage` of the label's validation cases
     reach it. `by_population` has those of the populations that are judged apart.
@@ -123,7 +136,7 @@ class Manifest(BaseModel):
     `operating_point` and `evidence` serve where the population is not known, those by data set where it is.
     `thresholds`: of the input gate, by kind of picture, the probability from which one is accepted.
     `calibration` turns the graph's probabilities into those of the answers; what else is chosen is chosen on them.
-    `alerts` are those of the task file, by name.
+    `age_effect` then takes an age into account where one is known. `alerts` are those of the task file, by name.
     `populations` are the data sets that the graph's output `population` tells apart, in its order.
     """
 
@@ -149,6 +162,7 @@ class Manifest(BaseModel):
     screening: ScreeningCalibration | None = None
     thresholds: dict[str, float] = {}
     calibration: Calibration | None = None
+    age_effect: AgeEffect | None = None
     prediction_sets: PredictionSets | None = None
     alerts: dict[str, AlertPoint] = {}
     familiarity: FamiliarityLimits | None = None

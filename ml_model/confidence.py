@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.bundle import Calibration
+from ml_model.bundle import AgeEffect, Calibration
 from ml_model.interpret import label_probabilities
 from ml_model.spec import ImageTask
 
@@ -24,9 +24,20 @@ def calibrated(probabilities: NDArray[np.floating], calibration: Calibration) ->
     slope, intercept = np.array(calibration.slope), np.array(calibration.intercept)
     if calibration.method == "logistic":
         return np.asarray(1 / (1 + np.exp(-(slope * np.log(p / (1 - p)) + intercept))), np.float32)
-    scores = slope * np.log(p) + intercept
-    scores -= scores.max(axis=1, keepdims=True)
-    exp = np.exp(scores)
+    return _softmax(slope * np.log(p) + intercept)
+
+
+def with_age(probabilities: NDArray[np.float32], ages_years: Sequence[float], effect: AgeEffect) -> NDArray[np.float32]:
+    """Probabilities (N, classes) of single-label answers, taking the ages (N,) into account; NaN: one is not known."""
+    ages = np.asarray(ages_years, np.float64)
+    decades = (np.clip(ages, effect.youngest_years, effect.oldest_years) - effect.reference_years) / 10
+    added = np.array(effect.at_reference) + decades[:, None] * np.array(effect.per_decade)
+    told = _softmax(np.log(np.maximum(probabilities.astype(np.float64), _SMALLEST)) + added)
+    return np.where(np.isnan(ages)[:, None], probabilities, told)
+
+
+def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float32]:
+    exp = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(exp / exp.sum(axis=1, keepdims=True), np.float32)
 
 

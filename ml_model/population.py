@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from ml_model.bundle import BalancedDecision, Manifest, OperatingPoint
+from ml_model.confidence import with_age
 from ml_model.inputs.dicom import DicomFacts
 from ml_model.spec import ImageTask
 
 # Share of belief from which a picture alone settles the population; below it the general operating point serves.
 MIN_PROBABILITY = 0.9
+AgeTold = Literal["age_years", "dicom"]
 ToldBy = Literal["age_years", "dicom", "picture"]
 
 
@@ -24,7 +29,7 @@ class KnownFacts:
 
     age_years: float | None = None
     view: str | None = None
-    age_from: Literal["age_years", "dicom"] = "age_years"
+    age_from: AgeTold = "age_years"
 
 
 def known_facts(age_years: float | None, view: str | None, dicom: DicomFacts | None) -> KnownFacts:
@@ -35,11 +40,20 @@ def known_facts(age_years: float | None, view: str | None, dicom: DicomFacts | N
     return KnownFacts(age_years, view)
 
 
+def with_known_facts(manifest: Manifest, probabilities: NDArray[np.float32], known: KnownFacts) -> NDArray[np.float32]:
+    """Probabilities (classes,) of one case as its picture gives them, with its age where that is known and counts."""
+    if manifest.age_effect is None or known.age_years is None:
+        return probabilities
+    told: NDArray[np.float32] = with_age(probabilities[None], [known.age_years], manifest.age_effect)[0]
+    return told
+
+
 @dataclass(frozen=True)
 class Judgement:
     """`population` is the name of a data set of the task, None where it stays open; then so is `told_by`.
 
     `view` is the projection whose own operating point it is, None where the population's serves for all.
+    `age_told_by` says where the age came from that moved the probabilities, None where none did.
     """
 
     population: str | None
@@ -47,6 +61,7 @@ class Judgement:
     view: str | None
     operating_point: OperatingPoint | BalancedDecision | None
     evidence: str
+    age_told_by: AgeTold | None = None
 
 
 def view_key(population: str, view: str) -> str:
@@ -61,16 +76,17 @@ def judge(
 
     population_probabilities: 0-1, in the order of `manifest.populations`; empty where the model cannot tell.
     """
+    age_told_by = known.age_from if manifest.age_effect and known.age_years is not None else None
     told_by: ToldBy = known.age_from
     name = _by_age(task, manifest, known.age_years)
     if name is None:
         name, told_by = _by_picture(manifest, population_probabilities), "picture"
     if name is None:
-        return Judgement(None, None, None, manifest.operating_point, manifest.evidence)
+        return Judgement(None, None, None, manifest.operating_point, manifest.evidence, age_told_by)
     of_view = manifest.operating_points.get(view_key(name, known.view)) if known.view else None
     evidence = manifest.evidence_by_population.get(name, manifest.evidence)
     point = of_view or manifest.operating_points[name]
-    return Judgement(name, told_by, known.view if of_view else None, point, evidence)
+    return Judgement(name, told_by, known.view if of_view else None, point, evidence, age_told_by)
 
 
 def _by_age(task: ImageTask, manifest: Manifest, age_years: float | None) -> str | None:

@@ -29,7 +29,7 @@ from ml_model.inputs.image import decode_image, load_image
 from ml_model.inputs.strict_json import json_object, read_body
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
 from ml_model.interpret import interpret
-from ml_model.population import KnownFacts, judge, known_facts
+from ml_model.population import KnownFacts, judge, known_facts, with_known_facts
 from ml_model.provenance import body_preprocessing_sha256, input_sha256, preprocessing_sha256
 from ml_model.runtime import Predictor
 from ml_model.spec import ImageTask, RiskTask, SymptomTask, load_task
@@ -140,7 +140,8 @@ def _again(
     images = [load_image(data, task.input) for _, data in files]
     prediction = predictor.predict(np.stack([image.pixels for image in images]))
     facts = known_facts(asked.get("age_years"), asked.get("view"), images[0].dicom)
-    return prediction.probabilities.mean(axis=0), prediction.population.mean(axis=0).tolist(), facts
+    probabilities = with_known_facts(bundle.manifest, prediction.probabilities.mean(axis=0), facts)
+    return probabilities, prediction.population.mean(axis=0).tolist(), facts
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -91,6 +91,7 @@ class ImageTask(TaskSpec):
     unmeasured_groups: tuple[Text, ...] = ()
     screening_bands: ScreeningBands | None = None
     frame_control: bool = False
+    age_counts: bool = False
     demo_probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...]
     user_models: tuple[PlainName, ...] = ()
     datasets: tuple[DatasetSpec, ...] = Field(min_length=1)
@@ -163,6 +164,8 @@ class ImageTask(TaskSpec):
                 raise ValueError("operating_point: takes two different classes of a task that is not multi_label")
         if (bands := self.screening_bands) and (bands.positive not in codes or self.multi_label):
             raise ValueError(f"screening_bands: {bands.positive!r} is no class of a task that is not multi_label")
+        if self.age_counts and self.multi_label:
+            raise ValueError("age_counts: takes a task that is not multi_label")
         self._check_alerts()
         return self
 

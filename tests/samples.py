@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ml_model.bundle import Bundle, OperatingPoint, write_bundle
+from ml_model.bundle import AgeEffect, Bundle, OperatingPoint, write_bundle
 from ml_model.modality import BUNDLE_ID, OTHER, modality_spec
 from ml_model.spec import ImageInput, ImageTask
 
@@ -114,6 +114,7 @@ def write_tiny(
     operating_points: dict[str, OperatingPoint] | None = None,
     populations: tuple[str, ...] = (),
     evidence_by_population: dict[str, str] | None = None,
+    age_effect: AgeEffect | None = None,
 ) -> Bundle:
     """Write `folder/<task id>`; without `maps` the graph has no activation maps, like a converted user's model."""
     path = folder / task.id
@@ -127,6 +128,7 @@ def write_tiny(
         "operating_points": operating_points or {},
         "populations": populations,
         "evidence_by_population": evidence_by_population or {},
+        "age_effect": age_effect,
     }
     return write_bundle(path, fields, ["model.onnx"])
 

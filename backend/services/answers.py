@@ -63,6 +63,7 @@ def model_answer(task_id: str, loaded: LoadedModel | None, judged: Judgement | N
             "population": judged.population if judged else None,
             "population_told_by": judged.told_by if judged else None,
             "view": judged.view if judged else None,
+            "age_told_by": judged.age_told_by if judged else None,
             "evidence": settled.evidence if settled else "insufficient",
         }
     )

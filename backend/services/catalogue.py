@@ -77,6 +77,7 @@ def describe(task: Task, loaded: LoadedModel | None, signal: LoadedModel | None 
             **_details(task, loaded),
             "operating_point": point.model_dump() if point else None,
             "populations": _populations(manifest) if manifest else (),
+            "age_counts": manifest is not None and manifest.age_effect is not None,
             **({"members": (_member(signal),)} if signal else {}),
             "metrics": manifest.metrics if manifest else {},
         }

@@ -25,7 +25,7 @@ from ml_model.inputs.dicom import read_dicom_header
 from ml_model.inputs.image import ImageLimits, decode_image, fitted, sniff_format
 from ml_model.inputs.strict_json import shown
 from ml_model.interpret import interpret
-from ml_model.population import judge, known_facts
+from ml_model.population import judge, known_facts, with_known_facts
 from ml_model.provenance import input_sha256, preprocessing_sha256
 from ml_model.spec import ImageTask
 
@@ -160,4 +160,5 @@ class ImageDiagnosis:
             View(image.pixels, image.frame, (image.original_width_px, image.original_height_px), p, maps)
             for image, p, maps in zip(images, prediction.probabilities, prediction.activation_maps, strict=True)
         )
-        return Seen(prediction.probabilities.mean(axis=0), views, input_check, loaded, judged)
+        probabilities = with_known_facts(manifest, prediction.probabilities.mean(axis=0), facts)
+        return Seen(probabilities, views, input_check, loaded, judged)

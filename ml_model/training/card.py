@@ -129,6 +129,28 @@ def _cases(test: Mapping[str, Any]) -> str:
 """
 
 
+def _age_given(test: Mapping[str, Any]) -> str:
+    """What a known age changes; empty where it moves no answer."""
+    aged = test.get("age_given")
+    if not aged:
+        return ""
+    names = [n for n in ("accuracy", "balanced_accuracy", "macro_auc", "sensitivity", "specificity") if n in aged]
+    rows = [["pictures", str(aged["count"]), *(figure(aged[n]) for n in names), figure(aged["calibration_error"])]]
+    if case := aged.get("by_case"):
+        rows.append(["views of one case averaged", str(case["count"]), *(figure(case[n]) for n in names), ""])
+    for name, row in aged.get("alerts", {}).items():
+        found = {"macro_auc": row["auc"], "sensitivity": row["sensitivity"], "specificity": row["specificity"]}
+        cells = [figure(found[n]) if n in found else "" for n in names]
+        rows.append([f"alert: {name}", str(row["count"]), *cells, ""])
+    return f"""
+### When the age is known as well
+All other figures are of the picture alone. Here each came with the age that its data set gives, as `age_years` or a
+DICOM file says it; how much an age counts was learnt from the training data and weighed on validation.
+
+{table(["", "n", *(n.replace("_", " ") for n in names), "calibration error"], rows)}
+"""
+
+
 def _pages(metrics: Mapping[str, Any]) -> str:
     """Pages drawn from the test recordings; empty for a model that is not asked about any."""
     pages = metrics.get("pages")
@@ -249,6 +271,7 @@ def measured_markdown(task: ImageTask, manifest: Manifest) -> str:
         _derived(test),
         _sources(test),
         _cases(test),
+        _age_given(test),
         _frame(metrics),
         _crossed(metrics),
         _pages(metrics),

@@ -12,6 +12,7 @@ from ml_model.bundle import BalancedDecision, Calibration, Manifest, OperatingPo
 from ml_model.confidence import calibrated
 from ml_model.familiarity import FAMILIARITY_FILE
 from ml_model.runtime import MODEL_FILE, Prediction, Predictor
+from ml_model.training.age_fit import fit_age_effect
 from ml_model.training.batches import fully_labelled, label_space, target_masks
 from ml_model.training.calibrate import fit_calibration
 from ml_model.training.decisions import choose_operating_point, population_operating_points, screening_calibration
@@ -52,7 +53,8 @@ def decide(
     familiarity, limits = fit_familiarity(known, seen.embedding, job.recipe.seed)
     familiarity.write(job.out_dir / FAMILIARITY_FILE)
     told = replace(seen, probabilities=calibrated(seen.uncalibrated, calibration))
-    decided = {**given, "calibration": calibration, "familiarity": limits}
+    aged = fit_age_effect(task.codes, job.pick("train"), samples, told.probabilities) if task.age_counts else None
+    decided = {**given, "calibration": calibration, "age_effect": aged, "familiarity": limits}
     return {**decided, **_on_calibrated(job, fields, told, calibration, balanced, decided)}
 
 

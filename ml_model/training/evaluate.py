@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.bundle import Manifest, OperatingPoint
+from ml_model.bundle import AgeEffect, Manifest, OperatingPoint
+from ml_model.confidence import with_age
 from ml_model.inputs.image import load_image
 from ml_model.interpret import interpret
 from ml_model.population import KnownFacts, judge, view_key
 from ml_model.runtime import Prediction, Predictor
 from ml_model.spec import ImageTask
+from ml_model.training.age_fit import ages_years
 from ml_model.training.batches import fully_labelled, label_space, target_masks
 from ml_model.training.callbacks import called
 from ml_model.training.metrics import (
@@ -32,7 +34,7 @@ from ml_model.training.metrics import (
 from ml_model.training.pixels import picture_bytes
 from ml_model.training.readers import Sample
 from ml_model.training.shortcuts import source_told_by_embedding
-from ml_model.training.trust_figures import trust_figures
+from ml_model.training.trust_figures import alert_figures, calibration_of, trust_figures
 from ml_model.training.variants import PICTURE_CHANGES, Change
 
 AGE_BANDS = (18, 40, 60, 80)
@@ -216,6 +218,27 @@ def _with_facts(
     return figures
 
 
+def _age_given(
+    evaluator: Evaluator,
+    samples: Sequence[Sample],
+    prediction: Prediction,
+    effect: AgeEffect,
+    positive: int | None,
+) -> dict[str, Any]:
+    """The figures when a request says the age as well, as a DICOM file does; of the samples whose age is known."""
+    ages = ages_years(samples)
+    known = np.flatnonzero(np.isfinite(ages))
+    own, told = [samples[i] for i in known], prediction.rows(known)
+    told = replace(told, probabilities=with_age(told.probabilities, ages[known], effect))
+    scored = evaluator.score(own, told)
+    figures = {**brief(scored, positive), **calibration_of(scored)}
+    if evaluator.manifest.alerts:
+        figures["alerts"] = alert_figures(evaluator.task, evaluator.manifest, own, told)
+    if evaluator.task.input.max_pictures > 1:
+        figures["by_case"] = case_figures(evaluator, own, told, positive)
+    return figures
+
+
 def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
     """Figures on `samples`: pooled, by source and attribute, with the files re-encoded and with them corrupted."""
     task, space = evaluator.task, label_space(evaluator.task)
@@ -237,6 +260,8 @@ def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
     if evaluator.manifest.operating_points:
         figures["by_group"] |= _with_facts(evaluator, samples, prediction, groups, positive)
         figures["populations_told"] = evaluator.populations_told(samples, prediction)
+    if effect := evaluator.manifest.age_effect:
+        figures["age_given"] = _age_given(evaluator, measured, prediction.rows(whole), effect, positive)
     if any(d.category_rule for d in task.datasets):
         figures["derived_categories"] = derived_categories(task, samples, prediction)
     if shared := source_told_by_embedding(samples, prediction.embedding):

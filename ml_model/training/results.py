@@ -43,6 +43,9 @@ def _image_rows(manifests: list[Manifest]) -> list[list[str]]:
             ):
                 cells = [figure(group.get(k)) for k in ("accuracy", "balanced_accuracy", "macro_auc")]
                 rows.append([f"{m.task}: {name}", str(group["count"]), *cells, m.evidence_by_population.get(name, "")])
+        if aged := test.get("age_given"):
+            cells = [figure(aged[k]) for k in ("accuracy", "balanced_accuracy", "macro_auc")]
+            rows.append([f"{m.task}: age given", str(aged["count"]), *cells, ""])
         if crossed := m.metrics.get("cross_validation"):
             cells = [figure(crossed["model"][k]) for k in ("accuracy", "balanced_accuracy", "macro_auc")]
             name = f"{crossed['source']}, {crossed['folds']}-fold by patient"

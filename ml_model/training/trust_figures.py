@@ -58,8 +58,8 @@ def calibration_figures(task: ImageTask, prediction: Prediction, scored: Scored)
     confidence, right = confidences(scored)
     bins = np.array_split(np.argsort(confidence, kind="stable"), BINS)
     return {
-        "before": _calibration(before),
-        "after": _calibration(scored),
+        "before": calibration_of(before),
+        "after": calibration_of(scored),
         "perfect": {"calibration_error": error_of_perfect_calibration(scored, draws=DRAWS).model_dump()},
         "reliability": [
             [round(float(confidence[b].mean()), 4), round(float(right[b].mean()), 4), len(b)] for b in bins if len(b)
@@ -67,7 +67,8 @@ def calibration_figures(task: ImageTask, prediction: Prediction, scored: Scored)
     }
 
 
-def _calibration(s: Scored) -> dict[str, Any]:
+def calibration_of(s: Scored) -> dict[str, Any]:
+    """Calibration error and Brier score of answers as they are given."""
     return {
         "calibration_error": bootstrap(s, calibration_error, draws=DRAWS).model_dump(),
         "brier_score": bootstrap(s, brier_score, draws=DRAWS).model_dump(),
