@@ -41,10 +41,16 @@ function provenance(answer) {
     el("p", {}, el("a", { href: `/models/${answer.model.task}/card?format=html` }, "Model card")));
 }
 
+// A format that the browser cannot draw, such as DICOM.
+function withoutFigure(event) {
+  event.target.closest("figure").remove();
+}
+
 function picture(answer, source) {
   const explanation = answer.explanation;
   const original = source
-    ? el("figure", {}, el("img", { src: source, alt: "The picture that was sent" }), el("figcaption", {}, "Sent")) : "";
+    ? el("figure", {}, el("img", { src: source, alt: "The picture that was sent", onerror: withoutFigure }),
+      el("figcaption", {}, "Sent")) : "";
   if (!explanation.heatmap_url) return [original, el("p", { class: "hint" }, explanation.note)];
   const overlay = el("img", { src: explanation.heatmap_url, alt: `Heatmap for ${nameOf(answer, explanation.class)}` });
   return [

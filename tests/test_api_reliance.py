@@ -135,6 +135,20 @@ def test_an_alert_says_what_it_is_worth_at_a_prevalence(tmp_path: Path) -> None:
     assert "prevalence" in body["error"]
 
 
+def test_with_an_age_an_alert_is_worth_what_was_measured_with_ages(tmp_path: Path) -> None:
+    aged = {"alerts": {"Melanoma": {"sensitivity": OTHER_FIGURE, "specificity": FIGURE}}}
+    alone = trusted(nv=0.0)["metrics"]["test"]
+    effect = {
+        "reference_years": 50, "youngest_years": 5, "oldest_years": 85,
+        "at_reference": (0.0,) * 7, "per_decade": (0.1,) * 7,
+    }  # fmt: skip
+    fields = trusted(nv=0.0) | {"age_effect": effect, "metrics": {"test": {**alone, "age_given": aged}}}
+    client = client_of(tmp_path, **fields)
+    for query, sensitivity, specificity in (("", FIGURE, OTHER_FIGURE), ("?age_years=70", OTHER_FIGURE, FIGURE)):
+        (alert,) = posted(client, photo(), query)[1]["operating_points"]
+        assert (alert["sensitivity"], alert["specificity"]) == (sensitivity, specificity)
+
+
 def test_predictive_values_at_the_ends() -> None:
     assert predictive_values(1.0, 1.0, 0.5)["positive_predictive_value"] == 1
     assert predictive_values(0.0, 1.0, 0.5)["positive_predictive_value"] is None

@@ -76,14 +76,15 @@ def _rows(
     prevalence: float | None,
 ) -> Iterator[dict[str, Any]]:
     test = manifest.metrics.get("test", {})
+    aged = test.get("age_given", {}) if judged and judged.age_told_by else {}
     point = judged.operating_point if judged else manifest.operating_point
     if isinstance(point, OperatingPoint):
         name = next(c.name for c in task.classes if c.code == point.positive)
-        measured = _of_population(test, judged) or test.get("per_class", {}).get(point.positive, {})
+        measured = _of_population(test, judged) or aged or test.get("per_class", {}).get(point.positive, {})
         yield _row(name, (point.positive,), by_code, point.threshold, point.rule, measured, prevalence)
     for rule in (r for r in task.alerts if r.name in manifest.alerts):
         own = manifest.alerts[rule.name]
-        measured = test.get("alerts", {}).get(rule.name, {})
+        measured = {**test.get("alerts", {}), **aged.get("alerts", {})}.get(rule.name, {})
         row = _row(rule.name, own.classes, by_code, own.threshold, own.rule, measured, prevalence)
         yield {**row, "message": rule.message if row["reached"] else None}
 
