@@ -22,11 +22,7 @@ RECIPES = {
         label_smoothing=0.05,
         served_prior_weight=1.0,  # on validation AUC .957, .949 without; balanced accuracy .773, else .744
         decision="balanced",
-        # JPEG 75 costs .026 of balanced accuracy on test. Smoothing pictures by a Gaussian of one pixel before these
-        # weights makes it .005, but .045 are lost on the files as they are. Trained on smoothed pictures: every
-        # re-encoding within .009, AUC .954. Trained so and to answer a picture and its re-encoded twin alike, the
-        # weights of two seeds averaged: within .005, AUC .954, balanced accuracy .751, melanoma's AUC .927 instead of
-        # .936. Not shipped.
+        # What made answers to re-encoded files steadier cost too much elsewhere: docs/training.md, "What was tried".
     ),
     "xray": Recipe(
         task="xray",
