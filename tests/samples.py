@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ml_model.bundle import AgeEffect, Bundle, OperatingPoint, write_bundle
 from ml_model.modality import BUNDLE_ID, OTHER, modality_spec
-from ml_model.spec import ImageInput, ImageTask
+from ml_model.spec import ImageInput, ImageTask, load_task
 
 DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 MAP_CELLS = 7
@@ -31,6 +31,13 @@ HEART_VALUES = {
     "max_heart_rate": 150,
     "exercise_angina": 0,
 }
+
+
+def image_task(name: str) -> ImageTask:
+    """A task of the registry that takes pictures."""
+    task = load_task(name)
+    assert isinstance(task, ImageTask)
+    return task
 
 
 def real_archive(name: str) -> Path:

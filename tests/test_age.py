@@ -13,7 +13,7 @@ import pytest
 from dicom_files import dataset, write
 from pictures import detailed, encode
 from pydantic import ValidationError
-from samples import tiny_probabilities
+from samples import image_task, tiny_probabilities
 from test_evaluate import fixed, predicted
 
 from backend.app import Application, create_app
@@ -31,12 +31,6 @@ EFFECT = AgeEffect(
     reference_years=60, youngest_years=40, oldest_years=80, at_reference=(0.0, 0.1), per_decade=(-0.2, 0.2)
 )
 FILM = np.random.default_rng(1).integers(0, 4096, (200, 200), dtype=np.uint16)
-
-
-def image_task(name: str) -> ImageTask:
-    task = load_task(name)
-    assert isinstance(task, ImageTask)
-    return task
 
 
 MAMMOGRAM = image_task("mammogram")

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from samples import image_task
 
 from ml_model.bundle import MODELS_DIR, Manifest, ScreeningCalibration, write_bundle
 from ml_model.interpret import interpret, screening_category
-from ml_model.spec import ImageTask, load_task
 from ml_model.training.backbones import build_model
 from ml_model.training.card import card_markdown
 from ml_model.training.cross_validation import HELD_OUT, cross_validate, fold_numbers, with_fold
@@ -24,12 +24,6 @@ from ml_model.training.metrics import Scored
 from ml_model.training.readers import Sample
 from ml_model.training.recipe import Phase, Recipe
 from ml_model.training.shortcuts import merged_labels, source_told_by_embedding
-
-
-def image_task(name: str) -> ImageTask:
-    task = load_task(name)
-    assert isinstance(task, ImageTask)
-    return task
 
 
 def sample(source: str, label: str, group: str, *codes: str, split: str = "train") -> Sample:

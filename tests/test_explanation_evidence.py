@@ -15,13 +15,13 @@ import pytest
 from numpy.typing import NDArray
 from onnx import numpy_helper
 from PIL import Image
+from samples import image_task
 from scipy.stats import spearmanr
 from test_evaluate import manifest
 from test_shipped_models import pictures
 
 from ml_model.bundle import MODELS_DIR, Bundle, Manifest
 from ml_model.runtime import MODEL_FILE, Prediction, Predictor
-from ml_model.spec import ImageTask, load_task
 from ml_model.training.card import card_markdown
 from ml_model.training.explanation_evidence import (
     BLUR_SHARE,
@@ -37,12 +37,6 @@ from ml_model.training.readers import Sample
 CELLS, CELL_PX, SIDE_PX = 7, 32, 224
 SPOT = (2, 4)  # row and column of the one cell that counts
 BENIGN = 1  # birads_2
-
-
-def image_task(name: str) -> ImageTask:
-    task = load_task(name)
-    assert isinstance(task, ImageTask)
-    return task
 
 
 def cell(row: int, column: int) -> tuple[slice, slice]:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import image_task
 from test_evaluate import manifest, predicted
 
 from ml_model.bundle import BalancedDecision, Calibration, FamiliarityLimits, PredictionSets
 from ml_model.confidence import calibrated, labels_in_question, reasons_to_abstain
 from ml_model.familiarity import Familiarity
 from ml_model.interpret import interpret
-from ml_model.spec import ImageTask, load_task
+from ml_model.spec import ImageTask
 from ml_model.training.calibrate import (
     brier_score,
     calibration_error,
@@ -30,12 +31,6 @@ from ml_model.training.trust import (
     rescaled_weights,
 )
 from ml_model.training.trust_figures import trust_figures
-
-
-def image_task(name: str) -> ImageTask:
-    task = load_task(name)
-    assert isinstance(task, ImageTask)
-    return task
 
 
 def drawn(count: int, classes: int, sharpness: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

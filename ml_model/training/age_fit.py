@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from ml_model.bundle import AgeEffect
 from ml_model.confidence import with_age
 from ml_model.training.batches import target_masks
-from ml_model.training.calibrate import negative_log_likelihoods
+from ml_model.training.calibrate import clearly_better, negative_log_likelihoods
 from ml_model.training.readers import Sample
 
 RANGE_PERCENTILES = (1, 99)  # of the training ages; few are beyond, too few to say anything of them
@@ -51,9 +51,7 @@ def fit_age_effect(
         return negative_log_likelihoods(with_age(probabilities, asked, _share_of(whole, share)), truth)
 
     share = float(minimize_scalar(lambda x: losses(x).mean(), bounds=(0, 1), method="bounded").x)
-    _, group_of = np.unique([s.group for s in validated], return_inverse=True)
-    gains = np.bincount(group_of, losses(0) - losses(share))
-    clear = gains.sum() > np.sqrt(len(gains)) * gains.std()  # by more than one standard error
+    clear = clearly_better(losses(share), losses(0), [s.group for s in validated])
     return _share_of(whole, share) if clear and share > MIN_WEIGHT else None
 
 

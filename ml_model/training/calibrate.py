@@ -28,14 +28,19 @@ def fit_calibration(probabilities: Array, masks: Array, groups: Sequence[str], *
     regression each, has the clearly better likelihood in a cross-validation by group: a fit to few cases that need
     none makes them worse, and intercepts change which class is named.
     """
-    _, group_of = np.unique(groups, return_inverse=True)
     found, losses = "none", negative_log_likelihoods(probabilities, masks, multi_label=multi_label)
     for further in ("logistic",) if multi_label else ("temperature", "temperature_and_bias"):
         crossed = _crossed_losses(probabilities, masks, groups, further)
-        gains = np.bincount(group_of, losses - crossed)  # a sum for each group: its pictures are no own witnesses
-        if gains.sum() > np.sqrt(len(gains)) * gains.std():  # by more than one standard error
+        if clearly_better(crossed, losses, groups):
             found, losses = further, crossed
     return _fitted(probabilities, masks, found)
+
+
+def clearly_better(losses: NDArray[np.float64], than: NDArray[np.float64], groups: Sequence[str]) -> bool:
+    """Whether the losses (N,) are less than the others in sum, by more than one standard error over the groups."""
+    _, group_of = np.unique(groups, return_inverse=True)
+    gains = np.bincount(group_of, than - losses)  # a sum for each group: its pictures are no own witnesses
+    return bool(gains.sum() > np.sqrt(len(gains)) * gains.std())
 
 
 def negative_log_likelihoods(probabilities: Array, masks: Array, *, multi_label: bool = False) -> NDArray[np.float64]:

@@ -29,27 +29,28 @@ def shipped() -> Iterator[Manifest]:
         yield Manifest.model_validate_json(path.read_bytes())
 
 
+def _cells(measured: Mapping[str, Any]) -> list[str]:
+    """The columns of figures of a row."""
+    return [str(measured["count"]), *(figure(measured.get(k)) for k in ("accuracy", "balanced_accuracy", "macro_auc"))]
+
+
 def _image_rows(manifests: list[Manifest]) -> list[list[str]]:
     rows = []
     for m in manifests:
         test = m.metrics["test"]
-        cells = [figure(test[name]) for name in ("accuracy", "balanced_accuracy", "macro_auc")]
-        rows.append([f"**{m.task}** ({m.trained_on})", str(test["count"]), *cells, m.evidence])
+        rows.append([f"**{m.task}** ({m.trained_on})", *_cells(test), m.evidence])
         for name, group in test["by_group"].items():
             if (
                 ("," not in name or name.endswith((", age given", " view given")))
                 and len(m.metrics["test"]["by_group"]) > 1
                 and name != m.trained_on
             ):
-                cells = [figure(group.get(k)) for k in ("accuracy", "balanced_accuracy", "macro_auc")]
-                rows.append([f"{m.task}: {name}", str(group["count"]), *cells, m.evidence_by_population.get(name, "")])
+                rows.append([f"{m.task}: {name}", *_cells(group), m.evidence_by_population.get(name, "")])
         if aged := test.get("age_given"):
-            cells = [figure(aged[k]) for k in ("accuracy", "balanced_accuracy", "macro_auc")]
-            rows.append([f"{m.task}: age given", str(aged["count"]), *cells, ""])
+            rows.append([f"{m.task}: age given", *_cells(aged), ""])
         if crossed := m.metrics.get("cross_validation"):
-            cells = [figure(crossed["model"][k]) for k in ("accuracy", "balanced_accuracy", "macro_auc")]
             name = f"{crossed['source']}, {crossed['folds']}-fold by patient"
-            rows.append([f"{m.task}: {name}", str(crossed["model"]["count"]), *cells, ""])
+            rows.append([f"{m.task}: {name}", *_cells(crossed["model"]), ""])
     return rows
 
 
