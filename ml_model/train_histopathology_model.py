@@ -9,8 +9,8 @@ layers learn on the patches; BreakHis, whose "benign" is not the patches' "negat
 patient. It has so few of them that its figure is that of the cross-validation, in which that head is fitted anew. It
 reads an early layer: in three trainings of other seed or length that gave .84 to .85, the last layer .64 to .82.
 A codec at the size of the coarse views in training did not help files sent as JPEG 75: on validation that costs .028 of
-balanced accuracy, .017 without it. Training to answer a picture and its re-encoded twin alike makes that .010, but
-takes AUC from .941 to .932.
+balanced accuracy, .017 without it. Training to answer a picture and its re-encoded twin alike makes that .010, bringing
+every picture through JPEG 75 first .001, but AUC falls from .941 to .932 and .934: docs/training.md, "What was tried".
 IDC test patches: AUC .927, balanced accuracy .863. BreakHis, five folds by patient: AUC .867 (.731-.972).
 """
 
