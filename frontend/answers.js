@@ -88,10 +88,10 @@ function operatingPoints(points) {
   if (!points.length) return [];
   const rows = points.map((point) => el("tr", {},
     el("th", { scope: "row" }, point.finding),
-    el("td", {}, percent(point.probability)), el("td", {}, percent(point.threshold)),
-    el("td", {}, point.reached ? "yes" : "no"),
+    el("td", {}, percent(point.probability), point.reached ? ", called" : ", not called"),
+    el("td", {}, percent(point.threshold)),
     el("td", {}, figure(point.sensitivity)), el("td", {}, figure(point.specificity))));
-  const titles = ["Finding", "Probability", "Called from", "Called", "Sensitivity", "Specificity"];
+  const titles = ["Finding", "Probability", "Called from", "Sensitivity", "Specificity"];
   return section("Findings that must not be missed",
     ...points.filter((point) => point.message).map((point) => el("p", { class: "notice" }, point.message)),
     table(titles, rows));
