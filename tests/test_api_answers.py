@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
-from samples import HEART_VALUES, tiny_probabilities, upload
+from samples import HEART_VALUES, image_task, tiny_probabilities, upload
 
 from backend.app import Application, create_app
 from backend.config import Config
@@ -25,7 +25,7 @@ from ml_model.bundle import Bundle, OperatingPoint
 from ml_model.inputs.geometry import Frame
 from ml_model.inputs.image import load_image
 from ml_model.population import view_key
-from ml_model.spec import ImageTask, load_image_tasks, load_task, load_tasks
+from ml_model.spec import ImageTask, load_image_tasks, load_tasks
 
 IMAGE_TASKS = load_image_tasks()
 
@@ -126,8 +126,7 @@ def test_prediction_set_is_the_smallest_that_reaches_90_percent(
 def test_operating_point_decides_and_is_stated(
     tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
 ) -> None:
-    task = load_task("xray")
-    assert isinstance(task, ImageTask)
+    task = image_task("xray")
     data = picture(seed=3)
     probability = tiny_probabilities(task, load_image(data, task.input).pixels)[task.codes.index("pneumonia")]
     for shift, code in ((-0.01, "pneumonia"), (0.01, "normal")):
@@ -150,8 +149,7 @@ def test_operating_point_decides_and_is_stated(
 def test_an_age_chooses_the_operating_point_of_its_population(
     tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
 ) -> None:
-    task = load_task("xray")
-    assert isinstance(task, ImageTask)
+    task = image_task("xray")
     rest = {"negative": "normal", "rule": "a test's", "validation_sensitivity": 0.95, "validation_specificity": 0.9}
     always, never = (OperatingPoint(positive="pneumonia", threshold=t, **rest) for t in (0.0, 1.0))
     children, adults = (dataset.name for dataset in task.datasets)
@@ -178,8 +176,7 @@ def flat(red: int, blue: int) -> bytes:
 def test_without_an_age_the_picture_tells_the_population_and_an_age_overrules_it(
     tmp_path: Path, write_tiny_bundle: Callable[..., Bundle]
 ) -> None:
-    task = load_task("xray")
-    assert isinstance(task, ImageTask)
+    task = image_task("xray")
     rest = {"negative": "normal", "rule": "a test's", "validation_sensitivity": 0.95, "validation_specificity": 0.9}
     points = [OperatingPoint(positive="pneumonia", threshold=t, **rest) for t in (0.0, 0.5, 1.0)]
     children, adults = (dataset.name for dataset in task.datasets)
@@ -213,8 +210,7 @@ def test_without_an_age_the_picture_tells_the_population_and_an_age_overrules_it
 def test_breast_cancer_clients_get_the_categories_summed_to_three(
     tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
 ) -> None:
-    task = load_task("breast")
-    assert isinstance(task, ImageTask)
+    task = image_task("breast")
     write_tiny_bundle(task, tmp_path)
     app = create_app(Config(model_dirs=(tmp_path,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
     for seed in range(4):
@@ -239,8 +235,7 @@ def test_breast_cancer_clients_get_the_categories_summed_to_three(
 def test_a_model_without_maps_says_so(
     tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
 ) -> None:
-    task = load_task("skin")
-    assert isinstance(task, ImageTask)
+    task = image_task("skin")
     write_tiny_bundle(task, tmp_path, maps=False)
     app = create_app(Config(model_dirs=(tmp_path,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
     answer = ask(app, "/analyze/skin", picture())

@@ -11,21 +11,19 @@ import numpy as np
 import pytest
 from dicom_files import dataset, write
 from PIL import Image
-from samples import upload
+from samples import image_task, upload
 
 from backend.app import Application, create_app
 from backend.config import Config
 from ml_model.bundle import Bundle, OperatingPoint
 from ml_model.population import view_key
-from ml_model.spec import ImageTask, load_task
 
 FILM = np.random.default_rng(4).integers(0, 256, (12, 12), np.uint8).repeat(20, axis=0).repeat(20, axis=1)
 
 
 @pytest.fixture
 def xray_app(tmp_path: Path, write_tiny_bundle: Callable[..., Bundle]) -> Application:
-    task = load_task("xray")
-    assert isinstance(task, ImageTask)
+    task = image_task("xray")
     children, adults = (d.name for d in task.datasets)
     rest = {"negative": "normal", "rule": "a test's", "validation_sensitivity": 0.95, "validation_specificity": 0.9}
     points = [OperatingPoint(positive="pneumonia", threshold=t, **rest) for t in (0.1, 0.2, 0.3, 0.4)]

@@ -11,16 +11,15 @@ import cv2
 import numpy as np
 import pytest
 from beats import twelve_leads
-from samples import tiny_signal_probabilities
+from samples import image_task, tiny_signal_probabilities
 
 from backend.app import Application
 from ml_model.ecg_export import as_csv, as_wfdb
 from ml_model.ecg_render import draw_page
 from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording, load_recording, network_signal
-from ml_model.spec import ImageTask, load_task
+from ml_model.spec import ImageTask
 
-HEART = load_task("heart")
-assert isinstance(HEART, ImageTask)
+HEART = image_task("heart")
 RECORDING = EcgRecording(twelve_leads(seed=4), 100.0)
 
 

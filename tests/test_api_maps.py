@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from beats import twelve_leads
-from samples import upload
+from samples import image_task, upload
 
 from backend.app import Application
 from backend.services.heatmaps import Heatmap, activation_map_answer
@@ -17,7 +17,7 @@ from ml_model.inputs.ecg import EcgRecording, network_signal
 from ml_model.inputs.geometry import Frame
 from ml_model.inputs.image import load_image
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask, load_image_tasks, load_task
+from ml_model.spec import ImageTask, load_image_tasks
 
 
 def served(app: Application, name: str) -> Predictor:
@@ -61,8 +61,7 @@ def test_a_mirrored_map_is_told_in_the_sides_of_the_picture() -> None:
 
 
 def test_the_map_of_a_recording_lies_in_time(live_app: Application) -> None:
-    task = load_task("heart")
-    assert isinstance(task, ImageTask)
+    task = image_task("heart")
     assert task.signal is not None
     recording = EcgRecording(twelve_leads(), 100.0)
     form = {"record": (io.BytesIO(as_csv(recording).encode()), "ecg.csv")}

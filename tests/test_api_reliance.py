@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import detailed
 from PIL import Image
-from samples import tiny_probabilities, write_tiny
+from samples import image_task, tiny_probabilities, write_tiny
 
 from backend.app import create_app
 from backend.config import Config
@@ -22,7 +22,7 @@ from ml_model.bundle import write_bundle
 from ml_model.familiarity import FAMILIARITY_FILE, Familiarity
 from ml_model.inputs.image import load_image
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask, load_task
+from ml_model.spec import ImageTask
 
 CALIBRATION = {"method": "temperature", "slope": (0.5,) * 7, "intercept": (0.0,) * 7}
 FIGURE = {"value": 0.8, "low": 0.7, "high": 0.9}
@@ -30,9 +30,7 @@ OTHER_FIGURE = {"value": 0.6, "low": 0.5, "high": 0.7}
 
 
 def skin() -> ImageTask:
-    task = load_task("skin")
-    assert isinstance(task, ImageTask)
-    return task
+    return image_task("skin")
 
 
 def photo(red: int = 150, green: int = 90) -> bytes:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from samples import upload
+from samples import image_task, upload
 
 from backend.app import Application, create_app
 from backend.config import Config
 from ml_model.bundle import Bundle
 from ml_model.replay import CannotReplay, replay
-from ml_model.spec import ImageTask, SymptomTask, load_task
+from ml_model.spec import SymptomTask, load_task
 
 COLUMNS = ["itching", "skin_rash", "high_fever", "chest_pain"]
 DISEASES = ["allergy", "heart attack", "typhoid"]
@@ -95,8 +95,7 @@ def test_files_that_do_not_fit_are_reported(user_folder: Path) -> None:
 def test_a_bad_keras_file_is_reported_and_the_bundle_serves(
     tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
 ) -> None:
-    task = load_task("skin")
-    assert isinstance(task, ImageTask)
+    task = image_task("skin")
     write_tiny_bundle(task, tmp_path / "models")
     (tmp_path / "skin_cancer_model.keras").write_bytes(b"not a Keras file")
     (tmp_path / "skin_cancer_model_config.json").write_text('{"classes": ["cat", "dog"]}', encoding="utf-8")

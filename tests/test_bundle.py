@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
+from samples import image_task
 
 from ml_model.bundle import Bundle, load_bundle, write_bundle
 from ml_model.errors import BundleInvalid
-from ml_model.spec import ImageTask, load_image_tasks, load_task
+from ml_model.spec import ImageTask, load_image_tasks
 
 FIELDS = {
     "task": "skin", "version": "1", "classes": ("a", "b"), "trained_on": "x", "licence": "x", "evidence": "limited",
@@ -80,8 +81,7 @@ def test_no_manifest_or_a_broken_one_is_said(tmp_path: Path) -> None:
 
 
 def test_shipped_bundles_fit_their_task_files() -> None:
-    skin = load_task("skin")
-    assert isinstance(skin, ImageTask)
+    skin = image_task("skin")
     bundle = load_bundle(
         Path(__file__).parents[1] / "ml_model/models/skin", task="skin", contract_sha256=skin.contract_sha256
     )

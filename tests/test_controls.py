@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from samples import image_task
 
-from ml_model.spec import ImageTask, load_task
+from ml_model.spec import ImageTask
 from ml_model.training.controls import frame_features, frame_only
 from ml_model.training.readers import Sample
 
@@ -31,8 +32,7 @@ def films(mark: slice) -> tuple[list[Sample], NDArray[np.uint8]]:
 
 
 def xray() -> ImageTask:
-    task = load_task("xray")
-    assert isinstance(task, ImageTask)
+    task = image_task("xray")
     dataset = task.datasets[0].model_copy(update={"name": SOURCE, "labels": {c: (c,) for c in task.codes}})
     return task.model_copy(update={"datasets": (dataset,)})
 

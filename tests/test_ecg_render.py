@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from samples import image_task
 
 from ml_model.ecg_look import GRIDS, LAYOUTS, Layout
 from ml_model.ecg_render import (
@@ -22,7 +23,6 @@ from ml_model.ecg_render import (
 )
 from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording
 from ml_model.inputs.image import load_image
-from ml_model.spec import ImageTask, load_task
 from ml_model.training.ecg_photo import CORRUPTIONS, _bent, photograph
 from ml_model.training.pixels import picture_bytes, shown
 from ml_model.training.readers import Sample
@@ -284,8 +284,7 @@ def test_shadow_noise_and_blur_have_their_size() -> None:
 def test_a_page_for_training_is_what_the_service_makes_of_its_file(
     tmp_path: Path, look: int, photographed: bool
 ) -> None:
-    task = load_task("heart")
-    assert isinstance(task, ImageTask)
+    task = image_task("heart")
     record = write_ptb_xl(tmp_path, records=1) / "records100" / "00000" / "00000_lr.hea"
     sample = Sample(record, "PTB-XL", "NORM", ("normal",), "0", "train", look=look, photographed=photographed)
     served = load_image(picture_bytes(sample), task.input).pixels

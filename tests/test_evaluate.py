@@ -8,11 +8,12 @@ from typing import Any, cast
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from samples import image_task
 
 from ml_model.bundle import Manifest, OperatingPoint
 from ml_model.population import view_key
 from ml_model.runtime import Prediction, Predictor
-from ml_model.spec import ImageTask, load_task
+from ml_model.spec import ImageTask
 from ml_model.spec_image import DatasetSpec
 from ml_model.training.batches import fully_labelled, label_space
 from ml_model.training.decisions import population_operating_points
@@ -53,8 +54,7 @@ def fixed(task: ImageTask, answers: Prediction, **extra: Any) -> Fixed:
 
 def two_sources() -> ImageTask:
     """A typed source with the four labels of skin's first classes, and a coarse one that knows ill or well."""
-    task = load_task("skin")
-    assert isinstance(task, ImageTask)
+    task = image_task("skin")
     texts = {"folder": "f", "group_key": "g", "population": "p", "licence": "l", "citation": "c"}
     fine = DatasetSpec(name="fine", labels={code: (code,) for code in task.codes}, **texts)
     coarse = DatasetSpec(name="coarse", labels={"well": ("nv",), "ill": ("mel", "bcc", "akiec")}, **texts)
@@ -89,8 +89,7 @@ def test_a_coarse_label_is_right_when_any_of_its_classes_is_named() -> None:
 
 
 def test_the_population_of_the_picture_or_of_the_age_sets_the_threshold() -> None:
-    task = load_task("xray")
-    assert isinstance(task, ImageTask)
+    task = image_task("xray")
     children, adults = (d.name for d in task.datasets)
     rest = {"positive": "pneumonia", "negative": "normal", "rule": "r", "validation_sensitivity": 1.0}
     low, middle, high = (OperatingPoint(**rest, threshold=t, validation_specificity=1.0) for t in (0.2, 0.5, 0.8))
@@ -114,8 +113,7 @@ def test_the_population_of_the_picture_or_of_the_age_sets_the_threshold() -> Non
 
 
 def test_views_get_points_of_their_own_from_their_validation_films() -> None:
-    task = load_task("xray")
-    assert isinstance(task, ImageTask)
+    task = image_task("xray")
     children, adults = (d.name for d in task.datasets)
     rows = [(children, "", 0.9, True), (children, "", 0.1, False)]
     rows += [

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFilter
-from samples import real_archive
+from samples import image_task, real_archive
 
 from ml_model.errors import PoorQuality
 from ml_model.gate import MIN_BRIGHT_LEVEL, MIN_CONTRAST, check, measure_detail, measure_quality
 from ml_model.inputs.geometry import Frame
 from ml_model.inputs.image import LoadedImage, decode_image, load_image
-from ml_model.spec import ImageInput, ImageTask, load_image_tasks, load_task
+from ml_model.spec import ImageInput, ImageTask, load_image_tasks
 
 FILM = ImageInput(modality="film", height_px=224, width_px=224)
 
@@ -204,8 +204,7 @@ REAL = [
 
 @pytest.mark.parametrize(("archive", "task_id", "every"), REAL)
 def test_real_pictures_pass(archive: str, task_id: str, every: int) -> None:
-    task = load_task(task_id)
-    assert isinstance(task, ImageTask)
+    task = image_task(task_id)
     pictures = real_pictures(archive, every)
     assert len(pictures) >= 50
     faintest, darkest, softest = 255.0, 255.0, 1.0
@@ -225,8 +224,7 @@ def test_real_pictures_pass(archive: str, task_id: str, every: int) -> None:
 def test_real_pictures_pass_small_and_large_and_compressed_and_not_blurred(
     archive: str, task_id: str, every: int
 ) -> None:
-    task = load_task(task_id)
-    assert isinstance(task, ImageTask)
+    task = image_task(task_id)
     pictures = real_pictures(archive, 8 * every)
     assert len(pictures) >= 6
     for name, data in pictures:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from samples import image_task
 
-from ml_model.spec import ImageTask, load_task
 from ml_model.spec_image import CategoryRule, DatasetSpec
 from ml_model.training.pixel_categories import derived_category, pixel_features, refine_labels
 from ml_model.training.readers import Sample
@@ -55,8 +55,7 @@ def test_a_label_without_steps_stays_as_it_is() -> None:
 
 
 def test_only_the_data_set_with_a_rule_is_refined() -> None:
-    task = load_task("breast")
-    assert isinstance(task, ImageTask)
+    task = image_task("breast")
     dataset = task.datasets[0]
     samples = [Sample(Path("x"), dataset.name, k, v, "g", "train") for k, v in dataset.labels.items()]
     dark_and_rough = np.stack([halves(0.45)] * 3)

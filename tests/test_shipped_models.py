@@ -11,11 +11,12 @@ import pytest
 from beats import twelve_leads
 from numpy.typing import NDArray
 from onnx import numpy_helper
+from samples import image_task
 
 from ml_model.bundle import MODELS_DIR, load_bundle
 from ml_model.inputs.ecg import EcgRecording, network_signal
 from ml_model.runtime import MODEL_FILE, Predictor
-from ml_model.spec import ImageTask, load_image_tasks, load_task
+from ml_model.spec import ImageTask, load_image_tasks
 
 SHIPPED = [task for task in load_image_tasks() if (MODELS_DIR / task.id / "manifest.json").is_file()]
 MOST_BYTES = 15_000_000
@@ -162,8 +163,7 @@ def test_maps_equal_autodiff_grad_cam(task: ImageTask) -> None:
 
 
 def test_the_shipped_model_of_recordings_answers_alike_on_both_engines() -> None:
-    task = load_task("heart")
-    assert isinstance(task, ImageTask)
+    task = image_task("heart")
     assert task.signal is not None
     path = MODELS_DIR / "heart-signal"
     bundle = load_bundle(path, task=path.name, contract_sha256=task.signal_contract_sha256)

@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from samples import image_task
 
 from ml_model.bundle import MODELS_DIR, Manifest, load_bundle
 from ml_model.inputs.ecg import EcgRecording, network_signal, read_wfdb
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask, load_task
+from ml_model.spec import ImageTask
 from ml_model.training import page_figures
 from ml_model.training.card import card_markdown
 from ml_model.training.readers import read_task
@@ -28,8 +29,7 @@ QUIET = SignalAugmentation(
 
 
 def heart() -> ImageTask:
-    task = load_task("heart")
-    assert isinstance(task, ImageTask)
+    task = image_task("heart")
     assert task.signal is not None
     return task
 

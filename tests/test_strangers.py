@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from samples import write_tiny
+from samples import image_task, write_tiny
 
 from ml_model.bundle import load_bundle, write_bundle
 from ml_model.familiarity import FAMILIARITY_FILE, Familiarity
 from ml_model.modality import OTHER
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask, load_task
+from ml_model.spec import ImageTask
 from ml_model.training.readers import Sample
 from ml_model.training.strangers import refused_by_distance, some_of_each_kind
 from ml_model.training.trust_card import trust_sections
@@ -21,9 +21,7 @@ COLOURS = {"reddish": (150, 90, 60), "bluish": (40, 60, 150), "too small": (150,
 
 
 def skin() -> ImageTask:
-    task = load_task("skin")
-    assert isinstance(task, ImageTask)
-    return task
+    return image_task("skin")
 
 
 def pictures(folder: Path, kind: str, count: int, side: int = 224) -> list[Sample]:

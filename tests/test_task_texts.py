@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from samples import image_task
 
-from ml_model.spec import ImageTask, load_image_tasks, load_task
+from ml_model.spec import ImageTask, load_image_tasks
 
 ROOT = Path(__file__).resolve().parent.parent
 # Output orders that trained models, the public data and clients rely on: changing one is a breaking change.
@@ -47,8 +48,7 @@ def test_orders_and_names_of_the_first_four_tasks_are_kept() -> None:
 
 
 def test_gravity_of_the_skin_classes() -> None:
-    skin = load_task("skin")
-    assert isinstance(skin, ImageTask)
+    skin = image_task("skin")
     assert {c.code: (c.type, c.severity) for c in skin.classes} == {
         "akiec": ("pre-cancerous", "moderate"),
         "bcc": ("malignant", "moderate"),
@@ -61,8 +61,7 @@ def test_gravity_of_the_skin_classes() -> None:
 
 
 def test_breast_categories_and_the_labels_they_are_learnt_from() -> None:
-    breast = load_task("breast")
-    assert isinstance(breast, ImageTask)
+    breast = image_task("breast")
     assert [c.birads for c in breast.classes] == ["1", "2", "3", "4", "5", "6"]
     assert breast.datasets[0].labels == {
         "normal": ("birads_1",),

@@ -14,11 +14,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from samples import image_task
 
 from ml_model.bundle import Bundle, load_bundle
 from ml_model.inputs.image import load_image
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask, load_task
+from ml_model.spec import ImageTask
 
 ROOT = Path(__file__).parents[1]
 LEVELS = {"NORMAL": 70, "PNEUMONIA": 180}
@@ -69,9 +70,7 @@ def epochs_logged(out: Path) -> list[int]:
 
 
 def xray() -> ImageTask:
-    task = load_task("xray")
-    assert isinstance(task, ImageTask)
-    return task
+    return image_task("xray")
 
 
 @pytest.fixture(scope="module")
