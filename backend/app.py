@@ -21,7 +21,7 @@ from backend.services.loading import ModelStore
 from backend.services.sessions import SessionHistory
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
-from ml_model.spec import load_tasks
+from ml_model.tasks.registry import load_tasks
 
 
 class Application(OpenAPI):

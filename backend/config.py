@@ -10,7 +10,7 @@ from typing import Literal
 
 from ml_model.bundle import MODELS_DIR
 from ml_model.errors import MediDiagnoseError
-from ml_model.spec import TASKS_DIR
+from ml_model.tasks.registry import TASKS_DIR
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 Engine = Literal["auto", "openvino", "onnxruntime"]

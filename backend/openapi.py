@@ -12,7 +12,7 @@ from backend.services.catalogue import endpoint_of
 from backend.services.loading import Task
 from backend.services.texts import DISCLAIMER, SERVICE_NAME, service_version
 from ml_model.inputs.tabular import allowed
-from ml_model.spec import ImageTask, RiskTask
+from ml_model.tasks.registry import ImageTask, RiskTask
 
 ANALYZE = "/analyze/{task}"
 ERROR_STATUSES = (400, 404, 405, 413, 415, 422, 500, 503)

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from backend.schemas import Answer, ModelAnswer, Probability, ProvenanceAnswer
-from ml_model.spec import Severity
+from ml_model.tasks.registry import Severity
 
 
 class AnalyzeQuery(BaseModel):

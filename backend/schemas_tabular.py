@@ -7,8 +7,8 @@ from typing import Literal
 from pydantic import Field
 
 from backend.schemas import Answer, ModelAnswer, Probability, ProvenanceAnswer
-from ml_model.spec import Severity
-from ml_model.spec_tabular import FactorRisk
+from ml_model.tasks.registry import Severity
+from ml_model.tasks.tabular_schema import FactorRisk
 
 
 class DiseasePrediction(Answer):

@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml_model.spec import ImageTask, load_task
+from ml_model.tasks.registry import ImageTask, load_task
 from ml_model.training.batches import fully_labelled, label_space, target_masks
 from ml_model.training.callbacks import called, probabilities_of
 from ml_model.training.engine import Job, build, train

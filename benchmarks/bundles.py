@@ -19,7 +19,7 @@ import numpy as np
 
 from ml_model.bundle import MODELS_DIR, load_bundle
 from ml_model.runtime import MODEL_FILE, Predictor
-from ml_model.spec import ImageTask, load_image_tasks
+from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 BASELINE = "skin"
 THREADS = 2

@@ -28,7 +28,7 @@ from PIL import Image
 from ml_model.bundle import MODELS_DIR, load_bundle
 from ml_model.inputs.image import load_image
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask, load_task
+from ml_model.tasks.registry import ImageTask, load_task
 
 SERVER = Path(__file__).parents[1] / "backend/server.py"
 READY_BAR_S, RATIO_BAR, GIVE_UP_S = 3.0, 2.5, 60.0

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.spec import load_image_tasks
+from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.near_duplicates import difference_hash, distances, hash_pixels
 from ml_model.training.readers import DatasetNotFound, Sample, find_root, read_dataset
 

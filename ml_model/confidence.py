@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ml_model.bundle import AgeEffect, Calibration
 from ml_model.interpret import label_probabilities
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 
 # Of a gate's way from its threshold to certainty: a picture that scores no further along it is a near miss.
 GATE_EDGE = 0.1

@@ -12,7 +12,7 @@ from ml_model.inputs.ecg import network_signal
 from ml_model.inputs.ecg_page import PageReading, read_page
 from ml_model.inputs.geometry import place
 from ml_model.runtime import Prediction, Predictor
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 
 
 @dataclass(frozen=True)

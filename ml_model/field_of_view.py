@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ml_model.inputs.image import LoadedImage
-from ml_model.spec import ImageInput
+from ml_model.tasks.registry import ImageInput
 
 FAR_OFF_FACTOR = 2.0  # beyond the expected range by which a field is warned of; training varies it by 1.3
 FINEST_UM_PER_PX = 0.25  # of slide scanners and cameras at 40x, the strongest objective in routine use

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ml_model.errors import PoorQuality, WrongModality
 from ml_model.inputs.image import LoadedImage
-from ml_model.spec import ImageInput
+from ml_model.tasks.registry import ImageInput
 
 # Contrast and brightness are measured on the means of so many cells a side (8 px each of 224): what a sensor or a codec
 # adds to single pixels averages out, and only content is left.

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from ml_model.bundle import Bundle
 from ml_model.errors import BundleInvalid
 from ml_model.inputs.tabular import read_risk_values
-from ml_model.spec import RiskTask
+from ml_model.tasks.registry import RiskTask
 
 MODEL_FILE = "model.json"
 Floats = NDArray[np.float64]

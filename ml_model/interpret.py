@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.bundle import BalancedDecision, OperatingPoint, ScreeningCalibration
-from ml_model.spec import ClassSpec, ImageTask, Recommendation, Severity
+from ml_model.tasks.registry import ClassSpec, ImageTask, Recommendation, Severity
 
 # A label of a multi-label task is called present from here on; such tasks have no tuned thresholds.
 PRESENT_FROM = 0.5

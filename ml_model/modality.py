@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ml_model.runtime import Predictor
-from ml_model.spec_image import Frozen, ImageInput, PlainName, Text
-from ml_model.spec_tabular import contract_hash
+from ml_model.tasks.image_schema import Frozen, ImageInput, PlainName, Text
+from ml_model.tasks.tabular_schema import contract_hash
 
 BUNDLE_ID = "input-gate"
 OTHER = "other"

@@ -8,7 +8,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
-from ml_model.spec import ImageTask, RiskTask, SymptomTask
+from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
 
 _HERE = Path(__file__).parent
 _IMAGE_LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "scipy", "pydicom", "imagecodecs", "pypdfium2")

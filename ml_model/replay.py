@@ -32,8 +32,8 @@ from ml_model.interpret import interpret
 from ml_model.population import KnownFacts, judge, known_facts, with_known_facts
 from ml_model.provenance import body_preprocessing_sha256, input_sha256, preprocessing_sha256
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask, RiskTask, SymptomTask, load_task
 from ml_model.symptoms import SymptomModel
+from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask, load_task
 from ml_model.told import Result, Told, told_in, told_of_image, told_of_risk, told_of_symptoms
 
 Files = Sequence[tuple[str, bytes]]  # name and content

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from ml_model.bundle import Bundle
 from ml_model.errors import BundleInvalid, NothingRecognised
-from ml_model.spec import SymptomTask
 from ml_model.symptom_matching import MatchedSymptom, Symptom, SymptomMatcher, SymptomMatches, Vocabulary
+from ml_model.tasks.registry import SymptomTask
 
 __all__ = [
     "MatchedSymptom",

@@ -11,8 +11,8 @@ from typing import Any
 
 from ml_model.heart_risk import RiskAssessment
 from ml_model.interpret import Diagnosis, label_of, label_probabilities
-from ml_model.spec import ImageTask, RiskTask, SymptomTask
 from ml_model.symptoms import MatchedSymptom, RankedDisease
+from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
 
 Result = Mapping[str, Any]
 

@@ -14,7 +14,7 @@ from samples import write_tiny, write_tiny_signal
 from backend.app import Application, create_app
 from backend.config import Config
 from ml_model.bundle import MODELS_DIR, Bundle
-from ml_model.spec import load_image_tasks
+from ml_model.tasks.registry import load_image_tasks
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pydicom.sequence import Sequence as Items
 from pydicom.uid import ExplicitVRLittleEndian, TwelveLeadECGWaveformStorage
 
 from ml_model.inputs.ecg import STANDARD_LEADS
-from ml_model.spec_image import SignalInput
+from ml_model.tasks.image_schema import SignalInput
 
 INPUT = SignalInput(sampling_rate_hz=100, duration_s=10)
 STEP_MV = 0.0011  # the files hold the signal to 1 uV, and float32 adds next to nothing

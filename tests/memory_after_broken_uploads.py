@@ -12,7 +12,7 @@ from samples import write_tiny, write_tiny_signal
 
 from backend.app import create_app
 from backend.config import Config
-from ml_model.spec import load_image_tasks
+from ml_model.tasks.registry import load_image_tasks
 
 with tempfile.TemporaryDirectory() as folder:
     root = Path(folder)

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from ml_model.spec import ImageInput
+from ml_model.tasks.registry import ImageInput
 
 INPUT = ImageInput(modality="photograph", height_px=32, width_px=48, min_side_px=1)
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")

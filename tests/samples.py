@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from ml_model.bundle import AgeEffect, Bundle, OperatingPoint, write_bundle
 from ml_model.modality import BUNDLE_ID, OTHER, modality_spec
-from ml_model.spec import ImageInput, ImageTask, load_task
+from ml_model.tasks.registry import ImageInput, ImageTask, load_task
 
 DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")
 MAP_CELLS = 7

@@ -22,7 +22,7 @@ from ml_model.bundle import AgeEffect, Bundle
 from ml_model.confidence import with_age
 from ml_model.inputs.image import load_image
 from ml_model.replay import replay
-from ml_model.spec import ImageTask, load_task
+from ml_model.tasks.registry import ImageTask, load_task
 from ml_model.training.age_fit import ages_years, fit_age_effect
 from ml_model.training.evaluate import evaluate
 from ml_model.training.readers import Sample

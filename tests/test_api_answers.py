@@ -25,7 +25,7 @@ from ml_model.bundle import Bundle, OperatingPoint
 from ml_model.inputs.geometry import Frame
 from ml_model.inputs.image import load_image
 from ml_model.population import view_key
-from ml_model.spec import ImageTask, load_image_tasks, load_tasks
+from ml_model.tasks.registry import ImageTask, load_image_tasks, load_tasks
 
 IMAGE_TASKS = load_image_tasks()
 

@@ -17,7 +17,7 @@ from backend.app import Application
 from ml_model.ecg_export import as_csv, as_wfdb
 from ml_model.ecg_render import draw_page
 from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording, load_recording, network_signal
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 
 HEART = image_task("heart")
 RECORDING = EcgRecording(twelve_leads(seed=4), 100.0)

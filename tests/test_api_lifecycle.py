@@ -20,7 +20,7 @@ from samples import multipart, upload
 from backend.app import Application, create_app
 from backend.config import Config, ConfigError
 from ml_model.bundle import Bundle
-from ml_model.spec import TASKS_DIR, load_image_tasks
+from ml_model.tasks.registry import TASKS_DIR, load_image_tasks
 
 ROOT = Path(__file__).resolve().parent.parent
 # Seconds at most; a free machine needs one or two, one that trains at the same time a minute.

@@ -17,7 +17,7 @@ from ml_model.inputs.ecg import EcgRecording, network_signal
 from ml_model.inputs.geometry import Frame
 from ml_model.inputs.image import load_image
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask, load_image_tasks
+from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 
 def served(app: Application, name: str) -> Predictor:

@@ -22,7 +22,7 @@ from ml_model.bundle import write_bundle
 from ml_model.familiarity import FAMILIARITY_FILE, Familiarity
 from ml_model.inputs.image import load_image
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 
 CALIBRATION = {"method": "temperature", "slope": (0.5,) * 7, "intercept": (0.0,) * 7}
 FIGURE = {"value": 0.8, "low": 0.7, "high": 0.9}

@@ -15,7 +15,7 @@ from backend.app import Application, create_app
 from backend.config import Config
 from ml_model.bundle import Bundle
 from ml_model.replay import CannotReplay, replay
-from ml_model.spec import SymptomTask, load_task
+from ml_model.tasks.registry import SymptomTask, load_task
 
 COLUMNS = ["itching", "skin_rash", "high_fever", "chest_pain"]
 DISEASES = ["allergy", "heart attack", "typhoid"]

@@ -13,7 +13,7 @@ from samples import tiny_probabilities
 
 from backend.app import Application
 from ml_model.inputs.image import load_image
-from ml_model.spec import ImageTask, load_task
+from ml_model.tasks.registry import ImageTask, load_task
 
 MAMMOGRAM = load_task("mammogram")
 

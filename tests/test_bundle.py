@@ -10,7 +10,7 @@ from samples import image_task
 
 from ml_model.bundle import Bundle, load_bundle, write_bundle
 from ml_model.errors import BundleInvalid
-from ml_model.spec import ImageTask, load_image_tasks
+from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 FIELDS = {
     "task": "skin", "version": "1", "classes": ("a", "b"), "trained_on": "x", "licence": "x", "evidence": "limited",

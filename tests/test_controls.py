@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from samples import image_task
 
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.controls import frame_features, frame_only
 from ml_model.training.readers import Sample
 

@@ -20,7 +20,7 @@ from ml_model.bundle import Bundle, file_sha256, load_bundle
 from ml_model.conversion import ConversionJob, convert_user_model, find_user_model
 from ml_model.errors import BundleInvalid
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 
 HEIGHT, WIDTH = 64, 48
 CODES = ("akiec", "bcc", "mel")

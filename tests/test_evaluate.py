@@ -13,8 +13,8 @@ from samples import image_task
 from ml_model.bundle import Manifest, OperatingPoint
 from ml_model.population import view_key
 from ml_model.runtime import Prediction, Predictor
-from ml_model.spec import ImageTask
-from ml_model.spec_image import DatasetSpec
+from ml_model.tasks.image_schema import DatasetSpec
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.batches import fully_labelled, label_space
 from ml_model.training.decisions import population_operating_points
 from ml_model.training.evaluate import Evaluator, age_and_view_known, age_known, evaluate

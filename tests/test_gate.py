@@ -17,7 +17,7 @@ from ml_model.errors import PoorQuality
 from ml_model.gate import MIN_BRIGHT_LEVEL, MIN_CONTRAST, check, measure_detail, measure_quality
 from ml_model.inputs.geometry import Frame
 from ml_model.inputs.image import LoadedImage, decode_image, load_image
-from ml_model.spec import ImageInput, ImageTask, load_image_tasks
+from ml_model.tasks.registry import ImageInput, ImageTask, load_image_tasks
 
 FILM = ImageInput(modality="film", height_px=224, width_px=224)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ml_model.bundle import Bundle
-from ml_model.spec import load_image_tasks
+from ml_model.tasks.registry import load_image_tasks
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAINING_ONLY = ("ml_model.training",)

@@ -17,7 +17,7 @@ from samples import real_archive
 
 from ml_model.inputs.geometry import place
 from ml_model.inputs.levels import even_window
-from ml_model.spec import ImageInput
+from ml_model.tasks.registry import ImageInput
 
 Pixels = NDArray[np.uint8]
 BODY = ImageInput(modality="film", height_px=112, width_px=112, geometry="body", min_side_px=1)

@@ -42,7 +42,7 @@ from ml_model.errors import InputTooLarge, MediDiagnoseError, PoorQuality, Unrea
 from ml_model.inputs.dicom import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom_pixels import stored_values
 from ml_model.inputs.image import load_image
-from ml_model.spec import ImageInput
+from ml_model.tasks.registry import ImageInput
 
 INPUT = ImageInput(modality="film", height_px=32, width_px=48, min_side_px=1)
 MAX_PIXELS = 50_000_000

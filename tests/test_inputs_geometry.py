@@ -19,7 +19,7 @@ from samples import real_archive
 from backend.services.heatmaps import Heatmap, overlay_png, peak_region
 from ml_model.inputs.geometry import Frame, place, resize_rgb
 from ml_model.inputs.image import decode_image, load_image
-from ml_model.spec import ImageInput
+from ml_model.tasks.registry import ImageInput
 
 Pixels = NDArray[np.uint8]
 SQUASH, MIRROR, BREAST = (

@@ -38,7 +38,7 @@ from ml_model.errors import (
 )
 from ml_model.inputs.image import ImageLimits, load_image, sniff_format
 from ml_model.inputs.sniffing import describe_content
-from ml_model.spec import ImageInput
+from ml_model.tasks.registry import ImageInput
 
 # Limits and refusals
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from ml_model.bundle import BalancedDecision, OperatingPoint
 from ml_model.interpret import Diagnosis, interpret
-from ml_model.spec import ClassSpec, DatasetSpec, ImageInput, ImageTask, Recommendation, load_image_tasks
-from ml_model.spec_image import Severity, Staging, Urgency
+from ml_model.tasks.image_schema import Severity, Staging, Urgency
+from ml_model.tasks.registry import ClassSpec, DatasetSpec, ImageInput, ImageTask, Recommendation, load_image_tasks
 
 LEVELS: tuple[Severity, ...] = ("healthy", "low", "moderate", "high", "critical")
 GRAVITY = {level: place for place, level in enumerate(LEVELS)}

@@ -16,7 +16,7 @@ from backend.app import Application, create_app
 from backend.config import Config
 from ml_model.bundle import Bundle
 from ml_model.inputs.image import load_image
-from ml_model.spec import TASKS_DIR, ImageTask, load_task
+from ml_model.tasks.registry import TASKS_DIR, ImageTask, load_task
 
 MADE_UP_TASK = """
 kind = "image"

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from samples import image_task
 
-from ml_model.spec_image import CategoryRule, DatasetSpec
+from ml_model.tasks.image_schema import CategoryRule, DatasetSpec
 from ml_model.training.pixel_categories import derived_category, pixel_features, refine_labels
 from ml_model.training.readers import Sample
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from ml_model.spec import DatasetSpec
+from ml_model.tasks.registry import DatasetSpec
 from ml_model.training.readers import DatasetNotFound, Sample, find_root, read_dataset
 from ml_model.training.splits import SplitError, assign_splits, check_splits
 

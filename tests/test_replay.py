@@ -21,7 +21,7 @@ from ml_model.ecg_render import draw_page
 from ml_model.inputs.ecg import EcgRecording
 from ml_model.provenance import preprocessing_sha256
 from ml_model.replay import CannotReplay, main, replay
-from ml_model.spec import ImageTask, load_image_tasks, load_task
+from ml_model.tasks.registry import ImageTask, load_image_tasks, load_task
 
 RECORDING = EcgRecording(twelve_leads(seed=4), 100.0)
 FILM = np.random.default_rng(1).integers(0, 4096, (64, 64), dtype=np.uint16)

@@ -19,8 +19,8 @@ from ml_model.inputs.strict_json import json_object, read_body
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
 from ml_model.provenance import body_preprocessing_sha256
 from ml_model.replay import CannotReplay, main, replay
-from ml_model.spec import RiskTask, SymptomTask, load_task
 from ml_model.symptoms import SymptomModel
+from ml_model.tasks.registry import RiskTask, SymptomTask, load_task
 
 SYMPTOMS = b'{ "symptoms": ["fever", "head ache",\n "chest pian", "qwxyz"], "age": 34, "sex": "female"}\n'
 RISK = json.dumps({**HEART_VALUES, "oldpeak": 1.25, "resting_ecg": None}).encode()

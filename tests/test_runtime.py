@@ -13,7 +13,7 @@ from samples import tiny_probabilities
 from ml_model.bundle import Bundle
 from ml_model.errors import BundleInvalid
 from ml_model.runtime import Engine, Predictor
-from ml_model.spec import ImageTask, load_image_tasks
+from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 TASK = load_image_tasks()[0]
 ENGINES: tuple[Engine, ...] = ("openvino", "onnxruntime")

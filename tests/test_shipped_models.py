@@ -16,7 +16,7 @@ from samples import image_task
 from ml_model.bundle import MODELS_DIR, load_bundle
 from ml_model.inputs.ecg import EcgRecording, network_signal
 from ml_model.runtime import MODEL_FILE, Predictor
-from ml_model.spec import ImageTask, load_image_tasks
+from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 SHIPPED = [task for task in load_image_tasks() if (MODELS_DIR / task.id / "manifest.json").is_file()]
 MOST_BYTES = 15_000_000

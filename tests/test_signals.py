@@ -13,7 +13,7 @@ from samples import image_task
 from ml_model.bundle import MODELS_DIR, Manifest, load_bundle
 from ml_model.inputs.ecg import EcgRecording, network_signal, read_wfdb
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 from ml_model.training import page_figures
 from ml_model.training.card import card_markdown
 from ml_model.training.readers import read_task

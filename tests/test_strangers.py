@@ -12,7 +12,7 @@ from ml_model.bundle import load_bundle, write_bundle
 from ml_model.familiarity import FAMILIARITY_FILE, Familiarity
 from ml_model.modality import OTHER
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.readers import Sample
 from ml_model.training.strangers import refused_by_distance, some_of_each_kind
 from ml_model.training.trust_card import trust_sections

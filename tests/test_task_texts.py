@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from samples import image_task
 
-from ml_model.spec import ImageTask, load_image_tasks
+from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 ROOT = Path(__file__).resolve().parent.parent
 # Output orders that trained models, the public data and clients rely on: changing one is a breaking change.

@@ -19,7 +19,7 @@ from samples import image_task
 from ml_model.bundle import Bundle, load_bundle
 from ml_model.inputs.image import load_image
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 
 ROOT = Path(__file__).parents[1]
 LEVELS = {"NORMAL": 70, "PNEUMONIA": 180}

@@ -13,7 +13,7 @@ from ml_model.bundle import BalancedDecision, Calibration, FamiliarityLimits, Pr
 from ml_model.confidence import calibrated, labels_in_question, reasons_to_abstain
 from ml_model.familiarity import Familiarity
 from ml_model.interpret import interpret
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.calibrate import (
     brier_score,
     calibration_error,

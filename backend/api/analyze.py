@@ -13,7 +13,7 @@ from backend.services.container import Services, request_context
 from backend.services.ecg import wfdb_zip
 from backend.services.heatmaps import Heatmap, activation_map_answer, overlay_png
 from ml_model.ecg_export import as_csv
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 
 IMAGE, RECORD = "image", "record"
 RECORD_FILES = 2  # a WFDB recording is a header and its signals

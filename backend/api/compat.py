@@ -13,7 +13,7 @@ from backend.schemas_image import AnalyzeQuery, HistoryAnswer, HistoryEntry, Lab
 from backend.services.answers import label_answer, tissue_answer
 from backend.services.container import Services
 from backend.services.sessions import COOKIE, now
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 
 BREAST, HISTOPATHOLOGY = "breast", "histopathology"
 

@@ -12,7 +12,7 @@ from backend.schemas import HealthAnswer, StateAnswer, to_json
 from backend.services.container import Services
 from backend.services.loading import signal_bundle_id
 from backend.services.texts import SERVICE_NAME, service_version
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 
 READY_RETRY_S = 2
 LOADING_PAUSE_S = 0.1

@@ -10,7 +10,7 @@ from backend.schemas import to_json
 from backend.schemas_tabular import DiseaseAnswer, RiskAnswer, SymptomsAnswer
 from backend.services.container import Services, request_context
 from ml_model.inputs.tabular import DiseaseQuestion
-from ml_model.spec import RiskTask, SymptomTask
+from ml_model.tasks.registry import RiskTask, SymptomTask
 
 
 def blueprint(services: Services) -> APIBlueprint:

@@ -27,7 +27,7 @@ from backend.services.reliance import abstention, operating_points, prediction_s
 from ml_model.errors import ModelUnavailable
 from ml_model.interpret import Diagnosis, label_of, label_probabilities, screening_category
 from ml_model.population import Judgement
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 
 
 @dataclass(frozen=True)

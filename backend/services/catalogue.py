@@ -10,7 +10,7 @@ from backend.schemas import ModelDescription
 from backend.services.loading import LoadedModel, ModelStore, Task
 from backend.services.texts import DISCLAIMER
 from ml_model.bundle import Manifest
-from ml_model.spec import ImageTask, RiskTask, SymptomTask
+from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
 
 CARD_FILE = "card.md"
 

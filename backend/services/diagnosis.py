@@ -27,7 +27,7 @@ from ml_model.inputs.strict_json import shown
 from ml_model.interpret import interpret
 from ml_model.population import judge, known_facts, with_known_facts
 from ml_model.provenance import input_sha256, preprocessing_sha256
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 
 LIMITS = ImageLimits(max_bytes=MAX_UPLOAD_BYTES)
 

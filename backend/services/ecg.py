@@ -28,8 +28,8 @@ from ml_model.inputs.ecg_page import PageReading
 from ml_model.inputs.geometry import Frame
 from ml_model.inputs.image import ImageLimits, decode_image, fitted
 from ml_model.population import Judgement, KnownFacts, judge
-from ml_model.spec import ImageTask
-from ml_model.spec_image import SignalInput
+from ml_model.tasks.image_schema import SignalInput
+from ml_model.tasks.registry import ImageTask
 
 # How the signal that the network saw is drawn for the heatmap: all leads over the whole time, nothing beside them.
 _DRAWN = Look(

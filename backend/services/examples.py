@@ -19,7 +19,7 @@ from backend.services.answers import model_answer, percent
 from backend.services.context import RequestContext
 from ml_model.errors import ModelUnavailable
 from ml_model.inputs.tabular import DiseaseQuestion
-from ml_model.spec import RiskTask, SymptomTask
+from ml_model.tasks.registry import RiskTask, SymptomTask
 
 SHARES = (0.5, 0.3, 0.2)
 

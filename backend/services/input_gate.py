@@ -17,7 +17,7 @@ from ml_model.field_of_view import FieldOfView
 from ml_model.gate import check, measure_quality
 from ml_model.inputs.image import DecodedImage, LoadedImage, resize_rgb
 from ml_model.modality import Recognition, modality_spec, recognise
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 
 GateMode = Literal["on", "warn", "off"]
 

@@ -25,9 +25,9 @@ from ml_model.errors import BundleInvalid, MediDiagnoseError
 from ml_model.heart_risk import HeartRiskModel
 from ml_model.modality import BUNDLE_ID, modality_spec
 from ml_model.runtime import Prediction, Predictor
-from ml_model.spec import ImageTask, RiskTask, SymptomTask
-from ml_model.spec_image import SignalInput
 from ml_model.symptoms import SymptomModel
+from ml_model.tasks.image_schema import SignalInput
+from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
 
 Task = ImageTask | SymptomTask | RiskTask
 Engine = Predictor | SymptomModel | UserSymptomModel | HeartRiskModel

@@ -11,7 +11,7 @@ from ml_model.bundle import Manifest, OperatingPoint
 from ml_model.confidence import labels_in_question, reasons_to_abstain
 from ml_model.interpret import Diagnosis
 from ml_model.population import Judgement, view_key
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 
 SET_COVERAGE = 0.9  # of an answer without thresholds: an example, or a user's own model
 

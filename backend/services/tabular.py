@@ -27,8 +27,8 @@ from ml_model.heart_risk import HeartRiskModel
 from ml_model.inputs.strict_json import json_object
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
 from ml_model.provenance import body_preprocessing_sha256, input_sha256
-from ml_model.spec import RiskTask, Severity, SymptomTask
 from ml_model.symptoms import SymptomModel, recommendations
+from ml_model.tasks.registry import RiskTask, Severity, SymptomTask
 
 T = TypeVar("T", SymptomTask, RiskTask)
 TOP_DISEASES = 5

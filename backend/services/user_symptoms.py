@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ml_model.bundle import Bundle, Manifest, file_sha256
 from ml_model.errors import BundleInvalid
-from ml_model.spec import SymptomTask
 from ml_model.symptom_matching import Symptom, SymptomMatcher, SymptomMatches, Vocabulary
 from ml_model.symptoms import RankedDisease
+from ml_model.tasks.registry import SymptomTask
 
 MODEL_FILE = "disease_model.joblib"
 LABELS_FILE = "label_encoder.joblib"

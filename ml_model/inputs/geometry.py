@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
 from ml_model.inputs.levels import even_tissue, even_window
-from ml_model.spec import ImageInput
+from ml_model.tasks.registry import ImageInput
 
 __all__ = ["Frame", "place", "resize_rgb"]
 

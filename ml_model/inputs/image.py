@@ -40,7 +40,7 @@ from ml_model.inputs.geometry import Frame, place, resize_rgb
 from ml_model.inputs.pdf import is_pdf, render_first_page
 from ml_model.inputs.sniffing import describe_content, sniff_format
 from ml_model.inputs.tiff import exif_orientation
-from ml_model.spec import ImageInput
+from ml_model.tasks.registry import ImageInput
 
 __all__ = [
     "DecodedImage",

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ml_model.errors import InvalidValue, OutOfRange, UnknownField
 from ml_model.inputs.strict_json import shown
-from ml_model.spec import RiskTask
-from ml_model.spec_tabular import RiskFeature
+from ml_model.tasks.registry import RiskTask
+from ml_model.tasks.tabular_schema import RiskFeature
 
 Symptom = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 

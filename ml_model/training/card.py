@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_model.bundle import BalancedDecision, Manifest
 from ml_model.population import MIN_PROBABILITY
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.evidence import evidence_level
 from ml_model.training.explanation_card import explanation_section
 from ml_model.training.markdown import figure, table

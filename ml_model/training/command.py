@@ -10,7 +10,7 @@ from itertools import dropwhile
 from pathlib import Path
 
 from ml_model.errors import MediDiagnoseError
-from ml_model.spec import ImageTask, load_task
+from ml_model.tasks.registry import ImageTask, load_task
 from ml_model.training.readers import DatasetNotFound, read_task
 from ml_model.training.recipe import BACKBONES, Phase, Recipe
 from ml_model.training.splits import SplitError

@@ -15,7 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.batches import label_space, target_masks
 from ml_model.training.callbacks import called
 from ml_model.training.evaluate import SUBGROUP_DRAWS, subgroup_rows

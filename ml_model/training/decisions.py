@@ -11,7 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 from ml_model.bundle import OperatingPoint, ScreeningCalibration
 from ml_model.population import view_key
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.batches import label_space
 from ml_model.training.metrics import Scored, threshold_for_sensitivity
 from ml_model.training.readers import Sample

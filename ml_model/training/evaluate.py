@@ -16,7 +16,7 @@ from ml_model.inputs.image import load_image
 from ml_model.interpret import interpret
 from ml_model.population import KnownFacts, judge, view_key
 from ml_model.runtime import Prediction, Predictor
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.age_fit import ages_years
 from ml_model.training.batches import fully_labelled, label_space, target_masks
 from ml_model.training.callbacks import called

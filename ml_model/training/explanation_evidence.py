@@ -20,7 +20,7 @@ from ml_model.inputs.image import load_image
 from ml_model.interpret import interpret
 from ml_model.population import KnownFacts, judge
 from ml_model.runtime import Prediction, Predictor
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.metrics import resampled
 from ml_model.training.pixels import shown
 from ml_model.training.readers import Sample, mask_files

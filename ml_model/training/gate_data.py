@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ml_model.modality import OTHER
-from ml_model.spec import ImageTask, load_image_tasks
+from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.ecg_pages import with_looks
 from ml_model.training.other_pictures import KINDS, draw_other
 from ml_model.training.readers import DatasetNotFound, Sample, read_task

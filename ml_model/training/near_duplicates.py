@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.inputs.image import load_image
-from ml_model.spec import ImageInput
+from ml_model.tasks.registry import ImageInput
 
 HASH_INPUT = ImageInput(modality="any", height_px=128, width_px=128, min_side_px=8)
 CLUSTER_CELLS = 16

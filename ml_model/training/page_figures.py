@@ -17,7 +17,7 @@ from ml_model.ecg_look import DEFAULT_LOOK, looks_for_record
 from ml_model.ecg_render import draw_page
 from ml_model.inputs.ecg import read_wfdb
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.batches import label_space, target_masks
 from ml_model.training.callbacks import called
 from ml_model.training.ecg_photo import CORRUPTIONS

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.spec import ImageTask
-from ml_model.spec_image import CategoryRule, CategoryStep
+from ml_model.tasks.image_schema import CategoryRule, CategoryStep
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.readers import Sample
 
 

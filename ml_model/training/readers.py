@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ml_model.spec import DatasetSpec, ImageTask
+from ml_model.tasks.registry import DatasetSpec, ImageTask
 from ml_model.training.near_duplicates import clusters
 from ml_model.training.splits import assign_splits, check_splits
 

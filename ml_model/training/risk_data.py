@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ml_model.errors import OutOfRange
 from ml_model.inputs.tabular import checked_value
-from ml_model.spec import RiskTask
+from ml_model.tasks.registry import RiskTask
 
 Floats = NDArray[np.float64]
 UCI_COLUMNS = {

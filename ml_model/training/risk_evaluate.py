@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.spec import RiskTask
+from ml_model.tasks.registry import RiskTask
 from ml_model.training.risk_data import RiskTable
 from ml_model.training.risk_fit import (
     PENALTY,

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.heart_risk import Column, LogisticModel
-from ml_model.spec import RiskTask
-from ml_model.spec_tabular import RiskFeature
+from ml_model.tasks.registry import RiskTask
+from ml_model.tasks.tabular_schema import RiskFeature
 from ml_model.training.risk_data import RiskTable
 
 Floats = NDArray[np.float64]

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ml_model.errors import MediDiagnoseError
-from ml_model.spec import ImageTask, load_task
+from ml_model.tasks.registry import ImageTask, load_task
 from ml_model.training.command import DATASET_DIR
 from ml_model.training.readers import DatasetNotFound, read_task
 from ml_model.training.signal_engine import SignalJob, SignalRecipe, read_signals, train_signals, training_minutes

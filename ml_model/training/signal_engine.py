@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.inputs.ecg import network_signal, read_wfdb
-from ml_model.spec import ImageTask
-from ml_model.spec_image import SignalInput
+from ml_model.tasks.image_schema import SignalInput
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.batches import target_masks
 from ml_model.training.callbacks import Progress, probabilities_of
 from ml_model.training.losses import MultiLabelFocalLoss

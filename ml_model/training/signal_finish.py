@@ -10,7 +10,7 @@ import keras
 from ml_model.bundle import Bundle, Manifest
 from ml_model.inputs.ecg import network_signal, read_wfdb
 from ml_model.runtime import Prediction, Predictor
-from ml_model.spec_image import SignalInput
+from ml_model.tasks.image_schema import SignalInput
 from ml_model.training.decide import Fields, decide
 from ml_model.training.evaluate import Answering
 from ml_model.training.finish import Sent, export_elsewhere, manifest_fields, measure

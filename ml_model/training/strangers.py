@@ -21,7 +21,7 @@ from ml_model.bundle import MANIFEST, MODELS_DIR, load_bundle
 from ml_model.errors import PoorQuality
 from ml_model.modality import OTHER
 from ml_model.runtime import Predictor
-from ml_model.spec import ImageTask, load_image_tasks
+from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.command import DATASET_DIR
 from ml_model.training.engine import Job
 from ml_model.training.finish import STRANGERS, add_metrics

@@ -20,9 +20,9 @@ import numpy as np
 
 from ml_model.bundle import Bundle, load_bundle, write_bundle
 from ml_model.errors import MediDiagnoseError
-from ml_model.spec import SymptomTask, load_task
 from ml_model.symptom_matching import SymptomMatcher, Vocabulary, family_heads
 from ml_model.symptoms import ARRAYS_FILE, DISEASES_FILE, VOCABULARY_FILE, NaiveBayes
+from ml_model.tasks.registry import SymptomTask, load_task
 from ml_model.training.evidence import evidence_level
 from ml_model.training.splits import SplitError
 from ml_model.training.symptom_data import (

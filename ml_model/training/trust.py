@@ -10,8 +10,8 @@ from sklearn.decomposition import PCA
 
 from ml_model.bundle import AlertPoint, FamiliarityLimits, PredictionSets
 from ml_model.familiarity import Familiarity, of_length_one
-from ml_model.spec import ImageTask
-from ml_model.spec_image import AlertRule
+from ml_model.tasks.image_schema import AlertRule
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.batches import label_space
 from ml_model.training.decisions import chosen_threshold
 from ml_model.training.metrics import Scored

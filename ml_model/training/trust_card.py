@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ml_model.bundle import Manifest
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.gate_data import DRAWN
 from ml_model.training.markdown import figure, table
 

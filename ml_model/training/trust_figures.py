@@ -13,7 +13,7 @@ from ml_model.bundle import Manifest
 from ml_model.confidence import labels_in_question, reasons_to_abstain
 from ml_model.population import KnownFacts, judge
 from ml_model.runtime import Prediction
-from ml_model.spec import ImageTask
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.batches import label_space
 from ml_model.training.calibrate import (
     BINS,

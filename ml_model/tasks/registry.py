@@ -18,7 +18,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from ml_model.errors import TaskFileInvalid
-from ml_model.spec_image import (
+from ml_model.tasks.image_schema import (
     AlertRule,
     ClassSpec,
     DatasetSpec,
@@ -32,8 +32,7 @@ from ml_model.spec_image import (
     SignalInput,
     Text,
 )
-from ml_model.spec_messages import explain
-from ml_model.spec_tabular import (
+from ml_model.tasks.tabular_schema import (
     ConditionText,
     DemographicRule,
     Language,
@@ -44,8 +43,9 @@ from ml_model.spec_tabular import (
     SourceSpec,
     contract_hash,
 )
+from ml_model.tasks.validation_messages import explain
 
-TASKS_DIR = Path(__file__).parent / "tasks"
+TASKS_DIR = Path(__file__).parent
 
 __all__ = [
     "TASKS_DIR",
