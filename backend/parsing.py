@@ -17,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.datastructures import FileStorage
 
 from ml_model.errors import EmptyInput, UnknownField, UnsupportedFormat
-from ml_model.inputs.strict_json import read_body, refuse
+from ml_model.inputs.json_body import read_body, refuse
 
 MAX_UPLOAD_BYTES = 32_000_000
 MULTIPART_SLACK_BYTES = 64 * 1024

@@ -36,8 +36,8 @@ from ml_model.errors import (
     UnreadableInput,
     UnsupportedFormat,
 )
+from ml_model.inputs.file_type import describe_content
 from ml_model.inputs.image import ImageLimits, load_image, sniff_format
-from ml_model.inputs.sniffing import describe_content
 from ml_model.tasks.registry import ImageInput
 
 # Limits and refusals

@@ -23,7 +23,7 @@ from ml_model.errors import InvalidValue, UnknownField
 from ml_model.field_of_view import field_of_view
 from ml_model.inputs.dicom import read_dicom_header
 from ml_model.inputs.image import ImageLimits, decode_image, fitted, sniff_format
-from ml_model.inputs.strict_json import shown
+from ml_model.inputs.json_body import shown
 from ml_model.interpret import interpret
 from ml_model.population import judge, known_facts, with_known_facts
 from ml_model.provenance import input_sha256, preprocessing_sha256

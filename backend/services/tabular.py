@@ -24,7 +24,7 @@ from backend.services.loading import LoadedModel, ModelStore
 from backend.services.user_symptoms import UserSymptomModel
 from ml_model.errors import ModelUnavailable, NothingRecognised
 from ml_model.heart_risk import HeartRiskModel
-from ml_model.inputs.strict_json import json_object
+from ml_model.inputs.json_body import json_object
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
 from ml_model.provenance import body_preprocessing_sha256, input_sha256
 from ml_model.symptoms import SymptomModel, recommendations

@@ -34,7 +34,7 @@ from ml_model.inputs.ecg_csv import read_csv
 from ml_model.inputs.ecg_formats import is_edf, read_dicom_waveform, read_edf
 from ml_model.inputs.ecg_leads import MV_PER_UNIT, STANDARD_LEADS, EcgRecording, FileSignals, RecordingLimits
 from ml_model.inputs.ecg_wfdb import WfdbHeader, is_wfdb_header, parse_wfdb_header, read_wfdb_files
-from ml_model.inputs.sniffing import describe_content, sniff_format
+from ml_model.inputs.file_type import describe_content, sniff_format
 from ml_model.tasks.image_schema import SignalInput
 
 __all__ = [

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from ml_model.errors import InvalidValue, OutOfRange, UnknownField
-from ml_model.inputs.strict_json import shown
+from ml_model.inputs.json_body import shown
 from ml_model.tasks.registry import RiskTask
 from ml_model.tasks.tabular_schema import RiskFeature
 
