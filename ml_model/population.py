@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ml_model.bundle import BalancedDecision, Manifest, OperatingPoint
 from ml_model.confidence import with_age
-from ml_model.inputs.dicom import DicomFacts
+from ml_model.inputs.dicom.header import DicomFacts
 from ml_model.tasks.registry import ImageTask
 
 # Share of belief from which a picture alone settles the population; below it the general operating point serves.

@@ -15,8 +15,8 @@ from pydicom.uid import (
     ExplicitVRLittleEndian,
 )
 
-from ml_model.inputs.dicom import read_dicom_header
-from ml_model.inputs.dicom_pixels import decode_dicom
+from ml_model.inputs.dicom.header import read_dicom_header
+from ml_model.inputs.dicom.pixels import decode_dicom
 
 MAX_PIXELS = 50_000_000
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ml_model.field_of_view import FieldOfView, field_of_view
-from ml_model.inputs.dicom import DicomFacts
+from ml_model.inputs.dicom.header import DicomFacts
 from ml_model.inputs.geometry import Frame
 from ml_model.inputs.image import LoadedImage
 from ml_model.tasks.registry import ImageInput

@@ -22,7 +22,7 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from ml_model.inputs.dicom import DicomFacts, read_dicom_header
+from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.image import load_image, sniff_format
 from ml_model.tasks.registry import ImageInput
 

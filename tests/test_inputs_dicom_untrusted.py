@@ -39,8 +39,8 @@ from pydicom.uid import (
 from samples import real_archive
 
 from ml_model.errors import InputTooLarge, MediDiagnoseError, PoorQuality, UnreadableInput, UnsupportedFormat
-from ml_model.inputs.dicom import DicomFacts, read_dicom_header
-from ml_model.inputs.dicom_pixels import stored_values
+from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
+from ml_model.inputs.dicom.pixels import stored_values
 from ml_model.inputs.image import load_image
 from ml_model.tasks.registry import ImageInput
 

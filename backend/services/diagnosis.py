@@ -21,7 +21,7 @@ from backend.services.loading import LoadedModel, ModelStore
 from backend.services.seen import Seen, View, predictor_of
 from ml_model.errors import InvalidValue, UnknownField
 from ml_model.field_of_view import field_of_view
-from ml_model.inputs.dicom import read_dicom_header
+from ml_model.inputs.dicom.header import read_dicom_header
 from ml_model.inputs.image import ImageLimits, decode_image, fitted, sniff_format
 from ml_model.inputs.json_body import shown
 from ml_model.interpret import interpret

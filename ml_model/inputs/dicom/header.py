@@ -154,7 +154,7 @@ def _set_up_pydicom() -> None:
     logger.setLevel(logging.CRITICAL + 1)
     logger.propagate = False
     for syntax in sorted(JPEG - {f"{_UID}.4.50"} | {RLE}):
-        get_decoder(syntax).add_plugin("imagecodecs", ("ml_model.inputs.dicom_pixels", "decode_frame"))
+        get_decoder(syntax).add_plugin("imagecodecs", ("ml_model.inputs.dicom.pixels", "decode_frame"))
 
 
 def _ignore_warnings() -> None:

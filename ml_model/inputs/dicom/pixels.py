@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from ml_model.errors import InputTooLarge, UnreadableInput
-from ml_model.inputs.dicom import (
+from ml_model.inputs.dicom.header import (
     JPEG,
     JPEG_2000,
     JPEG_LS,
