@@ -26,7 +26,7 @@ import requests
 from PIL import Image
 
 from ml_model.bundle import MODELS_DIR, load_bundle
-from ml_model.inputs.image import load_image
+from ml_model.inputs.images.decoder import load_image
 from ml_model.runtime import Predictor
 from ml_model.tasks.registry import ImageTask, load_task
 

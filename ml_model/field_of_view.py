@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from ml_model.inputs.image import LoadedImage
+from ml_model.inputs.images.decoder import LoadedImage
 from ml_model.tasks.registry import ImageInput
 
 FAR_OFF_FACTOR = 2.0  # beyond the expected range by which a field is warned of; training varies it by 1.3

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.errors import PoorQuality, WrongModality
-from ml_model.inputs.image import LoadedImage
+from ml_model.inputs.images.decoder import LoadedImage
 from ml_model.tasks.registry import ImageInput
 
 # Contrast and brightness are measured on the means of so many cells a side (8 px each of 224): what a sensor or a codec

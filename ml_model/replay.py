@@ -25,7 +25,7 @@ from ml_model.ecg_answer import answer_page
 from ml_model.errors import MediDiagnoseError
 from ml_model.heart_risk import HeartRiskModel
 from ml_model.inputs.ecg import load_recording, network_signal
-from ml_model.inputs.image import decode_image, load_image
+from ml_model.inputs.images.decoder import decode_image, load_image
 from ml_model.inputs.json_body import json_object, read_body
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
 from ml_model.interpret import interpret

@@ -20,7 +20,7 @@ from backend.app import Application, create_app
 from backend.config import Config
 from ml_model.bundle import AgeEffect, Bundle
 from ml_model.confidence import with_age
-from ml_model.inputs.image import load_image
+from ml_model.inputs.images.decoder import load_image
 from ml_model.replay import replay
 from ml_model.tasks.registry import ImageTask, load_task
 from ml_model.training.age_fit import ages_years, fit_age_effect

@@ -20,7 +20,7 @@ from backend.config import Config
 from backend.services.reliance import predictive_values
 from ml_model.bundle import write_bundle
 from ml_model.familiarity import FAMILIARITY_FILE, Familiarity
-from ml_model.inputs.image import load_image
+from ml_model.inputs.images.decoder import load_image
 from ml_model.runtime import Predictor
 from ml_model.tasks.registry import ImageTask
 

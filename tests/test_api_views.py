@@ -12,7 +12,7 @@ from dicom_files import dataset, write
 from samples import tiny_probabilities
 
 from backend.app import Application
-from ml_model.inputs.image import load_image
+from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageTask, load_task
 
 MAMMOGRAM = load_task("mammogram")

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from backend.app import Application
 from ml_model.errors import MediDiagnoseError
-from ml_model.inputs.image import ImageLimits, load_image
+from ml_model.inputs.images.decoder import ImageLimits, load_image
 from ml_model.tasks.registry import ImageInput
 
 INPUT = ImageInput(modality="photograph", height_px=224, width_px=224, min_side_px=32)

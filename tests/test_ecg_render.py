@@ -22,7 +22,7 @@ from ml_model.ecg_render import (
     render,
 )
 from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording
-from ml_model.inputs.image import load_image
+from ml_model.inputs.images.decoder import load_image
 from ml_model.training.ecg_photo import CORRUPTIONS, _bent, photograph
 from ml_model.training.pixels import picture_bytes, shown
 from ml_model.training.readers import Sample

@@ -7,8 +7,8 @@ import pytest
 
 from ml_model.field_of_view import FieldOfView, field_of_view
 from ml_model.inputs.dicom.header import DicomFacts
-from ml_model.inputs.geometry import Frame
-from ml_model.inputs.image import LoadedImage
+from ml_model.inputs.images.decoder import LoadedImage
+from ml_model.inputs.images.geometry import Frame
 from ml_model.tasks.registry import ImageInput
 
 FIELD = ImageInput(modality="tissue", height_px=64, width_px=96, field_width_um=(200, 340))

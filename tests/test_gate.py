@@ -15,8 +15,8 @@ from samples import image_task, real_archive
 
 from ml_model.errors import PoorQuality
 from ml_model.gate import MIN_BRIGHT_LEVEL, MIN_CONTRAST, check, measure_detail, measure_quality
-from ml_model.inputs.geometry import Frame
-from ml_model.inputs.image import LoadedImage, decode_image, load_image
+from ml_model.inputs.images.decoder import LoadedImage, decode_image, load_image
+from ml_model.inputs.images.geometry import Frame
 from ml_model.tasks.registry import ImageInput, ImageTask, load_image_tasks
 
 FILM = ImageInput(modality="film", height_px=224, width_px=224)

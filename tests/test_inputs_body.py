@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from samples import real_archive
 
-from ml_model.inputs.geometry import place
-from ml_model.inputs.levels import even_window
+from ml_model.inputs.images.geometry import place
+from ml_model.inputs.images.intensity import even_window
 from ml_model.tasks.registry import ImageInput
 
 Pixels = NDArray[np.uint8]

@@ -23,7 +23,7 @@ from pydicom.uid import (
 )
 
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
-from ml_model.inputs.image import load_image, sniff_format
+from ml_model.inputs.images.decoder import load_image, sniff_format
 from ml_model.tasks.registry import ImageInput
 
 INPUT = ImageInput(modality="film", height_px=32, width_px=48, min_side_px=1)

@@ -41,7 +41,7 @@ from samples import real_archive
 from ml_model.errors import InputTooLarge, MediDiagnoseError, PoorQuality, UnreadableInput, UnsupportedFormat
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.pixels import stored_values
-from ml_model.inputs.image import load_image
+from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageInput
 
 INPUT = ImageInput(modality="film", height_px=32, width_px=48, min_side_px=1)
@@ -168,7 +168,8 @@ def test_patients_are_not_named_in_logs_and_warnings(caplog: pytest.LogCaptureFi
 
 
 def test_importing_the_decoder_does_not_import_pydicom() -> None:
-    script = "import sys, ml_model.inputs.image; sys.exit('pydicom' in sys.modules or 'imagecodecs' in sys.modules)"
+    load = "import sys, ml_model.inputs.images.decoder"
+    script = f"{load}; sys.exit('pydicom' in sys.modules or 'imagecodecs' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 

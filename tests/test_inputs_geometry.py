@@ -17,8 +17,8 @@ from PIL import Image
 from samples import real_archive
 
 from backend.services.heatmaps import Heatmap, overlay_png, peak_region
-from ml_model.inputs.geometry import Frame, place, resize_rgb
-from ml_model.inputs.image import decode_image, load_image
+from ml_model.inputs.images.decoder import decode_image, load_image
+from ml_model.inputs.images.geometry import Frame, place, resize_rgb
 from ml_model.tasks.registry import ImageInput
 
 Pixels = NDArray[np.uint8]

@@ -12,7 +12,7 @@ from pictures import FORMATS, INPUT, ORIENTATION, depths, encode, picture, plain
 from PIL import Image, ImageOps
 
 from ml_model.errors import UnreadableInput
-from ml_model.inputs.image import load_image, resize_rgb, sniff_format
+from ml_model.inputs.images.decoder import load_image, resize_rgb, sniff_format
 
 LOSSLESS: dict[str, dict[str, object]] = {"PNG": {}, "WEBP": {"lossless": True}, "TIFF": {}, "BMP": {}}
 

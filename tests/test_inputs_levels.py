@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml_model.inputs.levels import even_tissue
+from ml_model.inputs.images.intensity import even_tissue
 
 TISSUE = np.zeros((160, 128), bool)
 TISSUE[:, :96] = True

@@ -12,8 +12,8 @@ from pictures import encode, picture
 from PIL import Image
 
 from ml_model.errors import InputTooLarge, MediDiagnoseError, PoorQuality, UnreadableInput, UnsupportedFormat
-from ml_model.inputs import pdf
-from ml_model.inputs.image import ImageLimits, decode_image, load_image
+from ml_model.inputs.images import pdf
+from ml_model.inputs.images.decoder import ImageLimits, decode_image, load_image
 from ml_model.tasks.registry import ImageInput
 
 PAGE = ImageInput(modality="ecg", height_px=64, width_px=96, pdf_pages=True)

@@ -37,7 +37,7 @@ from ml_model.errors import (
     UnsupportedFormat,
 )
 from ml_model.inputs.file_type import describe_content
-from ml_model.inputs.image import ImageLimits, load_image, sniff_format
+from ml_model.inputs.images.decoder import ImageLimits, load_image, sniff_format
 from ml_model.tasks.registry import ImageInput
 
 # Limits and refusals

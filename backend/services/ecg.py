@@ -25,8 +25,8 @@ from ml_model.ecg_render import draw_page
 from ml_model.errors import PoorQuality
 from ml_model.inputs.ecg import EcgRecording, RecordingCheck, examine_recording, load_recording, network_signal
 from ml_model.inputs.ecg_page import PageReading
-from ml_model.inputs.geometry import Frame
-from ml_model.inputs.image import ImageLimits, decode_image, fitted
+from ml_model.inputs.images.decoder import ImageLimits, decode_image, fitted
+from ml_model.inputs.images.geometry import Frame
 from ml_model.population import Judgement, KnownFacts, judge
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.tasks.registry import ImageTask

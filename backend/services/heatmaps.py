@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from backend.schemas_image import ActivationMapAnswer
 from backend.services import texts
 from backend.services.recent import RecentStore
-from ml_model.inputs.geometry import Frame
+from ml_model.inputs.images.geometry import Frame
 
 OVERLAY_LONG_SIDE_PX = 448
 STRONGEST_TINT = 0.6

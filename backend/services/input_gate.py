@@ -15,7 +15,7 @@ from ml_model.bundle import Manifest
 from ml_model.errors import OutOfDistribution, PoorQuality, WrongModality
 from ml_model.field_of_view import FieldOfView
 from ml_model.gate import check, measure_quality
-from ml_model.inputs.image import DecodedImage, LoadedImage, resize_rgb
+from ml_model.inputs.images.decoder import DecodedImage, LoadedImage, resize_rgb
 from ml_model.modality import Recognition, modality_spec, recognise
 from ml_model.tasks.registry import ImageTask
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ml_model.bundle import AgeEffect, Manifest, OperatingPoint
 from ml_model.confidence import with_age
-from ml_model.inputs.image import load_image
+from ml_model.inputs.images.decoder import load_image
 from ml_model.interpret import interpret
 from ml_model.population import KnownFacts, judge, view_key
 from ml_model.runtime import Prediction, Predictor

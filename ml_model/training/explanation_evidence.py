@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ml_model.bundle import Manifest
-from ml_model.inputs.image import load_image
+from ml_model.inputs.images.decoder import load_image
 from ml_model.interpret import interpret
 from ml_model.population import KnownFacts, judge
 from ml_model.runtime import Prediction, Predictor

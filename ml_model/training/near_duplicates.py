@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.inputs.image import load_image
+from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageInput
 
 HASH_INPUT = ImageInput(modality="any", height_px=128, width_px=128, min_side_px=8)

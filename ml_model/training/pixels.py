@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ml_model.inputs.geometry import place
-from ml_model.inputs.image import load_image
+from ml_model.inputs.images.decoder import load_image
+from ml_model.inputs.images.geometry import place
 from ml_model.tasks.registry import ImageInput
 from ml_model.training.ecg_pages import page_of
 from ml_model.training.readers import Sample

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops
 
-from ml_model.inputs.levels import even_tissue, even_window
+from ml_model.inputs.images.intensity import even_tissue, even_window
 from ml_model.tasks.registry import ImageInput
 
 __all__ = ["Frame", "place", "resize_rgb"]

@@ -1,4 +1,4 @@
-"""A process that draws the first page of one PDF document: `python -m ml_model.inputs.pdf_page MAX_PIXELS`.
+"""A process that draws the first page of one PDF document: `python -m ml_model.inputs.images.pdf_worker MAX_PIXELS`.
 
 The document comes on standard input. On standard output: a line of JSON, {"width_px", "height_px"}
 and behind it the pixels, RGB of 8 bits, or {"refused": reason}. Nothing where a limit ended it.

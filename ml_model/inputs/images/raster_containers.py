@@ -13,7 +13,7 @@ import zlib
 from dataclasses import dataclass
 
 from ml_model.errors import UnreadableInput, UnsupportedFormat
-from ml_model.inputs.tiff import exif_orientation, read_tiff
+from ml_model.inputs.images.tiff import exif_orientation, read_tiff
 
 _MAX_CHUNKS = 65_536
 _MAX_JPEG_SEGMENTS = 4096

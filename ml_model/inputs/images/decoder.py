@@ -33,13 +33,13 @@ from ml_model.errors import (
     UnreadableInput,
     UnsupportedFormat,
 )
-from ml_model.inputs.containers import Container, read_container
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.pixels import decode_dicom
 from ml_model.inputs.file_type import describe_content, sniff_format
-from ml_model.inputs.geometry import Frame, place, resize_rgb
-from ml_model.inputs.pdf import is_pdf, render_first_page
-from ml_model.inputs.tiff import exif_orientation
+from ml_model.inputs.images.geometry import Frame, place, resize_rgb
+from ml_model.inputs.images.pdf import is_pdf, render_first_page
+from ml_model.inputs.images.raster_containers import Container, read_container
+from ml_model.inputs.images.tiff import exif_orientation
 from ml_model.tasks.registry import ImageInput
 
 __all__ = [

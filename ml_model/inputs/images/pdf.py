@@ -17,14 +17,14 @@ from typing import Any
 from PIL import Image
 
 from ml_model.errors import InputTooLarge, MediDiagnoseError, UnreadableInput
-from ml_model.inputs.pdf_page import LONG_SIDE_PX, TIME_LIMIT_S
+from ml_model.inputs.images.pdf_worker import LONG_SIDE_PX, TIME_LIMIT_S
 
 __all__ = ["LONG_SIDE_PX", "is_pdf", "render_first_page"]
 
 _HEADER_WITHIN_BYTES = 1024  # readers accept that much before the header
 _WAITING_S = 40.0  # for the process to start and to get its share of a busy machine
-_RENDERER = "ml_model.inputs.pdf_page"
-_PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+_RENDERER = "ml_model.inputs.images.pdf_worker"
+_PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 # Not for safety: documents that take long must not take up all of the machine's cores and memory.
 _ONE_AT_A_TIME = threading.Lock()
 _REFUSALS: dict[str, tuple[type[MediDiagnoseError], str]] = {
