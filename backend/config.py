@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from ml_model.bundle import MODELS_DIR
 from ml_model.errors import MediDiagnoseError
+from ml_model.inference.bundle import MODELS_DIR
 from ml_model.tasks.registry import TASKS_DIR
 
 REPOSITORY = Path(__file__).resolve().parent.parent

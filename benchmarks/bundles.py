@@ -17,8 +17,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from ml_model.bundle import MODELS_DIR, load_bundle
-from ml_model.runtime import MODEL_FILE, Predictor
+from ml_model.inference.bundle import MODELS_DIR, load_bundle
+from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 BASELINE = "skin"

@@ -17,8 +17,8 @@ from pathlib import Path
 import numpy as np
 import openvino
 
-from ml_model.bundle import MODELS_DIR
-from ml_model.runtime import MODEL_FILE, PROBABILITIES
+from ml_model.inference.bundle import MODELS_DIR
+from ml_model.inference.predictor import MODEL_FILE, PROBABILITIES
 
 SETTINGS = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
 

@@ -25,9 +25,9 @@ import numpy as np
 import requests
 from PIL import Image
 
-from ml_model.bundle import MODELS_DIR, load_bundle
+from ml_model.inference.bundle import MODELS_DIR, load_bundle
+from ml_model.inference.predictor import Predictor
 from ml_model.inputs.images.decoder import load_image
-from ml_model.runtime import Predictor
 from ml_model.tasks.registry import ImageTask, load_task
 
 SERVER = Path(__file__).parents[1] / "backend/server.py"

@@ -22,8 +22,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ml_model.bundle import Bundle, file_sha256, load_bundle, write_bundle
 from ml_model.errors import BundleInvalid
+from ml_model.inference.bundle import Bundle, file_sha256, load_bundle, write_bundle
 from ml_model.tasks.registry import ImageTask
 
 # Part of the cache key: raise it when the same file would be converted differently.

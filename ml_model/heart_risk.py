@@ -20,8 +20,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.bundle import Bundle
 from ml_model.errors import BundleInvalid
+from ml_model.inference.bundle import Bundle
 from ml_model.inputs.tabular import read_risk_values
 from ml_model.tasks.registry import RiskTask
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.bundle import BalancedDecision, OperatingPoint, ScreeningCalibration
+from ml_model.inference.bundle import BalancedDecision, OperatingPoint, ScreeningCalibration
 from ml_model.tasks.registry import ClassSpec, ImageTask, Recommendation, Severity
 
 # A label of a multi-label task is called present from here on; such tasks have no tuned thresholds.

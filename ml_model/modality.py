@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ml_model.runtime import Predictor
+from ml_model.inference.predictor import Predictor
 from ml_model.tasks.image_schema import Frozen, ImageInput, PlainName, Text
 from ml_model.tasks.tabular_schema import contract_hash
 

@@ -9,8 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.bundle import BalancedDecision, Manifest, OperatingPoint
-from ml_model.confidence import with_age
+from ml_model.inference.bundle import BalancedDecision, Manifest, OperatingPoint
+from ml_model.inference.calibration import with_age
 from ml_model.inputs.dicom.header import DicomFacts
 from ml_model.tasks.registry import ImageTask
 

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.bundle import Bundle
 from ml_model.errors import BundleInvalid, NothingRecognised
+from ml_model.inference.bundle import Bundle
 from ml_model.symptom_matching import MatchedSymptom, Symptom, SymptomMatcher, SymptomMatches, Vocabulary
 from ml_model.tasks.registry import SymptomTask
 

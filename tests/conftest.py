@@ -13,7 +13,7 @@ from samples import write_tiny, write_tiny_signal
 
 from backend.app import Application, create_app
 from backend.config import Config
-from ml_model.bundle import MODELS_DIR, Bundle
+from ml_model.inference.bundle import MODELS_DIR, Bundle
 from ml_model.tasks.registry import load_image_tasks
 
 

@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ml_model.bundle import AgeEffect, Bundle, OperatingPoint, write_bundle
+from ml_model.inference.bundle import AgeEffect, Bundle, OperatingPoint, write_bundle
 from ml_model.modality import BUNDLE_ID, OTHER, modality_spec
 from ml_model.tasks.registry import ImageInput, ImageTask, load_task
 

@@ -19,7 +19,7 @@ from samples import multipart, upload
 
 from backend.app import Application, create_app
 from backend.config import Config, ConfigError
-from ml_model.bundle import Bundle
+from ml_model.inference.bundle import Bundle
 from ml_model.tasks.registry import TASKS_DIR, load_image_tasks
 
 ROOT = Path(__file__).resolve().parent.parent

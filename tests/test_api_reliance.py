@@ -18,10 +18,10 @@ from samples import image_task, tiny_probabilities, write_tiny
 from backend.app import create_app
 from backend.config import Config
 from backend.services.reliance import predictive_values
-from ml_model.bundle import write_bundle
-from ml_model.familiarity import FAMILIARITY_FILE, Familiarity
+from ml_model.inference.bundle import write_bundle
+from ml_model.inference.ood import FAMILIARITY_FILE, Familiarity
+from ml_model.inference.predictor import Predictor
 from ml_model.inputs.images.decoder import load_image
-from ml_model.runtime import Predictor
 from ml_model.tasks.registry import ImageTask
 
 CALIBRATION = {"method": "temperature", "slope": (0.5,) * 7, "intercept": (0.0,) * 7}

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from samples import image_task
 
-from ml_model.bundle import Bundle, load_bundle, write_bundle
 from ml_model.errors import BundleInvalid
+from ml_model.inference.bundle import Bundle, load_bundle, write_bundle
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 FIELDS = {

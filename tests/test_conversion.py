@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ml_model import conversion
-from ml_model.bundle import Bundle, file_sha256, load_bundle
 from ml_model.conversion import ConversionJob, convert_user_model, find_user_model
 from ml_model.errors import BundleInvalid
-from ml_model.runtime import Predictor
+from ml_model.inference.bundle import Bundle, file_sha256, load_bundle
+from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
 
 HEIGHT, WIDTH = 64, 48

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 from samples import image_task
 
-from ml_model.bundle import MODELS_DIR, Manifest, ScreeningCalibration, write_bundle
+from ml_model.inference.bundle import MODELS_DIR, Manifest, ScreeningCalibration, write_bundle
 from ml_model.interpret import interpret, screening_category
 from ml_model.training.backbones import build_model
 from ml_model.training.card import card_markdown

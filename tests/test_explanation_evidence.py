@@ -20,8 +20,8 @@ from scipy.stats import spearmanr
 from test_evaluate import manifest
 from test_shipped_models import pictures
 
-from ml_model.bundle import MODELS_DIR, Bundle, Manifest
-from ml_model.runtime import MODEL_FILE, Prediction, Predictor
+from ml_model.inference.bundle import MODELS_DIR, Bundle, Manifest
+from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
 from ml_model.training.card import card_markdown
 from ml_model.training.explanation_evidence import (
     BLUR_SHARE,

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml_model.bundle import Bundle, Manifest
-from ml_model.runtime import Predictor
+from ml_model.inference.bundle import Bundle, Manifest
+from ml_model.inference.predictor import Predictor
 
 SIZE_PX = 48
 CLASSES = 3

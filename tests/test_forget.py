@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from test_cross_validation import small_job
 from test_export import gradient_tape_maps, varied_network, wrap
 
-from ml_model.runtime import Predictor
+from ml_model.inference.predictor import Predictor
 from ml_model.training.backbones import LOGITS, SOURCE_FREE, WithoutDirections
 from ml_model.training.engine import Job, build
 from ml_model.training.forget import source_directions, with_sources_forgotten

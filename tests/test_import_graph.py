@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ml_model.bundle import Bundle
+from ml_model.inference.bundle import Bundle
 from ml_model.tasks.registry import load_image_tasks
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -77,7 +77,7 @@ SERVE = """
 import io, json, pathlib, sys
 from backend.app import create_app
 from backend.config import Config
-from ml_model.bundle import MODELS_DIR
+from ml_model.inference.bundle import MODELS_DIR
 root = pathlib.Path(sys.argv[1])
 app = create_app(Config(model_dirs=(root, MODELS_DIR), user_models_dir=root, data_dir=root / "data", log=False))
 assert app.services.models.wait_ready()

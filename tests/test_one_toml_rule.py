@@ -14,7 +14,7 @@ from samples import tiny_probabilities
 
 from backend.app import Application, create_app
 from backend.config import Config
-from ml_model.bundle import Bundle
+from ml_model.inference.bundle import Bundle
 from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import TASKS_DIR, ImageTask, load_task
 

@@ -10,7 +10,7 @@ import pytest
 from samples import upload
 
 from backend.app import Application
-from ml_model.runtime import Predictor
+from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.augment import NONE, augment
 from ml_model.training.evaluate import Evaluator, answering_pictures

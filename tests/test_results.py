@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from ml_model.bundle import MODELS_DIR
+from ml_model.inference.bundle import MODELS_DIR
 from ml_model.training import results
 
 

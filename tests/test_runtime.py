@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from samples import tiny_probabilities
 
-from ml_model.bundle import Bundle
 from ml_model.errors import BundleInvalid
-from ml_model.runtime import Engine, Predictor
+from ml_model.inference.bundle import Bundle
+from ml_model.inference.predictor import Engine, Predictor
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 TASK = load_image_tasks()[0]

@@ -8,10 +8,10 @@ import numpy as np
 from PIL import Image
 from samples import image_task, write_tiny
 
-from ml_model.bundle import load_bundle, write_bundle
-from ml_model.familiarity import FAMILIARITY_FILE, Familiarity
+from ml_model.inference.bundle import load_bundle, write_bundle
+from ml_model.inference.ood import FAMILIARITY_FILE, Familiarity
+from ml_model.inference.predictor import Predictor
 from ml_model.modality import OTHER
-from ml_model.runtime import Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.readers import Sample
 from ml_model.training.strangers import refused_by_distance, some_of_each_kind

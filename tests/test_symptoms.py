@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from samples import real_member
 
-from ml_model.bundle import MODELS_DIR, Bundle, load_bundle
 from ml_model.errors import BundleInvalid, NothingRecognised
+from ml_model.inference.bundle import MODELS_DIR, Bundle, load_bundle
 from ml_model.symptom_matching import SymptomMatcher, Vocabulary, normalise
 from ml_model.symptoms import SymptomModel, recommendations
 from ml_model.tasks.registry import SymptomTask, load_task
@@ -336,7 +336,7 @@ def test_recipe_states_what_was_measured(bundle: Bundle) -> None:
 def test_serving_imports_neither_training_nor_its_libraries() -> None:
     code = (
         "import sys; from ml_model.symptoms import SymptomModel;"
-        "from ml_model.bundle import load_bundle, MODELS_DIR; from ml_model.tasks.registry import load_task;"
+        "from ml_model.inference.bundle import load_bundle, MODELS_DIR; from ml_model.tasks.registry import load_task;"
         "task = load_task('disease');"
         "SymptomModel.load(load_bundle(MODELS_DIR / 'disease', task='disease', contract_sha256=task.contract_sha256));"
         "heavy = {'sklearn', 'scipy', 'pandas', 'tensorflow', 'ml_model.training'} & set(sys.modules);"

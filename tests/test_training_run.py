@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 from samples import image_task
 
-from ml_model.bundle import Bundle, load_bundle
+from ml_model.inference.bundle import Bundle, load_bundle
+from ml_model.inference.predictor import Predictor
 from ml_model.inputs.images.decoder import load_image
-from ml_model.runtime import Predictor
 from ml_model.tasks.registry import ImageTask
 
 ROOT = Path(__file__).parents[1]

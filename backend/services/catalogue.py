@@ -9,7 +9,7 @@ from typing import Any
 from backend.schemas import ModelDescription
 from backend.services.loading import LoadedModel, ModelStore, Task
 from backend.services.texts import DISCLAIMER
-from ml_model.bundle import Manifest
+from ml_model.inference.bundle import Manifest
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
 
 CARD_FILE = "card.md"

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.bundle import Bundle, Manifest, file_sha256
 from ml_model.errors import BundleInvalid
+from ml_model.inference.bundle import Bundle, Manifest, file_sha256
 from ml_model.symptom_matching import Symptom, SymptomMatcher, SymptomMatches, Vocabulary
 from ml_model.symptoms import RankedDisease
 from ml_model.tasks.registry import SymptomTask

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from sklearn.linear_model import LogisticRegression
 
-from ml_model.bundle import AgeEffect
-from ml_model.confidence import with_age
+from ml_model.inference.bundle import AgeEffect
+from ml_model.inference.calibration import with_age
 from ml_model.training.batches import target_masks
 from ml_model.training.calibrate import clearly_better, negative_log_likelihoods
 from ml_model.training.readers import Sample

@@ -10,8 +10,8 @@ from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
 
-from ml_model.bundle import Calibration
-from ml_model.confidence import calibrated
+from ml_model.inference.bundle import Calibration
+from ml_model.inference.calibration import calibrated
 from ml_model.training.metrics import Interval, Scored
 
 Array = NDArray[np.floating]

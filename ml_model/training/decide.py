@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ml_model.bundle import BalancedDecision, Calibration, Manifest, OperatingPoint, write_bundle
-from ml_model.confidence import calibrated
-from ml_model.familiarity import FAMILIARITY_FILE
-from ml_model.runtime import MODEL_FILE, Prediction, Predictor
+from ml_model.inference.bundle import BalancedDecision, Calibration, Manifest, OperatingPoint, write_bundle
+from ml_model.inference.calibration import calibrated
+from ml_model.inference.ood import FAMILIARITY_FILE
+from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
 from ml_model.training.age_fit import fit_age_effect
 from ml_model.training.batches import fully_labelled, label_space, target_masks
 from ml_model.training.calibrate import fit_calibration

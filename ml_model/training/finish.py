@@ -18,9 +18,17 @@ from typing import Any
 import keras
 import numpy as np
 
-from ml_model.bundle import MANIFEST, BalancedDecision, Bundle, Manifest, file_sha256, load_bundle, write_bundle
-from ml_model.familiarity import FAMILIARITY_FILE
-from ml_model.runtime import MODEL_FILE, Predictor
+from ml_model.inference.bundle import (
+    MANIFEST,
+    BalancedDecision,
+    Bundle,
+    Manifest,
+    file_sha256,
+    load_bundle,
+    write_bundle,
+)
+from ml_model.inference.ood import FAMILIARITY_FILE
+from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.training.backbones import LOGITS
 from ml_model.training.card import card_markdown, classification_report
 from ml_model.training.controls import frame_only

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn import config_context
 from sklearn.metrics import roc_auc_score
 
-from ml_model.bundle import Interval
+from ml_model.inference.bundle import Interval
 
 Floats = NDArray[np.floating]
 

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from ml_model.runtime import MODEL_FILE, Predictor
+from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.training.augment import augment, central_square
 from ml_model.training.engine import Job
 from ml_model.training.export import add_population_output

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ml_model.bundle import MODELS_DIR, Manifest, OperatingPoint
+from ml_model.inference.bundle import MODELS_DIR, Manifest, OperatingPoint
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.card import measured_markdown
 from ml_model.training.gate_report import acceptance_table

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from ml_model.bundle import AlertPoint, FamiliarityLimits, PredictionSets
-from ml_model.familiarity import Familiarity, of_length_one
+from ml_model.inference.bundle import AlertPoint, FamiliarityLimits, PredictionSets
+from ml_model.inference.ood import Familiarity, of_length_one
 from ml_model.tasks.image_schema import AlertRule
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.batches import label_space

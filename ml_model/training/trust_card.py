@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ml_model.bundle import Manifest
+from ml_model.inference.bundle import Manifest
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.gate_data import DRAWN
 from ml_model.training.markdown import figure, table

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ml_model.errors import BundleInvalid
 
 MANIFEST = "manifest.json"
-MODELS_DIR = Path(__file__).parent / "models"
+MODELS_DIR = Path(__file__).parents[1] / "models"
 
 
 class Interval(BaseModel):

@@ -17,10 +17,10 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.bundle import Bundle
-from ml_model.confidence import calibrated
 from ml_model.errors import BundleInvalid
-from ml_model.familiarity import FAMILIARITY_FILE, Familiarity
+from ml_model.inference.bundle import Bundle
+from ml_model.inference.calibration import calibrated
+from ml_model.inference.ood import FAMILIARITY_FILE, Familiarity
 
 MODEL_FILE = "model.onnx"
 PROBABILITIES, ACTIVATION_MAPS, EMBEDDING = "probabilities", "activation_maps", "embedding"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.bundle import AgeEffect, Calibration
+from ml_model.inference.bundle import AgeEffect, Calibration
 from ml_model.interpret import label_probabilities
 from ml_model.tasks.registry import ImageTask
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
 
-_HERE = Path(__file__).parent
+_PACKAGE = Path(__file__).parents[1]
 _IMAGE_LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "scipy", "pydicom", "imagecodecs", "pypdfium2")
 _TABULAR_LIBRARIES = ("numpy", "pydantic", "rapidfuzz")
 # What makes features of a JSON body, and the files of a bundle that are the data for it.
-_BODY_CODE = ("inputs/strict_json.py", "inputs/tabular.py")
-_SYMPTOM_CODE, _RISK_CODE = ("symptom_matching.py", "symptoms.py"), ("heart_risk.py",)
+_BODY_CODE = ("inputs/json_body.py", "inputs/tabular.py")
+_SYMPTOM_CODE, _RISK_CODE = ("tabular/symptom_matcher.py", "tabular/symptom_model.py"), ("tabular/risk_model.py",)
 _SYMPTOM_DATA, _RISK_DATA = ("vocabulary.json", "symptom_list.json"), ("model.json",)
 
 
@@ -28,7 +28,7 @@ def preprocessing_sha256(task: ImageTask) -> str:
     """One hash over what the task declares of its input, the code that decodes and places files, and the versions of
     the libraries which that code calls: where two answers have the same, the same file gave the same array."""
     declared = f"{task.input.model_dump_json()}{task.signal and task.signal.model_dump_json()}"
-    return _sha256(declared, tuple(sorted((_HERE / "inputs").glob("*.py"))), _IMAGE_LIBRARIES)
+    return _sha256(declared, _decoding_code(), _IMAGE_LIBRARIES)
 
 
 def body_preprocessing_sha256(task: SymptomTask | RiskTask, bundle_files: Mapping[str, str]) -> str:
@@ -41,7 +41,11 @@ def body_preprocessing_sha256(task: SymptomTask | RiskTask, bundle_files: Mappin
     names = _SYMPTOM_DATA if symptoms else _RISK_DATA
     data = "".join(f"{name} {bundle_files[name]}\n" for name in names if name in bundle_files)
     code = (*_BODY_CODE, *(_SYMPTOM_CODE if symptoms else _RISK_CODE))
-    return _sha256(f"{task.contract_sha256}\n{data}", tuple(_HERE / name for name in code), _TABULAR_LIBRARIES)
+    return _sha256(f"{task.contract_sha256}\n{data}", tuple(_PACKAGE / name for name in code), _TABULAR_LIBRARIES)
+
+
+def _decoding_code() -> tuple[Path, ...]:
+    return tuple(sorted(path for room in ("inputs", "ecg") for path in (_PACKAGE / room).rglob("*.py")))
 
 
 @lru_cache(maxsize=64)
