@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.inputs.ecg_grid import PX_PER_MM
+from ml_model.ecg.digitizer.grid import PX_PER_MM
 
 Floats = NDArray[np.float32]
 Doubles = NDArray[np.float64]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.inputs.ecg_grid import PX_PER_MM, Floats, find_sheet, places
+from ml_model.ecg.digitizer.grid import PX_PER_MM, Floats, find_sheet, places
 
 WORK_PX = 1600  # longest side that is looked at: 297 mm of paper are then still 5 px/mm
 _CELL_PX = 5 * PX_PER_MM  # one large square

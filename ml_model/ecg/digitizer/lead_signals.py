@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.inputs.ecg_layout import Arrangement
-from ml_model.inputs.ecg_traces import Traces
+from ml_model.ecg.digitizer.layout import Arrangement
+from ml_model.ecg.digitizer.traces import Traces
 
 Doubles = NDArray[np.float64]
 
