@@ -204,7 +204,7 @@ def test_limits_are_exact() -> None:
     ],
 )
 def test_large_texts_cost_little(line: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ml_model.inputs.ecg_table._MAX_ODD_LINES", 2000)
+    monkeypatch.setattr("ml_model.ecg.formats.text_table._MAX_ODD_LINES", 2000)
     data = (NUMBERS + "\n" + line * (2**18 // len(line))).encode()
     tracemalloc.start()
     with pytest.raises(MediDiagnoseError, match=message):

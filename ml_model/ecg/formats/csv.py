@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_model.ecg.formats.text_table import Table, read_table
 from ml_model.errors import OutOfRange, UnreadableInput
 from ml_model.inputs.ecg_leads import (
     STANDARD_LEADS,
@@ -22,7 +23,6 @@ from ml_model.inputs.ecg_leads import (
     require_rate,
     unit_named,
 )
-from ml_model.inputs.ecg_table import Table, read_table
 
 _MAX_BAD_SHARE = 0.05
 _LARGEST = 1e12  # what is larger means nothing in any unit
