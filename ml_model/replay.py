@@ -20,13 +20,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.ecg_answer import answer_page
+from ml_model.ecg.page_inference import answer_page
+from ml_model.ecg.recording import load_recording, network_signal
 from ml_model.errors import MediDiagnoseError
 from ml_model.heart_risk import HeartRiskModel
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR, Bundle, file_sha256, load_bundle
 from ml_model.inference.predictor import Predictor
 from ml_model.inference.provenance import body_preprocessing_sha256, input_sha256, preprocessing_sha256
-from ml_model.inputs.ecg import load_recording, network_signal
 from ml_model.inputs.images.decoder import decode_image, load_image
 from ml_model.inputs.json_body import json_object, read_body
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.ecg_export import as_wfdb
-from ml_model.inputs.ecg import EcgRecording
+from ml_model.ecg.export import as_wfdb
+from ml_model.ecg.recording import EcgRecording
 
 WAVES = ((-0.17, 0.025, 0.12), (-0.025, 0.008, -0.1), (0.0, 0.011, 1.0), (0.03, 0.009, -0.2), (0.25, 0.045, 0.28))
 CHEST = np.array([[-0.4, 0.5], [0.1, 0.8], [0.5, 0.9], [0.9, 0.8], [1.0, 0.5], [0.8, 0.3]])

@@ -12,7 +12,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sequence import Sequence as Items
 from pydicom.uid import ExplicitVRLittleEndian, TwelveLeadECGWaveformStorage
 
-from ml_model.inputs.ecg import STANDARD_LEADS
+from ml_model.ecg.recording import STANDARD_LEADS
 from ml_model.tasks.image_schema import SignalInput
 
 INPUT = SignalInput(sampling_rate_hz=100, duration_s=10)

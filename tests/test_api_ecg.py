@@ -14,9 +14,9 @@ from beats import twelve_leads
 from samples import image_task, tiny_signal_probabilities
 
 from backend.app import Application
-from ml_model.ecg_export import as_csv, as_wfdb
-from ml_model.ecg_render import draw_page
-from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording, load_recording, network_signal
+from ml_model.ecg.export import as_csv, as_wfdb
+from ml_model.ecg.page_renderer import draw_page
+from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording, load_recording, network_signal
 from ml_model.tasks.registry import ImageTask
 
 HEART = image_task("heart")

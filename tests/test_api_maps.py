@@ -12,9 +12,9 @@ from samples import image_task, upload
 
 from backend.app import Application
 from backend.services.heatmaps import Heatmap, activation_map_answer
-from ml_model.ecg_export import as_csv
+from ml_model.ecg.export import as_csv
+from ml_model.ecg.recording import EcgRecording, network_signal
 from ml_model.inference.predictor import Predictor
-from ml_model.inputs.ecg import EcgRecording, network_signal
 from ml_model.inputs.images.decoder import load_image
 from ml_model.inputs.images.geometry import Frame
 from ml_model.tasks.registry import ImageTask, load_image_tasks

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from ml_model.ecg.digitizer.page import PageReading, read_page
-from ml_model.ecg_look import Look
-from ml_model.ecg_render import DEFAULT_LOOK, Page, draw_page
-from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording
+from ml_model.ecg.page_renderer import DEFAULT_LOOK, Page, draw_page
+from ml_model.ecg.page_style import Look
+from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
 
 HZ = 100.0
 # Height in mV, place in s after the R wave and width in s of P, Q, R, S and T in leads I, II and V1 to V6.

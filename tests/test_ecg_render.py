@@ -10,8 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from samples import image_task
 
-from ml_model.ecg_look import GRIDS, LAYOUTS, Layout
-from ml_model.ecg_render import (
+from ml_model.ecg.page_renderer import (
     DEFAULT_LOOK,
     LeadBox,
     Look,
@@ -21,7 +20,8 @@ from ml_model.ecg_render import (
     random_look,
     render,
 )
-from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording
+from ml_model.ecg.page_style import GRIDS, LAYOUTS, Layout
+from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
 from ml_model.inputs.images.decoder import load_image
 from ml_model.training.ecg_photo import CORRUPTIONS, _bent, photograph
 from ml_model.training.pixels import picture_bytes, shown

@@ -15,8 +15,8 @@ from ecg_files import INPUT, STEP_MV, correlations, csv_file, dicom_file, dicom_
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, ImplicitVRLittleEndian
 from samples import real_archive, real_member
 
-from ml_model.errors import PoorQuality, UnreadableInput, WrongModality
-from ml_model.inputs.ecg import (
+from ml_model.ecg.leads import lead_of, unit_named
+from ml_model.ecg.recording import (
     STANDARD_LEADS,
     EcgRecording,
     check_recording,
@@ -24,7 +24,7 @@ from ml_model.inputs.ecg import (
     network_signal,
     read_wfdb,
 )
-from ml_model.inputs.ecg_leads import lead_of, unit_named
+from ml_model.errors import PoorQuality, UnreadableInput, WrongModality
 
 HEART = heart()
 REVERSED = tuple(reversed(STANDARD_LEADS))

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from ecg_files import INPUT, STEP_MV, csv_file, dicom_file, dicom_group, heart
 
+from ml_model.ecg.recording import STANDARD_LEADS, load_recording, network_signal
 from ml_model.errors import OutOfRange, UnreadableInput, WrongModality
-from ml_model.inputs.ecg import STANDARD_LEADS, load_recording, network_signal
 
 HEART = heart()
 

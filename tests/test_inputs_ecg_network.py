@@ -10,8 +10,8 @@ import pytest
 from ecg_files import INPUT, correlations, heart, wfdb_record
 from samples import real_archive
 
+from ml_model.ecg.recording import EcgRecording, check_recording, examine_recording, load_recording, network_signal
 from ml_model.errors import PoorQuality
-from ml_model.inputs.ecg import EcgRecording, check_recording, examine_recording, load_recording, network_signal
 
 HEART = heart()
 

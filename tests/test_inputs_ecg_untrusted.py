@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 from pydicom.uid import DeflatedExplicitVRLittleEndian
 
+from ml_model.ecg.recording import RecordingLimits, check_recording, load_recording, network_signal
 from ml_model.errors import (
     EmptyInput,
     InputTooLarge,
@@ -27,7 +28,6 @@ from ml_model.errors import (
     UnsupportedFormat,
     WrongModality,
 )
-from ml_model.inputs.ecg import RecordingLimits, check_recording, load_recording, network_signal
 
 Files = list[File]
 HEART = heart(100, 3)

@@ -7,11 +7,11 @@ import pytest
 from beats import twelve_leads
 from PIL import Image
 
-from ml_model.ecg_look import looks_for_record
-from ml_model.ecg_render import draw_page
+from ml_model.ecg.page_renderer import draw_page
+from ml_model.ecg.page_style import looks_for_record
+from ml_model.ecg.recording import EcgRecording
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
 from ml_model.inference.predictor import Predictor
-from ml_model.inputs.ecg import EcgRecording
 from ml_model.inputs.images.decoder import resize_rgb
 from ml_model.modality import BUNDLE_ID, OTHER, modality_spec, recognise
 from ml_model.training.gate_data import DRAWN_EACH

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from samples import image_task
 
+from ml_model.ecg.recording import EcgRecording, network_signal
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
 from ml_model.inference.predictor import MODEL_FILE, Predictor
-from ml_model.inputs.ecg import EcgRecording, network_signal
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 SHIPPED = [task for task in load_image_tasks() if (MODELS_DIR / task.id / "manifest.json").is_file()]

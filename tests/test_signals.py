@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from samples import image_task
 
+from ml_model.ecg.recording import EcgRecording, network_signal, read_wfdb
 from ml_model.inference.bundle import MODELS_DIR, Manifest, load_bundle
 from ml_model.inference.predictor import Predictor
-from ml_model.inputs.ecg import EcgRecording, network_signal, read_wfdb
 from ml_model.tasks.registry import ImageTask
 from ml_model.training import page_figures
 from ml_model.training.card import card_markdown

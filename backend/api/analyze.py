@@ -12,7 +12,7 @@ from backend.schemas_image import ActivationMapAnswer, AnalyzeAnswer, AnalyzeQue
 from backend.services.container import Services, request_context
 from backend.services.ecg import wfdb_zip
 from backend.services.heatmaps import Heatmap, activation_map_answer, overlay_png
-from ml_model.ecg_export import as_csv
+from ml_model.ecg.export import as_csv
 from ml_model.tasks.registry import ImageTask
 
 IMAGE, RECORD = "image", "record"

@@ -15,7 +15,7 @@ from backend.services.recent import RecentStore
 from backend.services.sessions import SessionHistory
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Metrics, Readiness
-from ml_model.inputs.ecg import EcgRecording
+from ml_model.ecg.recording import EcgRecording
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,12 @@ from backend.services.loading import LoadedModel, ModelStore
 from backend.services.recent import RecentStore
 from backend.services.seen import Seen, View, predictor_of
 from ml_model.ecg.digitizer.page import PageReading
-from ml_model.ecg_answer import answer_page
-from ml_model.ecg_export import as_wfdb
-from ml_model.ecg_look import Look
-from ml_model.ecg_render import draw_page
+from ml_model.ecg.export import as_wfdb
+from ml_model.ecg.page_inference import answer_page
+from ml_model.ecg.page_renderer import draw_page
+from ml_model.ecg.page_style import Look
+from ml_model.ecg.recording import EcgRecording, RecordingCheck, examine_recording, load_recording, network_signal
 from ml_model.errors import PoorQuality
-from ml_model.inputs.ecg import EcgRecording, RecordingCheck, examine_recording, load_recording, network_signal
 from ml_model.inputs.images.decoder import ImageLimits, decode_image, fitted
 from ml_model.inputs.images.geometry import Frame
 from ml_model.population import Judgement, KnownFacts, judge

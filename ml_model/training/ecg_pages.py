@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.ecg_look import random_look
-from ml_model.ecg_render import draw_page
-from ml_model.inputs.ecg import read_wfdb
+from ml_model.ecg.page_renderer import draw_page
+from ml_model.ecg.page_style import random_look
+from ml_model.ecg.recording import read_wfdb
 from ml_model.training.ecg_photo import photograph
 from ml_model.training.readers import Sample
 

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from ml_model.ecg_answer import PageAnswer, answer_page
-from ml_model.ecg_look import DEFAULT_LOOK, looks_for_record
-from ml_model.ecg_render import draw_page
+from ml_model.ecg.page_inference import PageAnswer, answer_page
+from ml_model.ecg.page_renderer import draw_page
+from ml_model.ecg.page_style import DEFAULT_LOOK, looks_for_record
+from ml_model.ecg.recording import read_wfdb
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
 from ml_model.inference.predictor import Predictor
-from ml_model.inputs.ecg import read_wfdb
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.batches import label_space, target_masks
 from ml_model.training.callbacks import called

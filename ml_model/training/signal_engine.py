@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.inputs.ecg import network_signal, read_wfdb
+from ml_model.ecg.recording import network_signal, read_wfdb
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.batches import target_masks

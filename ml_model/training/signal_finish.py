@@ -7,9 +7,9 @@ from typing import Any
 
 import keras
 
+from ml_model.ecg.recording import network_signal, read_wfdb
 from ml_model.inference.bundle import Bundle, Manifest
 from ml_model.inference.predictor import Prediction, Predictor
-from ml_model.inputs.ecg import network_signal, read_wfdb
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.training.decide import Fields, decide
 from ml_model.training.evaluate import Answering

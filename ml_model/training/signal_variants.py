@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 from scipy.signal import resample_poly
 
-from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording
+from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
 from ml_model.training.signal_augment import RHYTHM_LEADS, windows_of
 
 RecordingChange = Callable[[EcgRecording], EcgRecording]

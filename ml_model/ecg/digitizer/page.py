@@ -12,7 +12,7 @@ from ml_model.ecg.digitizer.layout import Pulse, arrangements, find_pulse
 from ml_model.ecg.digitizer.lead_signals import RATE_HZ, Reading, read_arrangement
 from ml_model.ecg.digitizer.rectify import Paper, flatten
 from ml_model.ecg.digitizer.traces import Traces, find_rows, follow, ink_mask, without_writing
-from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording
+from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
 
 DEFAULT_GAIN_MM_PER_MV = 10.0
 # True pages have a fit above 0.93, a median quality above 0.6 and a contradiction below 0.3; other pictures that come

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.ecg.formats.text_table import Table, read_table
-from ml_model.errors import OutOfRange, UnreadableInput
-from ml_model.inputs.ecg_leads import (
+from ml_model.ecg.leads import (
     STANDARD_LEADS,
     FileSignals,
     LeadSignal,
@@ -23,6 +22,7 @@ from ml_model.inputs.ecg_leads import (
     require_rate,
     unit_named,
 )
+from ml_model.errors import OutOfRange, UnreadableInput
 
 _MAX_BAD_SHARE = 0.05
 _LARGEST = 1e12  # what is larger means nothing in any unit

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.errors import UnreadableInput, UnsupportedFormat
-from ml_model.inputs.ecg_leads import (
+from ml_model.ecg.leads import (
     FileSignals,
     LeadSignal,
     RecordingLimits,
@@ -21,6 +20,7 @@ from ml_model.inputs.ecg_leads import (
     require_size,
     required_unit,
 )
+from ml_model.errors import UnreadableInput, UnsupportedFormat
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_model.ecg.leads import RecordingLimits, lead_of, require_size, unit_named
 from ml_model.errors import InputTooLarge, UnreadableInput, UnsupportedFormat
-from ml_model.inputs.ecg_leads import RecordingLimits, lead_of, require_size, unit_named
 
 _SEPARATORS = ("\t", ";", ",", "|", None)  # None: blanks
 _MAX_PREAMBLE_LINES = 200

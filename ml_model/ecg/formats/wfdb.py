@@ -13,8 +13,7 @@ from itertools import groupby
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.errors import UnreadableInput, UnsupportedFormat
-from ml_model.inputs.ecg_leads import (
+from ml_model.ecg.leads import (
     FileSignals,
     LeadSignal,
     RecordingLimits,
@@ -24,6 +23,7 @@ from ml_model.inputs.ecg_leads import (
     require_size,
     required_unit,
 )
+from ml_model.errors import UnreadableInput, UnsupportedFormat
 
 _MAX_HEADER_BYTES = 64 * 2**10
 _RECORD = re.compile(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording
+from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
 
 STEPS_PER_MV = 1000
 NOT_RECORDED = -32768  # by the WFDB standard, of format 16

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from ml_model.ecg.digitizer.page import PageReading, read_page
+from ml_model.ecg.recording import network_signal
 from ml_model.inference.predictor import Prediction, Predictor
-from ml_model.inputs.ecg import network_signal
 from ml_model.inputs.images.geometry import place
 from ml_model.tasks.registry import ImageTask
 

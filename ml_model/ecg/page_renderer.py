@@ -15,17 +15,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from ml_model.ecg_look import (
-    DEFAULT_LOOK,
-    GRIDS,
-    LAYOUTS,
-    RECORD_S,
-    Colour,
-    Look,
-    looks_for_record,
-    random_look,
-)
-from ml_model.inputs.ecg import STANDARD_LEADS, EcgRecording
+from ml_model.ecg.page_style import DEFAULT_LOOK, GRIDS, LAYOUTS, RECORD_S, Colour, Look, looks_for_record, random_look
+from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
 
 __all__ = ["DEFAULT_LOOK", "LeadBox", "Look", "Page", "draw_page", "looks_for_record", "random_look", "render"]
 

@@ -11,8 +11,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_model.ecg.leads import STANDARD_LEADS, EcgRecording
 from ml_model.errors import PoorQuality
-from ml_model.inputs.ecg_leads import STANDARD_LEADS, EcgRecording
 
 # Percentiles between which an amplitude is measured, so that single spikes do not count.
 _LOW, _HIGH = 1, 99

@@ -16,6 +16,15 @@ from numpy.typing import NDArray
 from ml_model.ecg.formats.csv import read_csv
 from ml_model.ecg.formats.dicom_waveform import is_edf, read_dicom_waveform, read_edf
 from ml_model.ecg.formats.wfdb import WfdbHeader, is_wfdb_header, parse_wfdb_header, read_wfdb_files
+from ml_model.ecg.leads import MV_PER_UNIT, STANDARD_LEADS, EcgRecording, FileSignals, RecordingLimits
+from ml_model.ecg.signal_quality import (
+    UNIT_THRESHOLD,
+    RecordingCheck,
+    amplitude,
+    check_recording,
+    examine_recording,
+    require_plausible,
+)
 from ml_model.errors import (
     EmptyInput,
     InputTooLarge,
@@ -25,15 +34,6 @@ from ml_model.errors import (
     UnsupportedFormat,
     WrongModality,
 )
-from ml_model.inputs.ecg_check import (
-    UNIT_THRESHOLD,
-    RecordingCheck,
-    amplitude,
-    check_recording,
-    examine_recording,
-    require_plausible,
-)
-from ml_model.inputs.ecg_leads import MV_PER_UNIT, STANDARD_LEADS, EcgRecording, FileSignals, RecordingLimits
 from ml_model.inputs.file_type import describe_content, sniff_format
 from ml_model.tasks.image_schema import SignalInput
 
