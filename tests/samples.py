@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ml_model.inference.bundle import AgeEffect, Bundle, OperatingPoint, write_bundle
-from ml_model.modality import BUNDLE_ID, OTHER, modality_spec
+from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, modality_spec
 from ml_model.tasks.registry import ImageInput, ImageTask, load_task
 
 DATA = Path(os.environ.get("MEDIDIAGNOSE_DATA") or Path(__file__).resolve().parents[2] / "shared" / "data")

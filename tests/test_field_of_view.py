@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml_model.field_of_view import FieldOfView, field_of_view
+from ml_model.input_gate.field_of_view import FieldOfView, field_of_view
 from ml_model.inputs.dicom.header import DicomFacts
 from ml_model.inputs.images.decoder import LoadedImage
 from ml_model.inputs.images.geometry import Frame

@@ -14,7 +14,7 @@ from PIL import Image, ImageFilter
 from samples import image_task, real_archive
 
 from ml_model.errors import PoorQuality
-from ml_model.gate import MIN_BRIGHT_LEVEL, MIN_CONTRAST, check, measure_detail, measure_quality
+from ml_model.input_gate.image_quality import MIN_BRIGHT_LEVEL, MIN_CONTRAST, check, measure_detail, measure_quality
 from ml_model.inputs.images.decoder import LoadedImage, decode_image, load_image
 from ml_model.inputs.images.geometry import Frame
 from ml_model.tasks.registry import ImageInput, ImageTask, load_image_tasks

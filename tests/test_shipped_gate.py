@@ -12,8 +12,8 @@ from ml_model.ecg.page_style import looks_for_record
 from ml_model.ecg.recording import EcgRecording
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
 from ml_model.inference.predictor import Predictor
+from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, modality_spec, recognise
 from ml_model.inputs.images.decoder import resize_rgb
-from ml_model.modality import BUNDLE_ID, OTHER, modality_spec, recognise
 from ml_model.training.gate_data import DRAWN_EACH
 from ml_model.training.other_pictures import KINDS, draw_other
 

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from backend.schemas_image import FieldOfViewAnswer, InputCheckAnswer
 from backend.services.loading import ModelStore
 from ml_model.errors import OutOfDistribution, PoorQuality, WrongModality
-from ml_model.field_of_view import FieldOfView
-from ml_model.gate import check, measure_quality
 from ml_model.inference.bundle import Manifest
+from ml_model.input_gate.field_of_view import FieldOfView
+from ml_model.input_gate.image_quality import check, measure_quality
+from ml_model.input_gate.modality_classifier import Recognition, modality_spec, recognise
 from ml_model.inputs.images.decoder import DecodedImage, LoadedImage, resize_rgb
-from ml_model.modality import Recognition, modality_spec, recognise
 from ml_model.tasks.registry import ImageTask
 
 GateMode = Literal["on", "warn", "off"]

@@ -24,7 +24,7 @@ from ml_model.errors import BundleInvalid, MediDiagnoseError
 from ml_model.heart_risk import HeartRiskModel
 from ml_model.inference.bundle import MANIFEST, Bundle, load_bundle
 from ml_model.inference.predictor import Prediction, Predictor
-from ml_model.modality import BUNDLE_ID, modality_spec
+from ml_model.input_gate.modality_classifier import BUNDLE_ID, modality_spec
 from ml_model.symptoms import SymptomModel
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask

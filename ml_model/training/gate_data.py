@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ml_model.modality import OTHER
+from ml_model.input_gate.modality_classifier import OTHER
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.ecg_pages import with_looks
 from ml_model.training.other_pictures import KINDS, draw_other

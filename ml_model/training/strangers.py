@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ml_model.errors import PoorQuality
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR, load_bundle
 from ml_model.inference.predictor import Predictor
-from ml_model.modality import OTHER
+from ml_model.input_gate.modality_classifier import OTHER
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.command import DATASET_DIR
 from ml_model.training.engine import Job
