@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from ml_model.ecg.page_inference import answer_page
 from ml_model.ecg.recording import load_recording, network_signal
 from ml_model.errors import MediDiagnoseError
-from ml_model.heart_risk import HeartRiskModel
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR, Bundle, file_sha256, load_bundle
 from ml_model.inference.predictor import Predictor
 from ml_model.inference.provenance import body_preprocessing_sha256, input_sha256, preprocessing_sha256
@@ -32,7 +31,8 @@ from ml_model.inputs.json_body import json_object, read_body
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
 from ml_model.interpret import interpret
 from ml_model.population import KnownFacts, judge, known_facts, with_known_facts
-from ml_model.symptoms import SymptomModel
+from ml_model.tabular.risk_model import HeartRiskModel
+from ml_model.tabular.symptom_model import SymptomModel
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask, load_task
 from ml_model.told import Result, Told, told_in, told_of_image, told_of_risk, told_of_symptoms
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from samples import real_member
 
 from ml_model.errors import BundleInvalid, OutOfRange
-from ml_model.heart_risk import Column, HeartRiskModel, LogisticModel, complete, model_from_json, model_to_json
 from ml_model.inference.bundle import MODELS_DIR, Bundle, load_bundle
+from ml_model.tabular.risk_model import Column, HeartRiskModel, LogisticModel, complete, model_from_json, model_to_json
 from ml_model.tasks.registry import RiskTask, load_task
 from ml_model.training import risk_bundle, risk_data, risk_evaluate, risk_fit
 from ml_model.training.evidence import evidence_level
@@ -301,7 +301,7 @@ def test_recipe_states_what_was_measured(bundle: Bundle) -> None:
 
 def test_serving_imports_no_training_library() -> None:
     code = (
-        "import sys; from ml_model.heart_risk import HeartRiskModel;"
+        "import sys; from ml_model.tabular.risk_model import HeartRiskModel;"
         "from ml_model.inference.bundle import load_bundle, MODELS_DIR; from ml_model.tasks.registry import load_task;"
         "t = load_task('heart-risk');"
         "b = load_bundle(MODELS_DIR / t.id, task=t.id, contract_sha256=t.contract_sha256); HeartRiskModel.load(b, t);"

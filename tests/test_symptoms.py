@@ -18,8 +18,8 @@ from samples import real_member
 
 from ml_model.errors import BundleInvalid, NothingRecognised
 from ml_model.inference.bundle import MODELS_DIR, Bundle, load_bundle
-from ml_model.symptom_matching import SymptomMatcher, Vocabulary, normalise
-from ml_model.symptoms import SymptomModel, recommendations
+from ml_model.tabular.symptom_matcher import SymptomMatcher, Vocabulary, normalise
+from ml_model.tabular.symptom_model import SymptomModel, recommendations
 from ml_model.tasks.registry import SymptomTask, load_task
 from ml_model.training import symptom_bundle, symptom_data, symptom_fit
 from ml_model.training.splits import SplitError
@@ -335,7 +335,7 @@ def test_recipe_states_what_was_measured(bundle: Bundle) -> None:
 
 def test_serving_imports_neither_training_nor_its_libraries() -> None:
     code = (
-        "import sys; from ml_model.symptoms import SymptomModel;"
+        "import sys; from ml_model.tabular.symptom_model import SymptomModel;"
         "from ml_model.inference.bundle import load_bundle, MODELS_DIR; from ml_model.tasks.registry import load_task;"
         "task = load_task('disease');"
         "SymptomModel.load(load_bundle(MODELS_DIR / 'disease', task='disease', contract_sha256=task.contract_sha256));"

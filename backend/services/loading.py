@@ -21,11 +21,11 @@ from backend.services.user_symptoms import (
 from backend.telemetry import Logger
 from ml_model.conversion import convert_user_model, find_user_model
 from ml_model.errors import BundleInvalid, MediDiagnoseError
-from ml_model.heart_risk import HeartRiskModel
 from ml_model.inference.bundle import MANIFEST, Bundle, load_bundle
 from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, modality_spec
-from ml_model.symptoms import SymptomModel
+from ml_model.tabular.risk_model import HeartRiskModel
+from ml_model.tabular.symptom_model import SymptomModel
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
 

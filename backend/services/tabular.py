@@ -23,11 +23,11 @@ from backend.services.context import RequestContext
 from backend.services.loading import LoadedModel, ModelStore
 from backend.services.user_symptoms import UserSymptomModel
 from ml_model.errors import ModelUnavailable, NothingRecognised
-from ml_model.heart_risk import HeartRiskModel
 from ml_model.inference.provenance import body_preprocessing_sha256, input_sha256
 from ml_model.inputs.json_body import json_object
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
-from ml_model.symptoms import SymptomModel, recommendations
+from ml_model.tabular.risk_model import HeartRiskModel
+from ml_model.tabular.symptom_model import SymptomModel, recommendations
 from ml_model.tasks.registry import RiskTask, Severity, SymptomTask
 
 T = TypeVar("T", SymptomTask, RiskTask)

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import Bundle, Manifest, file_sha256
-from ml_model.symptom_matching import Symptom, SymptomMatcher, SymptomMatches, Vocabulary
-from ml_model.symptoms import RankedDisease
+from ml_model.tabular.symptom_matcher import Symptom, SymptomMatcher, SymptomMatches, Vocabulary
+from ml_model.tabular.symptom_model import RankedDisease
 from ml_model.tasks.registry import SymptomTask
 
 MODEL_FILE = "disease_model.joblib"
@@ -28,7 +28,7 @@ PICKLES_OFF = f"{MODEL_FILE} is not read: a pickle can run any code; start with 
 
 
 class UserSymptomModel:
-    """Answers like ml_model.symptoms.SymptomModel, from a user's classifier."""
+    """Answers like ml_model.tabular.symptom_model.SymptomModel, from a user's classifier."""
 
     def __init__(self, classifier: Any, labels: Sequence[str], columns: Sequence[str], task: SymptomTask) -> None:
         self._classifier = classifier

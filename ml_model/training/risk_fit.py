@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.heart_risk import Column, LogisticModel
+from ml_model.tabular.risk_model import Column, LogisticModel
 from ml_model.tasks.registry import RiskTask
 from ml_model.tasks.tabular_schema import RiskFeature
 from ml_model.training.risk_data import RiskTable

@@ -20,8 +20,8 @@ import numpy as np
 
 from ml_model.errors import MediDiagnoseError
 from ml_model.inference.bundle import Bundle, load_bundle, write_bundle
-from ml_model.symptom_matching import SymptomMatcher, Vocabulary, family_heads
-from ml_model.symptoms import ARRAYS_FILE, DISEASES_FILE, VOCABULARY_FILE, NaiveBayes
+from ml_model.tabular.symptom_matcher import SymptomMatcher, Vocabulary, family_heads
+from ml_model.tabular.symptom_model import ARRAYS_FILE, DISEASES_FILE, VOCABULARY_FILE, NaiveBayes
 from ml_model.tasks.registry import SymptomTask, load_task
 from ml_model.training.evidence import evidence_level
 from ml_model.training.splits import SplitError

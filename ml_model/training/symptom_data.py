@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.symptom_matching import content_words, expand_alternatives, normalise
+from ml_model.tabular.symptom_matcher import content_words, expand_alternatives, normalise
 from ml_model.training.splits import SplitError
 
 SPLIT_NAMES = ("train", "val", "test")

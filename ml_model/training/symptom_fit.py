@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.symptoms import NaiveBayes
+from ml_model.tabular.symptom_model import NaiveBayes
 from ml_model.training.symptom_data import SymptomTable
 
 Floats = NDArray[np.float32]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ml_model.errors import BundleInvalid, NothingRecognised
 from ml_model.inference.bundle import Bundle
-from ml_model.symptom_matching import MatchedSymptom, Symptom, SymptomMatcher, SymptomMatches, Vocabulary
+from ml_model.tabular.symptom_matcher import MatchedSymptom, Symptom, SymptomMatcher, SymptomMatches, Vocabulary
 from ml_model.tasks.registry import SymptomTask
 
 __all__ = [
