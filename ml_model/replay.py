@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_model.diagnosis.decision import interpret
+from ml_model.diagnosis.population import KnownFacts, judge, known_facts, with_known_facts
 from ml_model.ecg.page_inference import answer_page
 from ml_model.ecg.recording import load_recording, network_signal
 from ml_model.errors import MediDiagnoseError
@@ -29,8 +31,6 @@ from ml_model.inference.provenance import body_preprocessing_sha256, input_sha25
 from ml_model.inputs.images.decoder import decode_image, load_image
 from ml_model.inputs.json_body import json_object, read_body
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
-from ml_model.interpret import interpret
-from ml_model.population import KnownFacts, judge, known_facts, with_known_facts
 from ml_model.tabular.risk_model import HeartRiskModel
 from ml_model.tabular.symptom_model import SymptomModel
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask, load_task

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ml_model.interpret import Diagnosis, label_of, label_probabilities
+from ml_model.diagnosis.decision import Diagnosis, label_of, label_probabilities
 from ml_model.tabular.risk_model import RiskAssessment
 from ml_model.tabular.symptom_model import MatchedSymptom, RankedDisease
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask

@@ -21,10 +21,10 @@ from backend.config import Config
 from backend.services.card_html import card_page
 from backend.services.heatmaps import Heatmap, HeatmapStore, overlay_png, peak_region
 from backend.services.loading import find_bundle
+from ml_model.diagnosis.population import view_key
 from ml_model.inference.bundle import Bundle, OperatingPoint
 from ml_model.inputs.images.decoder import load_image
 from ml_model.inputs.images.geometry import Frame
-from ml_model.population import view_key
 from ml_model.tasks.registry import ImageTask, load_image_tasks, load_tasks
 
 IMAGE_TASKS = load_image_tasks()

@@ -15,8 +15,8 @@ from samples import image_task, upload
 
 from backend.app import Application, create_app
 from backend.config import Config
+from ml_model.diagnosis.population import view_key
 from ml_model.inference.bundle import Bundle, OperatingPoint
-from ml_model.population import view_key
 
 FILM = np.random.default_rng(4).integers(0, 256, (12, 12), np.uint8).repeat(20, axis=0).repeat(20, axis=1)
 

@@ -12,8 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from samples import image_task
 
+from ml_model.diagnosis.decision import interpret, screening_category
 from ml_model.inference.bundle import MODELS_DIR, Manifest, ScreeningCalibration, write_bundle
-from ml_model.interpret import interpret, screening_category
 from ml_model.training.backbones import build_model
 from ml_model.training.card import card_markdown
 from ml_model.training.cross_validation import HELD_OUT, cross_validate, fold_numbers, with_fold

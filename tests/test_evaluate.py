@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 from samples import image_task
 
+from ml_model.diagnosis.population import view_key
 from ml_model.inference.bundle import Manifest, OperatingPoint
 from ml_model.inference.predictor import Prediction, Predictor
-from ml_model.population import view_key
 from ml_model.tasks.image_schema import DatasetSpec
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.batches import fully_labelled, label_space

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from ml_model.diagnosis.decision import Diagnosis, interpret
 from ml_model.inference.bundle import BalancedDecision, OperatingPoint
-from ml_model.interpret import Diagnosis, interpret
 from ml_model.tasks.image_schema import Severity, Staging, Urgency
 from ml_model.tasks.registry import ClassSpec, DatasetSpec, ImageInput, ImageTask, Recommendation, load_image_tasks
 

@@ -9,10 +9,10 @@ import pytest
 from samples import image_task
 from test_evaluate import manifest, predicted
 
+from ml_model.diagnosis.decision import interpret
 from ml_model.inference.bundle import BalancedDecision, Calibration, FamiliarityLimits, PredictionSets
 from ml_model.inference.calibration import calibrated, labels_in_question, reasons_to_abstain
 from ml_model.inference.ood import Familiarity
-from ml_model.interpret import interpret
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.calibrate import (
     brier_score,

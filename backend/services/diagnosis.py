@@ -19,14 +19,14 @@ from backend.services.heatmaps import HeatmapStore, overlay_png, peak_region
 from backend.services.input_gate import InputGate, with_distance, with_field
 from backend.services.loading import LoadedModel, ModelStore
 from backend.services.seen import Seen, View, predictor_of
+from ml_model.diagnosis.decision import interpret
+from ml_model.diagnosis.population import judge, known_facts, with_known_facts
 from ml_model.errors import InvalidValue, UnknownField
 from ml_model.inference.provenance import input_sha256, preprocessing_sha256
 from ml_model.input_gate.field_of_view import field_of_view
 from ml_model.inputs.dicom.header import read_dicom_header
 from ml_model.inputs.images.decoder import ImageLimits, decode_image, fitted, sniff_format
 from ml_model.inputs.json_body import shown
-from ml_model.interpret import interpret
-from ml_model.population import judge, known_facts, with_known_facts
 from ml_model.tasks.registry import ImageTask
 
 LIMITS = ImageLimits(max_bytes=MAX_UPLOAD_BYTES)

@@ -18,6 +18,7 @@ from backend.services.input_gate import GateMode, InputGate, with_distance
 from backend.services.loading import LoadedModel, ModelStore
 from backend.services.recent import RecentStore
 from backend.services.seen import Seen, View, predictor_of
+from ml_model.diagnosis.population import Judgement, KnownFacts, judge
 from ml_model.ecg.digitizer.page import PageReading
 from ml_model.ecg.export import as_wfdb
 from ml_model.ecg.page_inference import answer_page
@@ -27,7 +28,6 @@ from ml_model.ecg.recording import EcgRecording, RecordingCheck, examine_recordi
 from ml_model.errors import PoorQuality
 from ml_model.inputs.images.decoder import ImageLimits, decode_image, fitted
 from ml_model.inputs.images.geometry import Frame
-from ml_model.population import Judgement, KnownFacts, judge
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.tasks.registry import ImageTask
 

@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from backend.schemas_image import InputCheckAnswer, RecordingAnswer
 from backend.services.heatmaps import Heatmap
 from backend.services.loading import LoadedModel
+from ml_model.diagnosis.population import Judgement
 from ml_model.inference.predictor import Predictor
 from ml_model.inputs.images.geometry import Frame
-from ml_model.population import Judgement
 
 
 @dataclass(frozen=True)

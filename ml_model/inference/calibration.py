@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_model.diagnosis.decision import label_probabilities
 from ml_model.inference.bundle import AgeEffect, Calibration
-from ml_model.interpret import label_probabilities
 from ml_model.tasks.registry import ImageTask
 
 # Of a gate's way from its threshold to certainty: a picture that scores no further along it is a near miss.

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ml_model.diagnosis.population import MIN_PROBABILITY
 from ml_model.inference.bundle import BalancedDecision, Manifest
-from ml_model.population import MIN_PROBABILITY
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.evidence import evidence_level
 from ml_model.training.explanation_card import explanation_section

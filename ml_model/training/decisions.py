@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
+from ml_model.diagnosis.population import view_key
 from ml_model.inference.bundle import OperatingPoint, ScreeningCalibration
-from ml_model.population import view_key
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.batches import label_space
 from ml_model.training.metrics import Scored, threshold_for_sensitivity

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_model.diagnosis.decision import interpret
+from ml_model.diagnosis.population import KnownFacts, judge, view_key
 from ml_model.inference.bundle import AgeEffect, Manifest, OperatingPoint
 from ml_model.inference.calibration import with_age
 from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.inputs.images.decoder import load_image
-from ml_model.interpret import interpret
-from ml_model.population import KnownFacts, judge, view_key
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.age_fit import ages_years
 from ml_model.training.batches import fully_labelled, label_space, target_masks

@@ -15,11 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ml_model.diagnosis.decision import interpret
+from ml_model.diagnosis.population import KnownFacts, judge
 from ml_model.inference.bundle import Manifest
 from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.inputs.images.decoder import load_image
-from ml_model.interpret import interpret
-from ml_model.population import KnownFacts, judge
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.metrics import resampled
 from ml_model.training.pixels import shown

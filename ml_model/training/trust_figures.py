@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_model.diagnosis.population import KnownFacts, judge
 from ml_model.inference.bundle import Manifest
 from ml_model.inference.calibration import labels_in_question, reasons_to_abstain
 from ml_model.inference.predictor import Prediction
-from ml_model.population import KnownFacts, judge
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.batches import label_space
 from ml_model.training.calibrate import (
