@@ -95,14 +95,14 @@ def build_unfit(folder: Path) -> None:
 
 def convert(fields: dict[str, Any]) -> dict[str, Any]:
     """One job's report, or why it was refused."""
-    from ml_model.conversion import ConversionJob
     from ml_model.errors import BundleInvalid
-    from ml_model.training import user_model
+    from ml_model.user_models import keras_converter
+    from ml_model.user_models.conversion import ConversionJob
 
     job = ConversionJob(**{key: tuple(v) if isinstance(v, list) else v for key, v in fields.items()})
     Path(job.target_dir).mkdir()
     try:
-        return user_model.convert(job)
+        return keras_converter.convert(job)
     except BundleInvalid as error:
         return {"error": str(error)}
 

@@ -15,12 +15,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from ml_model import conversion
-from ml_model.conversion import ConversionJob, convert_user_model, find_user_model
 from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import Bundle, file_sha256, load_bundle
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
+from ml_model.user_models import conversion
+from ml_model.user_models.conversion import ConversionJob, convert_user_model, find_user_model
 
 HEIGHT, WIDTH = 64, 48
 CODES = ("akiec", "bcc", "mel")
@@ -359,6 +359,6 @@ def test_refused_file_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.
 
 def test_serving_side_imports_no_tensorflow() -> None:
     loaded = "[m for m in ('tensorflow', 'keras', 'ml_model.training') if m in sys.modules]"
-    code = f"import sys, ml_model.conversion; print({loaded})"
+    code = f"import sys, ml_model.user_models.conversion; print({loaded})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

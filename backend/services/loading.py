@@ -19,7 +19,6 @@ from backend.services.user_symptoms import (
     open_user_symptom_model,
 )
 from backend.telemetry import Logger
-from ml_model.conversion import convert_user_model, find_user_model
 from ml_model.errors import BundleInvalid, MediDiagnoseError
 from ml_model.inference.bundle import MANIFEST, Bundle, load_bundle
 from ml_model.inference.predictor import Prediction, Predictor
@@ -28,6 +27,7 @@ from ml_model.tabular.risk_model import HeartRiskModel
 from ml_model.tabular.symptom_model import SymptomModel
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
+from ml_model.user_models.conversion import convert_user_model, find_user_model
 
 Task = ImageTask | SymptomTask | RiskTask
 Engine = Predictor | SymptomModel | UserSymptomModel | HeartRiskModel

@@ -28,7 +28,7 @@ from ml_model.tasks.registry import ImageTask
 
 # Part of the cache key: raise it when the same file would be converted differently.
 CONVERTER_VERSION = 1
-CONVERTER = "ml_model.training.user_model"
+CONVERTER = "ml_model.user_models.keras_converter"
 MODEL_FILE, REPORT_FILE, JOB_FILE = "model.onnx", "report.json", "job.json"
 SUFFIXES = (".keras", ".h5")
 TIMEOUT_S = 600.0
@@ -178,7 +178,7 @@ def _run_converter(job: ConversionJob, file_name: str, timeout_s: float) -> dict
     job_file, report_file = target_dir / JOB_FILE, target_dir / REPORT_FILE
     job_file.write_text(json.dumps(dataclasses.asdict(job)), encoding="utf-8")
     command = [sys.executable, "-m", CONVERTER, str(job_file)]
-    package_root = Path(__file__).resolve().parent.parent
+    package_root = Path(__file__).resolve().parents[2]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and module, no shell
             command, capture_output=True, text=True, errors="replace", timeout=timeout_s, cwd=package_root, check=False

@@ -1,8 +1,8 @@
 """The converting process: a Keras file -> model.onnx with one output, `probabilities`.
 
-`python -m ml_model.training.user_model JOB.json` reads a ConversionJob, writes model.onnx
+`python -m ml_model.user_models.keras_converter JOB.json` reads a ConversionJob, writes model.onnx
 and report.json into its target folder, and puts the reason into the report when the file
-cannot be served. Started by `ml_model.conversion` only.
+cannot be served. Started by `ml_model.user_models.conversion` only.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.conversion import MODEL_FILE, REPORT_FILE, ConversionJob
 from ml_model.errors import BundleInvalid
+from ml_model.user_models.conversion import MODEL_FILE, REPORT_FILE, ConversionJob
 
 OPSET = 17
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's greyscale
