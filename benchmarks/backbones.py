@@ -23,9 +23,9 @@ from ml_model.tasks.registry import ImageTask, load_task
 from ml_model.training.batches import fully_labelled, label_space, target_masks
 from ml_model.training.callbacks import called, probabilities_of
 from ml_model.training.engine import Job, build, train
-from ml_model.training.finish import export_elsewhere
 from ml_model.training.markdown import figure, table
 from ml_model.training.metrics import Scored, balanced_accuracy, bootstrap, macro_auc
+from ml_model.training.pipeline import export_elsewhere
 from ml_model.training.pixels import decode_all
 from ml_model.training.readers import read_task
 from ml_model.training.recipe import BACKBONES, Phase, Recipe

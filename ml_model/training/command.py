@@ -96,12 +96,12 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
     job = Job(task, recipe, samples, pixels, out_dir, weights, options.resume)
     if options.frame_control:
         from ml_model.training.controls import frame_only
-        from ml_model.training.finish import add_metrics
+        from ml_model.training.pipeline import add_metrics
 
         add_metrics(job, frame_only=frame_only(task, samples, pixels))
         return 0
     if options.measure:
-        from ml_model.training.finish import kept_metrics, measure_again, measure_pictures
+        from ml_model.training.pipeline import kept_metrics, measure_again, measure_pictures
 
         fields, old = measure_again(job, options.measure)
         measure_pictures(job, fields, kept_metrics(old), old.populations, old)
@@ -109,7 +109,7 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
     model = train(job)
     if options.cross_validate:
         from ml_model.training.cross_validation import cross_validate
-        from ml_model.training.finish import add_metrics
+        from ml_model.training.pipeline import add_metrics
 
         figures = cross_validate(job, options.cross_validate)
         add_metrics(job, cross_validation=figures)
@@ -118,7 +118,7 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
     if options.train_only:
         print(f"trained in {training_minutes(job):.1f} minutes; the same command with --resume makes the bundle")
         return 0
-    from ml_model.training.finish import finish  # after the training: needs much that a training does not
+    from ml_model.training.pipeline import finish
 
     minutes = training_minutes(job)
     bundle = finish(job, model, minutes)

@@ -50,7 +50,7 @@ def _run(recipe: SignalRecipe, options: argparse.Namespace) -> int:
     print(f"{task.title}: {len(samples)} recordings of {len({s.group for s in samples})} patients")
     job = SignalJob(task, recipe, samples, read_signals(samples, task.signal), out_dir, options.resume)
     if options.measure:
-        from ml_model.training.finish import kept_metrics, measure_again
+        from ml_model.training.pipeline import kept_metrics, measure_again
         from ml_model.training.signal_finish import measure_signals
 
         fields, old = measure_again(job, options.measure)
