@@ -6,7 +6,7 @@ python ml_model/image_classification.py --task skin --data ml_model/Dataset/HAM1
 
 import sys
 
-from ml_model.training.augment import Augmentation
+from ml_model.training.augmentation.images import Augmentation
 from ml_model.training.command import run_recipe
 from ml_model.training.recipe import Phase, Recipe
 

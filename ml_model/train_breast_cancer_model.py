@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 
-from ml_model.training.augment import Augmentation
+from ml_model.training.augmentation.images import Augmentation
 from ml_model.training.command import run_recipe
 from ml_model.training.recipe import Phase, Recipe
 

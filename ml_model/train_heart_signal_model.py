@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-from ml_model.training.signal_augment import SignalAugmentation
+from ml_model.training.augmentation.signals import SignalAugmentation
 from ml_model.training.signal_command import run_signal_recipe
 from ml_model.training.signal_engine import SignalRecipe
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 
-from ml_model.training.augment import Augmentation
+from ml_model.training.augmentation.images import Augmentation
 from ml_model.training.gate_fit import GateRecipe, run_gate_recipe
 
 RECIPE = GateRecipe(

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_model.training.augment import NONE, Augmentation, augment, central_square
+from ml_model.training.augmentation.images import NONE, Augmentation, augment, central_square
 from ml_model.training.batches import AugmentedBatches, class_prior, sampling_weights, target_masks
 from ml_model.training.readers import Sample
 

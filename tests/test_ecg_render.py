@@ -23,7 +23,7 @@ from ml_model.ecg.page_renderer import (
 from ml_model.ecg.page_style import GRIDS, LAYOUTS, Layout
 from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
 from ml_model.inputs.images.decoder import load_image
-from ml_model.training.ecg_photo import CORRUPTIONS, _bent, photograph
+from ml_model.training.augmentation.page_photos import CORRUPTIONS, _bent, photograph
 from ml_model.training.pixels import picture_bytes, shown
 from ml_model.training.readers import Sample
 from tests.beats import write_ptb_xl

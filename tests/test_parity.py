@@ -12,7 +12,7 @@ from samples import upload
 from backend.app import Application
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask, load_image_tasks
-from ml_model.training.augment import NONE, augment
+from ml_model.training.augmentation.images import NONE, augment
 from ml_model.training.evaluate import Evaluator, answering_pictures
 from ml_model.training.pixels import decode_all
 from ml_model.training.readers import Sample

@@ -15,10 +15,10 @@ from ml_model.inference.bundle import MODELS_DIR, Manifest, load_bundle
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training import page_figures
+from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES
+from ml_model.training.augmentation.signals import SignalAugmentation, augment_signal, windows_of
 from ml_model.training.card import card_markdown
 from ml_model.training.readers import read_task
-from ml_model.training.signal_augment import SignalAugmentation, augment_signal, windows_of
-from ml_model.training.signal_variants import RECORDING_CHANGES
 from tests.beats import twelve_leads, write_ptb_xl
 from tests.samples import write_tiny
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from ml_model.training.variants import CORRUPTIONS, VARIANTS
+from ml_model.training.augmentation.image_corruptions import CORRUPTIONS, VARIANTS
 
 
 def encoded(pixels: NDArray[np.uint8]) -> bytes:

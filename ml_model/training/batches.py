@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.augment import Augmentation, augment
+from ml_model.training.augmentation.images import Augmentation, augment
 from ml_model.training.readers import Sample
 
 

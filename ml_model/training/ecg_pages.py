@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from ml_model.ecg.page_renderer import draw_page
 from ml_model.ecg.page_style import random_look
 from ml_model.ecg.recording import read_wfdb
-from ml_model.training.ecg_photo import photograph
+from ml_model.training.augmentation.page_photos import photograph
 from ml_model.training.readers import Sample
 
 

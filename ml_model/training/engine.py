@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.augment import central_square
+from ml_model.training.augmentation.images import central_square
 from ml_model.training.backbones import EMBEDDING, build_model
 from ml_model.training.batches import (
     AugmentedBatches,

@@ -12,8 +12,8 @@ import numpy as np
 
 from ml_model.input_gate.modality_classifier import OTHER
 from ml_model.tasks.registry import ImageTask, load_image_tasks
+from ml_model.training.augmentation.synthetic_negatives import KINDS, draw_other
 from ml_model.training.ecg_pages import with_looks
-from ml_model.training.other_pictures import KINDS, draw_other
 from ml_model.training.readers import DatasetNotFound, Sample, read_task
 
 NATURAL_FOLDER = "natural_images"

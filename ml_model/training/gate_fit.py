@@ -19,7 +19,7 @@ from ml_model.errors import MediDiagnoseError
 from ml_model.inference.bundle import load_bundle, write_bundle
 from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, ModalitySpec, modality_spec
-from ml_model.training.augment import Augmentation
+from ml_model.training.augmentation.images import Augmentation
 from ml_model.training.backbones import build_model
 from ml_model.training.batches import AugmentedBatches, sampling_weights, target_masks
 from ml_model.training.callbacks import KeepBest, Progress

@@ -18,9 +18,9 @@ from ml_model.ecg.recording import read_wfdb
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
+from ml_model.training.augmentation.page_photos import CORRUPTIONS
 from ml_model.training.batches import label_space, target_masks
 from ml_model.training.callbacks import called
-from ml_model.training.ecg_photo import CORRUPTIONS
 from ml_model.training.metrics import Scored, bootstrap, macro_auc
 from ml_model.training.readers import Sample
 

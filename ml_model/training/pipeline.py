@@ -29,6 +29,7 @@ from ml_model.inference.bundle import (
 )
 from ml_model.inference.ood import FAMILIARITY_FILE
 from ml_model.inference.predictor import MODEL_FILE, Predictor
+from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES
 from ml_model.training.backbones import LOGITS
 from ml_model.training.card import card_markdown, classification_report
 from ml_model.training.controls import frame_only
@@ -45,7 +46,6 @@ from ml_model.training.population_fit import add_populations
 from ml_model.training.readers import Sample
 from ml_model.training.served import served_model
 from ml_model.training.signal_engine import SignalJob
-from ml_model.training.variants import PICTURE_CHANGES
 
 CURVES = "training_curves.png"
 FURTHER = ("pages", "explanation")  # figures beside those of the test split that follow how classes are named

@@ -8,7 +8,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
 from ml_model.inference.predictor import MODEL_FILE, Predictor
-from ml_model.training.augment import augment, central_square
+from ml_model.training.augmentation.images import augment, central_square
 from ml_model.training.engine import Job
 from ml_model.training.export import add_population_output
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ml_model.training.augment import Augmentation
+from ml_model.training.augmentation.images import Augmentation
 
 BACKBONES = ("efficientnetv2b0", "efficientnetb0", "mobilenetv2", "resnet50", "densenet121", "small_cnn")
 

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
-from ml_model.training.signal_augment import RHYTHM_LEADS, windows_of
+from ml_model.training.augmentation.signals import RHYTHM_LEADS, windows_of
 
 RecordingChange = Callable[[EcgRecording], EcgRecording]
 NOISE_MV = 0.05
