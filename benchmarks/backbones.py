@@ -20,14 +20,14 @@ from pathlib import Path
 import numpy as np
 
 from ml_model.tasks.registry import ImageTask, load_task
-from ml_model.training.batches import fully_labelled, label_space, target_masks
 from ml_model.training.callbacks import called, probabilities_of
+from ml_model.training.data.batches import fully_labelled, label_space, target_masks
+from ml_model.training.data.decoded_cache import decode_all
+from ml_model.training.data.readers import read_task
 from ml_model.training.engine import Job, build, train
 from ml_model.training.markdown import figure, table
 from ml_model.training.metrics import Scored, balanced_accuracy, bootstrap, macro_auc
 from ml_model.training.pipeline import export_elsewhere
-from ml_model.training.pixels import decode_all
-from ml_model.training.readers import read_task
 from ml_model.training.recipe import BACKBONES, Phase, Recipe
 
 COMPARED = ("efficientnetv2b0", "mobilenetv2", "densenet121")

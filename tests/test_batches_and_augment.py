@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_model.training.augmentation.images import NONE, Augmentation, augment, central_square
-from ml_model.training.batches import AugmentedBatches, class_prior, sampling_weights, target_masks
-from ml_model.training.readers import Sample
+from ml_model.training.data.batches import AugmentedBatches, class_prior, sampling_weights, target_masks
+from ml_model.training.data.readers import Sample
 
 
 def sample(source: str, label: str, codes: tuple[str, ...] = ()) -> Sample:

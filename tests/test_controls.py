@@ -12,7 +12,7 @@ from samples import image_task
 
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.controls import frame_features, frame_only
-from ml_model.training.readers import Sample
+from ml_model.training.data.readers import Sample
 
 SOURCE = "adults"
 

@@ -23,6 +23,8 @@ from test_shipped_models import pictures
 from ml_model.inference.bundle import MODELS_DIR, Bundle, Manifest
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
 from ml_model.training.card import card_markdown
+from ml_model.training.data.decoded_cache import shown
+from ml_model.training.data.readers import Sample
 from ml_model.training.explanation_evidence import (
     BLUR_SHARE,
     STEPS,
@@ -31,8 +33,6 @@ from ml_model.training.explanation_evidence import (
     mask_scores,
     spread_over_labels,
 )
-from ml_model.training.pixels import shown
-from ml_model.training.readers import Sample
 
 CELLS, CELL_PX, SIDE_PX = 7, 32, 224
 SPOT = (2, 4)  # row and column of the one cell that counts

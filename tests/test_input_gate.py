@@ -19,10 +19,10 @@ from backend.services.loading import ModelStore
 from ml_model.input_gate.modality_classifier import OTHER, modality_spec
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.augmentation.synthetic_negatives import KINDS, draw_other
+from ml_model.training.data.readers import Sample
 from ml_model.training.gate_data import DRAWN
 from ml_model.training.gate_fit import thresholds_of
 from ml_model.training.gate_report import acceptance_table, gate_figures
-from ml_model.training.readers import Sample
 
 RED, BLUE, YELLOW, GREY, DARK = (220, 30, 30), (30, 30, 220), (220, 220, 30), (128, 128, 128), (15, 15, 15)
 

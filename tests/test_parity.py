@@ -13,9 +13,9 @@ from backend.app import Application
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.augmentation.images import NONE, augment
+from ml_model.training.data.decoded_cache import decode_all
+from ml_model.training.data.readers import Sample
 from ml_model.training.evaluate import Evaluator, answering_pictures
-from ml_model.training.pixels import decode_all
-from ml_model.training.readers import Sample
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "AVIF"])

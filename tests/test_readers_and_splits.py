@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ml_model.tasks.registry import DatasetSpec
-from ml_model.training.readers import DatasetNotFound, Sample, find_root, read_dataset
-from ml_model.training.splits import SplitError, assign_splits, check_splits
+from ml_model.training.data.readers import DatasetNotFound, Sample, find_root, read_dataset
+from ml_model.training.data.splits import SplitError, assign_splits, check_splits
 
 
 def dataset(folder: str, labels: dict[str, list[str]], **extra: object) -> DatasetSpec:

@@ -18,7 +18,7 @@ from ml_model.training import page_figures
 from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES
 from ml_model.training.augmentation.signals import SignalAugmentation, augment_signal, windows_of
 from ml_model.training.card import card_markdown
-from ml_model.training.readers import read_task
+from ml_model.training.data.readers import read_task
 from tests.beats import twelve_leads, write_ptb_xl
 from tests.samples import write_tiny
 

@@ -22,7 +22,7 @@ from ml_model.tabular.symptom_matcher import SymptomMatcher, Vocabulary, normali
 from ml_model.tabular.symptom_model import SymptomModel, recommendations
 from ml_model.tasks.registry import SymptomTask, load_task
 from ml_model.training import symptom_bundle, symptom_data, symptom_fit
-from ml_model.training.splits import SplitError
+from ml_model.training.data.splits import SplitError
 
 TASK = load_task("disease")
 assert isinstance(TASK, SymptomTask)

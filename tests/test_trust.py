@@ -21,8 +21,8 @@ from ml_model.training.calibrate import (
     fit_calibration,
     negative_log_likelihoods,
 )
+from ml_model.training.data.readers import Sample
 from ml_model.training.metrics import Scored
-from ml_model.training.readers import Sample
 from ml_model.training.trust import (
     alert_points,
     conformal_threshold,

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ml_model.training.batches import AugmentedBatches
+from ml_model.training.data.batches import AugmentedBatches
 from ml_model.training.metrics import Scored, balanced_accuracy, macro_auc
 
 

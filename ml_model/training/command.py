@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ml_model.errors import MediDiagnoseError
 from ml_model.tasks.registry import ImageTask, load_task
-from ml_model.training.readers import DatasetNotFound, read_task
+from ml_model.training.data.readers import DatasetNotFound, read_task
+from ml_model.training.data.splits import SplitError
 from ml_model.training.recipe import BACKBONES, Phase, Recipe
-from ml_model.training.splits import SplitError
 
 DATASET_DIR = Path(__file__).parents[1] / "Dataset"
 
@@ -78,10 +78,10 @@ def run_recipe(recipe: Recipe, description: str, arguments: Sequence[str] | None
 
 
 def _run(recipe: Recipe, options: argparse.Namespace) -> int:
-    from ml_model.training.ecg_pages import with_looks
+    from ml_model.training.data.decoded_cache import decode_all
+    from ml_model.training.data.ecg_pages import with_looks
+    from ml_model.training.data.pixel_derived_labels import refine_labels
     from ml_model.training.engine import Job, train, training_minutes
-    from ml_model.training.pixel_categories import refine_labels
-    from ml_model.training.pixels import decode_all
 
     task = load_task(recipe.task)
     if not isinstance(task, ImageTask):

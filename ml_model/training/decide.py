@@ -13,12 +13,12 @@ from ml_model.inference.calibration import calibrated
 from ml_model.inference.ood import FAMILIARITY_FILE
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
 from ml_model.training.age_fit import fit_age_effect
-from ml_model.training.batches import fully_labelled, label_space, target_masks
 from ml_model.training.calibrate import fit_calibration
+from ml_model.training.data.batches import fully_labelled, label_space, target_masks
+from ml_model.training.data.readers import Sample
 from ml_model.training.decisions import choose_operating_point, population_operating_points, screening_calibration
 from ml_model.training.engine import Job
 from ml_model.training.evaluate import Answering, Evaluator
-from ml_model.training.readers import Sample
 from ml_model.training.signal_engine import SignalJob
 from ml_model.training.trust import alert_points, fit_familiarity, prediction_sets, rescaled_weights
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.images import central_square
 from ml_model.training.backbones import EMBEDDING, build_model
-from ml_model.training.batches import (
+from ml_model.training.callbacks import KeepBest, Progress
+from ml_model.training.data.batches import (
     AugmentedBatches,
     class_prior,
     fully_labelled,
@@ -27,9 +28,8 @@ from ml_model.training.batches import (
     sampling_weights,
     target_masks,
 )
-from ml_model.training.callbacks import KeepBest, Progress
+from ml_model.training.data.readers import Sample
 from ml_model.training.losses import MaskedFocalLoss, MultiLabelFocalLoss
-from ml_model.training.readers import Sample
 from ml_model.training.recipe import Phase, Recipe
 from ml_model.training.schedules import warm_cosine
 

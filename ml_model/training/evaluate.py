@@ -19,8 +19,10 @@ from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.age_fit import ages_years
 from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES, Change
-from ml_model.training.batches import fully_labelled, label_space, target_masks
 from ml_model.training.callbacks import called
+from ml_model.training.data.batches import fully_labelled, label_space, target_masks
+from ml_model.training.data.decoded_cache import picture_bytes
+from ml_model.training.data.readers import Sample
 from ml_model.training.metrics import (
     Scored,
     accuracy,
@@ -32,8 +34,6 @@ from ml_model.training.metrics import (
     specificity,
     summarise,
 )
-from ml_model.training.pixels import picture_bytes
-from ml_model.training.readers import Sample
 from ml_model.training.shortcuts import source_told_by_embedding
 from ml_model.training.trust_figures import alert_figures, calibration_of, trust_figures
 

@@ -21,9 +21,9 @@ from ml_model.inference.bundle import Manifest
 from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageTask
+from ml_model.training.data.decoded_cache import shown
+from ml_model.training.data.readers import Sample, mask_files
 from ml_model.training.metrics import resampled
-from ml_model.training.pixels import shown
-from ml_model.training.readers import Sample, mask_files
 
 MOST_PICTURES = 100
 STEPS = 8  # from the untouched picture to one that is blurred all over, or back

@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ml_model.training.backbones import EMBEDDING, FEATURES, LOGITS, HeadBySource
-from ml_model.training.batches import target_masks
+from ml_model.training.data.batches import target_masks
 from ml_model.training.embeddings import served_embeddings
 from ml_model.training.engine import Job
 

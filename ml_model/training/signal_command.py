@@ -11,9 +11,9 @@ from pathlib import Path
 from ml_model.errors import MediDiagnoseError
 from ml_model.tasks.registry import ImageTask, load_task
 from ml_model.training.command import DATASET_DIR
-from ml_model.training.readers import DatasetNotFound, read_task
+from ml_model.training.data.readers import DatasetNotFound, read_task
+from ml_model.training.data.splits import SplitError
 from ml_model.training.signal_engine import SignalJob, SignalRecipe, read_signals, train_signals, training_minutes
-from ml_model.training.splits import SplitError
 
 
 def parser(description: str) -> argparse.ArgumentParser:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.tabular.symptom_matcher import content_words, expand_alternatives, normalise
-from ml_model.training.splits import SplitError
+from ml_model.training.data.splits import SplitError
 
 SPLIT_NAMES = ("train", "val", "test")
 MIN_VECTORS_TO_SPLIT = 3

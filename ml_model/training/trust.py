@@ -12,10 +12,10 @@ from ml_model.inference.bundle import AlertPoint, FamiliarityLimits, PredictionS
 from ml_model.inference.ood import Familiarity, of_length_one
 from ml_model.tasks.image_schema import AlertRule
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.batches import label_space
+from ml_model.training.data.batches import label_space
+from ml_model.training.data.readers import Sample
 from ml_model.training.decisions import chosen_threshold
 from ml_model.training.metrics import Scored
-from ml_model.training.readers import Sample
 
 Array = NDArray[np.floating]
 COVERAGE = 0.9

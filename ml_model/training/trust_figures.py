@@ -14,7 +14,6 @@ from ml_model.inference.bundle import Manifest
 from ml_model.inference.calibration import labels_in_question, reasons_to_abstain
 from ml_model.inference.predictor import Prediction
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.batches import label_space
 from ml_model.training.calibrate import (
     BINS,
     brier_score,
@@ -22,8 +21,9 @@ from ml_model.training.calibrate import (
     confidences,
     error_of_perfect_calibration,
 )
+from ml_model.training.data.batches import label_space
+from ml_model.training.data.readers import Sample
 from ml_model.training.metrics import Scored, accuracy, bootstrap, class_auc, sensitivity, specificity
-from ml_model.training.readers import Sample
 from ml_model.training.trust import alert_scores, alert_truth
 
 DRAWS = 200

@@ -15,8 +15,8 @@ from tqdm import tqdm
 from ml_model.inputs.images.decoder import load_image
 from ml_model.inputs.images.geometry import place
 from ml_model.tasks.registry import ImageInput
-from ml_model.training.ecg_pages import page_of
-from ml_model.training.readers import Sample
+from ml_model.training.data.ecg_pages import page_of
+from ml_model.training.data.readers import Sample
 
 
 def data_fingerprint(samples: Sequence[Sample]) -> str:

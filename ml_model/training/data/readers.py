@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml_model.tasks.registry import DatasetSpec, ImageTask
-from ml_model.training.near_duplicates import clusters
-from ml_model.training.splits import assign_splits, check_splits
+from ml_model.training.data.near_duplicates import clusters
+from ml_model.training.data.splits import assign_splits, check_splits
 
 IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 PATIENT_IN_FILE_NAME = re.compile(r"(person\d+|(?:NORMAL2-)?IM-\d+)", re.IGNORECASE)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.images import Augmentation, augment
-from ml_model.training.readers import Sample
+from ml_model.training.data.readers import Sample
 
 
 def target_masks(samples: Sequence[Sample], codes: Sequence[str]) -> NDArray[np.float32]:
