@@ -20,10 +20,10 @@ from ml_model.training.cross_validation import HELD_OUT, cross_validate, fold_nu
 from ml_model.training.data.readers import Sample
 from ml_model.training.decisions import screening_calibration
 from ml_model.training.engine import Job, train
-from ml_model.training.metrics import Scored
+from ml_model.training.evaluation.metrics import Scored
+from ml_model.training.evaluation.source_leakage import merged_labels, source_told_by_embedding
 from ml_model.training.pipeline import add_metrics
 from ml_model.training.recipe import Phase, Recipe
-from ml_model.training.shortcuts import merged_labels, source_told_by_embedding
 
 
 def sample(source: str, label: str, group: str, *codes: str, split: str = "train") -> Sample:

@@ -18,8 +18,8 @@ from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.batches import fully_labelled, label_space
 from ml_model.training.data.readers import Sample
 from ml_model.training.decisions import population_operating_points
-from ml_model.training.evaluate import Evaluator, age_and_view_known, age_known, evaluate
-from ml_model.training.metrics import accuracy, class_auc
+from ml_model.training.evaluation.evaluator import Evaluator, age_and_view_known, age_known, evaluate
+from ml_model.training.evaluation.metrics import accuracy, class_auc
 
 
 def manifest(task: ImageTask, **extra: Any) -> Manifest:

@@ -25,7 +25,7 @@ from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
 from ml_model.training.card import card_markdown
 from ml_model.training.data.decoded_cache import shown
 from ml_model.training.data.readers import Sample
-from ml_model.training.explanation_evidence import (
+from ml_model.training.evaluation.explanation_faithfulness import (
     BLUR_SHARE,
     STEPS,
     explanation_evidence,

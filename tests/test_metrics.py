@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from ml_model.training import metrics
-from ml_model.training.metrics import Scored
+from ml_model.training.evaluation import metrics
+from ml_model.training.evaluation.metrics import Scored
 
 
 @pytest.fixture

@@ -14,11 +14,11 @@ from ml_model.ecg.recording import EcgRecording, network_signal, read_wfdb
 from ml_model.inference.bundle import MODELS_DIR, Manifest, load_bundle
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
-from ml_model.training import page_figures
 from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES
 from ml_model.training.augmentation.signals import SignalAugmentation, augment_signal, windows_of
 from ml_model.training.card import card_markdown
 from ml_model.training.data.readers import read_task
+from ml_model.training.evaluation import ecg_page_metrics
 from tests.beats import twelve_leads, write_ptb_xl
 from tests.samples import write_tiny
 
@@ -152,12 +152,12 @@ def test_a_card_sets_the_answers_to_pictures_beside_those_from_the_signal() -> N
 def test_pages_are_answered_from_the_signal_and_by_the_picture_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(page_figures, "CONDITIONS", {"usual_look": None})
-    monkeypatch.setattr(page_figures, "DRAWS", 5)
+    monkeypatch.setattr(ecg_page_metrics, "CONDITIONS", {"usual_look": None})
+    monkeypatch.setattr(ecg_page_metrics, "DRAWS", 5)
     task = heart()
     write_ptb_xl(tmp_path, records=50)
     samples = read_task(tmp_path / "ptb-xl", task)[:20]
-    figures = page_figures.beside_recordings(task, samples, Predictor(write_tiny(task, tmp_path / "models")))
+    figures = ecg_page_metrics.beside_recordings(task, samples, Predictor(write_tiny(task, tmp_path / "models")))
     assert (figures["usual_look"]["from_signal"], figures["usual_look"]["answered"]) == (1, 1)
     assert 0 <= figures["usual_look"]["picture_alone"]["value"] <= 1
     assert figures["usual_look"]["picture_alone"] != figures["usual_look"]["macro_auc"]

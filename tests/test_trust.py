@@ -22,7 +22,8 @@ from ml_model.training.calibrate import (
     negative_log_likelihoods,
 )
 from ml_model.training.data.readers import Sample
-from ml_model.training.metrics import Scored
+from ml_model.training.evaluation.metrics import Scored
+from ml_model.training.evaluation.uncertainty_metrics import trust_figures
 from ml_model.training.trust import (
     alert_points,
     conformal_threshold,
@@ -30,7 +31,6 @@ from ml_model.training.trust import (
     prediction_sets,
     rescaled_weights,
 )
-from ml_model.training.trust_figures import trust_figures
 
 
 def drawn(count: int, classes: int, sharpness: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

@@ -12,7 +12,7 @@ from sklearn.model_selection import GroupKFold
 
 from ml_model.inference.bundle import Calibration
 from ml_model.inference.calibration import calibrated
-from ml_model.training.metrics import Interval, Scored
+from ml_model.training.evaluation.metrics import Interval, Scored
 
 Array = NDArray[np.floating]
 BINS = 15  # of equal mass

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ml_model.training.data.batches import AugmentedBatches
-from ml_model.training.metrics import Scored, balanced_accuracy, macro_auc
+from ml_model.training.evaluation.metrics import Scored, balanced_accuracy, macro_auc
 
 
 def probabilities_of(logits: NDArray[np.floating], multi_label: bool) -> NDArray[np.floating]:

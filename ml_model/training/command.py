@@ -95,7 +95,7 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
     samples = refine_labels(task, samples, pixels)
     job = Job(task, recipe, samples, pixels, out_dir, weights, options.resume)
     if options.frame_control:
-        from ml_model.training.controls import frame_only
+        from ml_model.training.evaluation.border_baseline import frame_only
         from ml_model.training.pipeline import add_metrics
 
         add_metrics(job, frame_only=frame_only(task, samples, pixels))

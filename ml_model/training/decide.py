@@ -18,7 +18,7 @@ from ml_model.training.data.batches import fully_labelled, label_space, target_m
 from ml_model.training.data.readers import Sample
 from ml_model.training.decisions import choose_operating_point, population_operating_points, screening_calibration
 from ml_model.training.engine import Job
-from ml_model.training.evaluate import Answering, Evaluator
+from ml_model.training.evaluation.evaluator import Answering, Evaluator
 from ml_model.training.signal_engine import SignalJob
 from ml_model.training.trust import alert_points, fit_familiarity, prediction_sets, rescaled_weights
 

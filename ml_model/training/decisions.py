@@ -14,7 +14,7 @@ from ml_model.inference.bundle import OperatingPoint, ScreeningCalibration
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.batches import label_space
 from ml_model.training.data.readers import Sample
-from ml_model.training.metrics import Scored, threshold_for_sensitivity
+from ml_model.training.evaluation.metrics import Scored, threshold_for_sensitivity
 
 LEAST_SLOPE = 1e-3  # of Platt's logistic: a model of one trial epoch may rank the films the wrong way round
 

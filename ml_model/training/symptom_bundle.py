@@ -24,7 +24,7 @@ from ml_model.tabular.symptom_matcher import SymptomMatcher, Vocabulary, family_
 from ml_model.tabular.symptom_model import ARRAYS_FILE, DISEASES_FILE, VOCABULARY_FILE, NaiveBayes
 from ml_model.tasks.registry import SymptomTask, load_task
 from ml_model.training.data.splits import SplitError
-from ml_model.training.evidence import evidence_level
+from ml_model.training.evaluation.evidence_level import evidence_level
 from ml_model.training.symptom_data import (
     SymptomTable,
     file_fingerprint,

@@ -15,7 +15,7 @@ from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.batches import label_space
 from ml_model.training.data.readers import Sample
 from ml_model.training.decisions import chosen_threshold
-from ml_model.training.metrics import Scored
+from ml_model.training.evaluation.metrics import Scored
 
 Array = NDArray[np.floating]
 COVERAGE = 0.9

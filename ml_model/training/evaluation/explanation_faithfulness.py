@@ -23,7 +23,7 @@ from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.decoded_cache import shown
 from ml_model.training.data.readers import Sample, mask_files
-from ml_model.training.metrics import resampled
+from ml_model.training.evaluation.metrics import resampled
 
 MOST_PICTURES = 100
 STEPS = 8  # from the untouched picture to one that is blurred all over, or back

@@ -23,7 +23,7 @@ from ml_model.training.callbacks import called
 from ml_model.training.data.batches import fully_labelled, label_space, target_masks
 from ml_model.training.data.decoded_cache import picture_bytes
 from ml_model.training.data.readers import Sample
-from ml_model.training.metrics import (
+from ml_model.training.evaluation.metrics import (
     Scored,
     accuracy,
     balanced_accuracy,
@@ -34,8 +34,8 @@ from ml_model.training.metrics import (
     specificity,
     summarise,
 )
-from ml_model.training.shortcuts import source_told_by_embedding
-from ml_model.training.trust_figures import alert_figures, calibration_of, trust_figures
+from ml_model.training.evaluation.source_leakage import source_told_by_embedding
+from ml_model.training.evaluation.uncertainty_metrics import alert_figures, calibration_of, trust_figures
 
 AGE_BANDS = (18, 40, 60, 80)
 SUBGROUP_DRAWS = 200

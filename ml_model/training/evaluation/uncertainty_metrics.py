@@ -23,7 +23,7 @@ from ml_model.training.calibrate import (
 )
 from ml_model.training.data.batches import label_space
 from ml_model.training.data.readers import Sample
-from ml_model.training.metrics import Scored, accuracy, bootstrap, class_auc, sensitivity, specificity
+from ml_model.training.evaluation.metrics import Scored, accuracy, bootstrap, class_auc, sensitivity, specificity
 from ml_model.training.trust import alert_scores, alert_truth
 
 DRAWS = 200
