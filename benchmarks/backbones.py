@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from ml_model.tasks.registry import ImageTask, load_task
-from ml_model.training.callbacks import called, probabilities_of
 from ml_model.training.data.batches import fully_labelled, label_space, target_masks
 from ml_model.training.data.decoded_cache import decode_all
 from ml_model.training.data.readers import read_task
-from ml_model.training.engine import Job, build, train
 from ml_model.training.evaluation.metrics import Scored, balanced_accuracy, bootstrap, macro_auc
+from ml_model.training.fit.callbacks import called, probabilities_of
+from ml_model.training.fit.image_trainer import Job, build, train
 from ml_model.training.markdown import figure, table
 from ml_model.training.pipeline import export_elsewhere
 from ml_model.training.recipe import BACKBONES, Phase, Recipe

@@ -15,7 +15,7 @@ from test_export import gradient_tape_maps, varied_network, wrap
 
 from ml_model.inference.predictor import Predictor
 from ml_model.training.backbones import LOGITS, SOURCE_FREE, WithoutDirections
-from ml_model.training.engine import Job, build
+from ml_model.training.fit.image_trainer import Job, build
 from ml_model.training.forget import source_directions, with_sources_forgotten
 from ml_model.training.served import served_model
 

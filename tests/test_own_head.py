@@ -13,7 +13,7 @@ from test_export import gradient_tape_maps, varied_network, wrap
 
 from ml_model.inference.predictor import Predictor
 from ml_model.training.backbones import LOGITS, HeadBySource, build_model
-from ml_model.training.engine import build
+from ml_model.training.fit.image_trainer import build
 from ml_model.training.own_head import fit_by_group, group_weights, with_layer_beside, with_own_head
 
 

@@ -81,7 +81,7 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
     from ml_model.training.data.decoded_cache import decode_all
     from ml_model.training.data.ecg_pages import with_looks
     from ml_model.training.data.pixel_derived_labels import refine_labels
-    from ml_model.training.engine import Job, train, training_minutes
+    from ml_model.training.fit.image_trainer import Job, train, training_minutes
 
     task = load_task(recipe.task)
     if not isinstance(task, ImageTask):
@@ -108,7 +108,7 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
         return 0
     model = train(job)
     if options.cross_validate:
-        from ml_model.training.cross_validation import cross_validate
+        from ml_model.training.fit.cross_validation import cross_validate
         from ml_model.training.pipeline import add_metrics
 
         figures = cross_validate(job, options.cross_validate)

@@ -17,9 +17,9 @@ from ml_model.training.calibrate import fit_calibration
 from ml_model.training.data.batches import fully_labelled, label_space, target_masks
 from ml_model.training.data.readers import Sample
 from ml_model.training.decisions import choose_operating_point, population_operating_points, screening_calibration
-from ml_model.training.engine import Job
 from ml_model.training.evaluation.evaluator import Answering, Evaluator
-from ml_model.training.signal_engine import SignalJob
+from ml_model.training.fit.image_trainer import Job
+from ml_model.training.fit.signal_trainer import SignalJob
 from ml_model.training.trust import alert_points, fit_familiarity, prediction_sets, rescaled_weights
 
 MOST_FAMILIAR = 1500  # training samples that what is familiar is learnt from

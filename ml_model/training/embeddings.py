@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.training.backbones import EMBEDDING
-from ml_model.training.engine import Job
 from ml_model.training.export import AXIS
+from ml_model.training.fit.image_trainer import Job
 
 BATCH = 32
 

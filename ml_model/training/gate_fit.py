@@ -21,17 +21,17 @@ from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, ModalitySpec, modality_spec
 from ml_model.training.augmentation.images import Augmentation
 from ml_model.training.backbones import build_model
-from ml_model.training.callbacks import KeepBest, Progress
 from ml_model.training.command import DATASET_DIR
 from ml_model.training.data.batches import AugmentedBatches, sampling_weights, target_masks
 from ml_model.training.data.decoded_cache import decode_all
 from ml_model.training.data.readers import DatasetNotFound, Sample
 from ml_model.training.data.splits import SplitError
+from ml_model.training.fit.callbacks import KeepBest, Progress
+from ml_model.training.fit.optimizer import warm_cosine
 from ml_model.training.gate_data import gate_samples
 from ml_model.training.gate_report import gate_card, gate_figures
 from ml_model.training.losses import MaskedFocalLoss
 from ml_model.training.pipeline import export_elsewhere, provenance
-from ml_model.training.schedules import warm_cosine
 
 CARD = "card.md"
 OWN_ACCEPTED_ON_VALIDATION = 0.995

@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 from ml_model.training.backbones import EMBEDDING, FEATURES, LOGITS, HeadBySource
 from ml_model.training.data.batches import target_masks
 from ml_model.training.embeddings import served_embeddings
-from ml_model.training.engine import Job
+from ml_model.training.fit.image_trainer import Job
 
 Array = NDArray[np.floating]
 MOST_OTHERS = 400  # pictures of the other sources, from which the sources are told apart

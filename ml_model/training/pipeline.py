@@ -32,20 +32,20 @@ from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES
 from ml_model.training.backbones import LOGITS
 from ml_model.training.card import card_markdown, classification_report
-from ml_model.training.cross_validation import cross_validation_result
 from ml_model.training.data.decoded_cache import data_fingerprint
 from ml_model.training.data.readers import Sample
 from ml_model.training.decide import AnsweringBy, Fields, decide
-from ml_model.training.engine import Job, drawn_prior
 from ml_model.training.evaluation.border_baseline import frame_only
 from ml_model.training.evaluation.ecg_page_metrics import beside_recordings
 from ml_model.training.evaluation.evaluator import Evaluator, answering_pictures, evaluate
 from ml_model.training.evaluation.evidence_level import evidence_level, weakest
 from ml_model.training.evaluation.explanation_faithfulness import explanation_evidence
+from ml_model.training.fit.cross_validation import cross_validation_result
+from ml_model.training.fit.image_trainer import Job, drawn_prior
+from ml_model.training.fit.signal_trainer import SignalJob
 from ml_model.training.plots import plot_confusion, plot_curves, plot_trust
 from ml_model.training.population_fit import add_populations
 from ml_model.training.served import served_model
-from ml_model.training.signal_engine import SignalJob
 
 CURVES = "training_curves.png"
 FURTHER = ("pages", "explanation")  # figures beside those of the test split that follow how classes are named

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import keras
 
-from ml_model.training.engine import Job, build
+from ml_model.training.fit.image_trainer import Job, build
 from ml_model.training.forget import with_sources_forgotten
 from ml_model.training.own_head import with_own_head
 

@@ -16,8 +16,8 @@ from ml_model.training.data.readers import Sample
 from ml_model.training.decide import Fields, decide
 from ml_model.training.evaluation.ecg_page_metrics import page_figures
 from ml_model.training.evaluation.evaluator import Answering
+from ml_model.training.fit.signal_trainer import SignalJob
 from ml_model.training.pipeline import Sent, export_elsewhere, manifest_fields, measure
-from ml_model.training.signal_engine import SignalJob
 
 
 def answering_recordings(predictor: Predictor, signal_input: SignalInput) -> Answering:

@@ -19,12 +19,12 @@ from ml_model.ecg.recording import network_signal, read_wfdb
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.signals import SignalAugmentation, augment_signal
-from ml_model.training.callbacks import Progress, probabilities_of
 from ml_model.training.data.batches import target_masks
 from ml_model.training.data.readers import Sample
 from ml_model.training.evaluation.metrics import Scored, macro_auc
+from ml_model.training.fit.callbacks import Progress, probabilities_of
+from ml_model.training.fit.optimizer import warm_cosine
 from ml_model.training.losses import MultiLabelFocalLoss
-from ml_model.training.schedules import warm_cosine
 from ml_model.training.signal_networks import Architecture, averaged, build_network
 
 
