@@ -19,8 +19,19 @@ from ml_model.errors import BundleInvalid, OutOfRange
 from ml_model.inference.bundle import MODELS_DIR, Bundle, load_bundle
 from ml_model.tabular.risk_model import Column, HeartRiskModel, LogisticModel, complete, model_from_json, model_to_json
 from ml_model.tasks.registry import RiskTask, load_task
-from ml_model.training import risk_bundle, risk_data, risk_evaluate, risk_fit
 from ml_model.training.evaluation.evidence_level import evidence_level
+from ml_model.training.heart_risk import (
+    bundle as risk_bundle,
+)
+from ml_model.training.heart_risk import (
+    data as risk_data,
+)
+from ml_model.training.heart_risk import (
+    evaluate as risk_evaluate,
+)
+from ml_model.training.heart_risk import (
+    fit as risk_fit,
+)
 
 TASK = load_task("heart-risk")
 assert isinstance(TASK, RiskTask)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from ml_model.tabular.risk_model import Column, LogisticModel
 from ml_model.tasks.registry import RiskTask
 from ml_model.tasks.tabular_schema import RiskFeature
-from ml_model.training.risk_data import RiskTable
+from ml_model.training.heart_risk.data import RiskTable
 
 Floats = NDArray[np.float64]
 EM_ROUNDS = 60

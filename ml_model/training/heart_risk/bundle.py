@@ -15,9 +15,9 @@ from ml_model.inference.bundle import Bundle, load_bundle, write_bundle
 from ml_model.tabular.risk_model import MODEL_FILE, model_to_json
 from ml_model.tasks.registry import RiskTask, load_task
 from ml_model.training.evaluation.evidence_level import evidence_level
-from ml_model.training.risk_data import read_cardio, read_framingham, read_uci
-from ml_model.training.risk_evaluate import evaluate
-from ml_model.training.risk_fit import PENALTY, fit_logistic
+from ml_model.training.heart_risk.data import read_cardio, read_framingham, read_uci
+from ml_model.training.heart_risk.evaluate import evaluate
+from ml_model.training.heart_risk.fit import PENALTY, fit_logistic
 from ml_model.training.symptom_bundle import DATASET_DIR, manifest_fields
 from ml_model.training.symptom_data import file_fingerprint, find_folder
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.tasks.registry import RiskTask
-from ml_model.training.risk_data import RiskTable
-from ml_model.training.risk_fit import (
+from ml_model.training.heart_risk.data import RiskTable
+from ml_model.training.heart_risk.fit import (
     PENALTY,
     Predict,
     fit_boosting,
