@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 
 from ml_model.training.augmentation.images import Augmentation
-from ml_model.training.gate_fit import GateRecipe, run_gate_recipe
+from ml_model.training.input_gate.fit import GateRecipe, run_gate_recipe
 
 RECIPE = GateRecipe(
     epochs=8,

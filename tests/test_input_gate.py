@@ -20,9 +20,9 @@ from ml_model.input_gate.modality_classifier import OTHER, modality_spec
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.augmentation.synthetic_negatives import KINDS, draw_other
 from ml_model.training.data.readers import Sample
-from ml_model.training.gate_data import DRAWN
-from ml_model.training.gate_fit import thresholds_of
-from ml_model.training.gate_report import acceptance_table, gate_figures
+from ml_model.training.input_gate.data import DRAWN
+from ml_model.training.input_gate.fit import thresholds_of
+from ml_model.training.input_gate.report import acceptance_table, gate_figures
 
 RED, BLUE, YELLOW, GREY, DARK = (220, 30, 30), (30, 30, 220), (220, 220, 30), (128, 128, 128), (15, 15, 15)
 

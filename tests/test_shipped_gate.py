@@ -15,7 +15,7 @@ from ml_model.inference.predictor import Predictor
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, modality_spec, recognise
 from ml_model.inputs.images.decoder import resize_rgb
 from ml_model.training.augmentation.synthetic_negatives import KINDS, draw_other
-from ml_model.training.gate_data import DRAWN_EACH
+from ml_model.training.input_gate.data import DRAWN_EACH
 
 SPEC = modality_spec()
 UNSEEN = sum(DRAWN_EACH.values())  # seeds from here on were used for nothing

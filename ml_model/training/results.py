@@ -15,7 +15,7 @@ from typing import Any
 from ml_model.inference.bundle import MODELS_DIR, Manifest, OperatingPoint
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.card import measured_markdown
-from ml_model.training.gate_report import acceptance_table
+from ml_model.training.input_gate.report import acceptance_table
 from ml_model.training.markdown import figure, table
 
 README = Path(__file__).parents[2] / "README.md"

@@ -7,7 +7,7 @@ from typing import Any
 
 from ml_model.inference.bundle import Manifest
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.gate_data import DRAWN
+from ml_model.training.input_gate.data import DRAWN
 from ml_model.training.markdown import figure, table
 
 

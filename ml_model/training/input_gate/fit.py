@@ -28,8 +28,8 @@ from ml_model.training.data.readers import DatasetNotFound, Sample
 from ml_model.training.data.splits import SplitError
 from ml_model.training.fit.callbacks import KeepBest, Progress
 from ml_model.training.fit.optimizer import warm_cosine
-from ml_model.training.gate_data import gate_samples
-from ml_model.training.gate_report import gate_card, gate_figures
+from ml_model.training.input_gate.data import gate_samples
+from ml_model.training.input_gate.report import gate_card, gate_figures
 from ml_model.training.losses import MaskedFocalLoss
 from ml_model.training.pipeline import export_elsewhere, provenance
 
