@@ -34,7 +34,7 @@ def varied_network():  # type: ignore[no-untyped-def]  # noqa: ANN201
     """A small network for pictures of 48 pixels with such weights, the generator they are from, which goes on."""
     import keras
 
-    from ml_model.training.backbones import build_model
+    from ml_model.training.models.image_classifier import build_model
 
     keras.utils.set_random_seed(0)
     rng = np.random.default_rng(0)
@@ -48,7 +48,7 @@ def trained(request: pytest.FixtureRequest):  # type: ignore[no-untyped-def]  # 
     """A model whose batch norms and biases are not the identity."""
     import keras
 
-    from ml_model.training.backbones import build_model
+    from ml_model.training.models.image_classifier import build_model
 
     keras.utils.set_random_seed(0)
     model = build_model("small_cnn", classes=CLASSES, size_px=SIZE_PX, pooling=request.param, hidden_units=(16, 8))
@@ -63,7 +63,7 @@ def gradient_tape_maps(model, pictures):  # type: ignore[no-untyped-def]  # noqa
     import keras
     import tensorflow as tf
 
-    from ml_model.training.backbones import EMBEDDING, FEATURES
+    from ml_model.training.models.image_classifier import EMBEDDING, FEATURES
 
     pooled = model.get_layer(EMBEDDING)
     features = tf.Variable(keras.Model(model.input, model.get_layer(FEATURES).output)(pictures))
@@ -83,7 +83,7 @@ def gradient_tape_maps(model, pictures):  # type: ignore[no-untyped-def]  # noqa
 
 @pytest.mark.parametrize("multi_label", [False, True])
 def test_export_equals_keras_on_both_engines(trained, tmp_path: Path, multi_label: bool) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    from ml_model.training.export import export_onnx, served_outputs
+    from ml_model.training.models.onnx_export import export_onnx, served_outputs
 
     export_onnx(trained, tmp_path / "model.onnx", multi_label=multi_label)
     pictures = np.random.default_rng(1).integers(0, 256, (3, SIZE_PX, SIZE_PX, 3), dtype=np.uint8)
@@ -97,7 +97,7 @@ def test_export_equals_keras_on_both_engines(trained, tmp_path: Path, multi_labe
 
 
 def test_mirror_images_are_averaged_and_their_maps_turned_back(trained, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]  # noqa: ANN001
-    from ml_model.training.export import export_onnx
+    from ml_model.training.models.onnx_export import export_onnx
 
     export_onnx(trained, tmp_path / "model.onnx", multi_label=False, flips=("horizontal", "vertical"))
     picture = np.random.default_rng(2).integers(0, 256, (1, SIZE_PX, SIZE_PX, 3), dtype=np.uint8)
@@ -119,7 +119,7 @@ def test_weights_are_stored_in_half_the_bytes(trained, tmp_path: Path) -> None: 
     import onnx
     from onnx import TensorProto
 
-    from ml_model.training.export import SMALL_TENSOR, export_onnx
+    from ml_model.training.models.onnx_export import SMALL_TENSOR, export_onnx
 
     export_onnx(trained, tmp_path / "model.onnx", multi_label=False)
     tensors = onnx.load(tmp_path / "model.onnx").graph.initializer
@@ -131,8 +131,8 @@ def test_weights_are_stored_in_half_the_bytes(trained, tmp_path: Path) -> None: 
 def test_every_backbone_exports_what_it_computes(backbone: str, tmp_path: Path) -> None:
     import keras
 
-    from ml_model.training.backbones import build_model
-    from ml_model.training.export import export_onnx, served_outputs
+    from ml_model.training.models.image_classifier import build_model
+    from ml_model.training.models.onnx_export import export_onnx, served_outputs
 
     keras.utils.set_random_seed(1)
     model = build_model(backbone, classes=CLASSES, size_px=SIZE_PX)
@@ -148,7 +148,7 @@ def test_batch_statistics_follow_within_a_short_training() -> None:
     """Five hundred steps forget where the averages started; Keras' MobileNetV2 would keep 60 % of that."""
     import keras
 
-    from ml_model.training.backbones import build_model
+    from ml_model.training.models.image_classifier import build_model
 
     for backbone in ("mobilenetv2", "efficientnetv2b0"):
         norms = [x for x in build_model(backbone, classes=2, size_px=32).layers if "BatchNorm" in type(x).__name__]

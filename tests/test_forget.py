@@ -14,10 +14,10 @@ from test_cross_validation import small_job
 from test_export import gradient_tape_maps, varied_network, wrap
 
 from ml_model.inference.predictor import Predictor
-from ml_model.training.backbones import LOGITS, SOURCE_FREE, WithoutDirections
 from ml_model.training.fit.image_trainer import Job, build
-from ml_model.training.forget import source_directions, with_sources_forgotten
-from ml_model.training.served import served_model
+from ml_model.training.models.concept_erasure import source_directions, with_sources_forgotten
+from ml_model.training.models.image_classifier import LOGITS, SOURCE_FREE, WithoutDirections
+from ml_model.training.models.serving_model import served_model
 
 Array = NDArray[np.float64]
 ILL, WELL = frozenset({"a", "b"}), frozenset({"c"})
@@ -109,7 +109,7 @@ def test_the_served_model_has_one_mean_for_both_sources_of_a_label(tmp_path: Pat
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of TensorFlow
 def test_maps_are_exact_and_the_export_gives_the_embedding_without_the_source(tmp_path: Path) -> None:
-    from ml_model.training.export import export_onnx, served_outputs
+    from ml_model.training.models.onnx_export import export_onnx, served_outputs
 
     plain, rng = varied_network()
     layer = WithoutDirections(2, name=SOURCE_FREE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml_model.training.losses import MaskedFocalLoss, MultiLabelFocalLoss
+from ml_model.training.models.losses import MaskedFocalLoss, MultiLabelFocalLoss
 
 LOGITS = np.log(np.array([[0.7, 0.2, 0.1], [0.1, 0.6, 0.3]], np.float32))
 MASKS = np.array([[1, 0, 0], [0, 1, 1]], np.float32)

@@ -12,9 +12,9 @@ from test_cross_validation import small_job
 from test_export import gradient_tape_maps, varied_network, wrap
 
 from ml_model.inference.predictor import Predictor
-from ml_model.training.backbones import LOGITS, HeadBySource, build_model
 from ml_model.training.fit.image_trainer import build
-from ml_model.training.own_head import fit_by_group, group_weights, with_layer_beside, with_own_head
+from ml_model.training.models.image_classifier import LOGITS, HeadBySource, build_model
+from ml_model.training.models.source_specific_head import fit_by_group, group_weights, with_layer_beside, with_own_head
 
 
 def test_every_patient_of_a_class_weighs_the_same() -> None:
@@ -65,7 +65,7 @@ def test_the_source_s_own_head_answers_and_the_other_one_stays(tmp_path: Path) -
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of TensorFlow
 def test_the_maps_are_those_of_the_head_that_answers(tmp_path: Path) -> None:
-    from ml_model.training.export import export_onnx, served_outputs
+    from ml_model.training.models.onnx_export import export_onnx, served_outputs
 
     plain, rng = varied_network()
     head = HeadBySource(3, name=LOGITS)

@@ -67,8 +67,8 @@ def test_changes_of_a_recording_keep_what_they_leave(name: str) -> None:
 def test_averaged_networks_give_the_mean_of_their_logits_and_export_with_exact_maps(tmp_path: Path) -> None:
     import keras
 
-    from ml_model.training.export import export_onnx
-    from ml_model.training.signal_networks import averaged, build_network
+    from ml_model.training.models.onnx_export import export_onnx
+    from ml_model.training.models.signal_classifier import averaged, build_network
     from tests.test_export import wrap
 
     keras.utils.set_random_seed(3)
@@ -91,8 +91,8 @@ def test_averaged_networks_give_the_mean_of_their_logits_and_export_with_exact_m
 def test_the_predictor_takes_float_signals_only(tmp_path: Path) -> None:
     import keras
 
-    from ml_model.training.export import export_onnx
-    from ml_model.training.signal_networks import averaged, build_network
+    from ml_model.training.models.onnx_export import export_onnx
+    from ml_model.training.models.signal_classifier import averaged, build_network
     from tests.test_export import wrap
 
     keras.utils.set_random_seed(3)

@@ -30,7 +30,6 @@ from ml_model.inference.bundle import (
 from ml_model.inference.ood import FAMILIARITY_FILE
 from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES
-from ml_model.training.backbones import LOGITS
 from ml_model.training.card import card_markdown, classification_report
 from ml_model.training.data.decoded_cache import data_fingerprint
 from ml_model.training.data.readers import Sample
@@ -43,9 +42,10 @@ from ml_model.training.evaluation.explanation_faithfulness import explanation_ev
 from ml_model.training.fit.cross_validation import cross_validation_result
 from ml_model.training.fit.image_trainer import Job, drawn_prior
 from ml_model.training.fit.signal_trainer import SignalJob
+from ml_model.training.models.image_classifier import LOGITS
+from ml_model.training.models.serving_model import served_model
 from ml_model.training.plots import plot_confusion, plot_curves, plot_trust
 from ml_model.training.population_fit import add_populations
-from ml_model.training.served import served_model
 
 CURVES = "training_curves.png"
 FURTHER = ("pages", "explanation")  # figures beside those of the test split that follow how classes are named
@@ -214,7 +214,7 @@ def _export(job: Job, model: keras.Model) -> None:
 def export_elsewhere(model: keras.Model, out_dir: Path, *, multi_label: bool, flips: Sequence[str] = ()) -> None:
     """Write `out_dir/model.onnx` in a process of its own, with TensorFlow behind Keras whatever trained the model."""
     model.save(out_dir / "model.keras")
-    command = [sys.executable, "-m", "ml_model.training.export", str(out_dir / "model.keras")]
+    command = [sys.executable, "-m", "ml_model.training.models.onnx_export", str(out_dir / "model.keras")]
     command += [str(out_dir / MODEL_FILE), "--multi-label" if multi_label else "--single-label", *flips]
     subprocess.run(command, check=True, env={**os.environ, "KERAS_BACKEND": "tensorflow"})  # noqa: S603
 

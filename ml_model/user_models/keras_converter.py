@@ -133,7 +133,7 @@ def export(serve: Any, job: ConversionJob, path: Path) -> None:
     import tf2onnx
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    from ml_model.training.export import rename_ends
+    from ml_model.training.models.onnx_export import rename_ends
 
     signature = tf.TensorSpec((None, job.height_px, job.width_px, 3), tf.uint8, name="image")
     # Clipping takes off rounding, and keeps engines from merging the output with a tensor of another name before it.

@@ -19,10 +19,10 @@ from sklearn.preprocessing import StandardScaler
 from ml_model.training.data.batches import label_space, target_masks
 from ml_model.training.data.readers import Sample
 from ml_model.training.evaluation.metrics import Scored, summarise
-from ml_model.training.export import served_outputs
 from ml_model.training.fit.callbacks import called
 from ml_model.training.fit.image_trainer import Job, train
-from ml_model.training.served import served_model
+from ml_model.training.models.onnx_export import served_outputs
+from ml_model.training.models.serving_model import served_model
 
 RESULT = "cross_validation.json"
 HELD_OUT = "held out"

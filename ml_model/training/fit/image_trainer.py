@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.images import central_square
-from ml_model.training.backbones import EMBEDDING, build_model
 from ml_model.training.data.batches import (
     AugmentedBatches,
     class_prior,
@@ -30,7 +29,8 @@ from ml_model.training.data.batches import (
 from ml_model.training.data.readers import Sample
 from ml_model.training.fit.callbacks import KeepBest, Progress
 from ml_model.training.fit.optimizer import warm_cosine
-from ml_model.training.losses import MaskedFocalLoss, MultiLabelFocalLoss
+from ml_model.training.models.image_classifier import EMBEDDING, build_model
+from ml_model.training.models.losses import MaskedFocalLoss, MultiLabelFocalLoss
 from ml_model.training.recipe import Phase, Recipe
 
 FEATURE_VIEWS = 2  # augmented views, for each picture there is, whose features are computed for a frozen phase

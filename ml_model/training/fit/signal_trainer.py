@@ -24,8 +24,8 @@ from ml_model.training.data.readers import Sample
 from ml_model.training.evaluation.metrics import Scored, macro_auc
 from ml_model.training.fit.callbacks import Progress, probabilities_of
 from ml_model.training.fit.optimizer import warm_cosine
-from ml_model.training.losses import MultiLabelFocalLoss
-from ml_model.training.signal_networks import Architecture, averaged, build_network
+from ml_model.training.models.losses import MultiLabelFocalLoss
+from ml_model.training.models.signal_classifier import Architecture, averaged, build_network
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,6 @@ from ml_model.inference.bundle import load_bundle, write_bundle
 from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, ModalitySpec, modality_spec
 from ml_model.training.augmentation.images import Augmentation
-from ml_model.training.backbones import build_model
 from ml_model.training.command import DATASET_DIR
 from ml_model.training.data.batches import AugmentedBatches, sampling_weights, target_masks
 from ml_model.training.data.decoded_cache import decode_all
@@ -30,7 +29,8 @@ from ml_model.training.fit.callbacks import KeepBest, Progress
 from ml_model.training.fit.optimizer import warm_cosine
 from ml_model.training.input_gate.data import gate_samples
 from ml_model.training.input_gate.report import gate_card, gate_figures
-from ml_model.training.losses import MaskedFocalLoss
+from ml_model.training.models.image_classifier import build_model
+from ml_model.training.models.losses import MaskedFocalLoss
 from ml_model.training.pipeline import export_elsewhere, provenance
 
 CARD = "card.md"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import keras
 
 from ml_model.training.fit.image_trainer import Job, build
-from ml_model.training.forget import with_sources_forgotten
-from ml_model.training.own_head import with_own_head
+from ml_model.training.models.concept_erasure import with_sources_forgotten
+from ml_model.training.models.source_specific_head import with_own_head
 
 
 def served_model(job: Job, trained: keras.Model) -> keras.Model:

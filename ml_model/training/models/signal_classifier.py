@@ -13,7 +13,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from ml_model.training.backbones import EMBEDDING, FEATURES, LOGITS
+from ml_model.training.models.image_classifier import EMBEDDING, FEATURES, LOGITS
 
 Architecture = Literal["xresnet1d", "inception_time"]
 LEADS = 12
