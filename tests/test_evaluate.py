@@ -17,9 +17,9 @@ from ml_model.tasks.image_schema import DatasetSpec
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.batches import fully_labelled, label_space
 from ml_model.training.data.readers import Sample
-from ml_model.training.decisions import population_operating_points
 from ml_model.training.evaluation.evaluator import Evaluator, age_and_view_known, age_known, evaluate
 from ml_model.training.evaluation.metrics import accuracy, class_auc
+from ml_model.training.posthoc.operating_points import population_operating_points
 
 
 def manifest(task: ImageTask, **extra: Any) -> Manifest:

@@ -14,17 +14,17 @@ from ml_model.inference.bundle import BalancedDecision, Calibration, Familiarity
 from ml_model.inference.calibration import calibrated, labels_in_question, reasons_to_abstain
 from ml_model.inference.ood import Familiarity
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.calibrate import (
+from ml_model.training.data.readers import Sample
+from ml_model.training.evaluation.metrics import Scored
+from ml_model.training.evaluation.uncertainty_metrics import trust_figures
+from ml_model.training.posthoc.calibration import (
     brier_score,
     calibration_error,
     error_of_perfect_calibration,
     fit_calibration,
     negative_log_likelihoods,
 )
-from ml_model.training.data.readers import Sample
-from ml_model.training.evaluation.metrics import Scored
-from ml_model.training.evaluation.uncertainty_metrics import trust_figures
-from ml_model.training.trust import (
+from ml_model.training.posthoc.conformal import (
     alert_points,
     conformal_threshold,
     fit_familiarity,

@@ -33,7 +33,6 @@ from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES
 from ml_model.training.card import card_markdown, classification_report
 from ml_model.training.data.decoded_cache import data_fingerprint
 from ml_model.training.data.readers import Sample
-from ml_model.training.decide import AnsweringBy, Fields, decide
 from ml_model.training.evaluation.border_baseline import frame_only
 from ml_model.training.evaluation.ecg_page_metrics import beside_recordings
 from ml_model.training.evaluation.evaluator import Evaluator, answering_pictures, evaluate
@@ -45,7 +44,8 @@ from ml_model.training.fit.signal_trainer import SignalJob
 from ml_model.training.models.image_classifier import LOGITS
 from ml_model.training.models.serving_model import served_model
 from ml_model.training.plots import plot_confusion, plot_curves, plot_trust
-from ml_model.training.population_fit import add_populations
+from ml_model.training.posthoc.population_classifier import add_populations
+from ml_model.training.posthoc.settle import AnsweringBy, Fields, decide
 
 CURVES = "training_curves.png"
 FURTHER = ("pages", "explanation")  # figures beside those of the test split that follow how classes are named

@@ -13,11 +13,11 @@ from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES, RecordingChange
 from ml_model.training.data.readers import Sample
-from ml_model.training.decide import Fields, decide
 from ml_model.training.evaluation.ecg_page_metrics import page_figures
 from ml_model.training.evaluation.evaluator import Answering
 from ml_model.training.fit.signal_trainer import SignalJob
 from ml_model.training.pipeline import Sent, export_elsewhere, manifest_fields, measure
+from ml_model.training.posthoc.settle import Fields, decide
 
 
 def answering_recordings(predictor: Predictor, signal_input: SignalInput) -> Answering:

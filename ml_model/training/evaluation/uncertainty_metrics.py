@@ -14,17 +14,17 @@ from ml_model.inference.bundle import Manifest
 from ml_model.inference.calibration import labels_in_question, reasons_to_abstain
 from ml_model.inference.predictor import Prediction
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.calibrate import (
+from ml_model.training.data.batches import label_space
+from ml_model.training.data.readers import Sample
+from ml_model.training.evaluation.metrics import Scored, accuracy, bootstrap, class_auc, sensitivity, specificity
+from ml_model.training.posthoc.calibration import (
     BINS,
     brier_score,
     calibration_error,
     confidences,
     error_of_perfect_calibration,
 )
-from ml_model.training.data.batches import label_space
-from ml_model.training.data.readers import Sample
-from ml_model.training.evaluation.metrics import Scored, accuracy, bootstrap, class_auc, sensitivity, specificity
-from ml_model.training.trust import alert_scores, alert_truth
+from ml_model.training.posthoc.conformal import alert_scores, alert_truth
 
 DRAWS = 200
 SHARES_ANSWERED = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)

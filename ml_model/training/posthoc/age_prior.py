@@ -11,9 +11,9 @@ from sklearn.linear_model import LogisticRegression
 
 from ml_model.inference.bundle import AgeEffect
 from ml_model.inference.calibration import with_age
-from ml_model.training.calibrate import clearly_better, negative_log_likelihoods
 from ml_model.training.data.batches import target_masks
 from ml_model.training.data.readers import Sample
+from ml_model.training.posthoc.calibration import clearly_better, negative_log_likelihoods
 
 RANGE_PERCENTILES = (1, 99)  # of the training ages; few are beyond, too few to say anything of them
 MIN_WEIGHT = 0.05

@@ -14,8 +14,8 @@ from ml_model.tasks.image_schema import AlertRule
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.batches import label_space
 from ml_model.training.data.readers import Sample
-from ml_model.training.decisions import chosen_threshold
 from ml_model.training.evaluation.metrics import Scored
+from ml_model.training.posthoc.operating_points import chosen_threshold
 
 Array = NDArray[np.floating]
 COVERAGE = 0.9

@@ -12,15 +12,19 @@ from ml_model.inference.bundle import BalancedDecision, Calibration, Manifest, O
 from ml_model.inference.calibration import calibrated
 from ml_model.inference.ood import FAMILIARITY_FILE
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
-from ml_model.training.age_fit import fit_age_effect
-from ml_model.training.calibrate import fit_calibration
 from ml_model.training.data.batches import fully_labelled, label_space, target_masks
 from ml_model.training.data.readers import Sample
-from ml_model.training.decisions import choose_operating_point, population_operating_points, screening_calibration
 from ml_model.training.evaluation.evaluator import Answering, Evaluator
 from ml_model.training.fit.image_trainer import Job
 from ml_model.training.fit.signal_trainer import SignalJob
-from ml_model.training.trust import alert_points, fit_familiarity, prediction_sets, rescaled_weights
+from ml_model.training.posthoc.age_prior import fit_age_effect
+from ml_model.training.posthoc.calibration import fit_calibration
+from ml_model.training.posthoc.conformal import alert_points, fit_familiarity, prediction_sets, rescaled_weights
+from ml_model.training.posthoc.operating_points import (
+    choose_operating_point,
+    population_operating_points,
+    screening_calibration,
+)
 
 MOST_FAMILIAR = 1500  # training samples that what is familiar is learnt from
 Fields = Callable[..., dict[str, Any]]  # of a manifest, from metrics and what was decided
