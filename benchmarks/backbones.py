@@ -26,9 +26,9 @@ from ml_model.training.data.readers import read_task
 from ml_model.training.evaluation.metrics import Scored, balanced_accuracy, bootstrap, macro_auc
 from ml_model.training.fit.callbacks import called, probabilities_of
 from ml_model.training.fit.image_trainer import Job, build, train
-from ml_model.training.markdown import figure, table
 from ml_model.training.pipeline import export_elsewhere
 from ml_model.training.recipe import BACKBONES, Phase, Recipe
+from ml_model.training.reports.markdown import figure, table
 
 COMPARED = ("efficientnetv2b0", "mobilenetv2", "densenet121")
 

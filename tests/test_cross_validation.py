@@ -14,7 +14,6 @@ from samples import image_task
 
 from ml_model.diagnosis.decision import interpret, screening_category
 from ml_model.inference.bundle import MODELS_DIR, Manifest, ScreeningCalibration, write_bundle
-from ml_model.training.card import card_markdown
 from ml_model.training.data.readers import Sample
 from ml_model.training.evaluation.metrics import Scored
 from ml_model.training.evaluation.source_leakage import merged_labels, source_told_by_embedding
@@ -24,6 +23,7 @@ from ml_model.training.models.image_classifier import build_model
 from ml_model.training.pipeline import add_metrics
 from ml_model.training.posthoc.operating_points import screening_calibration
 from ml_model.training.recipe import Phase, Recipe
+from ml_model.training.reports.model_card import card_markdown
 
 
 def sample(source: str, label: str, group: str, *codes: str, split: str = "train") -> Sample:

@@ -22,7 +22,6 @@ from test_shipped_models import pictures
 
 from ml_model.inference.bundle import MODELS_DIR, Bundle, Manifest
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
-from ml_model.training.card import card_markdown
 from ml_model.training.data.decoded_cache import shown
 from ml_model.training.data.readers import Sample
 from ml_model.training.evaluation.explanation_faithfulness import (
@@ -33,6 +32,7 @@ from ml_model.training.evaluation.explanation_faithfulness import (
     mask_scores,
     spread_over_labels,
 )
+from ml_model.training.reports.model_card import card_markdown
 
 CELLS, CELL_PX, SIDE_PX = 7, 32, 224
 SPOT = (2, 4)  # row and column of the one cell that counts

@@ -16,9 +16,9 @@ from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES
 from ml_model.training.augmentation.signals import SignalAugmentation, augment_signal, windows_of
-from ml_model.training.card import card_markdown
 from ml_model.training.data.readers import read_task
 from ml_model.training.evaluation import ecg_page_metrics
+from ml_model.training.reports.model_card import card_markdown
 from tests.beats import twelve_leads, write_ptb_xl
 from tests.samples import write_tiny
 

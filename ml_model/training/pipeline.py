@@ -30,7 +30,6 @@ from ml_model.inference.bundle import (
 from ml_model.inference.ood import FAMILIARITY_FILE
 from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES
-from ml_model.training.card import card_markdown, classification_report
 from ml_model.training.data.decoded_cache import data_fingerprint
 from ml_model.training.data.readers import Sample
 from ml_model.training.evaluation.border_baseline import frame_only
@@ -43,9 +42,10 @@ from ml_model.training.fit.image_trainer import Job, drawn_prior
 from ml_model.training.fit.signal_trainer import SignalJob
 from ml_model.training.models.image_classifier import LOGITS
 from ml_model.training.models.serving_model import served_model
-from ml_model.training.plots import plot_confusion, plot_curves, plot_trust
 from ml_model.training.posthoc.population_classifier import add_populations
 from ml_model.training.posthoc.settle import AnsweringBy, Fields, decide
+from ml_model.training.reports.model_card import card_markdown, classification_report
+from ml_model.training.reports.plots import plot_confusion, plot_curves, plot_trust
 
 CURVES = "training_curves.png"
 FURTHER = ("pages", "explanation")  # figures beside those of the test split that follow how classes are named

@@ -14,9 +14,9 @@ from typing import Any
 
 from ml_model.inference.bundle import MODELS_DIR, Manifest, OperatingPoint
 from ml_model.tasks.registry import load_image_tasks
-from ml_model.training.card import measured_markdown
 from ml_model.training.input_gate.report import acceptance_table
-from ml_model.training.markdown import figure, table
+from ml_model.training.reports.markdown import figure, table
+from ml_model.training.reports.model_card import measured_markdown
 
 README = Path(__file__).parents[2] / "README.md"
 PAGE = README.parent / "docs" / "results.md"

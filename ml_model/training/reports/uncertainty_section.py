@@ -8,7 +8,7 @@ from typing import Any
 from ml_model.inference.bundle import Manifest
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.input_gate.data import DRAWN
-from ml_model.training.markdown import figure, table
+from ml_model.training.reports.markdown import figure, table
 
 
 def trust_sections(task: ImageTask, manifest: Manifest) -> str:

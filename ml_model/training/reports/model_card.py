@@ -9,9 +9,9 @@ from ml_model.diagnosis.population import MIN_PROBABILITY
 from ml_model.inference.bundle import BalancedDecision, Manifest
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.evaluation.evidence_level import evidence_level
-from ml_model.training.explanation_card import explanation_section
-from ml_model.training.markdown import figure, table
-from ml_model.training.trust_card import checklist, not_measured, trust_sections
+from ml_model.training.reports.explanation_section import explanation_section
+from ml_model.training.reports.markdown import figure, table
+from ml_model.training.reports.uncertainty_section import checklist, not_measured, trust_sections
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
 

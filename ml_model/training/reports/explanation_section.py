@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ml_model.training.markdown import figure, table
+from ml_model.training.reports.markdown import figure, table
 
 # By name in the manifest: title, name of what chance gives, name of the difference.
 ROWS = {
