@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 
-from ml_model.training.symptom_bundle import run
+from ml_model.training.symptoms.bundle import run
 
 if __name__ == "__main__":
     sys.exit(run("disease", __doc__ or ""))

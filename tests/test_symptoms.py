@@ -21,8 +21,10 @@ from ml_model.inference.bundle import MODELS_DIR, Bundle, load_bundle
 from ml_model.tabular.symptom_matcher import SymptomMatcher, Vocabulary, normalise
 from ml_model.tabular.symptom_model import SymptomModel, recommendations
 from ml_model.tasks.registry import SymptomTask, load_task
-from ml_model.training import symptom_bundle, symptom_data, symptom_fit
 from ml_model.training.data.splits import SplitError
+from ml_model.training.symptoms import bundle as symptom_bundle
+from ml_model.training.symptoms import data as symptom_data
+from ml_model.training.symptoms import fit as symptom_fit
 
 TASK = load_task("disease")
 assert isinstance(TASK, SymptomTask)

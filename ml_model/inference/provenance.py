@@ -116,6 +116,10 @@ def _decoding_code() -> tuple[Path, ...]:
     return tuple(sorted(path for room in ("inputs", "ecg") for path in (_PACKAGE / room).rglob("*.py")))
 
 
+def _decoding_code() -> tuple[Path, ...]:
+    return tuple(sorted(path for room in ("inputs", "ecg") for path in (_PACKAGE / room).rglob("*.py")))
+
+
 @lru_cache(maxsize=64)
 def _sha256(declared: str, code: tuple[Path, ...], libraries: tuple[str, ...]) -> str:
     digest = hashlib.sha256(declared.encode())

@@ -18,8 +18,8 @@ from ml_model.training.evaluation.evidence_level import evidence_level
 from ml_model.training.heart_risk.data import read_cardio, read_framingham, read_uci
 from ml_model.training.heart_risk.evaluate import evaluate
 from ml_model.training.heart_risk.fit import PENALTY, fit_logistic
-from ml_model.training.symptom_bundle import DATASET_DIR, manifest_fields
-from ml_model.training.symptom_data import file_fingerprint, find_folder
+from ml_model.training.symptoms.bundle import DATASET_DIR, manifest_fields
+from ml_model.training.symptoms.data import file_fingerprint, find_folder
 
 
 def run(task_id: str, description: str, arguments: Sequence[str] | None = None) -> int:

@@ -25,7 +25,7 @@ from ml_model.tabular.symptom_model import ARRAYS_FILE, DISEASES_FILE, VOCABULAR
 from ml_model.tasks.registry import SymptomTask, load_task
 from ml_model.training.data.splits import SplitError
 from ml_model.training.evaluation.evidence_level import evidence_level
-from ml_model.training.symptom_data import (
+from ml_model.training.symptoms.data import (
     SymptomTable,
     file_fingerprint,
     find_folder,
@@ -34,7 +34,7 @@ from ml_model.training.symptom_data import (
     read_synonyms,
     split_symptom_table,
 )
-from ml_model.training.symptom_fit import (
+from ml_model.training.symptoms.fit import (
     FLOOR,
     Lists,
     calibrate,
@@ -48,7 +48,7 @@ from ml_model.training.symptom_fit import (
 )
 
 PHRASES = Path(__file__).parent / "symptom_phrases.toml"
-DATASET_DIR = Path(__file__).parents[1] / "Dataset"
+DATASET_DIR = Path(__file__).parents[2] / "Dataset"
 COMMONEST = 4
 TOLERANCE = 0.005
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.tabular.symptom_model import NaiveBayes
-from ml_model.training.symptom_data import SymptomTable
+from ml_model.training.symptoms.data import SymptomTable
 
 Floats = NDArray[np.float32]
 MAX_COUNT = 12
