@@ -20,12 +20,20 @@ from pathlib import Path
 import numpy as np
 
 from ml_model.tasks.registry import ImageTask, load_task
-from ml_model.training.data.batches import fully_labelled, label_space, target_masks
 from ml_model.training.data.decoded_cache import decode_all
+from ml_model.training.data.labels import fully_labelled, label_space, target_masks
 from ml_model.training.data.readers import read_task
-from ml_model.training.evaluation.metrics import Scored, balanced_accuracy, bootstrap, macro_auc
-from ml_model.training.fit.callbacks import called, probabilities_of
-from ml_model.training.fit.image_trainer import Job, build, train
+from ml_model.training.evaluation.metrics import (
+    Scored,
+    balanced_accuracy,
+    bootstrap,
+    called,
+    macro_auc,
+    probabilities_of,
+)
+from ml_model.training.fit.image_trainer import train
+from ml_model.training.job import Job
+from ml_model.training.models.image_classifier import build
 from ml_model.training.pipeline import export_elsewhere
 from ml_model.training.recipe import BACKBONES, Phase, Recipe
 from ml_model.training.reports.markdown import figure, table

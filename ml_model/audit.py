@@ -23,7 +23,8 @@ from numpy.typing import NDArray
 
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.data.near_duplicates import difference_hash, distances, hash_pixels
-from ml_model.training.data.readers import DatasetNotFound, Sample, find_root, read_dataset
+from ml_model.training.data.readers import DatasetNotFound, find_root, read_dataset
+from ml_model.training.data.samples import Sample
 
 NEAR_BITS = 4
 

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ml_model.diagnosis.decision import Diagnosis, label_of, label_probabilities
+from ml_model.diagnosis.decision import Diagnosis
 from ml_model.tabular.risk_model import RiskAssessment
 from ml_model.tabular.symptom_model import MatchedSymptom, RankedDisease
+from ml_model.tasks.labels import label_of, label_probabilities
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
 
 Result = Mapping[str, Any]

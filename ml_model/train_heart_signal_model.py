@@ -12,7 +12,7 @@ from __future__ import annotations
 import sys
 
 from ml_model.training.augmentation.signals import SignalAugmentation
-from ml_model.training.fit.signal_trainer import SignalRecipe
+from ml_model.training.recipe import SignalRecipe
 from ml_model.training.signal_command import run_signal_recipe
 
 RECIPE = SignalRecipe(

@@ -23,9 +23,9 @@ from ml_model.inference.calibration import with_age
 from ml_model.inputs.images.decoder import load_image
 from ml_model.replay import replay
 from ml_model.tasks.registry import ImageTask, load_task
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample, ages_years
 from ml_model.training.evaluation.evaluator import evaluate
-from ml_model.training.posthoc.age_prior import ages_years, fit_age_effect
+from ml_model.training.posthoc.age_prior import fit_age_effect
 
 EFFECT = AgeEffect(
     reference_years=60, youngest_years=40, oldest_years=80, at_reference=(0.0, 0.1), per_decade=(-0.2, 0.2)

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_model.training.augmentation.images import NONE, Augmentation, augment, central_square
-from ml_model.training.data.batches import AugmentedBatches, class_prior, sampling_weights, target_masks
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.batches import AugmentedBatches
+from ml_model.training.data.labels import target_masks
+from ml_model.training.data.samples import Sample
+from ml_model.training.data.sampling import class_prior, sampling_weights
 
 
 def sample(source: str, label: str, codes: tuple[str, ...] = ()) -> Sample:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from samples import image_task
 
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.border_baseline import frame_features, frame_only
 
 SOURCE = "adults"

@@ -14,11 +14,12 @@ from samples import image_task
 
 from ml_model.diagnosis.decision import interpret, screening_category
 from ml_model.inference.bundle import MODELS_DIR, Manifest, ScreeningCalibration, write_bundle
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.metrics import Scored
 from ml_model.training.evaluation.source_leakage import merged_labels, source_told_by_embedding
 from ml_model.training.fit.cross_validation import HELD_OUT, cross_validate, fold_numbers, with_fold
-from ml_model.training.fit.image_trainer import Job, train
+from ml_model.training.fit.image_trainer import train
+from ml_model.training.job import Job
 from ml_model.training.models.image_classifier import build_model
 from ml_model.training.pipeline import add_metrics
 from ml_model.training.posthoc.operating_points import screening_calibration

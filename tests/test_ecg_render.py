@@ -25,7 +25,7 @@ from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
 from ml_model.inputs.images.decoder import load_image
 from ml_model.training.augmentation.page_photos import CORRUPTIONS, _bent, photograph
 from ml_model.training.data.decoded_cache import picture_bytes, shown
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
 from tests.beats import write_ptb_xl
 
 WHITE = (255, 255, 255)

@@ -15,8 +15,8 @@ from ml_model.inference.bundle import Manifest, OperatingPoint
 from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.tasks.image_schema import DatasetSpec
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.data.batches import fully_labelled, label_space
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.labels import fully_labelled, label_space
+from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.evaluator import Evaluator, age_and_view_known, age_known, evaluate
 from ml_model.training.evaluation.metrics import accuracy, class_auc
 from ml_model.training.posthoc.operating_points import population_operating_points

@@ -23,7 +23,7 @@ from test_shipped_models import pictures
 from ml_model.inference.bundle import MODELS_DIR, Bundle, Manifest
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
 from ml_model.training.data.decoded_cache import shown
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.explanation_faithfulness import (
     BLUR_SHARE,
     STEPS,

@@ -14,9 +14,10 @@ from test_cross_validation import small_job
 from test_export import gradient_tape_maps, varied_network, wrap
 
 from ml_model.inference.predictor import Predictor
-from ml_model.training.fit.image_trainer import Job, build
+from ml_model.training.job import Job
 from ml_model.training.models.concept_erasure import source_directions, with_sources_forgotten
-from ml_model.training.models.image_classifier import LOGITS, SOURCE_FREE, WithoutDirections
+from ml_model.training.models.image_classifier import LOGITS, SOURCE_FREE, build
+from ml_model.training.models.layers import WithoutDirections
 from ml_model.training.models.serving_model import served_model
 
 Array = NDArray[np.float64]

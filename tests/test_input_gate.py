@@ -19,7 +19,7 @@ from backend.services.loading import ModelStore
 from ml_model.input_gate.modality_classifier import OTHER, modality_spec
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.augmentation.synthetic_negatives import KINDS, draw_other
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
 from ml_model.training.input_gate.data import DRAWN
 from ml_model.training.input_gate.fit import thresholds_of
 from ml_model.training.input_gate.report import acceptance_table, gate_figures

@@ -12,8 +12,8 @@ from test_cross_validation import small_job
 from test_export import gradient_tape_maps, varied_network, wrap
 
 from ml_model.inference.predictor import Predictor
-from ml_model.training.fit.image_trainer import build
-from ml_model.training.models.image_classifier import LOGITS, HeadBySource, build_model
+from ml_model.training.models.image_classifier import LOGITS, build, build_model
+from ml_model.training.models.layers import HeadBySource
 from ml_model.training.models.source_specific_head import fit_by_group, group_weights, with_layer_beside, with_own_head
 
 

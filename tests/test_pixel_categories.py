@@ -12,7 +12,7 @@ from samples import image_task
 
 from ml_model.tasks.image_schema import CategoryRule, DatasetSpec
 from ml_model.training.data.pixel_derived_labels import derived_category, pixel_features, refine_labels
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
 
 RULE = CategoryRule.model_validate(
     {

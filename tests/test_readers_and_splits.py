@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from ml_model.tasks.registry import DatasetSpec
-from ml_model.training.data.readers import DatasetNotFound, Sample, find_root, read_dataset
+from ml_model.training.data.readers import DatasetNotFound, find_root, read_dataset
+from ml_model.training.data.samples import Sample
 from ml_model.training.data.splits import SplitError, assign_splits, check_splits
 
 

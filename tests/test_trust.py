@@ -9,28 +9,21 @@ import pytest
 from samples import image_task
 from test_evaluate import manifest, predicted
 
+from ml_model.diagnosis.conformal import labels_in_question
 from ml_model.diagnosis.decision import interpret
+from ml_model.diagnosis.selective_prediction import reasons_to_abstain
 from ml_model.inference.bundle import BalancedDecision, Calibration, FamiliarityLimits, PredictionSets
-from ml_model.inference.calibration import calibrated, labels_in_question, reasons_to_abstain
+from ml_model.inference.calibration import calibrated
 from ml_model.inference.ood import Familiarity
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
+from ml_model.training.evaluation.calibration_error import brier_score, calibration_error, error_of_perfect_calibration
 from ml_model.training.evaluation.metrics import Scored
 from ml_model.training.evaluation.uncertainty_metrics import trust_figures
-from ml_model.training.posthoc.calibration import (
-    brier_score,
-    calibration_error,
-    error_of_perfect_calibration,
-    fit_calibration,
-    negative_log_likelihoods,
-)
-from ml_model.training.posthoc.conformal import (
-    alert_points,
-    conformal_threshold,
-    fit_familiarity,
-    prediction_sets,
-    rescaled_weights,
-)
+from ml_model.training.posthoc.alerts import alert_points
+from ml_model.training.posthoc.calibration import fit_calibration, negative_log_likelihoods
+from ml_model.training.posthoc.conformal import conformal_threshold, prediction_sets, rescaled_weights
+from ml_model.training.posthoc.ood import fit_familiarity
 
 
 def drawn(count: int, classes: int, sharpness: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

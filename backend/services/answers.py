@@ -24,9 +24,10 @@ from backend.services import texts
 from backend.services.context import RequestContext
 from backend.services.loading import LoadedModel
 from backend.services.reliance import abstention, operating_points, prediction_set
-from ml_model.diagnosis.decision import Diagnosis, label_of, label_probabilities, screening_category
+from ml_model.diagnosis.decision import Diagnosis, screening_category
 from ml_model.diagnosis.population import Judgement
 from ml_model.errors import ModelUnavailable
+from ml_model.tasks.labels import label_of, label_probabilities
 from ml_model.tasks.registry import ImageTask
 
 

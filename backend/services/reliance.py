@@ -7,10 +7,11 @@ from typing import Any
 
 from backend.schemas_image import InputCheckAnswer, OperatingPointAnswer, PredictionSetAnswer
 from backend.services import texts
+from ml_model.diagnosis.conformal import labels_in_question
 from ml_model.diagnosis.decision import Diagnosis
 from ml_model.diagnosis.population import Judgement, view_key
+from ml_model.diagnosis.selective_prediction import reasons_to_abstain
 from ml_model.inference.bundle import Manifest, OperatingPoint
-from ml_model.inference.calibration import labels_in_question, reasons_to_abstain
 from ml_model.tasks.registry import ImageTask
 
 SET_COVERAGE = 0.9  # of an answer without thresholds: an example, or a user's own model

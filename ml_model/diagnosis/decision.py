@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.inference.bundle import BalancedDecision, OperatingPoint, ScreeningCalibration
+from ml_model.tasks.labels import label_probabilities
 from ml_model.tasks.registry import ClassSpec, ImageTask, Recommendation, Severity
 
 # A label of a multi-label task is called present from here on; such tasks have no tuned thresholds.
@@ -88,16 +88,6 @@ def screening_category(
     probability = calibration.probability(told, rule.screening_prevalence)
     band = next((b for b in rule.bands if probability < b.below), rule.bands[-1])
     return band.birads, probability
-
-
-def label_probabilities(probability: Mapping[str, float], labels: Mapping[str, Sequence[str]]) -> dict[str, float]:
-    """From the probability of each class, by code, to that of each label: the sum over its classes, at most 1."""
-    return {label: min(1.0, sum(probability[code] for code in codes)) for label, codes in labels.items()}
-
-
-def label_of(task: ImageTask, code: str) -> str:
-    """The first label of the task's first data set that stands for a class."""
-    return next(label for label, codes in task.datasets[0].labels.items() if code in codes)
 
 
 def _ranked(task: ImageTask, probabilities: NDArray[np.float32]) -> list[RankedClass]:

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.diagnosis.decision import label_probabilities
 from ml_model.inference.bundle import AgeEffect, Calibration
-from ml_model.tasks.registry import ImageTask
 
-# Of a gate's way from its threshold to certainty: a picture that scores no further along it is a near miss.
-GATE_EDGE = 0.1
 _SMALLEST = 1e-7  # float32 probabilities of 0 and 1 have no logarithm
 
 
@@ -39,32 +35,3 @@ def with_age(probabilities: NDArray[np.float32], ages_years: Sequence[float], ef
 def _softmax(scores: NDArray[np.float64]) -> NDArray[np.float32]:
     exp = np.exp(scores - scores.max(axis=1, keepdims=True))
     return np.asarray(exp / exp.sum(axis=1, keepdims=True), np.float32)
-
-
-def labels_in_question(
-    task: ImageTask, probabilities: Mapping[str, float], thresholds: Mapping[str, float]
-) -> tuple[str, ...]:
-    """The labels whose probability reaches their threshold, in output order; probabilities by class code."""
-    totals = label_probabilities(probabilities, task.measured_labels)
-    return tuple(name for name, p in totals.items() if p >= thresholds[name])
-
-
-def reasons_to_abstain(
-    task: ImageTask, in_question: int, gate: tuple[float, float] | None, unfamiliar: bool
-) -> list[str]:
-    """Why this answer should not be leant on, as sentences; empty where nothing speaks against it.
-
-    in_question: how many labels the prediction set holds. gate: the score of the expected kind and the threshold
-    it had to reach, where the kind was looked at. unfamiliar: further from the training pictures than nearly all
-    of those that validate.
-    """
-    total, reasons = len(task.measured_labels), []
-    if not in_question:
-        reasons.append("The picture is typical of none of the classes.")
-    elif in_question > total / 2:
-        reasons.append(f"{in_question} of {total} possible findings cannot be told apart on this picture.")
-    if gate and gate[0] < gate[1] + GATE_EDGE * (1 - gate[1]):
-        reasons.append("The picture was only just taken for one of the kind that is read here.")
-    if unfamiliar:
-        reasons.append("The picture is unlike those that the model learnt from.")
-    return reasons

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
-# Least share of a picture's variance in detail (`Quality.detail` of the input gate); below it, it is blurred beyond use. Of
+# Least share of a picture's variance in detail (`Quality.detail` of the gate); below it, it is blurred beyond use. Of
 # 22,709 real pictures (skin, chest X-ray and CT, ultrasound, mammogram, brain MRI) none has less than twice as much,
 # nor have copies as JPEG of quality 30, of half or of twice the size. Of 982 blurred by a Gaussian of 8 % of their
 # shorter side 99.9 % have less, with sensor noise (deviation 5 per pixel) on top too; of 5 %, 94 %; of 3 %, 19 %.

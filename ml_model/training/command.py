@@ -81,7 +81,8 @@ def _run(recipe: Recipe, options: argparse.Namespace) -> int:
     from ml_model.training.data.decoded_cache import decode_all
     from ml_model.training.data.ecg_pages import with_looks
     from ml_model.training.data.pixel_derived_labels import refine_labels
-    from ml_model.training.fit.image_trainer import Job, train, training_minutes
+    from ml_model.training.fit.image_trainer import train, training_minutes
+    from ml_model.training.job import Job
 
     task = load_task(recipe.task)
     if not isinstance(task, ImageTask):

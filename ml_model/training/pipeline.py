@@ -31,15 +31,14 @@ from ml_model.inference.ood import FAMILIARITY_FILE
 from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES
 from ml_model.training.data.decoded_cache import data_fingerprint
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.border_baseline import frame_only
 from ml_model.training.evaluation.ecg_page_metrics import beside_recordings
 from ml_model.training.evaluation.evaluator import Evaluator, answering_pictures, evaluate
 from ml_model.training.evaluation.evidence_level import evidence_level, weakest
 from ml_model.training.evaluation.explanation_faithfulness import explanation_evidence
 from ml_model.training.fit.cross_validation import cross_validation_result
-from ml_model.training.fit.image_trainer import Job, drawn_prior
-from ml_model.training.fit.signal_trainer import SignalJob
+from ml_model.training.job import Job, SignalJob, drawn_prior
 from ml_model.training.models.image_classifier import LOGITS
 from ml_model.training.models.serving_model import served_model
 from ml_model.training.posthoc.population_classifier import add_populations

@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ml_model.training.augmentation.images import Augmentation
+from ml_model.training.augmentation.signals import SignalAugmentation
+
+Architecture = Literal["xresnet1d", "inception_time"]
 
 BACKBONES = ("efficientnetv2b0", "efficientnetb0", "mobilenetv2", "resnet50", "densenet121", "small_cnn")
 
@@ -82,4 +85,20 @@ class Recipe:
     patience_epochs: int = 6
     mixed_precision: bool = False
     deterministic: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class SignalRecipe:
+    """Networks with their seeds, and how each is trained. learning_rate is the peak of a warm cosine."""
+
+    task: str
+    members: tuple[tuple[Architecture, int], ...]
+    epochs: int = 40
+    learning_rate: float = 3e-3
+    batch_size: int = 64
+    weight_decay: float = 0.05
+    label_smoothing: float = 0.02
+    ema_momentum: float = 0.98
+    augmentation: SignalAugmentation = field(default_factory=SignalAugmentation)
     seed: int = 0

@@ -13,7 +13,9 @@ from ml_model.tasks.registry import ImageTask, load_task
 from ml_model.training.command import DATASET_DIR
 from ml_model.training.data.readers import DatasetNotFound, read_task
 from ml_model.training.data.splits import SplitError
-from ml_model.training.fit.signal_trainer import SignalJob, SignalRecipe, read_signals, train_signals, training_minutes
+from ml_model.training.fit.signal_trainer import read_signals, train_signals, training_minutes
+from ml_model.training.job import SignalJob
+from ml_model.training.recipe import SignalRecipe
 
 
 def parser(description: str) -> argparse.ArgumentParser:

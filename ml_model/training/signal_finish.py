@@ -12,10 +12,10 @@ from ml_model.inference.bundle import Bundle, Manifest
 from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES, RecordingChange
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.ecg_page_metrics import page_figures
 from ml_model.training.evaluation.evaluator import Answering
-from ml_model.training.fit.signal_trainer import SignalJob
+from ml_model.training.job import SignalJob
 from ml_model.training.pipeline import Sent, export_elsewhere, manifest_fields, measure
 from ml_model.training.posthoc.settle import Fields, decide
 

@@ -24,9 +24,9 @@ from ml_model.input_gate.modality_classifier import OTHER
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.command import DATASET_DIR
 from ml_model.training.data.decoded_cache import shown
-from ml_model.training.data.readers import Sample
-from ml_model.training.fit.image_trainer import Job
+from ml_model.training.data.samples import Sample
 from ml_model.training.input_gate.data import gate_samples
+from ml_model.training.job import Job
 from ml_model.training.pipeline import STRANGERS, add_metrics
 from ml_model.training.recipe import Recipe
 

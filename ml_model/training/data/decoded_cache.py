@@ -16,7 +16,7 @@ from ml_model.inputs.images.decoder import load_image
 from ml_model.inputs.images.geometry import place
 from ml_model.tasks.registry import ImageInput
 from ml_model.training.data.ecg_pages import page_of
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
 
 
 def data_fingerprint(samples: Sequence[Sample]) -> str:

@@ -12,7 +12,7 @@ from ml_model.ecg.page_renderer import draw_page
 from ml_model.ecg.page_style import random_look
 from ml_model.ecg.recording import read_wfdb
 from ml_model.training.augmentation.page_photos import photograph
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
 
 
 def with_looks(samples: Sequence[Sample], per_record: int) -> list[Sample]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ml_model.tasks.image_schema import CategoryRule, CategoryStep
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
 
 
 @dataclass(frozen=True)

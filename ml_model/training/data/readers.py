@@ -13,11 +13,11 @@ import csv
 import glob
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from ml_model.tasks.registry import DatasetSpec, ImageTask
 from ml_model.training.data.near_duplicates import clusters
+from ml_model.training.data.samples import Sample
 from ml_model.training.data.splits import assign_splits, check_splits
 
 IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
@@ -26,24 +26,6 @@ MASK_MARK = "_mask"  # in the names of lesion outlines, which lie beside the pic
 TEST_FOLDERS = frozenset({"test", "testing"})
 PTB_XL_INDEX = "ptbxl_database.csv"
 HAM_ATTRIBUTES = ("dx_type", "age", "sex", "localization")
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image file or ECG record. `codes`: the classes its label can stand for; of a multi-label task, all it has.
-
-    look: of an ECG record that is drawn, the seed of the page's look; photographed: the page seen by a camera.
-    """
-
-    path: Path
-    source: str
-    label: str
-    codes: tuple[str, ...]
-    group: str
-    split: str
-    attributes: dict[str, str] = field(default_factory=dict)
-    look: int = 0
-    photographed: bool = False
 
 
 class DatasetNotFound(Exception):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 if TYPE_CHECKING:
-    from ml_model.training.data.readers import Sample
+    from ml_model.training.data.samples import Sample
 
 SPLITS = ("train", "val", "test")
 

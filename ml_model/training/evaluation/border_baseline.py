@@ -16,11 +16,10 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.data.batches import label_space, target_masks
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.labels import label_space, target_masks
+from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.evaluator import SUBGROUP_DRAWS, subgroup_rows
-from ml_model.training.evaluation.metrics import Interval, Scored, bootstrap, macro_auc
-from ml_model.training.fit.callbacks import called
+from ml_model.training.evaluation.metrics import Interval, Scored, bootstrap, called, macro_auc
 
 CELLS, FRAME_CELLS = 32, 3  # the frame: the outer 3 of 32 cells on each side, 34 % of the picture
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)  # inverse; chosen by folds of the training groups

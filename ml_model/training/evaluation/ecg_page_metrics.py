@@ -19,10 +19,9 @@ from ml_model.inference.bundle import MODELS_DIR, load_bundle
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.page_photos import CORRUPTIONS
-from ml_model.training.data.batches import label_space, target_masks
-from ml_model.training.data.readers import Sample
-from ml_model.training.evaluation.metrics import Scored, bootstrap, macro_auc
-from ml_model.training.fit.callbacks import called
+from ml_model.training.data.labels import label_space, target_masks
+from ml_model.training.data.samples import Sample
+from ml_model.training.evaluation.metrics import Scored, bootstrap, called, macro_auc
 
 Answer = NDArray[np.floating]  # probabilities, of one page (classes,) or of several
 Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]

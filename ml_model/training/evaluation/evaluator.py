@@ -18,14 +18,15 @@ from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES, Change
-from ml_model.training.data.batches import fully_labelled, label_space, target_masks
 from ml_model.training.data.decoded_cache import picture_bytes
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.labels import fully_labelled, label_space, target_masks
+from ml_model.training.data.samples import Sample, ages_years
 from ml_model.training.evaluation.metrics import (
     Scored,
     accuracy,
     balanced_accuracy,
     bootstrap,
+    called,
     class_auc,
     macro_auc,
     sensitivity,
@@ -34,8 +35,6 @@ from ml_model.training.evaluation.metrics import (
 )
 from ml_model.training.evaluation.source_leakage import source_told_by_embedding
 from ml_model.training.evaluation.uncertainty_metrics import alert_figures, calibration_of, trust_figures
-from ml_model.training.fit.callbacks import called
-from ml_model.training.posthoc.age_prior import ages_years
 
 AGE_BANDS = (18, 40, 60, 80)
 SUBGROUP_DRAWS = 200

@@ -22,7 +22,8 @@ from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.decoded_cache import shown
-from ml_model.training.data.readers import Sample, mask_files
+from ml_model.training.data.readers import mask_files
+from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.metrics import resampled
 
 MOST_PICTURES = 100

@@ -132,3 +132,20 @@ def summarise(s: Scored, codes: Sequence[str], *, draws: int = 500) -> dict[str,
         "per_class": per_class,
         "confusion_matrix": confusion(s),
     }
+
+
+def probabilities_of(logits: NDArray[np.floating], multi_label: bool) -> NDArray[np.floating]:
+    """Softmax, or a sigmoid per class."""
+    logits = logits.astype(np.float64)
+    if multi_label:
+        return 1 / (1 + np.exp(-logits))
+    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
+    result: NDArray[np.floating] = exp / exp.sum(axis=1, keepdims=True)
+    return result
+
+
+def called(probabilities: NDArray[np.floating], multi_label: bool) -> NDArray[np.bool_]:
+    """Predicted classes as a matrix: at least 0.5 for multi-label, else the most probable."""
+    if multi_label:
+        return probabilities >= 0.5
+    return np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)]

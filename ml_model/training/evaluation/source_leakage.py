@@ -12,7 +12,7 @@ from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
 
 FOLDS = 5
 FEWEST = 2 * FOLDS  # pictures of each source within a class

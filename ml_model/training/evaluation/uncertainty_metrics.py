@@ -9,22 +9,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_model.diagnosis.conformal import labels_in_question
 from ml_model.diagnosis.population import KnownFacts, judge
+from ml_model.diagnosis.selective_prediction import reasons_to_abstain
 from ml_model.inference.bundle import Manifest
-from ml_model.inference.calibration import labels_in_question, reasons_to_abstain
 from ml_model.inference.predictor import Prediction
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.data.batches import label_space
-from ml_model.training.data.readers import Sample
-from ml_model.training.evaluation.metrics import Scored, accuracy, bootstrap, class_auc, sensitivity, specificity
-from ml_model.training.posthoc.calibration import (
+from ml_model.training.data.labels import label_space
+from ml_model.training.data.samples import Sample
+from ml_model.training.evaluation.alerts import alert_scores, alert_truth
+from ml_model.training.evaluation.calibration_error import (
     BINS,
     brier_score,
     calibration_error,
     confidences,
     error_of_perfect_calibration,
 )
-from ml_model.training.posthoc.conformal import alert_scores, alert_truth
+from ml_model.training.evaluation.metrics import Scored, accuracy, bootstrap, class_auc, sensitivity, specificity
 
 DRAWS = 200
 SHARES_ANSWERED = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)

@@ -13,24 +13,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from ml_model.training.data.batches import AugmentedBatches
-from ml_model.training.evaluation.metrics import Scored, balanced_accuracy, macro_auc
-
-
-def probabilities_of(logits: NDArray[np.floating], multi_label: bool) -> NDArray[np.floating]:
-    """Softmax, or a sigmoid per class."""
-    logits = logits.astype(np.float64)
-    if multi_label:
-        return 1 / (1 + np.exp(-logits))
-    exp = np.exp(logits - logits.max(axis=1, keepdims=True))
-    result: NDArray[np.floating] = exp / exp.sum(axis=1, keepdims=True)
-    return result
-
-
-def called(probabilities: NDArray[np.floating], multi_label: bool) -> NDArray[np.bool_]:
-    """Predicted classes as a matrix: at least 0.5 for multi-label, else the most probable."""
-    if multi_label:
-        return probabilities >= 0.5
-    return np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)]
+from ml_model.training.evaluation.metrics import Scored, balanced_accuracy, called, macro_auc, probabilities_of
 
 
 class KeepBest(keras.callbacks.Callback):

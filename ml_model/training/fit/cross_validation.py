@@ -16,11 +16,11 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ml_model.training.data.batches import label_space, target_masks
-from ml_model.training.data.readers import Sample
-from ml_model.training.evaluation.metrics import Scored, summarise
-from ml_model.training.fit.callbacks import called
-from ml_model.training.fit.image_trainer import Job, train
+from ml_model.training.data.labels import label_space, target_masks
+from ml_model.training.data.samples import Sample
+from ml_model.training.evaluation.metrics import Scored, called, summarise
+from ml_model.training.fit.image_trainer import train
+from ml_model.training.job import Job
 from ml_model.training.models.onnx_export import served_outputs
 from ml_model.training.models.serving_model import served_model
 

@@ -8,64 +8,25 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.images import central_square
-from ml_model.training.data.batches import (
-    AugmentedBatches,
-    class_prior,
-    fully_labelled,
-    label_space,
-    sampling_weights,
-    target_masks,
-)
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.batches import AugmentedBatches
+from ml_model.training.data.labels import fully_labelled, label_space, target_masks
+from ml_model.training.data.samples import Sample
 from ml_model.training.fit.callbacks import KeepBest, Progress
 from ml_model.training.fit.optimizer import warm_cosine
-from ml_model.training.models.image_classifier import EMBEDDING, build_model
+from ml_model.training.job import Job, drawing_weights, drawn_prior
+from ml_model.training.models.image_classifier import EMBEDDING, build
 from ml_model.training.models.losses import MaskedFocalLoss, MultiLabelFocalLoss
 from ml_model.training.recipe import Phase, Recipe
 
 FEATURE_VIEWS = 2  # augmented views, for each picture there is, whose features are computed for a frozen phase
 HEAD_BATCH = 128
-
-
-@dataclass(frozen=True)
-class Job:
-    """One training: what, on what, to where."""
-
-    task: ImageTask
-    recipe: Recipe
-    samples: Sequence[Sample]
-    pixels: NDArray[np.uint8]  # (N, height_px, width_px, 3), in the order of samples
-    out_dir: Path
-    weights: str | None = None
-    resume: bool = False
-
-    @property
-    def bundle_id(self) -> str:
-        """The bundle's folder and what its manifest calls the task."""
-        return self.task.id
-
-    @property
-    def contract_sha256(self) -> str:
-        """What the bundle is bound to."""
-        return self.task.contract_sha256
-
-    def rows(self, split: str) -> NDArray[np.int64]:
-        """Row numbers of a split."""
-        return np.array([i for i, s in enumerate(self.samples) if s.split == split], dtype=np.int64)
-
-    def pick(self, split: str) -> list[Sample]:
-        """Samples of a split."""
-        return [s for s in self.samples if s.split == split]
 
 
 def train(job: Job) -> keras.Model:
@@ -115,32 +76,6 @@ def _prepare(recipe: Recipe) -> None:
         from tensorflow import config as tensorflow_config
 
         tensorflow_config.experimental.enable_op_determinism()
-
-
-def build(job: Job, size_px: int | None = None) -> keras.Model:
-    """The job's model before it has learnt, for squares of size_px; by default for pictures as they are served."""
-    recipe = job.recipe
-    return build_model(
-        recipe.backbone,
-        classes=len(job.task.codes),
-        size_px=size_px or (job.task.input.height_px, job.task.input.width_px),
-        weights=job.weights,
-        last_layer=recipe.last_layer,
-        pooling=recipe.pooling,
-        hidden_units=recipe.hidden_units,
-        dropout=recipe.dropout,
-    )
-
-
-def drawing_weights(recipe: Recipe, train: Sequence[Sample]) -> NDArray[np.float64]:
-    """Probability of drawing each training sample, by the recipe."""
-    return sampling_weights(train, recipe.sampling_power, recipe.source_power, recipe.group_power)
-
-
-def drawn_prior(job: Job) -> NDArray[np.float64]:
-    """Share of each class in what the sampler draws for training, (classes,)."""
-    train = job.pick("train")
-    return class_prior(target_masks(train, job.task.codes), drawing_weights(job.recipe, train))
 
 
 def _loss(job: Job) -> keras.losses.Loss:

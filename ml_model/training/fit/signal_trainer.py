@@ -8,7 +8,6 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import keras
@@ -17,69 +16,15 @@ from numpy.typing import NDArray
 
 from ml_model.ecg.recording import network_signal, read_wfdb
 from ml_model.tasks.image_schema import SignalInput
-from ml_model.tasks.registry import ImageTask
-from ml_model.training.augmentation.signals import SignalAugmentation, augment_signal
-from ml_model.training.data.batches import target_masks
-from ml_model.training.data.readers import Sample
-from ml_model.training.evaluation.metrics import Scored, macro_auc
-from ml_model.training.fit.callbacks import Progress, probabilities_of
+from ml_model.training.augmentation.signals import augment_signal
+from ml_model.training.data.labels import target_masks
+from ml_model.training.data.samples import Sample
+from ml_model.training.evaluation.metrics import Scored, macro_auc, probabilities_of
+from ml_model.training.fit.callbacks import Progress
 from ml_model.training.fit.optimizer import warm_cosine
+from ml_model.training.job import SignalJob
 from ml_model.training.models.losses import MultiLabelFocalLoss
-from ml_model.training.models.signal_classifier import Architecture, averaged, build_network
-
-
-@dataclass(frozen=True)
-class SignalRecipe:
-    """Networks with their seeds, and how each is trained. learning_rate is the peak of a warm cosine."""
-
-    task: str
-    members: tuple[tuple[Architecture, int], ...]
-    epochs: int = 40
-    learning_rate: float = 3e-3
-    batch_size: int = 64
-    weight_decay: float = 0.05
-    label_smoothing: float = 0.02
-    ema_momentum: float = 0.98
-    augmentation: SignalAugmentation = field(default_factory=SignalAugmentation)
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class SignalJob:
-    """One training: what, on what, to where. `signals` are in the order of `samples`."""
-
-    task: ImageTask
-    recipe: SignalRecipe
-    samples: Sequence[Sample]
-    signals: NDArray[np.float32]  # (N, time, 12), mV
-    out_dir: Path
-    resume: bool = False
-    weights: None = None
-
-    @property
-    def bundle_id(self) -> str:
-        """The bundle's folder and what its manifest calls the task."""
-        return f"{self.task.id}-signal"
-
-    @property
-    def contract_sha256(self) -> str:
-        """What the bundle is bound to."""
-        return self.task.signal_contract_sha256
-
-    @property
-    def signal_input(self) -> SignalInput:
-        """The task's declaration. Raises ValueError where it has none."""
-        if self.task.signal is None:
-            raise ValueError(f"{self.task.id}: the task file declares no [signal]")
-        return self.task.signal
-
-    def rows(self, split: str) -> NDArray[np.int64]:
-        """Row numbers of a split."""
-        return np.array([i for i, s in enumerate(self.samples) if s.split == split], dtype=np.int64)
-
-    def pick(self, split: str) -> list[Sample]:
-        """Samples of a split."""
-        return [s for s in self.samples if s.split == split]
+from ml_model.training.models.signal_classifier import averaged, build_network
 
 
 def read_signals(samples: Sequence[Sample], signal_input: SignalInput) -> NDArray[np.float32]:

@@ -14,7 +14,8 @@ from ml_model.input_gate.modality_classifier import OTHER
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.augmentation.synthetic_negatives import KINDS, draw_other
 from ml_model.training.data.ecg_pages import with_looks
-from ml_model.training.data.readers import DatasetNotFound, Sample, read_task
+from ml_model.training.data.readers import DatasetNotFound, read_task
+from ml_model.training.data.samples import Sample
 
 NATURAL_FOLDER = "natural_images"
 DRAWN = "drawn: "

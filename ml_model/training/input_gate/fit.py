@@ -21,9 +21,12 @@ from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, ModalitySpec, modality_spec
 from ml_model.training.augmentation.images import Augmentation
 from ml_model.training.command import DATASET_DIR
-from ml_model.training.data.batches import AugmentedBatches, sampling_weights, target_masks
+from ml_model.training.data.batches import AugmentedBatches
 from ml_model.training.data.decoded_cache import decode_all
-from ml_model.training.data.readers import DatasetNotFound, Sample
+from ml_model.training.data.labels import target_masks
+from ml_model.training.data.readers import DatasetNotFound
+from ml_model.training.data.samples import Sample
+from ml_model.training.data.sampling import sampling_weights
 from ml_model.training.data.splits import SplitError
 from ml_model.training.fit.callbacks import KeepBest, Progress
 from ml_model.training.fit.optimizer import warm_cosine

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.input_gate.modality_classifier import OTHER, ModalitySpec
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.samples import Sample
 from ml_model.training.input_gate.data import DRAWN
 from ml_model.training.reports.markdown import table
 

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf
 
 from ml_model.training.evaluation.source_leakage import FEWEST, merged_labels
-from ml_model.training.fit.image_trainer import Job
+from ml_model.training.job import Job
 from ml_model.training.models.embeddings import served_embeddings
-from ml_model.training.models.image_classifier import EMBEDDING, SOURCE_FREE, WithoutDirections
+from ml_model.training.models.image_classifier import EMBEDDING, SOURCE_FREE
+from ml_model.training.models.layers import WithoutDirections
 
 Array = NDArray[np.floating]
 SMALLEST_SHARE = 1e-9  # of the largest variance: a feature that never varies is not divided by nothing

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.training.fit.image_trainer import Job
+from ml_model.training.job import Job
 from ml_model.training.models.image_classifier import EMBEDDING
 from ml_model.training.models.onnx_export import AXIS
 

@@ -20,7 +20,8 @@ from keras import ops
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from ml_model.training.models.image_classifier import FEATURES, LOGITS, HeadBySource, WithoutDirections, embedding_layer
+from ml_model.training.models.image_classifier import FEATURES, LOGITS, embedding_layer
+from ml_model.training.models.layers import HeadBySource, WithoutDirections
 
 OPSET = 17
 SMALL_TENSOR = 16384  # float32 tensors up to this many values stay as they are: a head, and the maps' copy of it, agree

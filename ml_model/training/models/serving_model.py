@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import keras
 
-from ml_model.training.fit.image_trainer import Job, build
+from ml_model.training.job import Job
 from ml_model.training.models.concept_erasure import with_sources_forgotten
+from ml_model.training.models.image_classifier import build
 from ml_model.training.models.source_specific_head import with_own_head
 
 

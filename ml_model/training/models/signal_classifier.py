@@ -7,15 +7,15 @@ both with fewer filters than published, because there are one to two thousand re
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
 from ml_model.training.models.image_classifier import EMBEDDING, FEATURES, LOGITS
+from ml_model.training.recipe import Architecture
 
-Architecture = Literal["xresnet1d", "inception_time"]
 LEADS = 12
 
 

@@ -16,10 +16,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ml_model.training.data.batches import target_masks
-from ml_model.training.fit.image_trainer import Job
+from ml_model.training.data.labels import target_masks
+from ml_model.training.job import Job
 from ml_model.training.models.embeddings import served_embeddings
-from ml_model.training.models.image_classifier import EMBEDDING, FEATURES, LOGITS, HeadBySource
+from ml_model.training.models.image_classifier import EMBEDDING, FEATURES, LOGITS
+from ml_model.training.models.layers import HeadBySource
 
 Array = NDArray[np.floating]
 MOST_OTHERS = 400  # pictures of the other sources, from which the sources are told apart

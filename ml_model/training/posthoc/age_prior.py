@@ -11,24 +11,12 @@ from sklearn.linear_model import LogisticRegression
 
 from ml_model.inference.bundle import AgeEffect
 from ml_model.inference.calibration import with_age
-from ml_model.training.data.batches import target_masks
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.labels import target_masks
+from ml_model.training.data.samples import Sample, ages_years
 from ml_model.training.posthoc.calibration import clearly_better, negative_log_likelihoods
 
 RANGE_PERCENTILES = (1, 99)  # of the training ages; few are beyond, too few to say anything of them
 MIN_WEIGHT = 0.05
-
-
-def ages_years(samples: Sequence[Sample]) -> NDArray[np.float64]:
-    """(N,) ages by the data set's `age`, NaN where it says none."""
-    return np.array([_years(s.attributes.get("age", "")) for s in samples])
-
-
-def _years(age: str) -> float:
-    try:
-        return float(age)
-    except ValueError:
-        return float("nan")
 
 
 def fit_age_effect(

@@ -12,10 +12,8 @@ from sklearn.model_selection import GroupKFold
 
 from ml_model.inference.bundle import Calibration
 from ml_model.inference.calibration import calibrated
-from ml_model.training.evaluation.metrics import Interval, Scored
 
 Array = NDArray[np.floating]
-BINS = 15  # of equal mass
 FOLDS = 5
 BIAS_PENALTY = 0.02  # on the squared intercepts, per sample's log-likelihood: few cases must not move a class far
 SLOPE_RANGE = (0.05, 20.0)
@@ -49,52 +47,6 @@ def negative_log_likelihoods(probabilities: Array, masks: Array, *, multi_label:
     if multi_label:
         return np.asarray(-np.log(np.maximum(np.where(masks > 0, p, 1 - p), 1e-12)).sum(axis=1))
     return np.asarray(-np.log(np.maximum((p * masks).sum(axis=1), 1e-12)))
-
-
-def calibration_error(s: Scored) -> float:
-    """Expected calibration error over bins of equal mass: of the largest probability of each picture against how
-    often it is right; in multi-label tasks of every label's probability against how often it is true."""
-    return _error_in_bins(*confidences(s))
-
-
-def error_of_perfect_calibration(s: Scored, *, draws: int = 500, seed: int = 0) -> Interval:
-    """What `calibration_error` reads, on as many pictures, of answers that hold exactly as often as they claim.
-
-    Mean, and the middle 95 % of the draws of what holds: a bar below this cannot be told from a miss.
-    """
-    confidence, rng = confidences(s)[0], np.random.default_rng(seed)
-    errors = [_error_in_bins(confidence, rng.random(len(confidence)) < confidence) for _ in range(draws)]
-    low, high = np.percentile(errors, [2.5, 97.5])
-    return Interval(value=round(float(np.mean(errors)), 4), low=round(float(low), 4), high=round(float(high), 4))
-
-
-def _error_in_bins(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """Where answers of one confidence fall into several bins, each gets their common share of right ones: which of
-    them comes first says nothing."""
-    _, same = np.unique(confidence, return_inverse=True)
-    share = (np.bincount(same, right) / np.bincount(same))[same]
-    order = np.argsort(confidence, kind="stable")
-    error = sum(abs(confidence[b].sum() - share[b].sum()) for b in np.array_split(order, BINS) if len(b))
-    return float(error / len(confidence))
-
-
-def confidences(s: Scored) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """What each answer claims, 0-1, and whether it held: its most probable label, or in multi-label tasks each."""
-    p = s.probabilities.astype(np.float64)
-    if _several_hold(s):
-        return p.ravel(), s.truth.ravel()
-    named = p.argmax(axis=1)
-    return p[np.arange(len(p)), named], s.truth[np.arange(len(p)), named]
-
-
-def brier_score(s: Scored) -> float:
-    """Mean over pictures of the summed squared distance between probabilities and truth; lower is better."""
-    return float(((s.probabilities - s.truth) ** 2).sum(axis=1).mean())
-
-
-def _several_hold(s: Scored) -> bool:
-    """A multi-label task's truth does not sum to one label a picture, nor do its probabilities to 1."""
-    return bool((s.truth.sum(axis=1) != 1).any() or (np.abs(s.probabilities.sum(axis=1) - 1) > 0.05).any())
 
 
 def _logistic(probabilities: Array, masks: Array) -> Calibration:

@@ -12,8 +12,8 @@ from sklearn.linear_model import LogisticRegression
 from ml_model.diagnosis.population import view_key
 from ml_model.inference.bundle import OperatingPoint, ScreeningCalibration
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.data.batches import label_space
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.labels import label_space
+from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.metrics import Scored, threshold_for_sensitivity
 
 LEAST_SLOPE = 1e-3  # of Platt's logistic: a model of one trial epoch may rank the films the wrong way round

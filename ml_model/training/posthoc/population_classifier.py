@@ -9,7 +9,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.training.augmentation.images import augment, central_square
-from ml_model.training.fit.image_trainer import Job
+from ml_model.training.job import Job
 from ml_model.training.models.onnx_export import add_population_output
 
 MOST_PICTURES = 600  # of each population; each is seen as it is and as an augmented view

@@ -12,14 +12,15 @@ from ml_model.inference.bundle import BalancedDecision, Calibration, Manifest, O
 from ml_model.inference.calibration import calibrated
 from ml_model.inference.ood import FAMILIARITY_FILE
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
-from ml_model.training.data.batches import fully_labelled, label_space, target_masks
-from ml_model.training.data.readers import Sample
+from ml_model.training.data.labels import fully_labelled, label_space, target_masks
+from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.evaluator import Answering, Evaluator
-from ml_model.training.fit.image_trainer import Job
-from ml_model.training.fit.signal_trainer import SignalJob
+from ml_model.training.job import Job, SignalJob
 from ml_model.training.posthoc.age_prior import fit_age_effect
+from ml_model.training.posthoc.alerts import alert_points
 from ml_model.training.posthoc.calibration import fit_calibration
-from ml_model.training.posthoc.conformal import alert_points, fit_familiarity, prediction_sets, rescaled_weights
+from ml_model.training.posthoc.conformal import prediction_sets, rescaled_weights
+from ml_model.training.posthoc.ood import fit_familiarity
 from ml_model.training.posthoc.operating_points import (
     choose_operating_point,
     population_operating_points,

@@ -1,0 +1,4 @@
+"""Model cards, their sections and plots, from manifests.
+
+Computes no figure.
+"""

@@ -34,9 +34,7 @@ def _calibration(manifest: Manifest, test: Mapping[str, Any]) -> str:
     ]
     rows += [["if perfect", figure(measured["perfect"]["calibration_error"]), ""]] if "perfect" in measured else []
     method = manifest.calibration.method.replace("_", " ")
-    chosen = (
-        f"Fitted on validation: {method}" if method != "none" else "None: on validation no fit clearly helps"
-    )
+    chosen = f"Fitted on validation: {method}" if method != "none" else "None: on validation no fit clearly helps"
     return f"""
 ### Calibration
 {chosen}. The calibration error (15 bins of equal mass) is how far confidence and the share of

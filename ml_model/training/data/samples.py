@@ -1,0 +1,40 @@
+"""What is known of one case of a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One image file or ECG record. `codes`: the classes its label can stand for; of a multi-label task, all it has.
+
+    look: of an ECG record that is drawn, the seed of the page's look; photographed: the page seen by a camera.
+    """
+
+    path: Path
+    source: str
+    label: str
+    codes: tuple[str, ...]
+    group: str
+    split: str
+    attributes: dict[str, str] = field(default_factory=dict)
+    look: int = 0
+    photographed: bool = False
+
+
+def ages_years(samples: Sequence[Sample]) -> NDArray[np.float64]:
+    """(N,) ages by the data set's `age`, NaN where it says none."""
+    return np.array([_years(s.attributes.get("age", "")) for s in samples])
+
+
+def _years(age: str) -> float:
+    try:
+        return float(age)
+    except ValueError:
+        return float("nan")
