@@ -14,13 +14,13 @@ from backend.parsing import UploadRequest
 from backend.schemas import ErrorAnswer
 from backend.services.container import Services
 from backend.services.diagnosis import ImageDiagnosis
-from backend.services.ecg import EcgDiagnosis
 from backend.services.heatmaps import HeatmapStore
-from backend.services.input_gate import InputGate
 from backend.services.loading import ModelStore
+from backend.services.recent import RecentStore
 from backend.services.sessions import SessionHistory
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
+from ml_model.ecg.leads import EcgRecording
 from ml_model.tasks.registry import load_tasks
 
 
@@ -47,15 +47,14 @@ def create_app(config: Config) -> Application:
     app.url_map.merge_slashes = False
     store = ModelStore(tasks, config, logger)
     heatmaps = HeatmapStore()
-    gate = InputGate(store)
-    ecg = EcgDiagnosis(store, gate, config.demo_mode)
+    signals = RecentStore[EcgRecording]()
     services = Services(
         config=config,
         models=store,
-        images=ImageDiagnosis(store, heatmaps, ecg, gate, config.demo_mode),
+        images=ImageDiagnosis(store, heatmaps, signals, config.demo_mode),
         tabular=TabularDiagnosis(store, config.demo_mode),
         heatmaps=heatmaps,
-        signals=ecg.signals,
+        signals=signals,
         sessions=SessionHistory(),
         metrics=make_metrics(),
         readiness=Readiness(),

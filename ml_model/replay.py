@@ -17,25 +17,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ml_model.diagnosis.decision import interpret
-from ml_model.diagnosis.population import KnownFacts, judge, known_facts, with_known_facts
-from ml_model.ecg.page_inference import answer_page
-from ml_model.ecg.recording import load_recording, network_signal
-from ml_model.errors import MediDiagnoseError
+from ml_model.diagnosis.case import Case
+from ml_model.diagnosis.decision import Diagnosis
+from ml_model.diagnosis.pipeline import Engines, diagnose
+from ml_model.errors import MediDiagnoseError, PoorQuality
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR, Bundle, file_sha256, load_bundle
 from ml_model.inference.predictor import Predictor
 from ml_model.inference.provenance import body_preprocessing_sha256, input_sha256, preprocessing_sha256
-from ml_model.inputs.images.decoder import decode_image, load_image
 from ml_model.inputs.json_body import json_object, read_body
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
-from ml_model.tabular.risk_model import HeartRiskModel
-from ml_model.tabular.symptom_model import SymptomModel
+from ml_model.tabular.risk_model import HeartRiskModel, RiskAssessment
+from ml_model.tabular.symptom_model import MatchedSymptom, RankedDisease, SymptomModel
+from ml_model.tasks.labels import label_of, label_probabilities
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask, load_task
-from ml_model.told import Result, Told, told_in, told_of_image, told_of_risk, told_of_symptoms
 
+Result = Mapping[str, Any]
 Files = Sequence[tuple[str, bytes]]  # name and content
 Task = ImageTask | SymptomTask | RiskTask
 
@@ -112,36 +108,90 @@ def _body_again(task: SymptomTask | RiskTask, bundle: Bundle, body: bytes, top_k
 
 
 def _image_again(task: ImageTask, bundle: Bundle, files: Files, result: Result, asked: Mapping[str, Any]) -> Told:
-    read_as = (result.get("recording") or {}).get("read_as", "picture")
-    probabilities, population, facts = _again(task, bundle, files, read_as, asked)
-    judged = judge(task, bundle.manifest, population, facts)
-    return told_of_image(task, interpret(task, probabilities, judged.operating_point), result)
+    read_as, predictor = (result.get("recording") or {}).get("read_as", "picture"), Predictor(bundle)
+    of_recording, of_signal = read_as == "recording", read_as in ("recording", "page_signal")
+    case = Case(
+        pictures=() if of_recording else tuple(data for _, data in files),
+        recording=tuple(files) if of_recording else (),
+        age_years=asked.get("age_years"),
+        view=asked.get("view"),
+        sampling_rate_hz=asked.get("sampling_rate_hz"),
+        gate="off",
+    )
+    engines = Engines(signals=predictor) if of_signal else Engines(pictures=predictor)
+    try:
+        decision = diagnose(task, case, engines).decision
+    except PoorQuality as error:
+        raise CannotReplay(f"the signal could not be read off this page again: {error}") from error
+    return told_of_image(task, decision.diagnosis, result)
 
 
-def _again(
-    task: ImageTask, bundle: Bundle, files: Files, read_as: str, asked: Mapping[str, Any]
-) -> tuple[NDArray[np.float32], list[float], KnownFacts]:
-    """Probabilities (classes,), those of the populations, and what is known beside, by the service's own path."""
-    predictor = Predictor(bundle)
-    if read_as == "recording" and task.signal:
-        recording = load_recording(files, sampling_rate_hz=asked.get("sampling_rate_hz"))
-        return (
-            predictor.predict_signals(network_signal(recording, task.signal)[None]).probabilities[0],
-            [],
-            KnownFacts(),
-        )
-    if read_as != "picture":
-        rgb = decode_image(files[0][1], task.input, full_size=True).rgb
-        of_signal = read_as == "page_signal"
-        page = answer_page(rgb, task, None if of_signal else predictor, predictor if of_signal else None)
-        if page is None:
-            raise CannotReplay("the signal could not be read off this page again")
-        return page.prediction.probabilities[0], [], KnownFacts()
-    images = [load_image(data, task.input) for _, data in files]
-    prediction = predictor.predict(np.stack([image.pixels for image in images]))
-    facts = known_facts(asked.get("age_years"), asked.get("view"), images[0].dicom)
-    probabilities = with_known_facts(bundle.manifest, prediction.probabilities.mean(axis=0), facts)
-    return probabilities, prediction.population.mean(axis=0).tolist(), facts
+@dataclass(frozen=True)
+class Told:
+    """`figures`: probabilities (0-1), scores and log-odds by what they belong to. `named`: what was settled on."""
+
+    figures: dict[str, float]
+    named: str
+
+
+def told_in(task: ImageTask | SymptomTask | RiskTask, result: Result) -> Told:
+    """What an answer of the service says. Raises KeyError, TypeError or AttributeError for what is no such answer."""
+    if isinstance(task, SymptomTask):
+        rows = {row["disease"]: row["probability"] for row in result["top_predictions"]}
+        matched = {_matched(row["given"], row["name"]): row["score"] for row in result["symptoms_matched"]}
+        return Told(rows | matched, result["prediction"]["disease"])
+    if isinstance(task, RiskTask):
+        found = result["prediction"]
+        added = {_added_by(name): factor["contribution"] for name, factor in result["risk_factors"].items()}
+        whole = {name: result[name] for name in ("baseline_log_odds", "imputed_log_odds")}
+        return Told({"probability": found["probability"], **whole, **added}, _risk(**_words_of(found)))
+    if "class_probabilities" in result:
+        return Told({**result["class_probabilities"], "probability": result["probability"]}, result["classification"])
+    if "all_predictions" in result:
+        ranked = {row["code"]: row["confidence"] for row in result["all_predictions"]}
+        return Told(ranked, result["prediction"]["code"])
+    return Told({"confidence": result["confidence"]}, str(result["prediction"]))
+
+
+def told_of_image(task: ImageTask, diagnosis: Diagnosis, result: Result) -> Told:
+    """A diagnosis in the shape of `result`: classes, labels of the data set, or one word."""
+    by_code = {row.spec.code: min(1.0, float(row.probability)) for row in diagnosis.ranking}
+    code = diagnosis.predicted.code
+    if "class_probabilities" in result:
+        totals, label = label_probabilities(by_code, task.datasets[0].labels), label_of(task, code)
+        return Told({**totals, "probability": totals[label]}, label)
+    if "all_predictions" in result:
+        return Told(by_code, code)
+    return Told({"confidence": by_code[code]}, diagnosis.predicted.type.capitalize())
+
+
+def told_of_symptoms(ranking: Sequence[RankedDisease], matched: Sequence[MatchedSymptom]) -> Told:
+    """A ranking of diseases, the most probable first, and how the symptoms were read."""
+    rows = {disease.disease: disease.probability for disease in ranking}
+    return Told(rows | {_matched(m.given, m.name): m.score for m in matched}, ranking[0].disease)
+
+
+def told_of_risk(found: RiskAssessment) -> Told:
+    """A risk with what each factor adds to it."""
+    whole = {"baseline_log_odds": found.baseline_log_odds, "imputed_log_odds": found.imputed_log_odds}
+    added = {_added_by(factor.name): factor.contribution for factor in found.factors}
+    return Told({"probability": found.probability, **whole, **added}, _risk(found.condition, found.risk_level))
+
+
+def _words_of(prediction: Mapping[str, Any]) -> dict[str, str]:
+    return {name: prediction[name] for name in ("condition", "risk_level")}
+
+
+def _risk(condition: str, risk_level: str) -> str:
+    return f"{condition} ({risk_level})"
+
+
+def _matched(given: str, name: str) -> str:
+    return f"{given} -> {name}"
+
+
+def _added_by(factor: str) -> str:
+    return f"contribution of {factor}"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

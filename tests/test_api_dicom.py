@@ -85,5 +85,5 @@ def test_a_file_that_says_it_is_something_else_is_refused(xray_app: Application,
         error = response.get_json()
         assert error["code"] == "wrong_modality"
         assert error["error"].startswith(
-            f"the DICOM file says its modality is {modality}; here chest_xray is read (CR, DX"
+            f"xray reads a frontal chest X-ray; the DICOM header says modality {modality}: send it to /analyze/"
         )

@@ -10,7 +10,8 @@ from samples import image_task
 from test_evaluate import manifest, predicted
 
 from ml_model.diagnosis.conformal import labels_in_question
-from ml_model.diagnosis.decision import interpret
+from ml_model.diagnosis.decision import decide, interpret
+from ml_model.diagnosis.population import KnownFacts
 from ml_model.diagnosis.selective_prediction import reasons_to_abstain
 from ml_model.inference.bundle import BalancedDecision, Calibration, FamiliarityLimits, PredictionSets
 from ml_model.inference.calibration import calibrated
@@ -141,7 +142,8 @@ def test_sets_cover_nine_in_ten_cases_of_every_class_that_was_not_seen() -> None
     for index in range(4):
         rows = again[unseen[:, index] > 0]
         inside = [
-            names[index] in labels_in_question(task, dict(zip(task.codes, p, strict=True)), sets.thresholds)
+            names[index]
+            in labels_in_question(task.measured_labels, dict(zip(task.codes, p, strict=True)), sets.thresholds)
             for p in rows
         ]
         assert np.mean(inside) == pytest.approx(0.9, abs=0.04)
@@ -210,7 +212,7 @@ def test_what_excites_other_features_than_the_training_pictures_is_found_and_rea
 def test_reasons_to_abstain(
     task: str, in_question: int, gate: tuple[float, float] | None, unfamiliar: bool, said: str
 ) -> None:
-    reasons = reasons_to_abstain(image_task(task), in_question, gate, unfamiliar)
+    reasons = reasons_to_abstain(len(image_task(task).measured_labels), in_question, gate, unfamiliar)
     assert len(reasons) == bool(said)
     assert said in " ".join(reasons)
 
@@ -227,7 +229,9 @@ def test_figures_of_trust_are_those_counted_by_hand() -> None:
     told = predicted(p)
     object.__setattr__(told, "distance", np.array([0.5, 0.5, 1.5, 2.5]))
     answers = Scored(truth, np.eye(2, dtype=bool)[p.argmax(axis=1)], p, np.arange(4).astype(str))
-    figures = trust_figures(task, manifest(task, prediction_sets=sets, familiarity=limits), samples, told, answers)
+    settled = manifest(task, prediction_sets=sets, familiarity=limits)
+    decisions = [decide(task, settled, told.rows(np.array([row])), KnownFacts()) for row in range(4)]
+    figures = trust_figures(task, settled, samples, told, answers, decisions)
     assert figures["prediction_sets"]["by_label"] == {
         "normal": {"count": 1, "coverage": 1.0},
         "pneumonia": {"count": 3, "coverage": round(2 / 3, 4)},

@@ -12,6 +12,7 @@ from backend.schemas_image import ActivationMapAnswer, AnalyzeAnswer, AnalyzeQue
 from backend.services.container import Services, request_context
 from backend.services.ecg import wfdb_zip
 from backend.services.heatmaps import Heatmap, activation_map_answer, overlay_png
+from ml_model.diagnosis.case import Case
 from ml_model.ecg.export import as_csv
 from ml_model.tasks.registry import ImageTask
 
@@ -26,14 +27,18 @@ def answer_upload(
     g.task = task.id
     fields = {picture_field: _most_pictures(services, task), **({RECORD: RECORD_FILES} if task.signal else {})}
     field, files = uploaded_files(fields)
-    if field == RECORD:
-        named = [(file.filename or "", file.read()) for file in files]
-        answer = services.images.analyze_recording(task, named, query, request_context())
-    else:
-        pictures = [file.read() for file in files]
-        task = services.images.route(task, pictures[0], query)
-        answer = services.images.analyze(task, pictures, query, request_context())
-    services.metrics.answers.labels(task.id, answer.demo_mode).inc()
+    sent = tuple((file.filename or "", file.read()) for file in files)
+    case = Case(
+        pictures=() if field == RECORD else tuple(data for _, data in sent),
+        recording=sent if field == RECORD else (),
+        age_years=query.age_years,
+        view=query.view,
+        pixel_size_um=query.pixel_size_um,
+        sampling_rate_hz=query.sampling_rate_hz,
+        gate=query.gate,
+    )
+    answer = services.images.analyze(task, case, query, request_context())
+    services.metrics.answers.labels(answer.model.task, answer.demo_mode).inc()
     return answer
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,22 +11,28 @@ from backend.schemas_image import (
     AnalyzeAnswer,
     AnalyzeQuery,
     ExplanationAnswer,
+    FieldOfViewAnswer,
     InputCheckAnswer,
     LabelAnswer,
     PredictionAnswer,
+    PredictionSetAnswer,
     RankedAnswer,
     RecommendationAnswer,
-    RecordingAnswer,
     StagingAnswer,
     TissueAnswer,
     UrgencyAnswer,
 )
 from backend.services import texts
 from backend.services.context import RequestContext
+from backend.services.ecg import recording_answer
 from backend.services.loading import LoadedModel
-from backend.services.reliance import abstention, operating_points, prediction_set
-from ml_model.diagnosis.decision import Diagnosis, screening_category
+from backend.services.reliance import operating_points
+from ml_model.diagnosis.case import CaseResult
+from ml_model.diagnosis.conformal import SET_COVERAGE
+from ml_model.diagnosis.decision import screening_category
+from ml_model.diagnosis.input_check import InputCheck
 from ml_model.diagnosis.population import Judgement
+from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.errors import ModelUnavailable
 from ml_model.tasks.labels import label_of, label_probabilities
 from ml_model.tasks.registry import ImageTask
@@ -33,14 +40,11 @@ from ml_model.tasks.registry import ImageTask
 
 @dataclass(frozen=True)
 class AnswerParts:
-    """What an answer holds beside the diagnosis. `loaded` is None in demo mode."""
+    """What an answer holds beside the result of the pipeline. `loaded` is None in demo mode."""
 
     explanation: ExplanationAnswer
-    input_check: InputCheckAnswer
     provenance: ProvenanceAnswer
     loaded: LoadedModel | None
-    judged: Judgement | None
-    recording: RecordingAnswer | None = None
 
 
 def percent(probability: float) -> str:
@@ -70,22 +74,25 @@ def model_answer(task_id: str, loaded: LoadedModel | None, judged: Judgement | N
     )
 
 
+def no_model(task_id: str) -> ModelUnavailable:
+    """What is raised when there is no model and no example may stand in for it."""
+    return ModelUnavailable(
+        f"no model is loaded for {task_id} and demo mode is off; train the task or set DEMO_MODE=on for an example"
+    )
+
+
 def require_model(loaded: LoadedModel | None, task_id: str, demo_mode: bool) -> None:
     """Raises ModelUnavailable when there is no model and no example may stand in for it."""
     if loaded is None and not demo_mode:
-        raise ModelUnavailable(
-            f"no model is loaded for {task_id} and demo mode is off; train the task or set DEMO_MODE=on for an example"
-        )
+        raise no_model(task_id)
 
 
-def _prediction(
-    task: ImageTask, diagnosis: Diagnosis, loaded: LoadedModel | None, abstain_reason: str | None
-) -> PredictionAnswer:
-    spec = diagnosis.predicted
+def _prediction(result: CaseResult) -> PredictionAnswer:
+    diagnosis, spec = result.decision.diagnosis, result.decision.diagnosis.predicted
     confidence = min(1.0, float(diagnosis.confidence))
     extra: dict[str, Any] = {} if spec.birads is None else {"birads": spec.birads}
-    calibration = loaded.bundle.manifest.screening if loaded else None
-    if screened := screening_category(task, diagnosis, calibration):
+    calibration = result.manifest.screening if result.manifest else None
+    if screened := screening_category(result.task, diagnosis, calibration):
         extra = {"birads": screened[0], "screening_probability": screened[1]}
     return PredictionAnswer(
         class_id=diagnosis.class_id,
@@ -94,38 +101,72 @@ def _prediction(
         type=spec.type,
         confidence=confidence,
         confidence_percent=percent(confidence),
-        abstain=abstain_reason is not None,
-        abstain_reason=abstain_reason,
+        abstain=bool(result.decision.abstain_reasons),
+        abstain_reason=" ".join(result.decision.abstain_reasons) or None,
         **extra,
     )
 
 
+def _prediction_set(result: CaseResult) -> PredictionSetAnswer:
+    multi_label, sets = result.task.multi_label, result.manifest.prediction_sets if result.manifest else None
+    if sets is None:
+        note = texts.UNCALIBRATED_LABELS_NOTE if multi_label else texts.UNCALIBRATED_SET_NOTE
+    else:
+        note = texts.LABELS_NOTE if multi_label else texts.SET_NOTE
+    return PredictionSetAnswer(
+        coverage=sets.coverage if sets else SET_COVERAGE, classes=result.decision.prediction_set, note=note
+    )
+
+
+def _input_check(check: InputCheck) -> InputCheckAnswer:
+    recognition, quality = check.recognition, dataclasses.asdict(check.quality)
+    if isinstance(check.quality, RecordingCheck):
+        quality["flat_leads"] = check.quality.flat_leads
+    return InputCheckAnswer(
+        modality=recognition.kind if recognition else None,
+        expected=check.expected,
+        accepted=check.accepted,
+        score=round(recognition.score, 4) if recognition else None,
+        quality=quality,
+        warnings=check.warnings,
+        **_measured(check),
+    )
+
+
+def _measured(check: InputCheck) -> dict[str, Any]:
+    """What only some checks hold."""
+    told: dict[str, Any] = {}
+    if not isinstance(check.quality, RecordingCheck):
+        told["threshold"] = check.recognition.threshold if check.recognition else None
+    if check.distance is not None and check.distance_limit is not None:
+        told |= {"distance": round(check.distance, 4), "distance_limit": round(check.distance_limit, 4)}
+    if check.field_of_view:
+        told["field_of_view"] = FieldOfViewAnswer.model_validate(dataclasses.asdict(check.field_of_view))
+    return told
+
+
 def analyze_answer(
-    task: ImageTask, diagnosis: Diagnosis, parts: AnswerParts, query: AnalyzeQuery, context: RequestContext
+    result: CaseResult, parts: AnswerParts, query: AnalyzeQuery, context: RequestContext
 ) -> AnalyzeAnswer:
-    """Everything that is known of one case, in the shape that is sent."""
-    spec = diagnosis.predicted
-    advice = diagnosis.recommendation
+    """Everything that is said of one case, in the shape that is sent."""
+    task, diagnosis, judgement = result.task, result.decision.diagnosis, result.decision.judgement
+    spec, advice, demo_mode = diagnosis.predicted, diagnosis.recommendation, result.predictor is None
     recommendation = RecommendationAnswer(
         level=spec.severity, title=advice.title, message=advice.message, actions=advice.actions
     )
-    ranked = tuple(
-        RankedAnswer(code=r.spec.code, name=r.spec.name, confidence=min(1.0, float(r.probability)))
-        for r in diagnosis.ranking[: query.top_k]
-    )
-    demo_mode, manifest = parts.loaded is None, parts.loaded.bundle.manifest if parts.loaded else None
-    in_question = prediction_set(task, diagnosis, manifest, parts.judged)
-    abstain_reason = abstention(task, in_question, parts.input_check, manifest)
     optional: dict[str, Any] = {"warning": texts.DEMO_WARNING} if demo_mode else {}
-    if parts.recording:
-        optional["recording"] = parts.recording
+    if result.ecg:
+        optional["recording"] = recording_answer(result.ecg, context)
     return AnalyzeAnswer(
         **optional,
         success=True,
-        prediction=_prediction(task, diagnosis, parts.loaded, abstain_reason),
+        prediction=_prediction(result),
         multi_label=task.multi_label,
         positives=diagnosis.positives,
-        all_predictions=ranked,
+        all_predictions=tuple(
+            RankedAnswer(code=r.spec.code, name=r.spec.name, confidence=min(1.0, float(r.probability)))
+            for r in diagnosis.ranking[: query.top_k]
+        ),
         severity=spec.severity,
         staging=StagingAnswer(**spec.staging.model_dump()),
         urgency=UrgencyAnswer(**spec.urgency.model_dump()),
@@ -133,10 +174,10 @@ def analyze_answer(
         recommendations=recommendation.actions if task.recommendations_as_list else recommendation,
         recommendation=recommendation,
         explanation=parts.explanation,
-        prediction_set=in_question,
-        operating_points=operating_points(task, diagnosis, manifest, parts.judged, query.prevalence),
-        input_check=parts.input_check,
-        model=model_answer(task.id, parts.loaded, parts.judged),
+        prediction_set=_prediction_set(result),
+        operating_points=operating_points(task, diagnosis, result.manifest, judgement, query.prevalence),
+        input_check=_input_check(result.input_check),
+        model=model_answer(task.id, parts.loaded, judgement),
         provenance=parts.provenance,
         demo_mode=demo_mode,
         request_id=context.request_id,

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.schemas_image import ActivationMapAnswer
-from backend.services import texts
+from backend.schemas_image import ActivationMapAnswer, ExplanationAnswer
+from backend.services import texts as messages
+from backend.services.ecg import drawn_signal
 from backend.services.recent import RecentStore
+from ml_model.diagnosis.case import SignalView, View
 from ml_model.inputs.images.geometry import Frame
 
 OVERLAY_LONG_SIDE_PX = 448
@@ -90,6 +94,44 @@ def overlay_png(heatmap: Heatmap) -> bytes:
     return encoded.tobytes()
 
 
+def heatmap_of(view: View, class_id: int, code: str) -> Heatmap:
+    """What the overlay of one class is drawn from: its place among the maps, and its code."""
+    # Copied: a view would keep the maps of all classes and the engine's buffer alive.
+    cells = view.maps[class_id].astype(np.float32, copy=True)
+    if isinstance(view, SignalView):
+        pixels = drawn_signal(view)
+        height_px, width_px = pixels.shape[:2]
+        return Heatmap(pixels, cells, Frame(0, 0, width_px, height_px), width_px, height_px, code, view.duration_s)
+    return Heatmap(view.pixels, cells, view.frame, *view.original_size_px, code)
+
+
+def explanation(heatmap: Heatmap, *, inline: bool = False, address: str | None = None) -> ExplanationAnswer:
+    """Method, place of the peak and note, with the overlay in the answer or at an address."""
+    region = peak_region(heatmap)
+    shared: dict[str, Any] = {"method": messages.MAP_METHOD, "explained": heatmap.explained, "note": messages.MAP_NOTE}
+    if heatmap.duration_s is None:
+        shared["peak_region"] = region
+    else:
+        shared |= {
+            "peak_region": None,
+            "peak_seconds": _seconds_of(region, heatmap.duration_s / heatmap.original_width_px),
+        }
+    if inline:
+        return ExplanationAnswer(heatmap_png_base64=base64.b64encode(overlay_png(heatmap)).decode("ascii"), **shared)
+    return ExplanationAnswer(heatmap_url=f"{address}.png", map_url=f"{address}.json", **shared)
+
+
+def unexplained(code: str, reason: str) -> ExplanationAnswer:
+    """An answer without a heatmap says why."""
+    note = messages.NO_MAP_NOTE.format(reason=reason)
+    return ExplanationAnswer(method="none", explained=code, heatmap_url=None, peak_region=None, note=note)
+
+
+def _seconds_of(region: tuple[int, int, int, int] | None, s_per_px: float) -> tuple[float, float] | None:
+    """A region's left and right edge as times."""
+    return region and (round(region[0] * s_per_px, 2), round((region[0] + region[2]) * s_per_px, 2))
+
+
 def activation_map_answer(heatmap: Heatmap) -> ActivationMapAnswer:
     """The map as numbers, turned to the upload's sides, and where in the upload (or when in the recording) it lies."""
     cells = heatmap.activation_map[:, ::-1] if heatmap.frame.mirrored else heatmap.activation_map
@@ -99,7 +141,7 @@ def activation_map_answer(heatmap: Heatmap) -> ActivationMapAnswer:
     box = (frame.left_px, frame.top_px, frame.width_px, frame.height_px)
     return ActivationMapAnswer(
         success=True,
-        method=texts.MAP_METHOD,
+        method=messages.MAP_METHOD,
         explained=heatmap.explained,
         rows=rows,
         columns=columns,
@@ -107,7 +149,7 @@ def activation_map_answer(heatmap: Heatmap) -> ActivationMapAnswer:
         peak=peak,
         frame=None if heatmap.duration_s is not None else box,
         seconds=None if heatmap.duration_s is None else (0.0, heatmap.duration_s),
-        note=texts.MAP_NOTE,
+        note=messages.MAP_NOTE,
     )
 
 

@@ -19,6 +19,9 @@ from backend.services.user_symptoms import (
     open_user_symptom_model,
 )
 from backend.telemetry import Logger
+from ml_model.diagnosis.case import CaseResult
+from ml_model.diagnosis.input_check import Gate
+from ml_model.diagnosis.pipeline import Engines
 from ml_model.errors import BundleInvalid, MediDiagnoseError
 from ml_model.inference.bundle import MANIFEST, Bundle, load_bundle
 from ml_model.inference.predictor import Prediction, Predictor
@@ -78,6 +81,11 @@ def _fitting(predictor: Predictor, prediction: Prediction, task: ImageTask) -> P
     return predictor
 
 
+def _predictor(loaded: LoadedModel | None) -> Predictor | None:
+    """The engine of an image task."""
+    return loaded.engine if loaded and isinstance(loaded.engine, Predictor) else None
+
+
 def open_model(bundle: Bundle, task: Task, config: Config) -> Engine:
     """A bundle made ready to answer."""
     if isinstance(task, ImageTask):
@@ -96,7 +104,7 @@ class ModelStore:
         self._logger = logger
         self._loaded: dict[str, LoadedModel] = {}
         self._signals: dict[str, LoadedModel] = {}
-        self._gate: Predictor | None = None
+        self._gate = Gate(tuple(task for task in tasks if isinstance(task, ImageTask)))
         self._gate_done = threading.Event()
         self._problems: dict[str, str] = {}
         self._done = {task.id: threading.Event() for task in tasks}
@@ -123,11 +131,21 @@ class ModelStore:
         return self._signals.get(task_id)
 
     @property
-    def gate(self) -> Predictor | None:
-        """What tells kinds of picture apart; None without its bundle. Raises StillLoading when not ready in time."""
+    def gate(self) -> Gate:
+        """What tells kinds of picture apart; without its bundle it does not look. Raises StillLoading when not ready."""
         if not self._gate_done.wait(LOAD_WAIT_S):
             raise StillLoading("the input gate is still loading; try again in a moment")
         return self._gate
+
+    def engines(self, task: ImageTask) -> Engines:
+        """What answers the task. Raises StillLoading when it is not ready in time."""
+        pictures, signals = self.get(task.id), self.signal(task.id)
+        return Engines(_predictor(pictures), _predictor(signals), self.gate)
+
+    def of(self, task: ImageTask, result: CaseResult) -> LoadedModel | None:
+        """The model that gave a result; None of an example."""
+        candidates = (self._loaded.get(task.id), self._signals.get(task.id))
+        return next((m for m in candidates if m is not None and m.engine is result.predictor), None)
 
     def current(self, task_id: str) -> LoadedModel | None:
         """The model as it stands now, without waiting; where there is only one of recordings, that."""
@@ -169,7 +187,7 @@ class ModelStore:
                 bundle = load_bundle(path, task=BUNDLE_ID, contract_sha256=spec.contract_sha256)
                 predictor = Predictor(bundle, engine=self._config.engine, cache_dir=self._config.data_dir / "compiled")
                 predictor.predict(np.zeros((1, spec.input.height_px, spec.input.width_px, 3), np.uint8))
-                self._gate = predictor
+                self._gate = Gate(self._gate.tasks, predictor)
         except Exception as error:  # as in _load
             self._report(BUNDLE_ID, error)
         finally:

@@ -1,62 +1,15 @@
-"""How far an answer can be leant on: classes still in question, when to abstain, operating points."""
+"""How far an answer can be leant on: its operating points with the figures measured for them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from backend.schemas_image import InputCheckAnswer, OperatingPointAnswer, PredictionSetAnswer
-from backend.services import texts
-from ml_model.diagnosis.conformal import labels_in_question
+from backend.schemas_image import OperatingPointAnswer
 from ml_model.diagnosis.decision import Diagnosis
 from ml_model.diagnosis.population import Judgement, view_key
-from ml_model.diagnosis.selective_prediction import reasons_to_abstain
 from ml_model.inference.bundle import Manifest, OperatingPoint
 from ml_model.tasks.registry import ImageTask
-
-SET_COVERAGE = 0.9  # of an answer without thresholds: an example, or a user's own model
-
-
-def prediction_set(
-    task: ImageTask, diagnosis: Diagnosis, manifest: Manifest | None, judged: Judgement | None
-) -> PredictionSetAnswer:
-    """The classes still in question: by conformal thresholds where the model has them, else by its own estimate."""
-    if manifest is None or manifest.prediction_sets is None:
-        return _own_estimate(task, diagnosis)
-    by_code = {r.spec.code: r.probability for r in diagnosis.ranking}
-    thresholds = manifest.set_thresholds(judged.population if judged else None)
-    inside = {c for label in labels_in_question(task, by_code, thresholds) for c in task.measured_labels[label]}
-    return PredictionSetAnswer(
-        coverage=manifest.prediction_sets.coverage,
-        classes=tuple(r.spec.code for r in diagnosis.ranking if r.spec.code in inside),
-        note=texts.LABELS_NOTE if task.multi_label else texts.SET_NOTE,
-    )
-
-
-def _own_estimate(task: ImageTask, diagnosis: Diagnosis) -> PredictionSetAnswer:
-    if task.multi_label:
-        open_findings = tuple(r.spec.code for r in diagnosis.ranking if r.probability > 1 - SET_COVERAGE)
-        return PredictionSetAnswer(coverage=SET_COVERAGE, classes=open_findings, note=texts.UNCALIBRATED_LABELS_NOTE)
-    total, classes = 0.0, []
-    for ranked in diagnosis.ranking:
-        classes.append(ranked.spec.code)
-        total += float(ranked.probability)
-        if total >= SET_COVERAGE:
-            break
-    return PredictionSetAnswer(coverage=SET_COVERAGE, classes=tuple(classes), note=texts.UNCALIBRATED_SET_NOTE)
-
-
-def abstention(
-    task: ImageTask, answered: PredictionSetAnswer, check: InputCheckAnswer, manifest: Manifest | None
-) -> str | None:
-    """Why the answer should not be leant on, None where nothing speaks against it or no model answered."""
-    if manifest is None or manifest.prediction_sets is None:
-        return None
-    in_question = sum(bool(set(codes) & set(answered.classes)) for codes in task.measured_labels.values())
-    gate = (check.score, check.threshold) if check.score is not None and check.threshold is not None else None
-    limits = manifest.familiarity
-    unfamiliar = limits is not None and check.distance is not None and check.distance >= limits.warn_from
-    return " ".join(reasons_to_abstain(task, in_question, gate, unfamiliar)) or None
 
 
 def operating_points(

@@ -1,4 +1,4 @@
-"""From probabilities to a diagnosis: pure, no model and no files, the task's texts and nothing else."""
+"""From a model's outputs to a decision: pure, no engine and no files, the task's texts and nothing else."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.inference.bundle import BalancedDecision, OperatingPoint, ScreeningCalibration
+from ml_model.diagnosis.conformal import labels_in_question, own_estimate
+from ml_model.diagnosis.population import Judgement, KnownFacts, judge, with_known_facts
+from ml_model.diagnosis.selective_prediction import reasons_to_abstain
+from ml_model.inference.bundle import BalancedDecision, Manifest, OperatingPoint, ScreeningCalibration
+from ml_model.inference.predictor import Prediction
+from ml_model.input_gate.modality_classifier import Recognition
 from ml_model.tasks.labels import label_probabilities
 from ml_model.tasks.registry import ClassSpec, ImageTask, Recommendation, Severity
 
@@ -42,6 +47,63 @@ class Diagnosis:
     ranking: tuple[RankedClass, ...]
     recommendation: Recommendation
     positives: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What one case comes to. probabilities: (classes,), of all views, with the age where one counts.
+
+    judgement: population, operating point and evidence; None of an example. in_question: measured labels that the
+    conformal thresholds leave open; None where there are none. prediction_set: the codes of their classes, or those
+    of the model's own estimate, most probable first. abstain_reasons: why the answer should not be leant on.
+    """
+
+    probabilities: NDArray[np.float32]
+    diagnosis: Diagnosis
+    judgement: Judgement | None
+    in_question: tuple[str, ...] | None
+    prediction_set: tuple[str, ...]
+    abstain_reasons: tuple[str, ...] = ()
+
+
+def decide(
+    task: ImageTask,
+    manifest: Manifest,
+    prediction: Prediction,
+    facts: KnownFacts,
+    recognition: Recognition | None = None,
+) -> Decision:
+    """From the model's outputs, a row a view of one case, and what is known beside them. `recognition`: of the gate."""
+    judgement = judge(task, manifest, prediction.population.mean(axis=0).tolist(), facts)
+    probabilities = with_known_facts(manifest, prediction.probabilities.mean(axis=0), facts)
+    diagnosis = interpret(task, probabilities, judgement.operating_point)
+    sets = manifest.prediction_sets
+    if sets is None:
+        return Decision(probabilities, diagnosis, judgement, None, _own_estimate(task, diagnosis))
+    by_code = {r.spec.code: r.probability for r in diagnosis.ranking}
+    labels = task.measured_labels
+    in_question = labels_in_question(labels, by_code, sets.of(judgement.population))
+    inside = {code for label in in_question for code in labels[label]}
+    limits, far = manifest.familiarity, prediction.distance
+    reasons = reasons_to_abstain(
+        len(labels),
+        len(in_question),
+        gate=(recognition.score, recognition.threshold) if recognition else None,
+        unfamiliar=limits is not None and bool(far.size) and float(far.max()) >= limits.warn_from,
+    )
+    classes = tuple(r.spec.code for r in diagnosis.ranking if r.spec.code in inside)
+    return Decision(probabilities, diagnosis, judgement, in_question, classes, tuple(reasons))
+
+
+def example_decision(task: ImageTask) -> Decision:
+    """Of the fixed example that stands in where a task has no model."""
+    probabilities = np.array(task.demo_probabilities, np.float32)
+    diagnosis = interpret(task, probabilities, None)
+    return Decision(probabilities, diagnosis, None, None, _own_estimate(task, diagnosis))
+
+
+def _own_estimate(task: ImageTask, diagnosis: Diagnosis) -> tuple[str, ...]:
+    return own_estimate([(r.spec.code, r.probability) for r in diagnosis.ranking], task.multi_label)
 
 
 def interpret(

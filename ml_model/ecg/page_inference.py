@@ -1,4 +1,4 @@
-"""How an ECG page is answered: from the signal read off it where that succeeds, else from the picture itself."""
+"""From the picture of an ECG page to what the network of recordings takes, where the page can be read well enough."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from PIL import Image
 
 from ml_model.ecg.digitizer.page import PageReading, read_page
 from ml_model.ecg.recording import network_signal
-from ml_model.inference.predictor import Prediction, Predictor
-from ml_model.inputs.images.geometry import place
-from ml_model.tasks.registry import ImageTask
+from ml_model.tasks.image_schema import SignalInput
+
+__all__ = ["PageReading", "PageSignal", "page_quality", "read_signal"]
 
 
 @dataclass(frozen=True)
-class PageAnswer:
-    """`signal_mv` (samples, 12) and `reading` are set where the signal answered and not the picture."""
+class PageSignal:
+    """signal_mv: float32 (samples, 12), what the network takes, zeros where the page shows nothing of a lead."""
 
-    prediction: Prediction
-    signal_mv: NDArray[np.float32] | None = None
-    reading: PageReading | None = None
+    signal_mv: NDArray[np.float32]
+    reading: PageReading
+
+    @property
+    def shown_mv(self) -> NDArray[np.float32]:
+        """The network's signal with NaN where the page shows nothing of a lead."""
+        read_mv = self.reading.recording.signal_mv
+        rows = np.linspace(0, len(read_mv) - 1, len(self.signal_mv)).round().astype(np.int64)
+        return np.where(np.isnan(read_mv[rows]), np.nan, self.signal_mv).astype(np.float32)
 
 
 def page_quality(reading: PageReading) -> float:
@@ -29,15 +35,9 @@ def page_quality(reading: PageReading) -> float:
     return float(np.mean(list(reading.quality.values())))
 
 
-def answer_page(
-    rgb: Image.Image, task: ImageTask, pictures: Predictor | None, signals: Predictor | None
-) -> PageAnswer | None:
-    """One page, upright RGB with all its pixels. None when there is no model that can answer it."""
-    reading = read_page(np.asarray(rgb)) if task.signal and signals else None
-    if task.signal and signals and reading and page_quality(reading) >= task.signal.min_page_quality:
-        signal_mv = network_signal(reading.recording, task.signal)
-        return PageAnswer(signals.predict_signals(signal_mv[None]), signal_mv=signal_mv, reading=reading)
-    if pictures is None:
+def read_signal(rgb: Image.Image, signal_input: SignalInput) -> PageSignal | None:
+    """One page, upright RGB with all its pixels. None where its leads cannot be read well enough to be answered."""
+    reading = read_page(np.asarray(rgb))
+    if reading is None or page_quality(reading) < signal_input.min_page_quality:
         return None
-    pixels, _ = place(rgb, task.input)
-    return PageAnswer(pictures.predict(pixels[None]))
+    return PageSignal(network_signal(reading.recording, signal_input), reading)

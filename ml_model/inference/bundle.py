@@ -109,6 +109,10 @@ class PredictionSets(BaseModel):
     thresholds: dict[str, float]
     by_population: dict[str, dict[str, float]] = {}
 
+    def of(self, population: str | None) -> dict[str, float]:
+        """Thresholds of a population where it has its own."""
+        return self.by_population.get(population or "", self.thresholds)
+
 
 class AlertPoint(ChosenThreshold):
     """Summed probability of some classes from which an alert of the task file is raised."""
@@ -168,11 +172,6 @@ class Manifest(BaseModel):
     familiarity: FamiliarityLimits | None = None
     metrics: dict[str, Any]
     files: dict[str, str]
-
-    def set_thresholds(self, population: str | None) -> dict[str, float]:
-        """Of the prediction sets, those of a population where it has its own."""
-        sets = self.prediction_sets
-        return {} if sets is None else sets.by_population.get(population or "", sets.thresholds)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Is this picture something to diagnose from? So far its technical quality; what it shows comes later.
+"""Is this picture something to diagnose from? Its technical quality; what it shows is for `kind.py`.
 
 A gate that refuses real pictures does harm too, so the thresholds lie well outside anything
 seen in real ones and are stated with the measurement they come from.
@@ -6,7 +6,6 @@ seen in real ones and are stated with the measurement they come from.
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cache
 
@@ -14,7 +13,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.errors import PoorQuality, WrongModality
 from ml_model.inputs.images.decoder import LoadedImage
 from ml_model.tasks.registry import ImageInput
 
@@ -36,7 +34,6 @@ BRIGHT_PERCENTILE = 99
 DETAIL_CELLS = 112
 DETAIL_WAVES = (8, 16)
 NOISE_WAVES = 48
-UNTOLD_MODALITIES = ("OT", "SC")  # "other" and "secondary capture": pictures of anything
 
 
 @dataclass(frozen=True)
@@ -57,53 +54,26 @@ class Quality:
     """Shorter side of the picture as it was sent."""
 
 
-@dataclass(frozen=True)
-class InputCheck:
-    """What the gate found. `modality` and its `score` (0-1) are None while nothing recognises modalities."""
-
-    modality: str | None
-    expected: str
-    accepted: bool
-    score: float | None
-    quality: Quality
-
-
-def check(
-    image: LoadedImage,
-    image_input: ImageInput,
-    dicom_modalities: Collection[str] = (),
-    quality: Quality | None = None,
-) -> InputCheck:
-    """Measure the picture's quality, if it is not given, and believe what a DICOM file says it is.
-
-    dicom_modalities: the codes of such pictures (CR, CT, ...); empty where a task names none. Raises
-    WrongModality when the file names another one, PoorQuality, with value and threshold, when the
-    picture is blank, too dark or blurred beyond use.
-    """
-    stated = image.dicom.modality if image.dicom else None
-    if dicom_modalities and stated and stated not in (*dicom_modalities, *UNTOLD_MODALITIES):
-        raise WrongModality(
-            f"the DICOM file says its modality is {stated}; here {image_input.modality} is read "
-            f"({', '.join(dicom_modalities)}): send it to the task that reads {stated}"
-        )
-    quality = quality or measure_quality(image)
+def quality_refusal(quality: Quality, image_input: ImageInput) -> str | None:
+    """Why a picture that is blank, too dark or blurred beyond use should not be answered, with the measured value and
+    the threshold; None where it can be."""
     if quality.bright_level < MIN_BRIGHT_LEVEL:
-        raise PoorQuality(
+        return (
             f"the picture is too dark: its brightest parts reach level {quality.bright_level:.1f} of 255, "
             f"at least {MIN_BRIGHT_LEVEL:g} is needed; send one with a normal exposure"
         )
     if quality.contrast < MIN_CONTRAST:
-        raise PoorQuality(
+        return (
             f"the picture is blank: its contrast (standard deviation of the levels, 0-255) is {quality.contrast:.2f}, "
             f"at least {MIN_CONTRAST:g} is needed; send one that shows the subject"
         )
     if quality.detail < image_input.min_detail:
-        raise PoorQuality(
+        return (
             f"the picture is blurred beyond use: structures of 1/{DETAIL_WAVES[0]} to 1/{DETAIL_WAVES[1]} of its side "
             f"hold {quality.detail:.2g} of the variance of its levels, at least {image_input.min_detail:g} is needed; "
             "send a sharp one"
         )
-    return InputCheck(None, image_input.modality, accepted=True, score=None, quality=quality)
+    return None
 
 
 def measure_quality(image: LoadedImage) -> Quality:

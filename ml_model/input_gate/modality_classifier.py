@@ -46,21 +46,38 @@ def modality_spec() -> ModalitySpec:
 
 @dataclass(frozen=True)
 class Recognition:
-    """`kind` is the most probable one; `score` (0-1) is that of the expected kind, accepted from `threshold`."""
+    """How like each kind a picture is: by code, `scores` (0-1, summing to 1), accepted from `thresholds`."""
 
-    kind: str
-    score: float
-    threshold: float
+    expected: str
+    scores: dict[str, float]
+    thresholds: dict[str, float]
+
+    @property
+    def kind(self) -> str:
+        """The most probable one."""
+        return max(self.scores, key=self.scores.__getitem__)
+
+    @property
+    def score(self) -> float:
+        """Of the expected kind."""
+        return self.scores[self.expected]
+
+    @property
+    def threshold(self) -> float:
+        """Of the expected kind."""
+        return self.thresholds[self.expected]
 
     @property
     def accepted(self) -> bool:
         """Whether the picture is taken for one of the expected kind."""
-        return self.score >= self.threshold
+        return self.accepts(self.expected)
+
+    def accepts(self, kind: str) -> bool:
+        """Whether the picture is taken for one of that kind."""
+        return kind in self.thresholds and self.scores[kind] >= self.thresholds[kind]
 
 
 def recognise(predictor: Predictor, overview: NDArray[np.uint8], expected: str) -> Recognition:
     """overview: the whole upright picture, uint8 RGB at the size of the spec's input. expected: a kind's code."""
-    probabilities = predictor.predict(overview[None]).probabilities[0]
-    codes = predictor.bundle.manifest.classes
-    threshold = predictor.bundle.manifest.thresholds[expected]
-    return Recognition(codes[int(probabilities.argmax())], float(probabilities[codes.index(expected)]), threshold)
+    manifest, probabilities = predictor.bundle.manifest, predictor.predict(overview[None]).probabilities[0]
+    return Recognition(expected, dict(zip(manifest.classes, probabilities.tolist(), strict=True)), manifest.thresholds)

@@ -12,6 +12,7 @@ import json
 import tomllib
 from collections import Counter
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -96,12 +97,12 @@ class ImageTask(TaskSpec):
     user_models: tuple[PlainName, ...] = ()
     datasets: tuple[DatasetSpec, ...] = Field(min_length=1)
 
-    @property
+    @cached_property
     def codes(self) -> tuple[str, ...]:
         """Class codes in output order."""
         return tuple(c.code for c in self.classes)
 
-    @property
+    @cached_property
     def measured_labels(self) -> dict[str, tuple[str, ...]]:
         """The labels that the data sets together can measure: see `labels_measured_by`."""
         return self.labels_measured_by(self.datasets)

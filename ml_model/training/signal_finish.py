@@ -7,10 +7,12 @@ from typing import Any
 
 import keras
 
-from ml_model.ecg.recording import network_signal, read_wfdb
+from ml_model.diagnosis.case import Case
+from ml_model.diagnosis.pipeline import Engines, diagnose
+from ml_model.ecg.recording import read_wfdb
 from ml_model.inference.bundle import Bundle, Manifest
 from ml_model.inference.predictor import Prediction, Predictor
-from ml_model.tasks.image_schema import SignalInput
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES, RecordingChange
 from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.ecg_page_metrics import page_figures
@@ -20,13 +22,14 @@ from ml_model.training.pipeline import Sent, export_elsewhere, manifest_fields, 
 from ml_model.training.posthoc.settle import Fields, decide
 
 
-def answering_recordings(predictor: Predictor, signal_input: SignalInput) -> Answering:
+def answering_recordings(predictor: Predictor, task: ImageTask) -> Answering:
     """As the service answers a recording."""
+    engines = Engines(signals=predictor)
 
     def answer(sample: Sample, change: RecordingChange | None) -> Prediction:
         recording = read_wfdb(sample.path)
-        signal = network_signal(change(recording) if change else recording, signal_input)
-        return predictor.predict_signals(signal[None])
+        case = Case(recording=change(recording) if change else recording, gate="off")
+        return diagnose(task, case, engines).outputs
 
     return answer
 
@@ -45,5 +48,5 @@ def measure_signals(job: SignalJob, fields: Fields, metrics: dict[str, Any], old
         return {"pages": page_figures(job.task, job.pick("test"), predictor)}
 
     logs = [f"{name}-{seed}" for name, seed in job.recipe.members]
-    sent = Sent(partial(answering_recordings, signal_input=job.signal_input), RECORDING_CHANGES, pages, logs)
+    sent = Sent(partial(answering_recordings, task=job.task), RECORDING_CHANGES, pages, logs)
     return measure(job, sent, fields, metrics, decide(job, fields, sent.answering), old)

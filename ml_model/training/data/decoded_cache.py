@@ -31,8 +31,13 @@ def picture_bytes(sample: Sample) -> bytes:
     """What a client would send of this sample: the file as it is, or a PNG of the page that shows an ECG record."""
     if sample.path.suffix != ".hea":
         return sample.path.read_bytes()
-    page = cv2.cvtColor(page_of(sample), cv2.COLOR_RGB2BGR)
-    return cv2.imencode(".png", page, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+    return as_png(page_of(sample))
+
+
+def as_png(pixels: NDArray[np.uint8]) -> bytes:
+    """RGB (H, W, 3) as a file, lossless."""
+    bgr = cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".png", bgr, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
 
 
 def shown(sample: Sample, image_input: ImageInput) -> NDArray[np.uint8]:

@@ -9,16 +9,18 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from ml_model.ecg.page_inference import PageAnswer, answer_page
+from ml_model.diagnosis.case import Case, CaseResult
+from ml_model.diagnosis.pipeline import Engines, diagnose
 from ml_model.ecg.page_renderer import draw_page
 from ml_model.ecg.page_style import DEFAULT_LOOK, looks_for_record
 from ml_model.ecg.recording import read_wfdb
+from ml_model.errors import PoorQuality
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.page_photos import CORRUPTIONS
+from ml_model.training.data.decoded_cache import as_png
 from ml_model.training.data.labels import label_space, target_masks
 from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.metrics import Scored, bootstrap, called, macro_auc
@@ -52,15 +54,15 @@ def page_figures(
     figures: dict[str, Any] = {}
     for name, change in CONDITIONS.items():
 
-        def page(number: int, name: str = name, change: Change | None = change) -> Image.Image:
+        def page(number: int, name: str = name, change: Change | None = change) -> bytes:
             look = DEFAULT_LOOK if name == USUAL else looks_for_record(number)[0]
             drawn = draw_page(read_wfdb(samples[number].path), look).pixels
-            return Image.fromarray(change(drawn) if change else drawn)
+            return as_png(change(drawn) if change else drawn)
 
-        def answer(number: int, page: Callable[[int], Image.Image] = page) -> tuple[PageAnswer | None, Answer | None]:
-            rgb = page(number)
-            alone = answer_page(rgb, task, pictures, None) if pictures else None
-            return answer_page(rgb, task, pictures, signals), alone and alone.prediction.probabilities[0]
+        def answer(number: int, page: Callable[[int], bytes] = page) -> tuple[CaseResult | None, Answer | None]:
+            png = page(number)
+            alone = _answer(task, png, Engines(pictures=pictures)) if pictures else None
+            return _answer(task, png, Engines(pictures, signals)), alone and alone.decision.probabilities
 
         with ThreadPoolExecutor(2) as pool:
             answers, alone = zip(*pool.map(answer, range(len(samples))), strict=True)
@@ -72,11 +74,19 @@ def page_figures(
     return figures
 
 
+def _answer(task: ImageTask, png: bytes, engines: Engines) -> CaseResult | None:
+    """None for a page that cannot be read and has no model of pictures to answer it."""
+    try:
+        return diagnose(task, Case(pictures=(png,), gate="off"), engines)
+    except PoorQuality:
+        return None
+
+
 def _summary(
-    answers: Sequence[PageAnswer | None], truth: NDArray[np.bool_], groups: NDArray[np.str_]
+    answers: Sequence[CaseResult | None], truth: NDArray[np.bool_], groups: NDArray[np.str_]
 ) -> dict[str, Any]:
     kept = [i for i, a in enumerate(answers) if a is not None]
-    read = [a for a in answers if a is not None and a.reading is not None]
+    read = [a for a in answers if a is not None and a.ecg and a.ecg.read_as == "page_signal"]
     shares = {
         "pages": len(answers),
         "answered": round(len(kept) / len(answers), 4),
@@ -84,7 +94,7 @@ def _summary(
     }
     if not kept:
         return shares
-    p = np.stack([a.prediction.probabilities[0] for a in answers if a is not None])
+    p = np.stack([a.decision.probabilities for a in answers if a is not None])
     return {**shares, "macro_auc": _auc(truth[kept], p, groups[kept])}
 
 
@@ -94,7 +104,7 @@ def _auc(truth: NDArray[np.bool_], probabilities: Answer, groups: NDArray[np.str
 
 
 def _by_layout(
-    answers: Sequence[PageAnswer | None], truth: NDArray[np.bool_], groups: NDArray[np.str_]
+    answers: Sequence[CaseResult | None], truth: NDArray[np.bool_], groups: NDArray[np.str_]
 ) -> dict[str, dict[str, Any]]:
     layouts = [looks_for_record(i)[0].layout for i in range(len(answers))]
     rows = {layout: [i for i, found in enumerate(layouts) if found == layout] for layout in sorted(Counter(layouts))}

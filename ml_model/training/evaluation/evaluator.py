@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.diagnosis.decision import interpret
-from ml_model.diagnosis.population import KnownFacts, judge, view_key
+from ml_model.diagnosis.case import Case
+from ml_model.diagnosis.decision import Decision, decide, interpret
+from ml_model.diagnosis.pipeline import Engines, diagnose
+from ml_model.diagnosis.population import KnownFacts, view_key
 from ml_model.inference.bundle import AgeEffect, Manifest, OperatingPoint
 from ml_model.inference.calibration import with_age
 from ml_model.inference.predictor import Prediction, Predictor
-from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES, Change
 from ml_model.training.data.decoded_cache import picture_bytes
@@ -64,12 +65,13 @@ def age_and_view_known(task: ImageTask, sample: Sample) -> KnownFacts:
 
 
 def answering_pictures(task: ImageTask, predictor: Predictor) -> Answering:
-    """As the service answers a picture: bytes, decoder, one graph."""
+    """As the service answers a picture."""
+    engines = Engines(pictures=predictor)
 
     def answer(sample: Sample, change: Change | None) -> Prediction:
         data = picture_bytes(sample)
-        image = load_image(change(data) if change else data, task.input)
-        return predictor.predict(image.pixels[None])
+        case = Case(pictures=(change(data) if change else data,), gate="off")
+        return diagnose(task, case, engines).outputs
 
     return answer
 
@@ -111,20 +113,23 @@ class Evaluator:
         if self.task.multi_label:
             predicted = called(probabilities, multi_label=True)
         else:
-            predicted = space.projection[self._named(samples, prediction, facts)] > 0
+            decisions = self.decisions(samples, prediction, facts)
+            predicted = space.projection[[decision.diagnosis.class_id for decision in decisions]] > 0
         return Scored(truth, predicted, probabilities, np.array([s.group for s in samples]))
 
-    def _named(self, samples: Sequence[Sample], prediction: Prediction, facts: Facts) -> list[int]:
-        """Index of the class that each answer names."""
-        named = []
-        for sample, p, told in zip(samples, prediction.probabilities, prediction.population, strict=True):
-            judged = judge(self.task, self.manifest, told.tolist(), facts(self.task, sample))
-            named.append(interpret(self.task, p, judged.operating_point).class_id)
-        return named
+    def decisions(
+        self, samples: Sequence[Sample], prediction: Prediction, facts: Facts = nothing_known
+    ) -> list[Decision]:
+        """What the pipeline decides of each sample, a row of `prediction` each."""
+        return [
+            decide(self.task, self.manifest, prediction.rows(np.array([row])), facts(self.task, sample))
+            for row, sample in enumerate(samples)
+        ]
 
     def populations_told(self, samples: Sequence[Sample], prediction: Prediction) -> dict[str, dict[str, float]]:
         """By source: the share of its pictures judged for each population, from the picture alone."""
-        told = [judge(self.task, self.manifest, p.tolist(), KnownFacts()).population for p in prediction.population]
+        judged = (decision.judgement for decision in self.decisions(samples, prediction))
+        told = [judgement.population if judgement else None for judgement in judged]
         shares: dict[str, dict[str, float]] = {}
         for source in sorted({s.source for s in samples}):
             own = [t for t, s in zip(told, samples, strict=True) if s.source == source]
@@ -247,7 +252,8 @@ def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
     positive = space.names.index(point.positive) if isinstance(point, OperatingPoint) else None
     figures: dict[str, Any] = {"labels": list(space.names), **summarise(scored.rows(whole), space.names)}
     measured = [sample for sample, kept in zip(samples, whole, strict=True) if kept]
-    figures |= trust_figures(task, evaluator.manifest, measured, prediction.rows(whole), scored.rows(whole))
+    decisions = evaluator.decisions(measured, prediction.rows(whole))
+    figures |= trust_figures(task, evaluator.manifest, measured, prediction.rows(whole), scored.rows(whole), decisions)
     groups = subgroup_rows(samples)
     figures["by_group"] = {}
     for key, rows in groups.items():

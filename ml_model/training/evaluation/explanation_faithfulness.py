@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ml_model.diagnosis.decision import interpret
-from ml_model.diagnosis.population import KnownFacts, judge
-from ml_model.inference.bundle import Manifest
-from ml_model.inference.predictor import Prediction, Predictor
+from ml_model.diagnosis.case import Case, PictureView
+from ml_model.diagnosis.pipeline import Engines, diagnose
+from ml_model.inference.predictor import Predictor
 from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.data.decoded_cache import shown
+from ml_model.training.data.decoded_cache import picture_bytes
 from ml_model.training.data.readers import mask_files
 from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.metrics import resampled
@@ -43,13 +42,12 @@ def explanation_evidence(task: ImageTask, samples: Sequence[Sample], predictor: 
     rng, chosen = np.random.default_rng(SEED), spread_over_labels(samples)
     removed, inside, outlined, empty = [], [], [], 0
     for sample in tqdm(chosen, desc="explain", unit="img"):
-        pixels = shown(sample, task.input)
-        prediction = predictor.predict(pixels[None])
-        if not prediction.activation_maps.size:
+        result = diagnose(task, Case(pictures=(picture_bytes(sample),), gate="off"), Engines(pictures=predictor))
+        class_id, view = result.decision.diagnosis.class_id, result.views[0]
+        if not isinstance(view, PictureView) or not view.maps.size:
             return {}
-        class_id = named_class(task, predictor.bundle.manifest, prediction)
-        cells = prediction.activation_maps[0, class_id]
-        removed.append(removal_scores(predictor, pixels, cells, class_id, rng))
+        cells = view.maps[class_id]
+        removed.append(removal_scores(predictor, view.pixels, cells, class_id, rng))
         mask = lesion_mask(task, sample)
         if not cells.any():
             empty += 1
@@ -69,12 +67,6 @@ def spread_over_labels(samples: Sequence[Sample], most: int = MOST_PICTURES) -> 
         turns.append((taken[kind], index))
         taken[kind] += 1
     return [samples[index] for _, index in sorted(turns, key=lambda turn: turn[0])[:most]]
-
-
-def named_class(task: ImageTask, manifest: Manifest, prediction: Prediction) -> int:
-    """Index of the class that the answer to one picture names, as the service settles it from the picture alone."""
-    point = judge(task, manifest, prediction.population[0].tolist(), KnownFacts()).operating_point
-    return interpret(task, prediction.probabilities[0], point).class_id
 
 
 def removal_scores(

@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.diagnosis.conformal import labels_in_question
-from ml_model.diagnosis.population import KnownFacts, judge
-from ml_model.diagnosis.selective_prediction import reasons_to_abstain
+from ml_model.diagnosis.decision import Decision
 from ml_model.inference.bundle import Manifest
 from ml_model.inference.predictor import Prediction
 from ml_model.tasks.registry import ImageTask
@@ -33,16 +31,21 @@ MOST_FAILURES = 12
 
 
 def trust_figures(
-    task: ImageTask, manifest: Manifest, samples: Sequence[Sample], prediction: Prediction, scored: Scored
+    task: ImageTask,
+    manifest: Manifest,
+    samples: Sequence[Sample],
+    prediction: Prediction,
+    scored: Scored,
+    decisions: Sequence[Decision],
 ) -> dict[str, Any]:
     """Everything of this module; `scored` holds the answers as they are given, in the measured labels, one row a
-    sample, each with a label that is measured."""
+    sample, each with a label that is measured; `decisions` what the pipeline decides of each sample alone."""
     figures: dict[str, Any] = {"failures": failures(scored, label_space(task).names)}
     figures["calibration"] = calibration_figures(task, prediction, scored)
     if manifest.prediction_sets:
-        sets = label_sets(task, manifest, samples, prediction)
+        sets = label_sets(label_space(task).names, decisions)
         figures["prediction_sets"] = set_figures(samples, scored, sets, label_space(task).names)
-        figures["abstention"] = abstention_figures(task, manifest, prediction, scored, sets)
+        figures["abstention"] = abstention_figures(decisions, scored)
     if manifest.alerts:
         figures["alerts"] = alert_figures(task, manifest, samples, prediction)
     if manifest.familiarity:
@@ -76,18 +79,9 @@ def calibration_of(s: Scored) -> dict[str, Any]:
     }
 
 
-def label_sets(
-    task: ImageTask, manifest: Manifest, samples: Sequence[Sample], prediction: Prediction
-) -> NDArray[np.bool_]:
-    """(N, labels): whether a label is in question, as the service decides it of a picture and nothing else."""
-    names = label_space(task).names
-    found = np.zeros((len(samples), len(names)), bool)
-    for row, (p, told) in enumerate(zip(prediction.probabilities, prediction.population, strict=True)):
-        judged = judge(task, manifest, told.tolist(), KnownFacts())
-        by_code = dict(zip(task.codes, map(float, p), strict=True))
-        inside = labels_in_question(task, by_code, manifest.set_thresholds(judged.population))
-        found[row] = [name in inside for name in names]
-    return found
+def label_sets(names: Sequence[str], decisions: Sequence[Decision]) -> NDArray[np.bool_]:
+    """(N, labels): whether a label is in question."""
+    return np.array([[name in (decision.in_question or ()) for name in names] for decision in decisions], dtype=bool)
 
 
 def set_figures(
@@ -115,15 +109,9 @@ def _covered(truth: NDArray[np.bool_], sets: NDArray[np.bool_]) -> float:
     return round(float(sets[truth].mean()), 4)
 
 
-def abstention_figures(
-    task: ImageTask, manifest: Manifest, prediction: Prediction, scored: Scored, sets: NDArray[np.bool_]
-) -> dict[str, Any]:
+def abstention_figures(decisions: Sequence[Decision], scored: Scored) -> dict[str, Any]:
     """How often the service abstains, what that leaves, and accuracy by the share of pictures that is answered."""
-    limits = manifest.familiarity
-    far = prediction.distance >= limits.warn_from if limits else np.zeros(len(sets), bool)
-    abstains = np.array(
-        [bool(reasons_to_abstain(task, int(n), None, bool(f))) for n, f in zip(sets.sum(axis=1), far, strict=True)]
-    )
+    abstains = np.array([bool(decision.abstain_reasons) for decision in decisions])
     order = np.argsort(-_surest_first(scored), kind="stable")
     answered = {f"{s:.1f}": order[: max(1, round(s * len(order)))] for s in SHARES_ANSWERED}
     return {

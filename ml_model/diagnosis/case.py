@@ -1,0 +1,120 @@
+"""A case and what is said of it: frozen values between whoever asks, the pipeline and whoever renders the answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.diagnosis.decision import Decision
+from ml_model.diagnosis.input_check import GateMode, InputCheck
+from ml_model.ecg.leads import EcgRecording
+from ml_model.ecg.page_inference import PageReading
+from ml_model.ecg.signal_quality import RecordingCheck
+from ml_model.inference.bundle import Manifest
+from ml_model.inference.predictor import Prediction, Predictor
+from ml_model.inputs.images.geometry import Frame
+from ml_model.tasks.registry import ImageTask
+
+ReadAs = Literal["recording", "page_signal", "page_picture"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """What was sent, and what is known beside it: pictures (several views of one case), or the files of a recording.
+
+    recording: (name, content) of each file, or a recording that was read already. view: projection of a chest X-ray,
+    PA or AP. pixel_size_um: of a microscope picture. sampling_rate_hz: of a recording that does not say it. gate: "on"
+    refuses what is of another kind or of poor quality, "warn" only says so, "off" does not look.
+    """
+
+    pictures: tuple[bytes, ...] = ()
+    recording: tuple[tuple[str, bytes], ...] | EcgRecording = ()
+    age_years: float | None = None
+    view: str | None = None
+    pixel_size_um: float | None = None
+    sampling_rate_hz: float | None = None
+    gate: GateMode = "on"
+
+    @property
+    def files(self) -> tuple[bytes, ...]:
+        """What was sent, in its order."""
+        if isinstance(self.recording, EcgRecording):
+            return ()
+        return self.pictures or tuple(data for _, data in self.recording)
+
+
+@dataclass(frozen=True)
+class PictureView:
+    """One picture as the model saw it, uint8 RGB (height_px, width_px, 3), with its own probabilities (classes,) and
+    maps (classes, rows, columns). frame: what it shows of the upload, in the upload's pixels."""
+
+    pixels: NDArray[np.uint8]
+    frame: Frame
+    original_size_px: tuple[int, int]  # width, height
+    probabilities: NDArray[np.float32]
+    maps: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class SignalView:
+    """The signal as the model saw it, mV (samples, 12), NaN where a page shows nothing of a lead; maps have one row."""
+
+    signal_mv: NDArray[np.float32]
+    sampling_rate_hz: float
+    probabilities: NDArray[np.float32]
+    maps: NDArray[np.float32]
+
+    @property
+    def duration_s(self) -> float:
+        """What the width of the maps stands for."""
+        return len(self.signal_mv) / self.sampling_rate_hz
+
+
+View = PictureView | SignalView
+
+
+@dataclass(frozen=True)
+class EcgReading:
+    """What an ECG was read as. recording: of a file, or read off a page; check: of a recording that was sent."""
+
+    read_as: ReadAs
+    format: str
+    recording: EcgRecording | None = None
+    check: RecordingCheck | None = None
+    page: PageReading | None = None
+
+
+@dataclass(frozen=True)
+class CaseResult:
+    """All that is said of one case. Without a model it is the task's example: no views, no predictor, no prediction.
+
+    views: what the probabilities were averaged from. prediction: of the graph, a row a view.
+    """
+
+    task: ImageTask
+    decision: Decision
+    input_check: InputCheck
+    views: tuple[View, ...] = ()
+    predictor: Predictor | None = None
+    prediction: Prediction | None = None
+    ecg: EcgReading | None = None
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """Of the bundle that answered."""
+        return self.predictor.bundle.manifest if self.predictor else None
+
+    @property
+    def outputs(self) -> Prediction:
+        """The model's outputs, a row a view. Raises ValueError for an example."""
+        if self.prediction is None:
+            raise ValueError(f"{self.task.id}: no model answered")
+        return self.prediction
+
+    def explained_by(self, class_id: int) -> View | None:
+        """The view that speaks most for a class; None where there are no maps."""
+        mapped = [view for view in self.views if view.maps.size]
+        return max(mapped, key=lambda view: float(view.probabilities[class_id])) if mapped else None

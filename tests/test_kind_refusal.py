@@ -1,0 +1,89 @@
+"""Refusals of pictures of another kind: written once from header and looks, and never in circles."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from samples import image_task
+
+from ml_model.input_gate.kind import kind_refusal
+from ml_model.input_gate.modality_classifier import Recognition, modality_spec
+from ml_model.inputs.dicom.header import DicomFacts
+from ml_model.tasks.registry import ImageTask, load_image_tasks
+
+TASKS = load_image_tasks()
+KINDS = modality_spec().codes
+NO_FACTS = DicomFacts(None, None, None, None, "MONOCHROME2", 1)
+THRESHOLDS = dict.fromkeys(KINDS, 0.5)
+
+
+def looks(expected: str, **scores: float) -> Recognition:
+    return Recognition(expected, {**dict.fromkeys(KINDS, 0.0), **scores}, THRESHOLDS)
+
+
+def refusal(task: ImageTask, modality: str | None, recognition: Recognition | None) -> str | None:
+    return kind_refusal(task, TASKS, replace(NO_FACTS, modality=modality), recognition)
+
+
+def test_header_and_looks_that_name_one_task_name_its_endpoint() -> None:
+    told = refusal(image_task("xray"), "CT", looks("chest_xray", chest_ct=0.9, chest_xray=0.1))
+    assert told == (
+        "xray reads a frontal chest X-ray; the DICOM header says modality CT, and the picture looks like a CT slice of "
+        "the chest (as a frontal chest X-ray it scores 0.100, at least 0.500 is needed): send it to /analyze/lung-ct"
+    )
+
+
+def test_a_picture_of_the_expected_kind_that_scores_too_low_is_not_said_to_look_like_it() -> None:
+    told = refusal(image_task("xray"), None, looks("chest_xray", chest_xray=0.433, chest_ct=0.3, brain_mri=0.267))
+    assert told == (
+        "xray reads a frontal chest X-ray; the picture is too little like one (as a frontal chest X-ray it scores "
+        "0.433, at least 0.500 is needed): send the whole picture, upright and in its own colours, or gate=warn for an "
+        "answer with this warning"
+    )
+
+
+def test_header_and_looks_that_disagree_send_nobody_elsewhere() -> None:
+    for task_id in ("lung-ct", "brain-mri"):
+        task = image_task(task_id)
+        told = refusal(task, "MR", looks(task.input.modality, chest_ct=0.95, brain_mri=0.05))
+        assert told is not None
+        assert "/analyze/" not in told
+    assert "the two disagree" in str(refusal(image_task("lung-ct"), "MR", looks("chest_ct", chest_ct=1.0)))
+
+
+def test_a_view_in_the_header_is_told_with_the_refusal() -> None:
+    facts = replace(NO_FACTS, modality="DX", view_position="LL")
+    told = kind_refusal(image_task("xray"), TASKS, facts, looks("chest_xray", other=0.9, chest_xray=0.1))
+    assert "the header says view LL" in str(told)
+
+
+@pytest.mark.parametrize("modality", ["OT", "SC", None])
+def test_a_header_that_says_nothing_refuses_nothing(modality: str | None) -> None:
+    assert refusal(image_task("skin"), modality, looks("dermatoscopy", dermatoscopy=0.9, other=0.1)) is None
+    assert refusal(image_task("skin"), modality, None) is None
+
+
+SCORES = st.lists(st.floats(0.001, 1), min_size=len(KINDS), max_size=len(KINDS))
+
+
+@given(
+    scores=SCORES,
+    thresholds=SCORES,
+    modality=st.sampled_from([None, "OT", "CT", "MR", "DX", "CR", "MG", "US", "GM", "NM"]),
+)
+def test_whoever_follows_a_refusal_is_not_refused_again(
+    scores: list[float], thresholds: list[float], modality: str | None
+) -> None:
+    shares = {kind: score / sum(scores) for kind, score in zip(KINDS, scores, strict=True)}
+    limits = dict(zip(KINDS, thresholds, strict=True))
+    for task in TASKS:
+        for looked in (Recognition(task.input.modality, shares, limits), None):
+            told = refusal(task, modality, looked)
+            named = [t for t in TASKS if told and told.endswith(f"send it to /analyze/{t.id}")]
+            for other in named:
+                assert other is not task
+                there = looked and Recognition(other.input.modality, shares, limits)
+                assert refusal(other, modality, there) is None
