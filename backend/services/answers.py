@@ -27,13 +27,13 @@ from backend.services.context import RequestContext
 from backend.services.ecg import recording_answer
 from backend.services.loading import LoadedModel
 from backend.services.reliance import operating_points
-from ml_model.diagnosis.case import CaseResult
+from ml_model.diagnosis.case import CaseResult, InputCheck
 from ml_model.diagnosis.conformal import SET_COVERAGE
 from ml_model.diagnosis.decision import screening_category
-from ml_model.diagnosis.input_check import InputCheck
 from ml_model.diagnosis.population import Judgement
 from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.errors import ModelUnavailable
+from ml_model.inference.bundle import Manifest
 from ml_model.tasks.labels import label_of, label_probabilities
 from ml_model.tasks.registry import ImageTask
 
@@ -87,11 +87,11 @@ def require_model(loaded: LoadedModel | None, task_id: str, demo_mode: bool) -> 
         raise no_model(task_id)
 
 
-def _prediction(result: CaseResult) -> PredictionAnswer:
+def _prediction(result: CaseResult, manifest: Manifest | None) -> PredictionAnswer:
     diagnosis, spec = result.decision.diagnosis, result.decision.diagnosis.predicted
     confidence = min(1.0, float(diagnosis.confidence))
     extra: dict[str, Any] = {} if spec.birads is None else {"birads": spec.birads}
-    calibration = result.manifest.screening if result.manifest else None
+    calibration = manifest.screening if manifest else None
     if screened := screening_category(result.task, diagnosis, calibration):
         extra = {"birads": screened[0], "screening_probability": screened[1]}
     return PredictionAnswer(
@@ -107,8 +107,8 @@ def _prediction(result: CaseResult) -> PredictionAnswer:
     )
 
 
-def _prediction_set(result: CaseResult) -> PredictionSetAnswer:
-    multi_label, sets = result.task.multi_label, result.manifest.prediction_sets if result.manifest else None
+def _prediction_set(result: CaseResult, manifest: Manifest | None) -> PredictionSetAnswer:
+    multi_label, sets = result.task.multi_label, manifest.prediction_sets if manifest else None
     if sets is None:
         note = texts.UNCALIBRATED_LABELS_NOTE if multi_label else texts.UNCALIBRATED_SET_NOTE
     else:
@@ -150,6 +150,7 @@ def analyze_answer(
 ) -> AnalyzeAnswer:
     """Everything that is said of one case, in the shape that is sent."""
     task, diagnosis, judgement = result.task, result.decision.diagnosis, result.decision.judgement
+    manifest = parts.loaded.bundle.manifest if parts.loaded else None
     spec, advice, demo_mode = diagnosis.predicted, diagnosis.recommendation, result.predictor is None
     recommendation = RecommendationAnswer(
         level=spec.severity, title=advice.title, message=advice.message, actions=advice.actions
@@ -160,7 +161,7 @@ def analyze_answer(
     return AnalyzeAnswer(
         **optional,
         success=True,
-        prediction=_prediction(result),
+        prediction=_prediction(result, manifest),
         multi_label=task.multi_label,
         positives=diagnosis.positives,
         all_predictions=tuple(
@@ -174,8 +175,8 @@ def analyze_answer(
         recommendations=recommendation.actions if task.recommendations_as_list else recommendation,
         recommendation=recommendation,
         explanation=parts.explanation,
-        prediction_set=_prediction_set(result),
-        operating_points=operating_points(task, diagnosis, result.manifest, judgement, query.prevalence),
+        prediction_set=_prediction_set(result, manifest),
+        operating_points=operating_points(task, diagnosis, manifest, judgement, query.prevalence),
         input_check=_input_check(result.input_check),
         model=model_answer(task.id, parts.loaded, judgement),
         provenance=parts.provenance,

@@ -7,7 +7,7 @@ from backend.schemas import ProvenanceAnswer
 from backend.schemas_image import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer
 from backend.services.answers import AnswerParts, analyze_answer, no_model
 from backend.services.context import RequestContext
-from backend.services.heatmaps import HeatmapStore, explanation, heatmap_of, unexplained
+from backend.services.heatmaps import HeatmapStore, explaining_view, explanation, heatmap_of, unexplained
 from backend.services.loading import ModelStore
 from backend.services.recent import RecentStore
 from ml_model.diagnosis.case import Case, CaseResult
@@ -62,7 +62,7 @@ class ImageDiagnosis:
         if not others or not case.pictures:
             return task
         if query.modality is None:
-            return route(task, others, case, self._models.gate, LIMITS)
+            return route(task, others, case, self._models.engines(task), LIMITS)
         return next((t for t in (*others, task) if _is_called(t, query.modality)), task)
 
     def _check_query(self, task: ImageTask, query: AnalyzeQuery) -> None:
@@ -77,7 +77,7 @@ class ImageDiagnosis:
     def _explanation(self, result: CaseResult, query: AnalyzeQuery, context: RequestContext) -> ExplanationAnswer:
         code = query.target or result.decision.diagnosis.predicted.code
         class_id = result.task.codes.index(code)
-        view = result.explained_by(class_id)
+        view = explaining_view(result, class_id)
         if query.explain == "none" or view is None:
             reason = "not asked for" if query.explain == "none" else "no model with activation maps answered"
             return unexplained(code, reason)
@@ -95,8 +95,10 @@ def _is_called(task: ImageTask, modality: str) -> bool:
 
 
 def _provenance(result: CaseResult, case: Case, query: AnalyzeQuery) -> ProvenanceAnswer:
+    named = () if isinstance(case.recording, EcgRecording) else case.recording
+    files = case.pictures or tuple(data for _, data in named)
     return ProvenanceAnswer(
-        input_sha256=input_sha256(case.files),
+        input_sha256=input_sha256(files),
         preprocessing_sha256=preprocessing_sha256(result.task),
         engine=result.predictor.engine if result.predictor else None,
         request=query.model_dump(exclude_defaults=True),

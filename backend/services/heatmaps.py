@@ -14,7 +14,7 @@ from backend.schemas_image import ActivationMapAnswer, ExplanationAnswer
 from backend.services import texts as messages
 from backend.services.ecg import drawn_signal
 from backend.services.recent import RecentStore
-from ml_model.diagnosis.case import SignalView, View
+from ml_model.diagnosis.case import CaseResult, SignalView, View
 from ml_model.inputs.images.geometry import Frame
 
 OVERLAY_LONG_SIDE_PX = 448
@@ -92,6 +92,12 @@ def overlay_png(heatmap: Heatmap) -> bytes:
     if not written:
         raise RuntimeError("the PNG encoder refused the overlay")
     return encoded.tobytes()
+
+
+def explaining_view(result: CaseResult, class_id: int) -> View | None:
+    """The view that speaks most for a class; None where there are no maps."""
+    mapped = [view for view in result.views if view.maps.size]
+    return max(mapped, key=lambda view: float(view.probabilities[class_id])) if mapped else None
 
 
 def heatmap_of(view: View, class_id: int, code: str) -> Heatmap:

@@ -20,7 +20,6 @@ from backend.services.user_symptoms import (
 )
 from backend.telemetry import Logger
 from ml_model.diagnosis.case import CaseResult
-from ml_model.diagnosis.input_check import Gate
 from ml_model.diagnosis.pipeline import Engines
 from ml_model.errors import BundleInvalid, MediDiagnoseError
 from ml_model.inference.bundle import MANIFEST, Bundle, load_bundle
@@ -104,7 +103,8 @@ class ModelStore:
         self._logger = logger
         self._loaded: dict[str, LoadedModel] = {}
         self._signals: dict[str, LoadedModel] = {}
-        self._gate = Gate(tuple(task for task in tasks if isinstance(task, ImageTask)))
+        self._gate: Predictor | None = None
+        self._image_tasks = tuple(task for task in tasks if isinstance(task, ImageTask))
         self._gate_done = threading.Event()
         self._problems: dict[str, str] = {}
         self._done = {task.id: threading.Event() for task in tasks}
@@ -131,8 +131,8 @@ class ModelStore:
         return self._signals.get(task_id)
 
     @property
-    def gate(self) -> Gate:
-        """What tells kinds of picture apart; without its bundle it does not look. Raises StillLoading when not ready."""
+    def gate(self) -> Predictor | None:
+        """What tells kinds of picture apart; None without its bundle. Raises StillLoading when not ready in time."""
         if not self._gate_done.wait(LOAD_WAIT_S):
             raise StillLoading("the input gate is still loading; try again in a moment")
         return self._gate
@@ -140,7 +140,7 @@ class ModelStore:
     def engines(self, task: ImageTask) -> Engines:
         """What answers the task. Raises StillLoading when it is not ready in time."""
         pictures, signals = self.get(task.id), self.signal(task.id)
-        return Engines(_predictor(pictures), _predictor(signals), self.gate)
+        return Engines(_predictor(pictures), _predictor(signals), self.gate, self._image_tasks)
 
     def of(self, task: ImageTask, result: CaseResult) -> LoadedModel | None:
         """The model that gave a result; None of an example."""
@@ -187,7 +187,7 @@ class ModelStore:
                 bundle = load_bundle(path, task=BUNDLE_ID, contract_sha256=spec.contract_sha256)
                 predictor = Predictor(bundle, engine=self._config.engine, cache_dir=self._config.data_dir / "compiled")
                 predictor.predict(np.zeros((1, spec.input.height_px, spec.input.width_px, 3), np.uint8))
-                self._gate = Gate(self._gate.tasks, predictor)
+                self._gate = predictor
         except Exception as error:  # as in _load
             self._report(BUNDLE_ID, error)
         finally:

@@ -9,15 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.diagnosis.decision import Decision
-from ml_model.diagnosis.input_check import GateMode, InputCheck
 from ml_model.ecg.leads import EcgRecording
 from ml_model.ecg.page_inference import PageReading
 from ml_model.ecg.signal_quality import RecordingCheck
-from ml_model.inference.bundle import Manifest
 from ml_model.inference.predictor import Prediction, Predictor
+from ml_model.input_gate.field_of_view import FieldOfView
+from ml_model.input_gate.image_quality import Quality
+from ml_model.input_gate.modality_classifier import Recognition
 from ml_model.inputs.images.geometry import Frame
 from ml_model.tasks.registry import ImageTask
 
+GateMode = Literal["on", "warn", "off"]
 ReadAs = Literal["recording", "page_signal", "page_picture"]
 
 
@@ -38,12 +40,21 @@ class Case:
     sampling_rate_hz: float | None = None
     gate: GateMode = "on"
 
-    @property
-    def files(self) -> tuple[bytes, ...]:
-        """What was sent, in its order."""
-        if isinstance(self.recording, EcgRecording):
-            return ()
-        return self.pictures or tuple(data for _, data in self.recording)
+
+@dataclass(frozen=True)
+class InputCheck:
+    """What the gate found. `warnings` say what speaks against relying on the answer; not accepted: some of them would
+    have been refusals. distance: of the view that is furthest from the training pictures, refused from its limit on.
+    """
+
+    expected: str
+    quality: Quality | RecordingCheck
+    accepted: bool = True
+    warnings: tuple[str, ...] = ()
+    recognition: Recognition | None = None
+    distance: float | None = None
+    distance_limit: float | None = None
+    field_of_view: FieldOfView | None = None
 
 
 @dataclass(frozen=True)
@@ -103,18 +114,8 @@ class CaseResult:
     ecg: EcgReading | None = None
 
     @property
-    def manifest(self) -> Manifest | None:
-        """Of the bundle that answered."""
-        return self.predictor.bundle.manifest if self.predictor else None
-
-    @property
     def outputs(self) -> Prediction:
         """The model's outputs, a row a view. Raises ValueError for an example."""
         if self.prediction is None:
             raise ValueError(f"{self.task.id}: no model answered")
         return self.prediction
-
-    def explained_by(self, class_id: int) -> View | None:
-        """The view that speaks most for a class; None where there are no maps."""
-        mapped = [view for view in self.views if view.maps.size]
-        return max(mapped, key=lambda view: float(view.probabilities[class_id])) if mapped else None

@@ -5,18 +5,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ml_model.tasks.labels import label_probabilities
+from ml_model.inference.bundle import PredictionSets
 
 SET_COVERAGE = 0.9  # of an answer without thresholds: an example, or a user's own model
 
 
 def labels_in_question(
-    labels: Mapping[str, Sequence[str]], probabilities: Mapping[str, float], thresholds: Mapping[str, float]
+    labels: Mapping[str, Sequence[str]],
+    probabilities: Mapping[str, float],
+    sets: PredictionSets,
+    population: str | None = None,
 ) -> tuple[str, ...]:
-    """The labels (of the classes whose codes they hold) whose probability reaches their threshold, in output order;
-    probabilities by class code."""
-    totals = label_probabilities(probabilities, labels)
-    return tuple(name for name, p in totals.items() if p >= thresholds[name])
+    """The labels (of the classes whose codes they hold) whose summed probability reaches their threshold, in output
+    order; probabilities by class code. The thresholds are those of the population where it has its own."""
+    thresholds = sets.by_population.get(population or "", sets.thresholds)
+    return tuple(
+        label for label, codes in labels.items() if sum(probabilities[code] for code in codes) >= thresholds[label]
+    )
 
 
 def own_estimate(ranked: Sequence[tuple[str, float]], multi_label: bool) -> tuple[str, ...]:

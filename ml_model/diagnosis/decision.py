@@ -82,7 +82,7 @@ def decide(
         return Decision(probabilities, diagnosis, judgement, None, _own_estimate(task, diagnosis))
     by_code = {r.spec.code: r.probability for r in diagnosis.ranking}
     labels = task.measured_labels
-    in_question = labels_in_question(labels, by_code, sets.of(judgement.population))
+    in_question = labels_in_question(labels, by_code, sets, judgement.population)
     inside = {code for label in in_question for code in labels[label]}
     limits, far = manifest.familiarity, prediction.distance
     reasons = reasons_to_abstain(

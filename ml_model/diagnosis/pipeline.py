@@ -9,26 +9,30 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.diagnosis.case import Case, CaseResult, EcgReading, PictureView, SignalView
+from ml_model.diagnosis.case import Case, CaseResult, EcgReading, GateMode, InputCheck, PictureView, SignalView
 from ml_model.diagnosis.decision import decide, example_decision
-from ml_model.diagnosis.input_check import (
-    Gate,
-    InputCheck,
-    check_picture,
-    check_recording,
-    of_all_views,
-    with_distance,
-    with_field,
-)
 from ml_model.diagnosis.population import KnownFacts, known_facts
 from ml_model.ecg.leads import EcgRecording
 from ml_model.ecg.page_inference import read_signal
 from ml_model.ecg.recording import examine_recording, load_recording, network_signal
-from ml_model.errors import PoorQuality
+from ml_model.ecg.signal_quality import RecordingCheck
+from ml_model.errors import MediDiagnoseError, OutOfDistribution, PoorQuality, WrongModality
+from ml_model.inference.bundle import Manifest
 from ml_model.inference.predictor import Prediction, Predictor
-from ml_model.input_gate.field_of_view import field_of_view
-from ml_model.inputs.dicom.header import read_dicom_header
-from ml_model.inputs.images.decoder import DEFAULT_LIMITS, ImageLimits, LoadedImage, decode_image, fitted, sniff_format
+from ml_model.input_gate.field_of_view import FieldOfView, field_of_view
+from ml_model.input_gate.image_quality import measure_quality, quality_refusal
+from ml_model.input_gate.kind import header_fits, kind_refusal
+from ml_model.input_gate.modality_classifier import Recognition, recognise
+from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
+from ml_model.inputs.images.decoder import (
+    DEFAULT_LIMITS,
+    DecodedImage,
+    ImageLimits,
+    LoadedImage,
+    decode_image,
+    fitted,
+    sniff_format,
+)
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.tasks.registry import ImageTask
 
@@ -40,15 +44,19 @@ UNREADABLE_PAGE = (
 
 @dataclass(frozen=True)
 class Engines:
-    """What answers a task: of pictures, of its recordings, and the gate before them; None where there is none."""
+    """What answers a task: of pictures, of its recordings, and the gate before them; None where there is none.
+
+    tasks: those that a picture may be sent to instead.
+    """
 
     pictures: Predictor | None = None
     signals: Predictor | None = None
-    gate: Gate | None = None
+    gate: Predictor | None = None
+    tasks: tuple[ImageTask, ...] = ()
 
 
 def diagnose(task: ImageTask, case: Case, engines: Engines, limits: ImageLimits = DEFAULT_LIMITS) -> CaseResult:
-    """All that is said of one case; of a task without an engine its example.
+    """All that is said of one case; of a task without an engine its example. Several pictures are averaged.
 
     Raises the errors of the decoders and, in gate mode "on", WrongModality, PoorQuality and OutOfDistribution.
     """
@@ -56,11 +64,14 @@ def diagnose(task: ImageTask, case: Case, engines: Engines, limits: ImageLimits 
         return _recording(task, case, engines)
     if task.signal:
         return _page(task, task.signal, case, engines, limits)
-    return _pictures(task, case, engines, limits)
+    decoded = [decode_image(data, task.input, limits) for data in case.pictures]
+    images = [fitted(one, task.input) for one in decoded]
+    check = _check_pictures(task, decoded, images, case, engines)
+    return _answered(task, case, images, check, engines.pictures)
 
 
 def route(
-    task: ImageTask, others: Sequence[ImageTask], case: Case, gate: Gate, limits: ImageLimits = DEFAULT_LIMITS
+    task: ImageTask, others: Sequence[ImageTask], case: Case, engines: Engines, limits: ImageLimits = DEFAULT_LIMITS
 ) -> ImageTask:
     """The task whose kind of picture the case's first one is: by its DICOM header, else by its looks; `task` itself
     where nothing speaks for one of `others`."""
@@ -68,22 +79,83 @@ def route(
     if sniff_format(picture) == "DICOM":
         stated = read_dicom_header(picture).facts.modality
         return next((other for other in others if stated in other.dicom_modalities), task)
-    if gate.predictor is None or case.gate == "off":
+    if engines.gate is None or case.gate == "off":
         return task
-    recognition = gate.recognise(decode_image(picture, task.input, limits), task.input.modality)
+    recognition = recognise(engines.gate, decode_image(picture, task.input, limits), task.input.modality)
     kind = recognition.kind if recognition else None
     return next((t for t in (task, *others) if t.input.modality == kind), task)
 
 
-def _pictures(task: ImageTask, case: Case, engines: Engines, limits: ImageLimits) -> CaseResult:
-    """The pictures decoded and checked; several are views of one case."""
-    decoded = [decode_image(data, task.input, limits) for data in case.pictures]
-    images = [fitted(one, task.input) for one in decoded]
-    checks = [check_picture(*both, task, engines.gate, case.gate) for both in zip(decoded, images, strict=True)]
-    check = of_all_views(checks)
+def _check_pictures(
+    task: ImageTask, decoded: Sequence[DecodedImage], images: Sequence[LoadedImage], case: Case, engines: Engines
+) -> InputCheck:
+    """Quality and kind before pictures are answered: that of the first, with what is to be said of the others.
+
+    Raises WrongModality or PoorQuality in mode "on".
+    """
+    checks = []
+    for picture, image in zip(decoded, images, strict=True):
+        quality, recognition, refusals = measure_quality(image), None, list[MediDiagnoseError]()
+        if case.gate != "off":
+            if engines.gate:
+                recognition = recognise(engines.gate, picture, task.input.modality)
+            if poor := quality_refusal(quality, task.input):
+                refusals.append(PoorQuality(poor))
+            if image.dicom or (recognition and not recognition.accepted):
+                refusals = _with_kind(task, engines.tasks, image.dicom, recognition, refusals)
+        check = InputCheck(task.input.modality, quality, recognition=recognition)
+        checks.append(_refusing(check, refusals, case.gate) if refusals else check)
     if task.input.field_width_um:
-        check = with_field(check, field_of_view(images[0], task.input, case.pixel_size_um))
-    return _answered(task, case, images, check, engines.pictures)
+        checks[0] = _with_field(checks[0], field_of_view(images[0], task.input, case.pixel_size_um))
+    later = tuple(f"picture {i}: {w}" for i, check in enumerate(checks[1:], 2) for w in check.warnings)
+    accepted = all(check.accepted for check in checks)
+    return replace(checks[0], accepted=accepted, warnings=checks[0].warnings + later) if later else checks[0]
+
+
+def _with_kind(
+    task: ImageTask,
+    tasks: Sequence[ImageTask],
+    dicom: DicomFacts | None,
+    recognition: Recognition | None,
+    refusals: list[MediDiagnoseError],
+) -> list[MediDiagnoseError]:
+    """A header is believed before the picture is looked at; what a blank picture looks like says nothing."""
+    other = kind_refusal(task, tasks, dicom, recognition)
+    if other is None:
+        return refusals
+    believed = header_fits(task, dicom.modality if dicom else None)
+    return [*refusals, WrongModality(other)] if believed else [WrongModality(other), *refusals]
+
+
+def _refusing(check: InputCheck, refusals: Sequence[MediDiagnoseError], mode: GateMode) -> InputCheck:
+    """The same with reasons to refuse: the first is raised in mode "on", all are warnings in mode "warn"."""
+    if mode == "on":
+        raise refusals[0]
+    return replace(check, accepted=False, warnings=(*check.warnings, *map(str, refusals)))
+
+
+def _with_field(check: InputCheck, field: FieldOfView | None) -> InputCheck:
+    """The same with a microscope picture's field of view."""
+    warnings = (*check.warnings, field.warning) if field and field.warning else check.warnings
+    return replace(check, field_of_view=field, warnings=warnings)
+
+
+def _with_distance(check: InputCheck, distances: NDArray[np.float32], manifest: Manifest, mode: GateMode) -> InputCheck:
+    """The same with the distance of the furthest view; nothing where the model cannot tell. Raises OutOfDistribution in
+    mode "on" beyond the limit."""
+    limits = manifest.familiarity
+    if limits is None or not distances.size:
+        return check
+    distance = float(distances.max())
+    known = replace(check, distance=distance, distance_limit=limits.refuse_from)
+    if distance < limits.refuse_from or mode == "off":
+        return known
+    told = (
+        f"this is unlike everything that the model learnt from: its distance to the training pictures is "
+        f"{distance:.3f}, below {limits.refuse_from:.3f} is needed; check that it is a usual picture of the kind "
+        "that is read here, whole and in its own colours, or send gate=warn for an answer with this warning"
+    )
+    return _refusing(known, [OutOfDistribution(told)], mode)
 
 
 def _answered(
@@ -98,7 +170,7 @@ def _answered(
     if predictor is None:
         return CaseResult(task, example_decision(task), check)
     prediction, manifest = predictor.predict(np.stack([image.pixels for image in images])), predictor.bundle.manifest
-    check = with_distance(check, prediction.distance, manifest, case.gate)
+    check = _with_distance(check, prediction.distance, manifest, case.gate)
     views = tuple(
         PictureView(image.pixels, image.frame, (image.original_width_px, image.original_height_px), p, maps)
         for image, p, maps in zip(images, prediction.probabilities, prediction.activation_maps, strict=True)
@@ -114,23 +186,34 @@ def _recording(task: ImageTask, case: Case, engines: Engines) -> CaseResult:
     sent = case.recording
     recording = sent if isinstance(sent, EcgRecording) else load_recording(sent, sampling_rate_hz=case.sampling_rate_hz)
     quality = examine_recording(recording)
-    check = check_recording(quality, case.gate)
+    check = _check_recording(quality, case.gate)
     ecg = EcgReading("recording", recording.format, recording, quality)
     if engines.signals is None:
         return CaseResult(task, example_decision(task), check, ecg=ecg)
     signal_mv, manifest = network_signal(recording, task.signal), engines.signals.bundle.manifest
     prediction = engines.signals.predict_signals(signal_mv[None])
-    check = with_distance(check, prediction.distance, manifest, case.gate)
+    check = _with_distance(check, prediction.distance, manifest, case.gate)
     decision = decide(task, manifest, prediction, KnownFacts())
     view = _signal_view(signal_mv, task.signal, prediction)
     return CaseResult(task, decision, check, (view,), engines.signals, prediction, ecg)
+
+
+def _check_recording(quality: RecordingCheck, mode: GateMode) -> InputCheck:
+    """A recording before it is answered: each lead that cannot be used is warned of. Raises PoorQuality in mode "on"
+    for what cannot be used at all."""
+    check = InputCheck("ecg_recording", quality)
+    if mode == "off":
+        return check
+    if refusal := quality.refusal:
+        return _refusing(check, [PoorQuality(refusal)], mode)
+    return replace(check, warnings=tuple(map(str, quality.faults)))
 
 
 def _page(task: ImageTask, signal_input: SignalInput, case: Case, engines: Engines, limits: ImageLimits) -> CaseResult:
     """One picture of an ECG page: from the signal read off it where that succeeds, else from the picture itself."""
     decoded = decode_image(case.pictures[0], task.input, limits, full_size=True)
     image = fitted(decoded, task.input)
-    check = check_picture(decoded, image, task, engines.gate, case.gate)
+    check = _check_pictures(task, [decoded], [image], case, engines)
     signals = engines.signals
     if signals and (read := read_signal(decoded.rgb, signal_input)):
         prediction = signals.predict_signals(read.signal_mv[None])

@@ -109,10 +109,6 @@ class PredictionSets(BaseModel):
     thresholds: dict[str, float]
     by_population: dict[str, dict[str, float]] = {}
 
-    def of(self, population: str | None) -> dict[str, float]:
-        """Thresholds of a population where it has its own."""
-        return self.by_population.get(population or "", self.thresholds)
-
 
 class AlertPoint(ChosenThreshold):
     """Summed probability of some classes from which an alert of the task file is raised."""

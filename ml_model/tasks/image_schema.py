@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
@@ -63,7 +64,7 @@ class ImageInput(Frozen):
     field_width_um: tuple[float, float] | None = None
     min_detail: float = Field(default=MIN_DETAIL, ge=0, lt=1)
 
-    @property
+    @cached_property
     def cut_to_content(self) -> bool:
         """Whether what a picture shows decides which part of it the model sees."""
         return self.geometry in ("breast", "body")
