@@ -64,6 +64,55 @@ def test_the_service_never_imports_training(path: Path) -> None:
     assert forbidden + recipes == []
 
 
+# Rooms of ml_model from the ground up: each may import those on lower floors, and itself.
+FLOORS: tuple[tuple[str, ...], ...] = (
+    ("errors",),
+    ("tasks",),
+    ("inputs", "inference"),
+    ("ecg", "input_gate", "tabular"),
+    ("diagnosis",),
+    ("user_models",),
+    ("training",),
+)
+ROOMS = sorted(p.parent for p in (ROOT / "ml_model").rglob("__init__.py") if "Dataset" not in p.parts)
+
+
+def room_of(name: str) -> str:
+    """ml_model.inputs.dicom.header -> inputs."""
+    return (name.split(".") + [""])[1]
+
+
+def floor_of(room: str) -> int:
+    """What a user runs stands on top of everything."""
+    return next((i for i, rooms in enumerate(FLOORS) if room in rooms), len(FLOORS))
+
+
+@pytest.mark.parametrize("path", sources("ml_model"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_rooms_import_from_lower_floors_only(path: Path) -> None:
+    if path.stem == "keras_converter":  # runs in a process of its own
+        return
+    own = room_of(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    imported = {room_of(name) for name in imported_modules(path) if name.startswith("ml_model.")} - {own}
+    assert {room for room in imported if floor_of(room) >= floor_of(own)} == set()
+
+
+def test_no_module_imports_itself_in_a_circle() -> None:
+    paths = [*sources("ml_model"), *sources("backend")]
+    names = {".".join(p.relative_to(ROOT).with_suffix("").parts): p for p in paths if p.stem != "__init__"}
+    after = {name: {n for n in imported_modules(path) if n in names} - {name} for name, path in names.items()}
+    while free := {name for name, needed in after.items() if not needed}:
+        after = {name: needed - free for name, needed in after.items() if name not in free}
+    assert after == {}
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda p: str(p.relative_to(ROOT)))
+def test_every_room_says_what_it_is_for_and_what_it_may_import(room: Path) -> None:
+    docstring = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8")))
+    purpose, _, imports = str(docstring).partition("\n\n")
+    assert purpose
+    assert "May import" in imports or "imports" in imports
+
+
 def serving_modules() -> list[Path]:
     apart = ("keras_converter", *RECIPES)
     return [p for p in sources("ml_model") if "training" not in p.parts and not p.stem.startswith(apart)]

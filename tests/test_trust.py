@@ -142,8 +142,7 @@ def test_sets_cover_nine_in_ten_cases_of_every_class_that_was_not_seen() -> None
     for index in range(4):
         rows = again[unseen[:, index] > 0]
         inside = [
-            names[index]
-            in labels_in_question(task.measured_labels, dict(zip(task.codes, p, strict=True)), sets)
+            names[index] in labels_in_question(task.measured_labels, dict(zip(task.codes, p, strict=True)), sets)
             for p in rows
         ]
         assert np.mean(inside) == pytest.approx(0.9, abs=0.04)

@@ -1,4 +1,4 @@
 """What each task is: one TOML file a task, read into frozen, checked values.
 
-Imports ml_model.errors alone.
+May import ml_model.errors alone.
 """

@@ -1,4 +1,4 @@
 """A user's own Keras file, converted once in a process of its own.
 
-Alone keras_converter, which is that process, may import ml_model.training.
+May import what reads bundles and tasks; keras_converter, which is that process, ml_model.training too.
 """

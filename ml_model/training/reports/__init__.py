@@ -1,4 +1,4 @@
 """Model cards, their sections and plots, from manifests.
 
-Computes no figure.
+May import manifests and markdown; computes no figure.
 """
