@@ -212,7 +212,7 @@ def _resampled(
     trace: NDArray[np.float32], seen: NDArray[np.bool_], from_hz: float, to_hz: float
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The lead at another rate, and which of its samples were seen: those nearest to one that was."""
-    from scipy.signal import resample_poly  # type: ignore[import-untyped]
+    from scipy.signal import resample_poly
 
     positions = np.arange(len(trace))
     # A straight line across a gap: a step at its edges would ring into what was seen.

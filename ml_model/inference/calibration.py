@@ -23,7 +23,9 @@ def calibrated(probabilities: NDArray[np.floating], calibration: Calibration) ->
     return _softmax(slope * np.log(p) + intercept)
 
 
-def with_age(probabilities: NDArray[np.float32], ages_years: Sequence[float], effect: AgeEffect) -> NDArray[np.float32]:
+def with_age(
+    probabilities: NDArray[np.float32], ages_years: Sequence[float] | NDArray[np.float64], effect: AgeEffect
+) -> NDArray[np.float32]:
     """Probabilities (N, classes) of single-label answers, taking the ages (N,) into account; NaN: one is not known."""
     ages = np.asarray(ages_years, np.float64)
     decades = (np.clip(ages, effect.youngest_years, effect.oldest_years) - effect.reference_years) / 10

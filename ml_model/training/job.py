@@ -17,11 +17,9 @@ from ml_model.training.data.sampling import class_prior, sampling_weights
 from ml_model.training.recipe import Recipe, SignalRecipe
 
 
-@dataclass(frozen=True)
-class _Samples:
-    """What is trained and on which samples."""
+class _Splits:
+    """The samples of a job by split."""
 
-    task: ImageTask
     samples: Sequence[Sample]
 
     def rows(self, split: str) -> NDArray[np.int64]:
@@ -33,11 +31,13 @@ class _Samples:
         return [s for s in self.samples if s.split == split]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job(_Samples):
+@dataclass(frozen=True)
+class Job(_Splits):
     """One training: what, on what, to where."""
 
+    task: ImageTask
     recipe: Recipe
+    samples: Sequence[Sample]
     pixels: NDArray[np.uint8]  # (N, height_px, width_px, 3), in the order of samples
     out_dir: Path
     weights: str | None = None
@@ -65,11 +65,13 @@ def drawn_prior(job: Job) -> NDArray[np.float64]:
     return class_prior(target_masks(train, job.task.codes), drawing_weights(job.recipe, train))
 
 
-@dataclass(frozen=True, kw_only=True)
-class SignalJob(_Samples):
+@dataclass(frozen=True)
+class SignalJob(_Splits):
     """One training: what, on what, to where. `signals` are in the order of `samples`."""
 
+    task: ImageTask
     recipe: SignalRecipe
+    samples: Sequence[Sample]
     signals: NDArray[np.float32]  # (N, time, 12), mV
     out_dir: Path
     resume: bool = False

@@ -34,7 +34,7 @@ def bilinear_weights(size: int, new_size: int) -> NDArray[np.float32]:
     centres = (np.arange(new_size) + 0.5) * scale
     distance = np.abs(np.arange(size)[None, :] + 0.5 - centres[:, None]) / reach
     weights = np.maximum(0, 1 - distance)
-    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+    return np.asarray(weights / weights.sum(axis=1, keepdims=True), np.float32)
 
 
 def load_keras_file(path: Path) -> Any:
@@ -204,7 +204,8 @@ def convert(job: ConversionJob) -> dict[str, Any]:
 def main(job_file: Path) -> int:
     """Convert and write the report; 1 when the file was refused."""
     fields = json.loads(job_file.read_text(encoding="utf-8"))
-    job = ConversionJob(**{name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()})
+    given: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
+    job = ConversionJob(**given)
     try:
         report = convert(job)
     except BundleInvalid as error:

@@ -81,7 +81,7 @@ def augment(
     if rng.random() < settings.rescale:
         view = _rescale(view, rng)
     if rng.random() < settings.blur:
-        view = cv2.GaussianBlur(view, (0, 0), float(rng.uniform(0.3, 1.3)))
+        view = np.asarray(cv2.GaussianBlur(view, (0, 0), float(rng.uniform(0.3, 1.3))), np.uint8)
     if rng.random() < settings.noise:
         view = _noise(view, settings.noise_levels, rng)
     if rng.random() < settings.codec:
@@ -136,8 +136,10 @@ def _stain(view: Picture, strength: float, rng: Generator) -> Picture:
     scale = rng.uniform(1 - strength, 1 + strength, 3)
     shift = rng.uniform(-strength, strength, 3) * STAIN_SHIFT
     mixing = (_STAINS_TO_DENSITY * scale[:, None]).astype(np.float32)
-    changed = density @ (_DENSITY_TO_STAINS @ mixing) + (shift @ _STAINS_TO_DENSITY).astype(np.float32)
-    return np.clip(255 * np.exp(-changed), 0, 255).astype(np.uint8)
+    changed: NDArray[np.floating] = density @ (_DENSITY_TO_STAINS @ mixing) + (shift @ _STAINS_TO_DENSITY).astype(
+        np.float32
+    )
+    return np.asarray(np.clip(255 * np.exp(-changed), 0, 255), np.uint8)
 
 
 def _coarse(view: Picture, coarsest_px: int, rng: Generator) -> Picture:

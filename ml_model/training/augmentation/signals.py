@@ -36,7 +36,9 @@ class SignalAugmentation:
     mixup: float = 0.0
 
 
-def augment_signal(signal: Signal, settings: SignalAugmentation, sampling_rate_hz: float, rng: Generator) -> Signal:
+def augment_signal(
+    signal: NDArray[np.floating], settings: SignalAugmentation, sampling_rate_hz: float, rng: Generator
+) -> Signal:
     """One random view of (time, 12) in mV."""
     count = len(signal)
     if rng.random() < settings.shift:
@@ -56,7 +58,7 @@ def augment_signal(signal: Signal, settings: SignalAugmentation, sampling_rate_h
         start = int(rng.integers(count - length + 1))
         keep[:start], keep[start + length :] = False, False
     if rng.random() < settings.page:
-        keep &= page_windows(*signal.shape, rng)
+        keep &= page_windows(count, signal.shape[1], rng)
     if rng.random() < settings.lead_off:
         off = rng.choice(signal.shape[1], int(rng.integers(1, settings.most_leads_off + 1)), replace=False)
         keep[:, off] = False

@@ -193,7 +193,8 @@ def _flat(rng: Generator) -> Picture:
         if kind == 2
         else (x // period + y // period) % 2
     )
-    return np.rint(one + (two - one) * share[..., None]).clip(0, 255).astype(np.uint8)
+    mixed: NDArray[np.floating] = one + (two - one) * share[..., None]
+    return np.asarray(np.rint(mixed).clip(0, 255), np.uint8)
 
 
 KINDS: dict[str, Callable[[Generator], Picture]] = {

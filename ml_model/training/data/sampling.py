@@ -27,7 +27,7 @@ def sampling_weights(
         (source_power, [s.source for s in samples]),
     ):
         weights = _shared_out(weights, keys, exponent)
-    return weights / weights.sum()
+    return np.asarray(weights / weights.sum())
 
 
 def _shared_out(weights: NDArray[np.float64], keys: Sequence[Hashable], power: float) -> NDArray[np.float64]:
@@ -35,11 +35,11 @@ def _shared_out(weights: NDArray[np.float64], keys: Sequence[Hashable], power: f
     counts, totals = Counter(keys), Counter[Hashable]()
     for key, weight in zip(keys, weights, strict=True):
         totals[key] += weight
-    return weights * np.array([counts[key] ** (1 - power) / totals[key] for key in keys])
+    return np.asarray(weights * np.array([counts[key] ** (1 - power) / totals[key] for key in keys]))
 
 
 def class_prior(masks: NDArray[np.float32], weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """Share of each class in what the sampler draws, (classes,), summing to 1."""
     spread = masks / masks.sum(axis=1, keepdims=True)
     prior: NDArray[np.float64] = weights @ spread
-    return prior / prior.sum()
+    return np.asarray(prior / prior.sum())

@@ -62,7 +62,7 @@ def page_figures(
         def answer(number: int, page: Callable[[int], bytes] = page) -> tuple[CaseResult | None, Answer | None]:
             png = page(number)
             alone = _answer(task, png, Engines(pictures=pictures)) if pictures else None
-            return _answer(task, png, Engines(pictures, signals)), alone and alone.decision.probabilities
+            return _answer(task, png, Engines(pictures, signals)), alone.decision.probabilities if alone else None
 
         with ThreadPoolExecutor(2) as pool:
             answers, alone = zip(*pool.map(answer, range(len(samples))), strict=True)

@@ -232,7 +232,7 @@ def _age_given(
     """The figures when a request says the age as well, as a DICOM file does; of the samples whose age is known."""
     ages = ages_years(samples)
     known = np.flatnonzero(np.isfinite(ages))
-    own, told = [samples[i] for i in known], prediction.rows(known)
+    own, told = [samples[int(i)] for i in known], prediction.rows(known)
     told = replace(told, probabilities=with_age(told.probabilities, ages[known], effect))
     scored = evaluator.score(own, told)
     figures = {**brief(scored, positive), **calibration_of(scored)}
