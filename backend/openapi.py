@@ -8,8 +8,8 @@ from typing import Any
 from flask_openapi3 import Info, OpenAPI
 
 from backend.schemas import ErrorAnswer
+from backend.services.bundles import Task
 from backend.services.catalogue import endpoint_of
-from backend.services.loading import Task
 from backend.services.texts import DISCLAIMER, SERVICE_NAME, service_version
 from ml_model.inputs.tabular import allowed
 from ml_model.tasks.registry import ImageTask, RiskTask
@@ -24,7 +24,7 @@ EDGE_TEXT = {
     415: "the content is of no format this endpoint reads",
     422: "decoded, but refused; the message has the measured value and the limit",
     500: "an error inside the service",
-    503: "loading, draining, or no model with demo mode off; see Retry-After",
+    503: "loading, draining, a damaged model, or no model with demo mode off; see Retry-After",
 }
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Probability = Annotated[float, Field(ge=0, le=1)]
 Evidence = Literal["sufficient", "limited", "insufficient"]
+Source = Literal["bundled", "model_dir", "user"]
 
 
 class Answer(BaseModel):
@@ -40,7 +41,7 @@ class ModelAnswer(Answer):
     """Which model answered. Null where none did (demo mode)."""
 
     task: str
-    source: Literal["bundled", "user"] | None = Field(description="user: a user's own file in place of the bundle")
+    source: Source | None = Field(description="bundled: shipped; model_dir: of MODEL_DIR; user: a user's own file")
     version: str | None
     sha256: str | None
     trained_on: str | None
@@ -67,7 +68,7 @@ class ProvenanceAnswer(Answer):
 
 
 class HealthAnswer(Answer):
-    status: Literal["healthy"]
+    status: Literal["healthy", "degraded"] = Field(description="degraded: a bundle is there that cannot be used")
     service: str
     version: str
     models: dict[str, bool]
@@ -91,7 +92,7 @@ class ModelDescription(Answer):
     kind: Literal["image", "symptoms", "risk"]
     endpoint: str
     loaded: bool
-    source: Literal["bundled", "user"] | None
+    source: Source | None
     version: str | None
     sha256: str | None
     trained_on: str | None

@@ -97,7 +97,7 @@ class TaskFileInvalid(MediDiagnoseError):
 class BundleInvalid(MediDiagnoseError):
     """A bundle is corrupt, tampered with, or made for another task definition."""
 
-    code = "bundle_invalid"
+    code = "model_invalid"
 
 
 class ModelUnavailable(MediDiagnoseError):

@@ -206,24 +206,6 @@ def test_without_demo_mode_a_task_without_a_model_is_503(tmp_path: Path, picture
     assert reply.headers["Retry-After"] == "30"
 
 
-def test_a_broken_bundle_is_reported_and_the_others_serve(
-    tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
-) -> None:
-    for task in load_image_tasks():
-        bundle = write_tiny_bundle(task, tmp_path / "models")
-        if task.id == "skin":
-            (bundle.path / "model.onnx").write_bytes(b"not the file the manifest names")
-    config = Config(model_dirs=(tmp_path / "models",), user_models_dir=tmp_path, data_dir=tmp_path, log=False)
-    app = create_app(config)
-    assert app.services.models.wait_ready()
-    health = app.test_client().get("/health").get_json()
-    assert health["models"]["skin_cancer"] is False
-    assert health["models"]["pneumonia"] is True
-    assert "SHA-256" in health["problems"]["skin"]
-    answer = app.test_client().post("/analyze/skin", data=upload(picture())).get_json()
-    assert answer["demo_mode"] is True
-
-
 def test_readyz_is_503_while_models_load(live_app: Application, monkeypatch: pytest.MonkeyPatch) -> None:
     done = live_app.services.models._done["skin"]
     done.clear()

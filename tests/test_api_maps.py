@@ -68,7 +68,7 @@ def test_the_map_of_a_recording_lies_in_time(live_app: Application) -> None:
     client = live_app.test_client()
     answer = client.post("/analyze/heart?sampling_rate_hz=100", data=form).get_json()
     told = client.get(answer["explanation"]["map_url"]).get_json()
-    signals = live_app.services.models.signal("heart")
+    signals = live_app.services.models.current_signal("heart")
     assert signals is not None
     assert isinstance(signals.engine, Predictor)
     maps = signals.engine.predict_signals(network_signal(recording, task.signal)[None]).activation_maps[0]

@@ -9,8 +9,8 @@ from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
 from backend.schemas import HealthAnswer, StateAnswer, to_json
+from backend.services.bundles import signal_bundle_id
 from backend.services.container import Services
-from backend.services.loading import signal_bundle_id
 from backend.services.texts import SERVICE_NAME, service_version
 from ml_model.tasks.registry import ImageTask
 
@@ -29,7 +29,7 @@ def blueprint(services: Services) -> APIBlueprint:
         return {
             **{task.health_key: models.current(task.id) is not None for task in models.tasks.values()},
             **{
-                signal_bundle_id(task).replace("-", "_"): models.signal(task.id) is not None
+                signal_bundle_id(task).replace("-", "_"): models.current_signal(task.id) is not None
                 for task in models.tasks.values()
                 if isinstance(task, ImageTask) and task.signal
             },
@@ -37,9 +37,12 @@ def blueprint(services: Services) -> APIBlueprint:
 
     @api.get("/health", summary="What is loaded", responses={200: HealthAnswer})
     def health() -> Response:
-        """`models` says for each task whether a trained model serves it; `problems` says why one does not."""
+        """`models` says for each task whether a trained model serves it; `problems` says why one does not.
+
+        `degraded`: a bundle is there that cannot be used, and what needs it answers 503.
+        """
         answer = HealthAnswer(
-            status="healthy",
+            status="degraded" if models.degraded else "healthy",
             service=SERVICE_NAME,
             version=version,
             models=loaded(),
@@ -58,12 +61,14 @@ def blueprint(services: Services) -> APIBlueprint:
 
     @api.get("/readyz", summary="Is it ready for work", responses={200: StateAnswer})
     def readyz() -> Response:
-        """503 while models load and while the server drains."""
+        """503 while models load, while the server drains, and where no task that has a bundle can answer."""
         draining = services.readiness.draining_since is not None
         # A client that asks again and again without a pause must not take the interpreter from the thread that loads.
-        if models.wait_ready(LOADING_PAUSE_S) and not draining:
+        loading = not models.wait_ready(LOADING_PAUSE_S)
+        if not (loading or draining or models.all_down()):
             return to_json(StateAnswer(status="ready", models=loaded()))
-        response = to_json(StateAnswer(status="draining" if draining else "loading", models=loaded()), 503)
+        status = "draining" if draining else "loading" if loading else "degraded"
+        response = to_json(StateAnswer(status=status, models=loaded()), 503)
         response.headers["Retry-After"] = str(READY_RETRY_S)
         return response
 

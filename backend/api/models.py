@@ -13,9 +13,9 @@ from backend.errors import NotFound
 from backend.parsing import strict
 from backend.schemas import ModelDescription, ModelsAnswer, to_json
 from backend.services import catalogue
+from backend.services.bundles import Task
 from backend.services.card_html import card_page
 from backend.services.container import Services
-from backend.services.loading import Task
 
 MIMETYPES = {"application/json": "json", "text/html": "html", "text/markdown": "markdown"}
 
@@ -49,7 +49,7 @@ def blueprint(services: Services) -> APIBlueprint:
     @strict
     def one(task: str) -> Response:
         """The entry of GET /models for one task."""
-        return to_json(catalogue.describe(known(task), models.current(task), models.signal(task)))
+        return to_json(catalogue.describe(known(task), models.current(task), models.current_signal(task)))
 
     @api.get(
         "/models/<task>/card",
@@ -60,13 +60,13 @@ def blueprint(services: Services) -> APIBlueprint:
     def card(task: str, query: CardQuery) -> Response:
         """Markdown, JSON or HTML: by `format`, else by the Accept header, else Markdown. `member`: see GET /models."""
         found = known(task)
-        loaded = models.current(task) if query.member is None else models.signal(task)
+        loaded = models.current(task) if query.member is None else models.current_signal(task)
         best = request.accept_mimetypes.best_match(["text/markdown", *MIMETYPES])
         kind = query.format or MIMETYPES.get(best or "", "markdown")
         mimetype = {form: name for name, form in MIMETYPES.items()}[kind]
         if kind == "json":
             return Response(json.dumps(catalogue.card_json(found, loaded), allow_nan=False) + "\n", mimetype=mimetype)
-        text = catalogue.bundled_card(loaded) or catalogue.card_markdown(found, loaded)
+        text = catalogue.bundled_card(loaded) or catalogue.card_markdown(found, loaded, models.invalid(task))
         if kind == "html":
             text = card_page(found.title, text, f"/models/{task}/plots/{query.member or 'pictures'}/")
         return Response(text, mimetype=mimetype)
@@ -80,7 +80,7 @@ def blueprint(services: Services) -> APIBlueprint:
     def plot(task: str, member: str, name: str) -> Response:
         """PNG files of the bundle; `member` is `pictures`, or `signal` for the model of recordings."""
         known(task)
-        loaded = {"pictures": models.current, "signal": models.signal}.get(member, lambda _: None)(task)
+        loaded = {"pictures": models.current, "signal": models.current_signal}.get(member, lambda _: None)(task)
         if loaded is None or not name.endswith(".png") or name not in loaded.bundle.manifest.files:
             raise NotFound("there is no such plot; the card in HTML names those that there are")
         return Response(loaded.bundle.file(name).read_bytes(), mimetype="image/png")

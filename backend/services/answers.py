@@ -23,9 +23,9 @@ from backend.schemas_image import (
     UrgencyAnswer,
 )
 from backend.services import texts
+from backend.services.bundles import LoadedModel
 from backend.services.context import RequestContext
 from backend.services.ecg import recording_answer
-from backend.services.loading import LoadedModel
 from backend.services.reliance import operating_points
 from ml_model.diagnosis.case import CaseResult, InputCheck
 from ml_model.diagnosis.conformal import SET_COVERAGE

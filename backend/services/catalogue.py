@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from backend.schemas import ModelDescription
-from backend.services.loading import LoadedModel, ModelStore, Task
+from backend.services.bundles import LoadedModel, Task
+from backend.services.loading import ModelStore
 from backend.services.texts import DISCLAIMER
 from ml_model.inference.bundle import Manifest
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
@@ -86,7 +87,8 @@ def describe(task: Task, loaded: LoadedModel | None, signal: LoadedModel | None 
 
 def describe_all(models: ModelStore) -> tuple[ModelDescription, ...]:
     """Every task of the registry, as it stands now."""
-    return tuple(describe(task, models.current(task.id), models.signal(task.id)) for task in models.tasks.values())
+    found = models.tasks.values()
+    return tuple(describe(task, models.current(task.id), models.current_signal(task.id)) for task in found)
 
 
 def bundled_card(loaded: LoadedModel | None) -> str | None:
@@ -131,11 +133,13 @@ def _lines(name: str, value: object, depth: int = 0) -> Iterator[str]:
         yield f"{label}: {_figure(value)}"
 
 
-def card_markdown(task: Task, loaded: LoadedModel | None) -> str:
-    """The card as Markdown, from the same data as `card_json`."""
+def card_markdown(task: Task, loaded: LoadedModel | None, problem: str | None = None) -> str:
+    """The card as Markdown, from the same data as `card_json`. problem: why the task's own bundle cannot be used."""
     card = card_json(task, loaded)
     lines = [f"# {task.title}", "", f"> {DISCLAIMER}", ""]
-    if loaded is None:
+    if problem:
+        lines += [f"The model of this task cannot be used, and the task answers nothing (503): {problem}.", ""]
+    elif loaded is None:
         lines += ["No trained model is loaded for this task; it answers with a marked example.", ""]
     lines += ["## Use", "", task.intended_use, "", *(f"- {limit}" for limit in task.limits_of_use), ""]
     lines += ["## Model", ""]

@@ -11,7 +11,7 @@ from backend.services.heatmaps import HeatmapStore, explaining_view, explanation
 from backend.services.loading import ModelStore
 from backend.services.recent import RecentStore
 from ml_model.diagnosis.case import Case, CaseResult
-from ml_model.diagnosis.pipeline import diagnose, route
+from ml_model.diagnosis.pipeline import Engines, diagnose, route
 from ml_model.ecg.leads import EcgRecording
 from ml_model.errors import InvalidValue, UnknownField
 from ml_model.inference.provenance import input_sha256, preprocessing_sha256
@@ -37,14 +37,14 @@ class ImageDiagnosis:
         """The answer to one case, by `task` or by another one that it also reads, told by request, header or looks.
 
         Raises the errors of `diagnose`, InvalidValue for a query that does not fit, UnknownField for too many pictures,
-        and ModelUnavailable.
+        ModelUnavailable and BundleInvalid.
         """
         task = self._reader(task, case, query)
         self._check_query(task, query)
         if len(case.pictures) > task.input.max_pictures:
             most = task.input.max_pictures
             raise UnknownField(f"{len(case.pictures)} pictures were sent; {task.id} takes {most} at a time")
-        engines = self._models.engines(task)
+        engines = self._models.engines(task, recording=bool(case.recording))
         answering = engines.signals if case.recording else engines.pictures or engines.signals
         if answering is None and not self._demo_mode:
             raise no_model(f"{task.id} recordings" if case.recording else task.id)
@@ -62,7 +62,7 @@ class ImageDiagnosis:
         if not others or not case.pictures:
             return task
         if query.modality is None:
-            return route(task, others, case, self._models.engines(task), LIMITS)
+            return route(task, others, case, Engines(gate=self._models.gate), LIMITS)
         return next((t for t in (*others, task) if _is_called(t, query.modality)), task)
 
     def _check_query(self, task: ImageTask, query: AnalyzeQuery) -> None:

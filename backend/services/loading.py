@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
-
-import numpy as np
+from typing import TypeVar
 
 from backend.config import Config
 from backend.errors import StillLoading
+from backend.services.bundles import (
+    LoadedModel,
+    Task,
+    find_bundle,
+    open_gate,
+    open_model,
+    predictor_of,
+    signal_bundle_id,
+    signal_model,
+    task_model,
+    task_of,
+)
 from backend.services.user_symptoms import (
     PICKLES_OFF,
-    UserSymptomModel,
     find_user_symptom_model,
     open_user_symptom_model,
 )
@@ -22,76 +32,15 @@ from backend.telemetry import Logger
 from ml_model.diagnosis.case import CaseResult
 from ml_model.diagnosis.pipeline import Engines
 from ml_model.errors import BundleInvalid, MediDiagnoseError
-from ml_model.inference.bundle import MANIFEST, Bundle, load_bundle
-from ml_model.inference.predictor import Prediction, Predictor
-from ml_model.input_gate.modality_classifier import BUNDLE_ID, modality_spec
-from ml_model.tabular.risk_model import HeartRiskModel
-from ml_model.tabular.symptom_model import SymptomModel
-from ml_model.tasks.image_schema import SignalInput
-from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
+from ml_model.inference.bundle import MANIFEST
+from ml_model.inference.predictor import Predictor
+from ml_model.input_gate.modality_classifier import BUNDLE_ID
+from ml_model.tasks.registry import ImageTask, SymptomTask
 from ml_model.user_models.conversion import convert_user_model, find_user_model
 
-Task = ImageTask | SymptomTask | RiskTask
-Engine = Predictor | SymptomModel | UserSymptomModel | HeartRiskModel
+T = TypeVar("T")
 LOAD_WAIT_S = 20.0
-
-
-@dataclass(frozen=True)
-class LoadedModel:
-    """What answers for a task."""
-
-    bundle: Bundle
-    engine: Engine
-    source: Literal["bundled", "user"]
-
-
-def find_bundle(task_id: str, model_dirs: tuple[Path, ...]) -> Path | None:
-    """The first folder with a bundle for the task: `<dir>/<task>`, or `<dir>` itself when it is that task's bundle."""
-    for directory in model_dirs:
-        if (directory / task_id / MANIFEST).is_file():
-            return directory / task_id
-        if (directory / MANIFEST).is_file() and f'"task": "{task_id}"' in (directory / MANIFEST).read_text("utf-8"):
-            return directory
-    return None
-
-
-def signal_bundle_id(task: ImageTask) -> str:
-    """What the bundle of a task's recordings is called."""
-    return f"{task.id}-signal"
-
-
-def _image_engine(bundle: Bundle, task: ImageTask, config: Config) -> Predictor:
-    predictor = Predictor(bundle, engine=config.engine, cache_dir=config.data_dir / "compiled")
-    # One blank picture: the first run is slow, and a graph of the wrong shape shows itself here.
-    blank = np.zeros((1, task.input.height_px, task.input.width_px, 3), np.uint8)
-    return _fitting(predictor, predictor.predict(blank), task)
-
-
-def _signal_engine(bundle: Bundle, task: ImageTask, signal_input: SignalInput, config: Config) -> Predictor:
-    predictor = Predictor(bundle, engine=config.engine, cache_dir=config.data_dir / "compiled")
-    blank = np.zeros((1, signal_input.samples, signal_input.leads), np.float32)
-    return _fitting(predictor, predictor.predict_signals(blank), task)
-
-
-def _fitting(predictor: Predictor, prediction: Prediction, task: ImageTask) -> Predictor:
-    found = prediction.probabilities.shape
-    if found != (1, len(task.classes)):
-        raise BundleInvalid(f"{predictor.bundle.path.name}: gives {found[-1]} outputs for {len(task.classes)} classes")
-    return predictor
-
-
-def _predictor(loaded: LoadedModel | None) -> Predictor | None:
-    """The engine of an image task."""
-    return loaded.engine if loaded and isinstance(loaded.engine, Predictor) else None
-
-
-def open_model(bundle: Bundle, task: Task, config: Config) -> Engine:
-    """A bundle made ready to answer."""
-    if isinstance(task, ImageTask):
-        return _image_engine(bundle, task, config)
-    if isinstance(task, SymptomTask):
-        return SymptomModel.load(bundle)
-    return HeartRiskModel.load(bundle, task)
+ABSOLUTE_FOLDER = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:'\"]+[/\\])+")
 
 
 class ModelStore:
@@ -107,6 +56,8 @@ class ModelStore:
         self._image_tasks = tuple(task for task in tasks if isinstance(task, ImageTask))
         self._gate_done = threading.Event()
         self._problems: dict[str, str] = {}
+        self._found: set[str] = set()  # bundles that there are, sound or not
+        self._invalid: set[str] = set()
         self._done = {task.id: threading.Event() for task in tasks}
 
     def start(self) -> None:
@@ -126,21 +77,42 @@ class ModelStore:
         """By task: what kept its bundle or a user's model from serving."""
         return dict(sorted(self._problems.items()))
 
-    def signal(self, task_id: str) -> LoadedModel | None:
-        """The model of a task's recordings; None if it takes none or has no model. Ready as soon as `get` returns."""
-        return self._signals.get(task_id)
+    @property
+    def degraded(self) -> bool:
+        """Whether a bundle that is there cannot be used; `problems` says why."""
+        return bool(self._invalid)
+
+    def invalid(self, task_id: str) -> str | None:
+        """What is wrong with the bundle of a task that therefore answers nothing; None for any other task."""
+        return self._problems[task_id] if task_id in self._invalid - self._loaded.keys() else None
+
+    def all_down(self) -> bool:
+        """Whether tasks have bundles and none of these tasks can answer anything."""
+        bundled = [task for task in self.tasks.values() if {task.id, signal_bundle_id(task)} & self._found]
+        return bool(bundled) and not any(self._answers(task) for task in bundled)
+
+    def _answers(self, task: Task) -> bool:
+        ungated = isinstance(task, ImageTask) and BUNDLE_ID in self._invalid
+        return task.id in self._signals or (task.id in self._loaded and not ungated)
 
     @property
     def gate(self) -> Predictor | None:
-        """What tells kinds of picture apart; None without its bundle. Raises StillLoading when not ready in time."""
+        """What tells kinds of picture apart; None without its bundle or where it is switched off.
+
+        Raises StillLoading when it is not ready in time, and BundleInvalid: in every mode of a request, for who
+        damaged the gate's model must not be let through by a query.
+        """
         if not self._gate_done.wait(LOAD_WAIT_S):
             raise StillLoading("the input gate is still loading; try again in a moment")
+        self._refuse_invalid(BUNDLE_ID)
         return self._gate
 
-    def engines(self, task: ImageTask) -> Engines:
-        """What answers the task. Raises StillLoading when it is not ready in time."""
-        pictures, signals = self.get(task.id), self.signal(task.id)
-        return Engines(_predictor(pictures), _predictor(signals), self.gate, self._image_tasks)
+    def engines(self, task: ImageTask, *, recording: bool) -> Engines:
+        """What answers a picture, or a recording, of the task. Raises StillLoading and BundleInvalid."""
+        signals = predictor_of(self.signal(task))
+        if recording:  # neither the model of pictures nor the gate is asked
+            return Engines(signals=signals)
+        return Engines(predictor_of(self.get(task.id)), signals, self.gate, self._image_tasks)
 
     def of(self, task: ImageTask, result: CaseResult) -> LoadedModel | None:
         """The model that gave a result; None of an example."""
@@ -149,52 +121,80 @@ class ModelStore:
 
     def current(self, task_id: str) -> LoadedModel | None:
         """The model as it stands now, without waiting; where there is only one of recordings, that."""
-        return self._loaded.get(task_id) or self._signals.get(task_id)
+        return self._loaded.get(task_id) or (None if task_id in self._invalid else self._signals.get(task_id))
+
+    def current_signal(self, task_id: str) -> LoadedModel | None:
+        """The model of a task's recordings as it stands now, without waiting."""
+        return self._signals.get(task_id)
 
     def get(self, task_id: str) -> LoadedModel | None:
-        """The model of a task's pictures, None if it has none. Raises StillLoading when it is not ready in time."""
+        """The model of a task's pictures, None if it has none. Raises StillLoading and BundleInvalid."""
+        self._wait_for(task_id)
+        if task_id not in self._loaded:
+            self._refuse_invalid(task_id)
+        return self._loaded.get(task_id)
+
+    def signal(self, task: ImageTask) -> LoadedModel | None:
+        """The model of a task's recordings, None if it has none. Raises StillLoading and BundleInvalid."""
+        self._wait_for(task.id)
+        self._refuse_invalid(signal_bundle_id(task))
+        return self._signals.get(task.id)
+
+    def _wait_for(self, task_id: str) -> None:
         if not self._done[task_id].wait(LOAD_WAIT_S):
             raise StillLoading(f"the model for {task_id} is still loading; try again in a moment")
-        return self._loaded.get(task_id)
+
+    def _refuse_invalid(self, name: str) -> None:
+        if name in self._invalid:
+            raise BundleInvalid(
+                f"a model is there but cannot be used: {self._problems[name]}; restore it or train it again, then "
+                "start the service again"
+            )
 
     def _load(self, task: Task) -> None:
         try:
-            path = find_bundle(task.id, self._config.model_dirs)
-            if path is not None:
-                bundle = load_bundle(path, task=task.id, contract_sha256=task.contract_sha256)
-                self._loaded[task.id] = LoadedModel(bundle, open_model(bundle, task, self._config), "bundled")
-            if isinstance(task, ImageTask) and task.signal:
-                self._load_signal(task, task.signal)
-        except Exception as error:  # whatever is wrong with one model must not take the others down
-            self._report(task.id, error)
+            if opened := self._opened(task.id, lambda path: task_model(task, path, self._config)):
+                self._loaded[task.id] = opened
+            if isinstance(task, ImageTask) and (signal := task.signal):
+                name = signal_bundle_id(task)
+                if opened := self._opened(name, lambda path: signal_model(task, signal, path, self._config)):
+                    self._signals[task.id] = opened
         finally:
             self._done[task.id].set()
 
-    def _load_signal(self, task: ImageTask, signal_input: SignalInput) -> None:
-        name = signal_bundle_id(task)
-        path = find_bundle(name, self._config.model_dirs)
-        if path is not None:
-            bundle = load_bundle(path, task=name, contract_sha256=task.signal_contract_sha256)
-            engine = _signal_engine(bundle, task, signal_input, self._config)
-            self._signals[task.id] = LoadedModel(bundle, engine, "bundled")
+    def _opened(self, name: str, open_bundle: Callable[[Path], T]) -> T | None:
+        """What `open_bundle` makes of the bundle's folder; None where there is none or it is invalid."""
+        try:
+            path = find_bundle(name, self._config.model_dirs)
+            if path is None:
+                return None
+            self._found.add(name)
+            return open_bundle(path)
+        except Exception as error:  # whatever is wrong with one model must not take the others down
+            self._report(name, error)
+            self._invalid.add(name)
+            return None
 
     def _load_gate(self) -> None:
         """Before the tasks' models, so that none answers without it."""
         try:
-            path = find_bundle(BUNDLE_ID, self._config.model_dirs)
-            if path is not None and self._config.input_gate:
-                spec = modality_spec()
-                bundle = load_bundle(path, task=BUNDLE_ID, contract_sha256=spec.contract_sha256)
-                predictor = Predictor(bundle, engine=self._config.engine, cache_dir=self._config.data_dir / "compiled")
-                predictor.predict(np.zeros((1, spec.input.height_px, spec.input.width_px, 3), np.uint8))
-                self._gate = predictor
-        except Exception as error:  # as in _load
-            self._report(BUNDLE_ID, error)
+            if self._config.input_gate:
+                self._gate = self._opened(BUNDLE_ID, lambda path: open_gate(path, self._config))
         finally:
             self._gate_done.set()
 
+    def _report_strangers(self) -> None:
+        """A folder of MODEL_DIR that is a bundle itself, but of no task here."""
+        known = {BUNDLE_ID, *self.tasks, *map(signal_bundle_id, self.tasks.values())}
+        for directory in self._config.model_dirs:
+            name = task_of(directory)
+            if name is not None and name not in known:
+                self._report(name, BundleInvalid(f"{directory.resolve().name}: {MANIFEST} names no task known here"))
+                self._invalid.add(name)
+
     def _load_all(self) -> None:
         self._load_gate()
+        self._report_strangers()
         for task in self.tasks.values():
             self._load(task)
         for task in self.tasks.values():
@@ -223,6 +223,8 @@ class ModelStore:
 
     def _report(self, name: str, error: Exception) -> None:
         known = isinstance(error, MediDiagnoseError)
-        message = str(error) if known else f"{type(error).__name__}: the model could not be loaded"
-        self._problems[name] = " ".join(message.split())
-        self._logger.error("model_problem", task=name, problem=self._problems[name])
+        message = str(error) if known else f"{name}: {type(error).__name__}: the model could not be loaded"
+        # Where the service is installed is nobody's business: engines quote the whole path of a file.
+        message = ABSOLUTE_FOLDER.sub("", " ".join(message.split()))
+        self._problems[name] = "; ".join(filter(None, (self._problems.get(name), message)))
+        self._logger.error("model_problem", task=name, problem=message)

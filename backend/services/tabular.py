@@ -19,8 +19,9 @@ from backend.schemas_tabular import (
 )
 from backend.services import examples, texts
 from backend.services.answers import model_answer, percent, require_model
+from backend.services.bundles import LoadedModel
 from backend.services.context import RequestContext
-from backend.services.loading import LoadedModel, ModelStore
+from backend.services.loading import ModelStore
 from backend.services.user_symptoms import UserSymptomModel
 from ml_model.errors import ModelUnavailable, NothingRecognised
 from ml_model.inference.provenance import body_preprocessing_sha256, input_sha256

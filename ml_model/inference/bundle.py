@@ -209,24 +209,29 @@ def load_bundle(path: Path, *, task: str, contract_sha256: str) -> Bundle:
     Raises BundleInvalid when a file is missing or altered, or when the bundle was made
     for another task, another input or another class order.
     """
+    name = path.resolve().name
     manifest_path = path / MANIFEST
     try:
         manifest = Manifest.model_validate_json(manifest_path.read_bytes())
     except FileNotFoundError as error:
-        raise BundleInvalid(f"{path}: no {MANIFEST}; train the task or restore the bundle") from error
+        raise BundleInvalid(f"{name}: no {MANIFEST}; train the task or restore the bundle") from error
+    except OSError as error:
+        raise BundleInvalid(f"{name}: {MANIFEST} cannot be read: {error.strerror}") from error
     except ValidationError as error:
-        raise BundleInvalid(f"{manifest_path}: {error.errors()[0]['loc']}: {error.errors()[0]['msg']}") from error
+        first = error.errors(include_url=False, include_context=False)[0]
+        where = "".join(f" {part}:" for part in first["loc"])
+        raise BundleInvalid(f"{name}: {MANIFEST}:{where} {first['msg']}") from error
     if manifest.task != task:
-        raise BundleInvalid(f"{path.name}: made for task {manifest.task}, not {task}")
+        raise BundleInvalid(f"{name}: {MANIFEST}: made for task {manifest.task}, not {task}")
     if manifest.contract_sha256 != contract_sha256:
         raise BundleInvalid(
-            f"{path.name}: made for other inputs or another class order ({', '.join(manifest.classes)}) "
+            f"{name}: {MANIFEST}: made for other inputs or another class order ({', '.join(manifest.classes)}) "
             f"than tasks/{task}.toml declares; train it again"
         )
-    for name, expected in manifest.files.items():
-        file = path / name
-        if Path(name).name != name or not file.is_file():
-            raise BundleInvalid(f"{path.name}: file {name} is missing")
+    for file_name, expected in manifest.files.items():
+        file = path / file_name
+        if Path(file_name).name != file_name or not file.is_file():
+            raise BundleInvalid(f"{name}: file {file_name} is missing")
         if file_sha256(file) != expected:
-            raise BundleInvalid(f"{path.name}: {name} is not the file the manifest was written for (SHA-256 differs)")
+            raise BundleInvalid(f"{name}: {file_name} is not the file the manifest was written for (SHA-256 differs)")
     return Bundle(path, manifest, file_sha256(manifest_path))
