@@ -22,6 +22,12 @@ class NotFound(domain.MediDiagnoseError):
     code = "not_found"
 
 
+class UnknownParameter(domain.UnknownField):
+    """A query parameter that the address does not read; the message lists those that it does."""
+
+    code = "unknown_parameter"
+
+
 class StillLoading(domain.ModelUnavailable):
     """The model is there and will be ready in a moment."""
 

@@ -17,7 +17,7 @@ from ml_model.tasks.registry import ImageTask, RiskTask
 ANALYZE = "/analyze/{task}"
 ERROR_STATUSES = (400, 404, 405, 413, 415, 422, 500, 503)
 EDGE_TEXT = {
-    400: "nothing sent, an unknown field, or a body that is not JSON",
+    400: "nothing sent, an unknown field or query parameter, or a body that is not JSON",
     404: "no such task, heatmap or path",
     405: "the path exists, the method does not",
     413: "over 32 MB or over the pixel limit",

@@ -7,20 +7,23 @@ own reader, which accepts NaN and repairs types, and which builds a JSON schema 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from io import BytesIO
 from typing import IO, Any, TypeVar, get_type_hints
 
 from flask import Request, request
 from pydantic import BaseModel, ValidationError
+from rapidfuzz import fuzz, process
 from werkzeug.datastructures import FileStorage
 
+from backend.errors import UnknownParameter
 from ml_model.errors import EmptyInput, UnknownField, UnsupportedFormat
 from ml_model.inputs.json_body import read_body, refuse
 
 MAX_UPLOAD_BYTES = 32_000_000
 MULTIPART_SLACK_BYTES = 64 * 1024
+ALIKE_FROM = 60  # of 100: from here on one name is taken for a misspelling of another
 R = TypeVar("R")
 
 
@@ -48,17 +51,29 @@ def body_bytes() -> bytes:
 
 
 def _read_query(model: type[BaseModel]) -> BaseModel:
-    known = {name: value for name, value in request.args.items() if name in model.model_fields}
     try:
-        return model.model_validate(known)
+        return model.model_validate(request.args.to_dict())
     except ValidationError as error:
         refuse(error, "query")
 
 
-def uploaded_files(most: Mapping[str, int]) -> tuple[str, list[FileStorage]]:
+def _refuse_unknown_parameters(known: Collection[str], body: Collection[str]) -> None:
+    """Raises UnknownParameter: one that is left out in silence would answer another question than was asked."""
+    unknown = next((name for name in request.args if name not in known), None)
+    if unknown is None:
+        return
+    nearest = process.extractOne(unknown, known, scorer=fuzz.WRatio, score_cutoff=ALIKE_FROM)
+    hint = f"; nearest known: {nearest[0]}" if nearest else ""
+    if unknown in body:
+        hint = "; it is a field of the JSON body"
+    taken = f"this address takes: {', '.join(known)}" if known else "this address takes none"
+    raise UnknownParameter(f"unknown query parameter {unknown!r:.80}{hint}; {taken}")
+
+
+def uploaded_files(most: Mapping[str, int], parameters: Collection[str] = ()) -> tuple[str, list[FileStorage]]:
     """The files of a multipart request and the one field they are in; `most` has the fields and their limits.
 
-    Raises EmptyInput or UnknownField.
+    parameters: what the address takes in its query. Raises EmptyInput or UnknownField.
     """
     names, first = ", ".join(most), next(iter(most))
     example = f"curl -F {first}=@photo.jpg"
@@ -67,7 +82,9 @@ def uploaded_files(most: Mapping[str, int]) -> tuple[str, list[FileStorage]]:
         raise EmptyInput(f"no file was sent (received {received:.80}); send multipart/form-data, for example {example}")
     files, texts = request.files, request.form
     if unknown := [name for name in (*files, *texts) if name not in most]:
-        raise UnknownField(f"unknown form field {unknown[0]!r:.80}; this endpoint reads: {names}")
+        query = f"; {unknown[0]} belongs into the address: {request.path}?{unknown[0]}=..."
+        hint = query if unknown[0] in parameters else ""
+        raise UnknownField(f"unknown form field {unknown[0]!r:.80}{hint}; of a form this endpoint reads: {names}")
     if texts and not files:
         field = next(iter(texts))
         raise EmptyInput(f"the field {field} holds text, not a file; send the file itself, for example {example}")
@@ -85,12 +102,14 @@ def uploaded_files(most: Mapping[str, int]) -> tuple[str, list[FileStorage]]:
 
 
 def strict(view: Callable[..., R]) -> Callable[..., R]:
-    """Fill a view's `query` and `body` from the request, by their annotations."""
+    """Fill a view's `query` and `body` from the request, by their annotations; refuse every other query parameter."""
     hints = get_type_hints(view)
     query, body = hints.get("query"), hints.get("body")
+    parameters, fields = (tuple(model.model_fields) if model else () for model in (query, body))
 
     @wraps(view)
     def read(**route: Any) -> R:
+        _refuse_unknown_parameters(parameters, fields)
         if query is not None:
             route["query"] = _read_query(query)
         if body is not None:

@@ -11,7 +11,7 @@ from ml_model.tasks.registry import Severity
 
 
 class AnalyzeQuery(BaseModel):
-    """How an image answer should look. Unknown parameters are ignored."""
+    """How an image answer should look."""
 
     explain: Literal["none", "url", "inline"] = Field("url", description="where the heatmap goes")
     target: str | None = Field(None, description="code of the class to explain; the predicted one if absent")

@@ -139,8 +139,11 @@ def test_the_log_has_no_patient_data(service: Service, picture: Callable[..., by
     connection = service.connect()
     body, content_type = multipart(picture(), "jane-doe.jpg")
     headers = {"Content-Type": content_type, "X-Request-ID": "abc-1"}
-    connection.request("POST", "/analyze/skin?target=mel&note=jane", body, headers)
+    connection.request("POST", "/analyze/skin?target=mel", body, headers)
     assert connection.getresponse().read()
+    connection.request("POST", "/analyze/skin?note=jane", body, {"Content-Type": content_type})
+    refused = connection.getresponse()
+    assert (refused.status, json.loads(refused.read())["code"]) == (400, "unknown_parameter")
     connection.request("POST", "/predict-disease", '{"symptoms": ["chest pain"]}', {"Content-Type": "application/json"})
     assert connection.getresponse().read()
     connection.request("GET", "/jane-doe")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from flask import Response, g
 from flask_openapi3 import APIBlueprint, Tag
 
@@ -21,12 +23,19 @@ RECORD_FILES = 2  # a WFDB recording is a header and its signals
 
 
 def answer_upload(
-    services: Services, task: ImageTask, query: AnalyzeQuery, picture_field: str = IMAGE
+    services: Services,
+    task: ImageTask,
+    query: AnalyzeQuery,
+    picture_field: str = IMAGE,
+    parameters: Collection[str] = (),
 ) -> AnalyzeAnswer:
-    """The answer to the upload in this request, counted: pictures, or the files of one recording."""
+    """The answer to the upload in this request, counted: pictures, or the files of one recording.
+
+    parameters: what the address takes in its query.
+    """
     g.task = task.id
     fields = {picture_field: _most_pictures(services, task), **({RECORD: RECORD_FILES} if task.signal else {})}
-    field, files = uploaded_files(fields)
+    field, files = uploaded_files(fields, parameters)
     sent = tuple((file.filename or "", file.read()) for file in files)
     case = Case(
         pictures=() if field == RECORD else tuple(data for _, data in sent),
@@ -65,7 +74,7 @@ def blueprint(services: Services) -> APIBlueprint:
         """Send the picture as multipart field `image`; the answer names the class, its urgency and what to do."""
         if task not in tasks:
             raise NotFound(f"there is no image task {task!r:.80}; tasks: {', '.join(tasks)}")
-        return to_json(answer_upload(services, tasks[task], query))
+        return to_json(answer_upload(services, tasks[task], query, parameters=AnalyzeQuery.model_fields))
 
     @api.get(
         "/heatmaps/<answer_id>.png",

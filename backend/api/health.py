@@ -8,6 +8,7 @@ import time
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
+from backend.parsing import strict
 from backend.schemas import HealthAnswer, StateAnswer, to_json
 from backend.services.bundles import signal_bundle_id
 from backend.services.container import Services
@@ -36,6 +37,7 @@ def blueprint(services: Services) -> APIBlueprint:
         }
 
     @api.get("/health", summary="What is loaded", responses={200: HealthAnswer})
+    @strict
     def health() -> Response:
         """`models` says for each task whether a trained model serves it; `problems` says why one does not.
 
@@ -55,11 +57,13 @@ def blueprint(services: Services) -> APIBlueprint:
         return to_json(answer)
 
     @api.get("/livez", summary="Is the process alive", responses={200: StateAnswer})
+    @strict
     def livez() -> Response:
         """200 as long as requests are answered at all."""
         return to_json(StateAnswer(status="alive"))
 
     @api.get("/readyz", summary="Is it ready for work", responses={200: StateAnswer})
+    @strict
     def readyz() -> Response:
         """503 while models load, while the server drains, and where no task that has a bundle can answer."""
         draining = services.readiness.draining_since is not None
@@ -73,6 +77,7 @@ def blueprint(services: Services) -> APIBlueprint:
         return response
 
     @api.get("/metrics", summary="Prometheus counters", responses={200: {"content": {"text/plain": {}}}})
+    @strict
     def metrics() -> Response:
         """Requests and answers; no label holds anything that a user sent."""
         for task in models.tasks.values():

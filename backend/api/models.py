@@ -40,6 +40,7 @@ def blueprint(services: Services) -> APIBlueprint:
         return models.tasks[task]
 
     @api.get("/models", summary="Every task and its model", responses={200: ModelsAnswer})
+    @strict
     def index() -> Response:
         """Classes, fields, version, checksum, measured figures with their intervals, licence and limits."""
         found = catalogue.describe_all(models)

@@ -8,6 +8,7 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 
 from backend.config import REPOSITORY
+from backend.parsing import strict
 from backend.schemas import EndpointAnswer, IndexAnswer, to_json
 from backend.services.texts import DISCLAIMER, SERVICE_NAME, service_version
 
@@ -37,6 +38,7 @@ def register_pages(app: Flask, document: dict[str, Any]) -> None:
     )
 
     @app.get("/")
+    @strict
     def index() -> Response:
         # JSON comes first, so that a client which takes anything (curl) gets JSON and only a browser the page.
         wanted = request.accept_mimetypes.best_match(["application/json", "text/html"])
@@ -45,9 +47,11 @@ def register_pages(app: Flask, document: dict[str, Any]) -> None:
         return response
 
     @app.get("/docs")
+    @strict
     def docs() -> Response:
         return current_app.send_static_file("docs.html")
 
     @app.get("/openapi.json")
+    @strict
     def openapi() -> Response:
         return Response(text, mimetype="application/json")

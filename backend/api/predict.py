@@ -20,6 +20,7 @@ def blueprint(services: Services) -> APIBlueprint:
     )
 
     @api.get("/symptoms", summary="Every symptom that is understood", responses={200: SymptomsAnswer})
+    @strict
     def symptoms() -> Response:
         """Sorted by name, with the synonyms that are matched to it."""
         return to_json(services.tabular.symptoms())
@@ -34,6 +35,7 @@ def blueprint(services: Services) -> APIBlueprint:
         return to_json(answer)
 
     @api.post("/predict-heart", summary="Heart-disease risk from measured factors", responses={200: RiskAnswer})
+    @strict
     def predict_heart() -> Response:
         """Fields, units and ranges are those of GET /models; leave out or send null what is not known."""
         g.task = services.tabular.task(RiskTask).id
