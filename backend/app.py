@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from flask import request
 from flask_cors import CORS
 from flask_openapi3 import OpenAPI
@@ -17,7 +19,7 @@ from backend.services.diagnosis import ImageDiagnosis
 from backend.services.heatmaps import HeatmapStore
 from backend.services.loading import ModelStore
 from backend.services.recent import RecentStore
-from backend.services.sessions import SessionHistory
+from backend.services.sessions import COOKIE, SessionHistory, SignedCookie
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
 from ml_model.ecg.leads import EcgRecording
@@ -28,6 +30,7 @@ class Application(OpenAPI):
     """Flask with our request class and the services in reach of whoever runs it."""
 
     request_class = UploadRequest
+    session_interface = SignedCookie()
     services: Services
 
 
@@ -42,6 +45,11 @@ def create_app(config: Config) -> Application:
         validation_error_model=ErrorAnswer,
         static_folder=str(pages.FRONTEND),
         static_url_path="/static",
+    )
+    app.config.update(
+        SECRET_KEY=config.secret_key or secrets.token_hex(32),
+        SESSION_COOKIE_NAME=COOKIE,
+        SESSION_COOKIE_SAMESITE="Lax",
     )
     # Werkzeug would answer a doubled slash with an HTML redirect.
     app.url_map.merge_slashes = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -16,6 +16,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 Engine = Literal["auto", "openvino", "onnxruntime"]
 ENGINES: tuple[Engine, ...] = ("auto", "openvino", "onnxruntime")
 TRUE_WORDS = frozenset({"1", "on", "true", "yes"})
+LEAST_KEY_CHARACTERS = 16
 FALSE_WORDS = frozenset({"0", "off", "false", "no", ""})
 
 
@@ -41,6 +42,16 @@ def _whole_number(environ: Mapping[str, str], name: str, default: int, low: int,
     return int(text)
 
 
+def _secret_key(environ: Mapping[str, str]) -> str:
+    text = environ.get("SECRET_KEY", "").strip()
+    if text and len(text) < LEAST_KEY_CHARACTERS:
+        # The value itself is not told: it is a secret all the same.
+        raise ConfigError(
+            f"SECRET_KEY has {len(text)} characters: expected at least {LEAST_KEY_CHARACTERS}, or none for a random one"
+        )
+    return text
+
+
 @dataclass(frozen=True)
 class Config:
     """Everything that can differ between two runs of the same code.
@@ -48,7 +59,7 @@ class Config:
     `model_dirs` are searched in order for `<task>/manifest.json`; `user_models_dir` is where
     a user drops a Keras file. `drain_s` is how long the port stays open after SIGTERM, so
     that a load balancer can read the 503 of /readyz before the connection is refused. Without `input_gate` kinds of
-    picture are not told apart.
+    picture are not told apart. `secret_key` signs the session cookie; empty: a random one for each process.
     """
 
     host: str = "127.0.0.1"
@@ -66,6 +77,7 @@ class Config:
     model_dirs: tuple[Path, ...] = (MODELS_DIR,)
     user_models_dir: Path = MODELS_DIR.parent
     data_dir: Path = REPOSITORY / "data"
+    secret_key: str = field(default="", repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
@@ -89,4 +101,5 @@ class Config:
             model_dirs=(*first, MODELS_DIR),
             user_models_dir=Path(env.get("USER_MODELS_DIR") or cls.user_models_dir),
             data_dir=Path(env.get("DATA_DIR") or cls.data_dir),
+            secret_key=_secret_key(env),
         )

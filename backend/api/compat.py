@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, request
+from flask import Response, session
 from flask_openapi3 import APIBlueprint, Tag
 
 from backend.api.analyze import answer_upload
@@ -12,7 +12,7 @@ from backend.schemas import to_json
 from backend.schemas_image import AnalyzeQuery, HistoryAnswer, HistoryEntry, LabelAnswer, TissueAnswer
 from backend.services.answers import label_answer, tissue_answer
 from backend.services.container import Services
-from backend.services.sessions import COOKIE, now
+from backend.services.sessions import HISTORY_ID, now
 from ml_model.tasks.registry import ImageTask
 
 BREAST, HISTOPATHOLOGY = "breast", "histopathology"
@@ -49,7 +49,6 @@ def blueprint(services: Services) -> APIBlueprint:
         task = image_task(HISTOPATHOLOGY)
         answer = answer_upload(services, task, _own_kind_only(task), picture_field="file")
         told = tissue_answer(answer)
-        response = to_json(told)
         if not answer.demo_mode:
             entry = HistoryEntry(
                 task=task.id,
@@ -59,15 +58,14 @@ def blueprint(services: Services) -> APIBlueprint:
                 request_id=told.request_id,
                 model_version=told.model.version,
             )
-            session_id = services.sessions.add(request.cookies.get(COOKIE), entry)
-            response.set_cookie(COOKIE, session_id, httponly=True, samesite="Lax", secure=request.is_secure)
-        return response
+            session[HISTORY_ID] = services.sessions.add(session.get(HISTORY_ID), entry)
+        return to_json(told)
 
     @api.get("/history", summary="This session's predictions", responses={200: HistoryAnswer})
     @strict
     def history() -> Response:
         """Newest first; kept in memory, without the files."""
-        entries = services.sessions.of(request.cookies.get(COOKIE))
+        entries = services.sessions.of(session.get(HISTORY_ID))
         return to_json(HistoryAnswer(success=True, history=entries, count=len(entries)))
 
     return api

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import uuid
 from collections import OrderedDict, deque
 from datetime import UTC, datetime
 
+from flask import Flask, request
+from flask.sessions import SecureCookieSessionInterface
+
 from backend.schemas_image import HistoryEntry
 
 COOKIE = "medidiagnose_session"
+HISTORY_ID = "history"  # the cookie's one entry
 MOST_SESSIONS = 1000
 MOST_ENTRIES = 100
-_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class SignedCookie(SecureCookieSessionInterface):
+    """Flask's signed session cookie, Secure where the connection is TLS: our own, or that of a proxy before us."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        # Believed of anyone: who forges the header only keeps the own cookie from plain HTTP.
+        forwarded = request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip().lower()
+        return request.is_secure or forwarded == "https"
 
 
 class SessionHistory:
@@ -24,8 +35,11 @@ class SessionHistory:
         self._lock = threading.Lock()
 
     def add(self, session_id: str | None, entry: HistoryEntry) -> str:
-        """Note an answer; returns the session's id, a new one where the given one is not of our making."""
-        known = session_id if session_id and _ID.fullmatch(session_id) else uuid.uuid4().hex
+        """Note an answer; returns the session's id, a new one where none is given.
+
+        session_id: of our making, as the signed cookie brought it back; one that a client chose must never come here.
+        """
+        known = session_id or uuid.uuid4().hex
         with self._lock:
             self._sessions.setdefault(known, deque(maxlen=MOST_ENTRIES)).appendleft(entry)
             self._sessions.move_to_end(known)
