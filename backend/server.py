@@ -16,7 +16,7 @@ from types import FrameType
 
 from backend.app import Application, create_app
 from backend.config import Config, ConfigError
-from backend.wsgi import Server
+from backend.http_server import Server
 from ml_model.errors import TaskFileInvalid
 
 CANNOT_START = 2

@@ -9,67 +9,18 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from processes import ROOT, START_WITHIN_S, Service
 from samples import multipart, upload
 
 from backend.app import Application, create_app
 from backend.config import Config, ConfigError
 from ml_model.inference.bundle import Bundle
 from ml_model.tasks.registry import TASKS_DIR, load_image_tasks
-
-ROOT = Path(__file__).resolve().parent.parent
-# Seconds at most; a free machine needs one or two, one that trains at the same time a minute.
-START_WITHIN_S = 180
-
-
-class Service:
-    """`python backend/server.py` as a child process."""
-
-    def __init__(self, environment: dict[str, str]) -> None:
-        command = [sys.executable, "backend/server.py", "--port", "0"]
-        self.started = time.monotonic()
-        self.process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
-        )
-        assert self.process.stdout is not None
-        line = next((text for text in self.process.stdout if "serving on" in text), "")
-        assert line
-        self.port = int(line.split()[2].rsplit(":", 1)[1])
-        self.log: list[str] = []
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self.process.stdout is not None
-        self.log.extend(self.process.stdout)
-
-    def connect(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
-
-    def get(self, path: str) -> tuple[int, dict[str, str], str]:
-        connection = self.connect()
-        connection.request("GET", path)
-        reply = connection.getresponse()
-        found = reply.status, dict(reply.headers), reply.read().decode()
-        connection.close()
-        return found
-
-    def wait_ready(self) -> None:
-        while self.get("/readyz")[0] != 200:
-            assert time.monotonic() - self.started < START_WITHIN_S
-            time.sleep(0.02)
-
-    def wait(self) -> int:
-        status = self.process.wait(START_WITHIN_S)
-        self._reader.join()
-        assert self.process.stdout is not None
-        self.process.stdout.close()
-        return status
 
 
 @pytest.fixture

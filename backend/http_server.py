@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import time
 import uuid
 from collections.abc import Iterable
 from typing import Any
 
 from waitress import wasyncore
+from waitress.buffers import OverflowableBuffer
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.server import MultiSocketServer, create_server
@@ -18,21 +20,43 @@ from waitress.task import ErrorTask, WSGITask
 from backend.app import Application
 from backend.config import Config
 from backend.errors import HTTP_CODES, HTTP_MESSAGES, error_body
+from backend.parsing import UploadRequest
 
 # Past the application's own limit of 32 MB, so that it is the application that refuses, with the body read:
 # a server that closes early makes many clients report a broken pipe in place of the answer.
 MAX_BODY_BYTES = 72_000_000
-IN_MEMORY_BODY_BYTES = 2_000_000
+NEVER = sys.maxsize  # bytes from which on a body or an answer goes to a temporary file: it is a patient's
 FINISH_WITHIN_S = 30.0
 POLL_S = 0.25
 
 
-class TimedParser(HTTPRequestParser):  # type: ignore[misc] # waitress has no types
-    """Notes when the first byte of a request came."""
+class BodyBuffer(OverflowableBuffer):  # type: ignore[misc] # waitress has no types
+    """A body in memory; of one that is too large only the length is kept, by which the application refuses it."""
+
+    def __init__(self) -> None:
+        super().__init__(NEVER)
+        self._received_bytes = 0
+
+    def append(self, s: bytes) -> None:
+        self._received_bytes += len(s)
+        if self._received_bytes <= UploadRequest.max_content_length:
+            super().append(s)
+
+    def __len__(self) -> int:
+        return self._received_bytes
+
+
+class TimedParser(HTTPRequestParser):  # type: ignore[misc]
+    """Notes when the first byte of a request came, and keeps its body in memory."""
 
     def __init__(self, adj: Any) -> None:
         super().__init__(adj)
         self.received_at = time.monotonic()
+
+    def parse_header(self, header_plus: bytes) -> None:
+        super().parse_header(header_plus)
+        if self.body_rcv is not None:
+            self.body_rcv.buf = BodyBuffer()
 
 
 class TimedTask(WSGITask):  # type: ignore[misc]
@@ -88,7 +112,7 @@ class Server:
             threads=config.threads,
             ident=None,
             max_request_body_size=MAX_BODY_BYTES,
-            inbuf_overflow=IN_MEMORY_BODY_BYTES,
+            outbuf_overflow=NEVER,
             asyncore_use_poll=True,
         )
         self._dispatcher = made.task_dispatcher
