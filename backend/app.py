@@ -18,7 +18,7 @@ from backend.services.container import Services
 from backend.services.diagnosis import ImageDiagnosis
 from backend.services.heatmaps import HeatmapStore
 from backend.services.loading import ModelStore
-from backend.services.recent import RecentStore
+from backend.services.recent import RecentStore, held_bytes
 from backend.services.sessions import COOKIE, SessionHistory, SignedCookie
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
@@ -55,7 +55,7 @@ def create_app(config: Config) -> Application:
     app.url_map.merge_slashes = False
     store = ModelStore(tasks, config, logger)
     heatmaps = HeatmapStore()
-    signals = RecentStore[EcgRecording]()
+    signals = RecentStore[EcgRecording](lambda recording: held_bytes(recording.signal_mv))
     services = Services(
         config=config,
         models=store,

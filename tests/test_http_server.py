@@ -21,7 +21,7 @@ from samples import image_task, multipart, write_tiny
 
 from backend.http_server import MAX_BODY_BYTES, BodyBuffer
 from backend.parsing import MAX_UPLOAD_BYTES, UploadRequest
-from ml_model.spec import TASKS_DIR
+from ml_model.tasks.registry import TASKS_DIR
 
 
 @pytest.fixture(scope="module")

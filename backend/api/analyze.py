@@ -83,7 +83,7 @@ def blueprint(services: Services) -> APIBlueprint:
     )
     @strict
     def heatmap(answer_id: str) -> Response:
-        """Kept in memory for the last few hundred answers; the address is the answer's `heatmap_url`."""
+        """Kept in memory for the last answers, within 64 MB; the address is the answer's `heatmap_url`."""
         return Response(overlay_png(kept_heatmap(answer_id)), mimetype="image/png")
 
     @api.get("/heatmaps/<answer_id>.json", summary="The map of a recent answer", responses={200: ActivationMapAnswer})

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from backend.schemas_image import ActivationMapAnswer, ExplanationAnswer
 from backend.services import texts as messages
 from backend.services.ecg import drawn_signal
-from backend.services.recent import RecentStore
+from backend.services.recent import KEPT_ANSWERS, KEPT_BYTES, RecentStore, held_bytes
 from ml_model.diagnosis.case import CaseResult, SignalView, View
 from ml_model.inputs.images.geometry import Frame
 
@@ -159,4 +159,12 @@ def activation_map_answer(heatmap: Heatmap) -> ActivationMapAnswer:
     )
 
 
-HeatmapStore = RecentStore[Heatmap]
+def _bytes_of(heatmap: Heatmap) -> int:
+    return held_bytes(heatmap.pixels) + held_bytes(heatmap.activation_map)
+
+
+class HeatmapStore(RecentStore[Heatmap]):
+    """The maps of the last answers."""
+
+    def __init__(self, size: int = KEPT_ANSWERS, most_bytes: int = KEPT_BYTES) -> None:
+        super().__init__(_bytes_of, size, most_bytes)
