@@ -17,6 +17,7 @@ Engine = Literal["auto", "openvino", "onnxruntime"]
 ENGINES: tuple[Engine, ...] = ("auto", "openvino", "onnxruntime")
 TRUE_WORDS = frozenset({"1", "on", "true", "yes"})
 LEAST_KEY_CHARACTERS = 16
+PORTS, THREADS = (0, 65_535), (1, 256)
 FALSE_WORDS = frozenset({"0", "off", "false", "no", ""})
 
 
@@ -35,11 +36,15 @@ def _flag(environ: Mapping[str, str], name: str, default: bool) -> bool:
     raise ConfigError(f"{name}={word!r}: expected on or off")
 
 
-def _whole_number(environ: Mapping[str, str], name: str, default: int, low: int, high: int) -> int:
-    text = environ.get(name, "").strip() or str(default)
-    if not text.isdecimal() or not low <= int(text) <= high:
-        raise ConfigError(f"{name}={text!r}: expected a whole number from {low} to {high}")
+def whole_number(text: str, name: str, bounds: tuple[int, int]) -> int:
+    """A setting within its bounds. Raises ConfigError naming the setting, its value and the bounds."""
+    if not (text.isascii() and text.isdecimal()) or not bounds[0] <= int(text) <= bounds[1]:
+        raise ConfigError(f"{name}={text!r}: expected a whole number from {bounds[0]} to {bounds[1]}")
     return int(text)
+
+
+def _whole_number(environ: Mapping[str, str], name: str, default: int, bounds: tuple[int, int]) -> int:
+    return whole_number(environ.get(name, "").strip() or str(default), name, bounds)
 
 
 def _secret_key(environ: Mapping[str, str]) -> str:
@@ -89,14 +94,14 @@ class Config:
         first = (Path(env["MODEL_DIR"]),) if env.get("MODEL_DIR") else ()
         return cls(
             host=env.get("HOST", "").strip() or cls.host,
-            port=_whole_number(env, "PORT", cls.port, 0, 65535),
-            threads=_whole_number(env, "THREADS", cls.threads, 1, 256),
+            port=_whole_number(env, "PORT", cls.port, PORTS),
+            threads=_whole_number(env, "THREADS", cls.threads, THREADS),
             demo_mode=_flag(env, "DEMO_MODE", True),
             input_gate=_flag(env, "INPUT_GATE", True),
             allow_pickle=_flag(env, "ALLOW_PICKLE", False),
             engine=engine,
             cors_origins=tuple(o.strip() for o in env.get("CORS_ORIGINS", "*").split(",") if o.strip()),
-            drain_s=float(_whole_number(env, "DRAIN_SECONDS", 1, 0, 300)),
+            drain_s=float(_whole_number(env, "DRAIN_SECONDS", 1, (0, 300))),
             tasks_dir=Path(env.get("TASKS_DIR") or cls.tasks_dir),
             model_dirs=(*first, MODELS_DIR),
             user_models_dir=Path(env.get("USER_MODELS_DIR") or cls.user_models_dir),

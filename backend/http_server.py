@@ -98,23 +98,30 @@ class Channel(HTTPChannel):  # type: ignore[misc]
 
 
 class Server:
-    """Listens from the moment it is made. `stop` may be called from a signal handler."""
+    """Listens from the moment it is made. `stop` may be called from a signal handler.
+
+    Raises OSError where it cannot listen on the address.
+    """
 
     def __init__(self, app: Application, config: Config) -> None:
         self._app = app
         self._drain_s = config.drain_s
         self._map: dict[int, Any] = {}
-        made = create_server(
-            app,
-            map=self._map,
-            host=config.host,
-            port=config.port,
-            threads=config.threads,
-            ident=None,
-            max_request_body_size=MAX_BODY_BYTES,
-            outbuf_overflow=NEVER,
-            asyncore_use_poll=True,
-        )
+        try:
+            made = create_server(
+                app,
+                map=self._map,
+                host=config.host,
+                port=config.port,
+                threads=config.threads,
+                ident=None,
+                max_request_body_size=MAX_BODY_BYTES,
+                outbuf_overflow=NEVER,
+                asyncore_use_poll=True,
+            )
+        except OSError:
+            wasyncore.close_all(self._map, ignore_all=True)
+            raise
         self._dispatcher = made.task_dispatcher
         multiple = isinstance(made, MultiSocketServer)
         self._listeners = [s for s in self._map.values() if hasattr(s, "channel_class")] if multiple else [made]

@@ -1,38 +1,34 @@
 """Start the service: `python backend/server.py [--host H] [--port N] [--threads N] [--debug] [--allow-pickle]`.
 
-For another WSGI server: `gunicorn --threads 4 "backend.server:app()"`. Heatmaps are kept in
-one process, so use threads rather than workers, or ask for them with `?explain=inline`.
+For another WSGI server: backend/wsgi.py.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import errno
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from backend.app import Application, create_app
-from backend.config import Config, ConfigError
+from backend.app import create_app
+from backend.config import PORTS, THREADS, Config, ConfigError, whole_number
 from backend.http_server import Server
+from backend.wsgi import application as app  # noqa: F401 - "backend.server:app()", an older name of the entry point
 from ml_model.errors import TaskFileInvalid
 
 CANNOT_START = 2
-
-
-def app() -> Application:
-    """The application as the environment configures it, for gunicorn and other WSGI servers."""
-    return create_app(Config.from_env())
 
 
 def parse_arguments(arguments: Sequence[str], config: Config) -> Config:
     """The configuration, with what the command line says on top."""
     parser = argparse.ArgumentParser(prog="backend/server.py", description="Serve the models over HTTP.")
     parser.add_argument("--host", default=config.host, help="address to listen on (%(default)s)")
-    parser.add_argument("--port", type=int, default=config.port, help="port; 0 takes a free one (%(default)s)")
-    parser.add_argument("--threads", type=int, default=config.threads, help="requests answered at once (%(default)s)")
+    parser.add_argument("--port", default=str(config.port), help="port; 0 takes a free one (%(default)s)")
+    parser.add_argument("--threads", default=str(config.threads), help="requests answered at once (%(default)s)")
     parser.add_argument("--debug", action="store_true", help="Flask's development server, with its reloader")
     parser.add_argument(
         "--allow-pickle",
@@ -40,12 +36,29 @@ def parse_arguments(arguments: Sequence[str], config: Config) -> Config:
         default=config.allow_pickle,
         help="read a user's .joblib model; a pickle can run any code, so only for files you trust",
     )
-    return dataclasses.replace(config, **vars(parser.parse_args(arguments)))
+    given = vars(parser.parse_args(arguments))
+    for name, bounds in (("port", PORTS), ("threads", THREADS)):
+        given[name] = whole_number(given[name], f"--{name}", bounds)
+    return dataclasses.replace(config, **given)
+
+
+def _listen_error(error: OSError, config: Config) -> str:
+    """Why the address cannot be listened on, and what to do."""
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {config.port} of {config.host} is in use, perhaps by this service, started before; stop that, or "
+            f"choose another port: --port N or PORT=N (0 takes a free one)"
+        )
+    reason = error.strerror or error
+    return f"cannot listen on {config.host}, port {config.port}: {reason}; see --host and --port"
 
 
 def _serve(config: Config) -> None:
     application = create_app(config)
-    server = Server(application, config)
+    try:
+        server = Server(application, config)
+    except OSError as error:
+        raise ConfigError(_listen_error(error, config)) from error
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         server.stop()

@@ -19,6 +19,8 @@ from samples import multipart, upload
 
 from backend.app import Application, create_app
 from backend.config import Config, ConfigError
+from backend.server import main
+from backend.services.loading import ModelStore
 from ml_model.inference.bundle import Bundle
 from ml_model.tasks.registry import TASKS_DIR, load_image_tasks
 
@@ -125,6 +127,39 @@ def test_the_log_has_no_patient_data(service: Service, picture: Callable[..., by
 def test_a_bad_setting_is_named(environment: dict[str, str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         Config.from_env(environment)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (["--port", "99999"], "cannot start: --port='99999': expected a whole number from 0 to 65535"),
+        (["--port=-1"], "cannot start: --port='-1': expected a whole number from 0 to 65535"),
+        (["--port", "http"], "cannot start: --port='http': expected a whole number from 0 to 65535"),
+        (["--threads", "0"], "cannot start: --threads='0': expected a whole number from 1 to 256"),
+        (["--host", "192.0.2.1"], "cannot start: cannot listen on 192.0.2.1, port 0: "),
+    ],
+)
+def test_an_option_out_of_range_stops_the_start(
+    option: list[str], message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PORT", "0")
+    monkeypatch.setattr(ModelStore, "start", lambda _: None)
+    assert main(option) == 2
+    told = capsys.readouterr()
+    assert (told.out, told.err.count("\n")) == ("", 1)
+    assert told.err.startswith(message)
+
+
+def test_a_port_in_use_is_named_with_what_to_do(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ModelStore, "start", lambda _: None)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["--port", str(port)]) == 2
+    told = capsys.readouterr().err
+    assert told.startswith(f"cannot start: port {port} of 127.0.0.1 is in use")
+    assert "--port N or PORT=N" in told
 
 
 def test_settings_are_read(tmp_path: Path) -> None:
