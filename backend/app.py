@@ -23,6 +23,7 @@ from backend.services.sessions import COOKIE, SessionHistory, SignedCookie
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
 from ml_model.ecg.leads import EcgRecording
+from ml_model.inputs.dicom.header import set_up_pydicom
 from ml_model.tasks.registry import load_tasks
 
 
@@ -81,6 +82,7 @@ def create_app(config: Config) -> Application:
     for make in (analyze.blueprint, compat.blueprint, predict.blueprint, health.blueprint, models.blueprint):
         app.register_api(make(services))
     pages.register_pages(app, build_document(app, tasks))
+    set_up_pydicom()  # before the first DICOM file, which would wait for it
     store.start()
     return app
 

@@ -11,6 +11,7 @@ import io
 import logging
 import math
 import re
+import threading
 import warnings
 import zlib
 from collections.abc import Callable, Iterator
@@ -56,6 +57,7 @@ _DAYS_PER_YEAR = 365.25
 _AGE_UNITS_YEARS = {"D": 1 / _DAYS_PER_YEAR, "W": 7 / _DAYS_PER_YEAR, "M": 1 / 12, "Y": 1.0}
 _MAX_AGE_YEARS = 130
 _CODE = re.compile(r"[A-Z0-9_ ]{1,16}")
+_SETTING_UP = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -143,9 +145,17 @@ def read_dicom_header(data: bytes) -> DicomHeader:
         return DicomHeader(_facts(dataset, photometric), layout, dataset, syntax, stream)
 
 
+def set_up_pydicom() -> None:
+    """No values in logs, and our decoder beside pydicom's: once a process, however many threads ask at the same time.
+
+    The service asks when it starts, everything else when the first DICOM file arrives.
+    """
+    with _SETTING_UP:  # a cache alone lets several threads in, and pydicom refuses a plugin that it has
+        _register_decoders()
+
+
 @functools.cache
-def _set_up_pydicom() -> None:
-    """Once, when the first DICOM file arrives: no values in logs, and our decoder beside pydicom's."""
+def _register_decoders() -> None:
     from pydicom import config
     from pydicom.pixels.decoders.base import get_decoder
 
@@ -168,7 +178,7 @@ def _ignore_warnings() -> None:
 @contextmanager
 def our_errors(what: Callable[[], str]) -> Iterator[None]:
     try:
-        _set_up_pydicom()
+        set_up_pydicom()
         _ignore_warnings()
         yield
     except MediDiagnoseError:
