@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from ml_model.training.augmentation.images import NONE, Augmentation, augment, central_square
+from ml_model.training.augmentation.images import NONE, Augmentation, augment, central_square, recompressed
 from ml_model.training.data.batches import AugmentedBatches
 from ml_model.training.data.labels import target_masks
 from ml_model.training.data.samples import Sample
@@ -142,6 +144,43 @@ def test_stains_change_colours_and_keep_white_white() -> None:
     assert np.abs(np.mean(views, axis=0) - (180, 90, 160)).max() < 20
     white = augment(np.full((16, 16, 3), 255, np.uint8), stained, 16, np.random.default_rng(1))
     assert white.min() > 200
+
+
+def by_pillow(picture: np.ndarray, codec: str, quality: int) -> np.ndarray:
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, codec, quality=quality)
+    with Image.open(stream) as image:
+        return np.asarray(image.convert("RGB"))
+
+
+CODEC_ONLY = replace(NONE, codec=1.0)
+
+
+@pytest.fixture(scope="module")
+def colours() -> np.ndarray:
+    """Smooth colours, so that an error of a codec is one of its colour spaces."""
+    coarse = np.random.default_rng(0).integers(0, 256, (6, 6, 3), dtype=np.uint8)
+    return np.asarray(Image.fromarray(coarse).resize((64, 64), Image.Resampling.BICUBIC))
+
+
+def test_the_codec_takes_red_for_red_and_blue_for_blue(colours: np.ndarray) -> None:
+    """Luma weighs red .30 and blue .11: with the two exchanged no quality gives what Pillow gives."""
+    theirs = {by_pillow(colours, c, q).tobytes() for c in ("JPEG", "WEBP") for q in range(30, 101)}
+    for seed in range(12):
+        assert augment(colours, CODEC_ONLY, 64, np.random.default_rng(seed)).tobytes() in theirs
+
+
+@pytest.mark.parametrize("codec", ["JPEG", "WEBP"])
+@pytest.mark.parametrize("quality", [30, 75, 95])
+def test_a_lossy_round_trip_is_that_of_pillow(colours: np.ndarray, codec: str, quality: int) -> None:
+    np.testing.assert_array_equal(recompressed(colours, codec, quality), by_pillow(colours, codec, quality))
+
+
+def test_pure_red_stays_pure_red() -> None:
+    red = np.full((32, 32, 3), (255, 0, 0), np.uint8)
+    for seed in range(12):
+        view = augment(red, CODEC_ONLY, 32, np.random.default_rng(seed)).astype(int)
+        assert np.abs(view - red).max() <= 3
 
 
 def test_a_coarse_view_holds_less_detail() -> None:

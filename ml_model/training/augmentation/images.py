@@ -19,6 +19,7 @@ Picture = NDArray[np.uint8]
 _STAINS_TO_DENSITY = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
 _DENSITY_TO_STAINS = np.linalg.inv(_STAINS_TO_DENSITY)
 STAIN_SHIFT = 0.15
+_CODECS = {"JPEG": (".jpg", cv2.IMWRITE_JPEG_QUALITY), "WEBP": (".webp", cv2.IMWRITE_WEBP_QUALITY)}
 _FILTERS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
 
 
@@ -167,9 +168,14 @@ def _noise(view: Picture, most_levels: float, rng: Generator) -> Picture:
 def _codec(view: Picture, rng: Generator) -> Picture:
     """A lossy round trip: JPEG mostly, WebP sometimes."""
     quality = int(rng.integers(30, 101))
-    suffix, flag = (".jpg", cv2.IMWRITE_JPEG_QUALITY) if rng.random() < 0.8 else (".webp", cv2.IMWRITE_WEBP_QUALITY)
-    _, encoded = cv2.imencode(suffix, view, [flag, quality])
-    return cv2.imdecode(encoded, cv2.IMREAD_COLOR)  # type: ignore[return-value]
+    return recompressed(view, "JPEG" if rng.random() < 0.8 else "WEBP", quality)
+
+
+def recompressed(picture: Picture, codec: str, quality: int) -> Picture:
+    """RGB through JPEG or WEBP and back, the same as Pillow's. OpenCV alone would compress red as blue."""
+    suffix, flag = _CODECS[codec]
+    _, encoded = cv2.imencode(suffix, cv2.cvtColor(picture, cv2.COLOR_RGB2BGR), [flag, quality])
+    return cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)  # type: ignore[return-value]
 
 
 def _erase(view: Picture, rng: Generator) -> Picture:

@@ -14,6 +14,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from ml_model.training.augmentation.images import recompressed
+
 Pixels = NDArray[np.uint8]
 Array = NDArray[np.float64]
 
@@ -47,7 +49,7 @@ def photograph(pixels: Pixels, rng: Generator, strength: float = 1.0) -> Pixels:
         view = _shaken(view, rng, strength) if happens(0.12) else view
         view = _noisy(view, rng, rng.uniform(1.5, 9) * strength) if happens(0.6) else view
     if happens(0.75):
-        view = _jpeg(view, int(rng.integers(30, 96)))
+        view = recompressed(view, "JPEG", int(rng.integers(30, 96)))
     return view
 
 
@@ -220,11 +222,6 @@ def _noisy(pixels: Pixels, rng: Generator, levels: float) -> Pixels:
     return cv2.addWeighted(pixels, 1, soft, share, -127.5 * share)  # type: ignore[return-value]
 
 
-def _jpeg(pixels: Pixels, quality: int) -> Pixels:
-    encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return cv2.imdecode(encoded, cv2.IMREAD_COLOR_RGB)  # type: ignore[return-value]
-
-
 def _rotated(pixels: Pixels, degrees: float) -> Pixels:
     """The whole page, turned, on a plain desk."""
     return _on_plain_desk(pixels, _corners(pixels, degrees, np.zeros((4, 2))))
@@ -254,7 +251,7 @@ CORRUPTIONS: dict[str, Callable[[Pixels], Pixels]] = {
     "rotation_10": partial(_rotated, degrees=10.0),
     "blur": partial(_defocused, thousandths=1.0),
     "shadow": _half_shaded,
-    "jpeg_30": partial(_jpeg, quality=30),
+    "jpeg_30": partial(recompressed, codec="JPEG", quality=30),
     "perspective": _tilted,
     "noise": lambda pixels: _noisy(pixels, np.random.default_rng(0), 12.0),
 }
