@@ -1,4 +1,7 @@
-"""The test pictures as users and bad cameras would send them: file bytes in, file bytes out."""
+"""The test pictures as users and bad cameras would send them: what the one decoder gives of a file in, file bytes out.
+
+So a change starts from what is seen of a picture: upright, its 16 bits brought to 8, in RGB.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from ml_model.inputs.images.decoder import decode_image
+from ml_model.tasks.registry import ImageInput
+
 Pixels = NDArray[np.uint8]
-Change = Callable[[bytes], bytes]
+Change = Callable[[Image.Image], bytes]
 
 BLUR_SHARE_OF_SIDE = 0.008
 NOISE_LEVELS = 12.0
 BRIGHTNESS = 0.3
 ROTATION_DEGREES = 15.0
-
-
-def _decoded(data: bytes) -> Image.Image:
-    with Image.open(io.BytesIO(data)) as opened:
-        return opened.convert("RGB")
 
 
 def _encoded(picture: Image.Image, image_format: str, **options: int) -> bytes:
@@ -31,17 +32,21 @@ def _encoded(picture: Image.Image, image_format: str, **options: int) -> bytes:
     return out.getvalue()
 
 
-def recoded(data: bytes, *, image_format: str, scale: int = 1, **options: int) -> bytes:
+def changed_bytes(data: bytes, change: Change, image_input: ImageInput) -> bytes:
+    """The file after a change of its picture, every pixel of it. Raises what `decode_image` raises."""
+    return change(decode_image(data, image_input, full_size=True).rgb)
+
+
+def recoded(picture: Image.Image, *, image_format: str, scale: int = 1, **options: int) -> bytes:
     """The same picture in another format, or `scale` times its size."""
-    picture = _decoded(data)
     if scale != 1:
         picture = picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.BICUBIC)
     return _encoded(picture, image_format, **options)
 
 
-def corrupted(data: bytes, *, corruption: Callable[[Pixels], NDArray[np.generic]]) -> bytes:
+def corrupted(picture: Image.Image, *, corruption: Callable[[Pixels], NDArray[np.generic]]) -> bytes:
     """The picture with its pixels changed, as PNG."""
-    changed = np.clip(corruption(np.asarray(_decoded(data))), 0, 255).astype(np.uint8)
+    changed = np.clip(corruption(np.asarray(picture)), 0, 255).astype(np.uint8)
     return _encoded(Image.fromarray(changed), "PNG", compress_level=1)
 
 

@@ -18,7 +18,7 @@ from ml_model.inference.bundle import AgeEffect, Manifest, OperatingPoint
 from ml_model.inference.calibration import with_age
 from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES, Change
+from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES, Change, changed_bytes
 from ml_model.training.data.decoded_cache import picture_bytes
 from ml_model.training.data.labels import fully_labelled, label_space, target_masks
 from ml_model.training.data.samples import Sample, ages_years
@@ -70,7 +70,7 @@ def answering_pictures(task: ImageTask, predictor: Predictor) -> Answering:
 
     def answer(sample: Sample, change: Change | None) -> Prediction:
         data = picture_bytes(sample)
-        case = Case(pictures=(change(data) if change else data,), gate="off")
+        case = Case(pictures=(changed_bytes(data, change, task.input) if change else data,), gate="off")
         return diagnose(task, case, engines).outputs
 
     return answer
