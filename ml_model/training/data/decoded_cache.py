@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from ml_model.inference.provenance import decoding_sha256
 from ml_model.inputs.images.decoder import load_image
 from ml_model.inputs.images.geometry import place
 from ml_model.tasks.registry import ImageInput
@@ -47,12 +48,18 @@ def shown(sample: Sample, image_input: ImageInput) -> NDArray[np.uint8]:
     return load_image(picture_bytes(sample), image_input).pixels
 
 
+def _cache_key(samples: Sequence[Sample], image_input: ImageInput) -> str:
+    """Another one wherever the pixels could be others: other files, another input, another decoder or drawer."""
+    names = "|".join(f"{s.path}{s.look}{s.photographed}" for s in samples)
+    drawn = any(s.path.suffix == ".hea" for s in samples)
+    code = decoding_sha256(image_input, *([page_of.__module__] if drawn else []))
+    return hashlib.sha256(f"{data_fingerprint(samples)}{code}{names}".encode()).hexdigest()[:16]
+
+
 def decode_all(samples: Sequence[Sample], image_input: ImageInput, cache_dir: Path) -> NDArray[np.uint8]:
     """Pixels of every sample, uint8 (N, height_px, width_px, 3), kept in `cache_dir` for the next run."""
     size = (image_input.height_px, image_input.width_px)
-    names = "|".join(f"{s.path}{s.look}{s.photographed}" for s in samples)
-    key = hashlib.sha256(f"{data_fingerprint(samples)}{size}{image_input.geometry}{names}".encode()).hexdigest()[:16]
-    path = cache_dir / f"pixels-{key}.npy"
+    path = cache_dir / f"pixels-{_cache_key(samples, image_input)}.npy"
     if not path.is_file():
         cache_dir.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
