@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.ecg.formats.csv import read_csv
-from ml_model.ecg.formats.dicom_waveform import is_edf, read_dicom_waveform, read_edf
+from ml_model.ecg.formats.dicom_waveform import read_dicom_waveform
+from ml_model.ecg.formats.edf import is_edf, read_edf
 from ml_model.ecg.formats.wfdb import WfdbHeader, is_wfdb_header, parse_wfdb_header, read_wfdb_files
 from ml_model.ecg.leads import MV_PER_UNIT, STANDARD_LEADS, EcgRecording, FileSignals, RecordingLimits
 from ml_model.ecg.signal_quality import (

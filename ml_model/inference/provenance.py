@@ -15,7 +15,16 @@ _PACKAGE = Path(__file__).parents[1]
 _DECODERS = ("inputs", "ecg")  # packages: pictures and bodies; recordings and their pages
 # Of ours, wherever it stands: the module, and names in brackets or on the line, which may be modules too.
 _IMPORT = re.compile(r"^[ \t]*(?:from|import)[ \t]+(ml_model[\w.]*)(?:[ \t]+import[ \t]+(?:\(([^)]*)\)|(.*)))?", re.M)
-_IMAGE_LIBRARIES = ("numpy", "opencv-python-headless", "pillow", "scipy", "pydicom", "imagecodecs", "pypdfium2")
+_IMAGE_LIBRARIES = (
+    "numpy",
+    "opencv-python-headless",
+    "pillow",
+    "scipy",
+    "pydicom",
+    "imagecodecs",
+    "pypdfium2",
+    "edfio",
+)
 _TABULAR_LIBRARIES = ("numpy", "pydantic", "rapidfuzz")
 # What makes features of a JSON body, and the files of a bundle that are the data for it.
 _BODY_CODE = ("inputs/json_body.py", "inputs/tabular.py")

@@ -1,4 +1,4 @@
-"""Readers of EDF files and of DICOM waveforms."""
+"""Reader of DICOM waveforms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from ml_model.ecg.leads import (
     FileSignals,
     LeadSignal,
     RecordingLimits,
-    finite_number,
     lead_of,
     require_rate,
     require_size,
@@ -25,9 +24,6 @@ from ml_model.errors import UnreadableInput, UnsupportedFormat
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-_EDF_WIDTHS = (16, 80, 8, 8, 8, 8, 8, 80, 8, 32)
-_EDF_HEADER_BYTES = 256  # and as many for every signal
-_MAX_NUMBER = 1e12
 # Of SCP-ECG ("5.6.3-9-61"), of ISO/IEEE 11073 ("2:61"), and the latter's context-free number (131389).
 _DICOM_LEAD_CODE = re.compile(r"(?:5\.6\.3-9-|2:|1313(?=\d\d))(?P<number>\d{1,2})")
 _CONTEXT_FREE_START = 28  # 131328 is code 0
@@ -41,99 +37,6 @@ _SAMPLE_KINDS = {
     (32, "UL"): "u4",
 }
 _MAX_OFFSET_S = 600.0
-
-
-def is_edf(data: bytes) -> bool:
-    """Whether a file starts as EDF or EDF+ do: version 0 and, in its place, the length of the header."""
-    return data.startswith(b"0       ") and re.fullmatch(rb"\d{3,5} *", data[184:192]) is not None
-
-
-@dataclass(frozen=True)
-class _EdfSignal:
-    """Header of one signal; `start` is where its samples begin in each data record."""
-
-    label: str
-    unit: str
-    physical: tuple[float, float]
-    digital: tuple[float, float]
-    start: int
-    samples: int
-
-
-def _corrupt_edf(what: str) -> UnreadableInput:
-    return UnreadableInput(f"the content starts as EDF but is corrupt ({what}); export the recording again")
-
-
-def _edf_number(text: str, what: str) -> float:
-    return finite_number(text, what, _corrupt_edf, _MAX_NUMBER)
-
-
-def read_edf(data: bytes, limits: RecordingLimits) -> FileSignals:
-    """Raises UnreadableInput (truncated, corrupt), UnsupportedFormat (with gaps), OutOfRange, InputTooLarge."""
-    head = data[:_EDF_HEADER_BYTES].decode("latin-1")
-    if len(head) < _EDF_HEADER_BYTES:
-        raise _corrupt_edf("truncated in its header")
-    if head[192:197] == "EDF+D":
-        raise UnsupportedFormat("an EDF+D recording, with gaps in it, is not read; export it as continuous EDF")
-    records = int(_edf_number(head[236:244], "the number of data records"))
-    duration_s, count = (
-        _edf_number(head[244:252], "the duration of a record"),
-        int(_edf_number(head[252:256], "their number")),
-    )
-    require_size(count, 1, limits)
-    if duration_s <= 0:
-        raise _corrupt_edf("its data records last no time")
-    signals = _edf_signals(data, count)
-    start, width = _EDF_HEADER_BYTES * (count + 1), sum(signal.samples for signal in signals)
-    held = max(len(data) - start, 0) // (2 * width)
-    records = held if records < 0 else records  # -1 while it is being recorded
-    if held < records:
-        raise UnreadableInput(f"the EDF file is truncated: it holds {held} of {records} data records; send it again")
-    require_size(count, records * max(signal.samples for signal in signals), limits)
-    stored = np.frombuffer(data, "<i2", records * width, start).reshape(records, width)
-    wanted = _first_of_each_lead(signals)
-    rates = {signal.samples / duration_s for signal in wanted.values()} or {signals[0].samples / duration_s}
-    if len(rates) > 1:
-        raise UnsupportedFormat("the leads of the EDF file have different sampling rates; export them with one")
-    leads = {lead: LeadSignal(_edf_values(stored, s), required_unit(s.unit, lead)) for lead, s in wanted.items()}
-    return FileSignals("EDF", require_rate(rates.pop()), leads)
-
-
-def _edf_signals(data: bytes, count: int) -> list[_EdfSignal]:
-    text = data[_EDF_HEADER_BYTES : _EDF_HEADER_BYTES * (count + 1)].decode("latin-1")
-    if len(text) < _EDF_HEADER_BYTES * count:
-        raise _corrupt_edf("truncated in its header")
-    columns, at = [], 0
-    for width in _EDF_WIDTHS:
-        columns.append([text[at + i * width : at + (i + 1) * width].strip() for i in range(count)])
-        at += width * count
-    signals, start = [], 0
-    for label, _, unit, low, high, low_stored, high_stored, _, samples_text, _ in zip(*columns, strict=True):
-        physical = (_edf_number(low, "a physical minimum"), _edf_number(high, "a physical maximum"))
-        digital = (_edf_number(low_stored, "a digital minimum"), _edf_number(high_stored, "a digital maximum"))
-        samples = int(_edf_number(samples_text, "a number of samples"))
-        if samples < 1:
-            raise _corrupt_edf(f"a signal of {samples} samples a record")
-        signals.append(_EdfSignal(label, unit, physical, digital, start, samples))
-        start += samples
-    return signals
-
-
-def _first_of_each_lead(signals: Sequence[_EdfSignal]) -> dict[str, _EdfSignal]:
-    found: dict[str, _EdfSignal] = {}
-    for signal in signals:
-        if lead := lead_of(signal.label):
-            found.setdefault(lead, signal)
-    return found
-
-
-def _edf_values(stored: NDArray[np.int16], signal: _EdfSignal) -> NDArray[np.float32]:
-    """(time,) in the signal's unit. Raises UnreadableInput where minimum and maximum give no scale."""
-    digital, physical = signal.digital[1] - signal.digital[0], signal.physical[1] - signal.physical[0]
-    if not abs(digital) >= 1 or not physical:
-        raise _corrupt_edf("minimum and maximum of a signal are equal")
-    values = stored[:, signal.start : signal.start + signal.samples].ravel().astype(np.float64)
-    return ((values - signal.digital[0]) * (physical / digital) + signal.physical[0]).astype(np.float32)
 
 
 @dataclass(frozen=True)
