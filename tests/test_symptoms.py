@@ -197,6 +197,18 @@ def test_bundle_is_bound_to_the_task_file_and_to_its_bytes(small_bundle: Bundle,
         load_bundle(copy, task="disease", contract_sha256=small_task().contract_sha256)
 
 
+def test_a_training_that_fails_while_it_writes_leaves_the_bundle_that_was_there(tmp_path: Path) -> None:
+    write_small_data(tmp_path)
+    out = tmp_path / "out"
+    before = symptom_bundle.train(small_task(), tmp_path, out, seed=0)
+    unknown = small_task().model_dump(mode="json")
+    unknown["demographics"][0]["diseases"].append("no such disease")
+    with pytest.raises(ValueError, match="no such disease"):
+        symptom_bundle.train(SymptomTask.model_validate(unknown), tmp_path, out, seed=3)
+    after = load_bundle(out, task="disease", contract_sha256=small_task().contract_sha256)
+    assert after.sha256 == before.sha256
+
+
 def test_command_line_names_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert symptom_bundle.run("disease", "", ["--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert "no symptoms tables in" in capsys.readouterr().err

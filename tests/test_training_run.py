@@ -160,6 +160,20 @@ def test_a_bundle_is_measured_again_without_training(bundle: Bundle, data: Path,
     assert "not the data that the bundle" in refused.stderr
 
 
+def test_measuring_in_place_that_is_killed_leaves_the_bundle(bundle: Bundle, data: Path, tmp_path: Path) -> None:
+    """Killed where it has settled and not yet measured: the draft has its manifest, the folder still the old one."""
+    out = tmp_path / "xray"
+    shutil.copytree(bundle.path, out)
+    process = subprocess.Popen(command(data, out, "--measure", str(out)), stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not (out / "draft" / "familiarity.npz").is_file() and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    process.kill()
+    process.wait()
+    assert (out / "draft" / "model.onnx").is_file()
+    assert load_bundle(out, task="xray", contract_sha256=xray().contract_sha256).sha256 == bundle.sha256
+
+
 def test_the_populations_are_told_apart_and_judged_each_at_its_own_point(bundle: Bundle) -> None:
     children, adults = (dataset.name for dataset in xray().datasets)
     manifest = bundle.manifest

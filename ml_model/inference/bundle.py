@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ml_model.errors import BundleInvalid
 
 MANIFEST = "manifest.json"
+DRAFT = "draft"
+WAITING = ".waiting-"
 MODELS_DIR = Path(__file__).parents[1] / "models"
 
 
@@ -182,7 +185,7 @@ class Bundle:
         """Path of one of the bundle's files. Raises BundleInvalid when the manifest does not name it."""
         if name not in self.manifest.files:
             raise BundleInvalid(f"{self.path.name}: the manifest names no {name}")
-        return self.path / name
+        return _stored(self.path, name, self.manifest.files[name])
 
 
 def file_sha256(path: Path) -> str:
@@ -194,13 +197,65 @@ def file_sha256(path: Path) -> str:
 def write_bundle(path: Path, fields: dict[str, Any], file_names: list[str]) -> Bundle:
     """Hash `file_names` (already in `path`), write manifest.json from `fields`, return the bundle.
 
-    `fields` are the Manifest fields other than `files` and `format_version`.
+    `fields` are the Manifest fields other than `files` and `format_version`. Meant for a folder of one's own, as of
+    `fresh_draft`: over a bundle that serves, `publish` puts the draft.
     """
     files = {name: file_sha256(path / name) for name in sorted(file_names)}
     manifest = Manifest(**fields, files=files)
     text = json.dumps(manifest.model_dump(mode="json"), indent=1, sort_keys=True, allow_nan=False)
     (path / MANIFEST).write_text(text + "\n", encoding="utf-8")
     return Bundle(path, manifest, file_sha256(path / MANIFEST))
+
+
+def draft_of(path: Path) -> Path:
+    """Where the next bundle for the folder `path` is made."""
+    return path / DRAFT
+
+
+def fresh_draft(path: Path) -> Path:
+    """The same, as an empty folder."""
+    draft = draft_of(path)
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
+    return draft
+
+
+def publish(draft: Path, path: Path) -> None:
+    """Move the bundle in `draft` into `path`, on the same file system, over the one that may be there.
+
+    Killed at any moment it leaves the old bundle or the new one, whole: the files wait under names of their own until
+    the new manifest has replaced the old one, in one step, and whoever reads a bundle takes what waits for it.
+    """
+    manifest = Manifest.model_validate_json((draft / MANIFEST).read_bytes())
+    _settle(path)
+    for name, sha256 in manifest.files.items():
+        (draft / name).replace(_waiting(path, name, sha256))
+    (draft / MANIFEST).replace(path / MANIFEST)
+    _settle(path)
+    shutil.rmtree(draft)
+
+
+def _waiting(path: Path, name: str, sha256: str) -> Path:
+    """Where a file of a new bundle lies until it takes the place of the old bundle's."""
+    return path / f"{WAITING}{sha256[:16]}-{name}"
+
+
+def _stored(path: Path, name: str, sha256: str) -> Path:
+    waiting = _waiting(path, name, sha256)
+    return waiting if waiting.is_file() else path / name
+
+
+def _settle(path: Path) -> None:
+    """Finish what a killed `publish` began: what waits for the manifest that is there moves in, the rest goes."""
+    try:
+        files = Manifest.model_validate_json((path / MANIFEST).read_bytes()).files
+    except (FileNotFoundError, ValidationError):
+        files = {}
+    for name, sha256 in files.items():
+        if (waiting := _waiting(path, name, sha256)).is_file():
+            waiting.replace(path / name)
+    for left in path.glob(f"{WAITING}*"):
+        left.unlink()
 
 
 def load_bundle(path: Path, *, task: str, contract_sha256: str) -> Bundle:
@@ -229,7 +284,7 @@ def load_bundle(path: Path, *, task: str, contract_sha256: str) -> Bundle:
             f"than tasks/{task}.toml declares; train it again"
         )
     for file_name, expected in manifest.files.items():
-        file = path / file_name
+        file = _stored(path, file_name, expected)
         if Path(file_name).name != file_name or not file.is_file():
             raise BundleInvalid(f"{name}: file {file_name} is missing")
         if file_sha256(file) != expected:

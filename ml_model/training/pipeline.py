@@ -23,8 +23,11 @@ from ml_model.inference.bundle import (
     BalancedDecision,
     Bundle,
     Manifest,
+    draft_of,
     file_sha256,
+    fresh_draft,
     load_bundle,
+    publish,
     write_bundle,
 )
 from ml_model.inference.ood import FAMILIARITY_FILE
@@ -55,9 +58,10 @@ LIBRARIES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "onnx", "tf2o
 
 def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
     """Write the bundle of a trained model into `job.out_dir` and return it, verified."""
+    fresh_draft(job.out_dir)
     _export(job, model)
     fields = partial(manifest_fields, job)
-    plain = Predictor(write_bundle(job.out_dir, fields({}, evidence="insufficient"), [MODEL_FILE]))
+    plain = Predictor(write_bundle(draft_of(job.out_dir), fields({}, evidence="insufficient"), [MODEL_FILE]))
     crossed = cross_validation_result(job.out_dir)
     metrics = {
         **({"cross_validation": crossed} if crossed else {}),
@@ -70,7 +74,8 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
 def measure_pictures(
     job: Job, fields: Fields, metrics: dict[str, Any], populations: tuple[str, ...], old: Manifest | None = None
 ) -> Bundle:
-    """Settle on validation and measure on test the model of pictures in `job.out_dir`, and write its bundle.
+    """Settle on validation and measure on test the model of pictures in the draft of `job.out_dir`, and write its
+    bundle.
 
     fields: the manifest's, from metrics and what is decided. metrics: those that were measured already. old: see
     `measure`.
@@ -117,7 +122,7 @@ def measure(
     """
     kept = old if old is not None and all(getattr(old, name) == decided[name] for name in NAMING) else None
     draft = fields({}, evidence="insufficient", **decided)
-    predictor = Predictor(write_bundle(job.out_dir, draft, [MODEL_FILE, FAMILIARITY_FILE]))
+    predictor = Predictor(write_bundle(draft_of(job.out_dir), draft, [MODEL_FILE, FAMILIARITY_FILE]))
     evaluator = Evaluator(job.task, sent.answering(predictor), predictor.bundle.manifest, {} if kept else sent.changes)
     test = evaluate(evaluator, job.pick("test"))
     if kept:
@@ -138,17 +143,22 @@ def measure(
 
 
 def measure_again(job: Job | SignalJob, shipped: Path) -> tuple[Fields, Manifest]:
-    """Bring a trained bundle into `job.out_dir`, to be settled and measured anew; its graph stays as it is.
+    """Bring a trained bundle into the draft of `job.out_dir`, to be settled and measured anew; its graph stays.
 
     Returns what its manifest will say of its making, and the old manifest. Writing raises ValueError when the data
     are not those that it was trained on.
     """
     old = load_bundle(shipped, task=job.bundle_id, contract_sha256=job.contract_sha256)
-    job.out_dir.mkdir(parents=True, exist_ok=True)
-    for name in (MODEL_FILE, CURVES):
-        if name in old.manifest.files and shipped.resolve() != job.out_dir.resolve():
-            shutil.copy(old.file(name), job.out_dir)
+    _draft_of(job, old)
     return partial(_fields_of, job, old.manifest), old.manifest
+
+
+def _draft_of(job: Job | SignalJob, old: Bundle, *further: str) -> None:
+    """A fresh draft with the graph, the curves and `further` files of a bundle that is there."""
+    draft = fresh_draft(job.out_dir)
+    for name in (MODEL_FILE, CURVES, *further):
+        if name in old.manifest.files:
+            shutil.copy(old.file(name), draft / name)
 
 
 def kept_metrics(old: Manifest) -> dict[str, Any]:
@@ -166,28 +176,32 @@ def _fields_of(job: Job | SignalJob, old: Manifest, metrics: dict[str, Any], **e
 
 
 def write_with_card(job: Job | SignalJob, fields: dict[str, Any], logs: Sequence[str]) -> Bundle:
-    """Plots, report and card from the measured figures, then the manifest. logs: names of the curves to draw."""
-    test = fields["metrics"]["test"]
-    plot_confusion(test["confusion_matrix"], test["labels"], job.out_dir / "confusion_matrix.png")
-    plots = ["confusion_matrix.png", *plot_trust(test, job.out_dir)]
-    if plot_curves(job.out_dir, logs, CURVES) or (job.out_dir / CURVES).is_file():
+    """Plots, report and card from the measured figures, then the manifest, and all of it takes its place in
+    `job.out_dir`. logs: names of the curves to draw.
+    """
+    test, draft = fields["metrics"]["test"], draft_of(job.out_dir)
+    plot_confusion(test["confusion_matrix"], test["labels"], draft / "confusion_matrix.png")
+    plots = ["confusion_matrix.png", *plot_trust(test, draft)]
+    if plot_curves(job.out_dir, logs, draft / CURVES) or (draft / CURVES).is_file():
         plots.append(CURVES)
-    (job.out_dir / "classification_report.txt").write_text(classification_report(test), encoding="utf-8")
+    (draft / "classification_report.txt").write_text(classification_report(test), encoding="utf-8")
     card = card_markdown(job.task, Manifest(**fields, files={}))
-    (job.out_dir / "card.md").write_text(card, encoding="utf-8")
-    known = [FAMILIARITY_FILE] if (job.out_dir / FAMILIARITY_FILE).is_file() else []
-    write_bundle(job.out_dir, fields, [MODEL_FILE, *known, "card.md", "classification_report.txt", *plots])
+    (draft / "card.md").write_text(card, encoding="utf-8")
+    known = [FAMILIARITY_FILE] if (draft / FAMILIARITY_FILE).is_file() else []
+    write_bundle(draft, fields, [MODEL_FILE, *known, "card.md", "classification_report.txt", *plots])
+    publish(draft, job.out_dir)
     return load_bundle(job.out_dir, task=job.bundle_id, contract_sha256=job.contract_sha256)
 
 
 def add_metrics(job: Job, **more: dict[str, Any]) -> None:
     """Put figures into the bundle that is already in `job.out_dir`, if there is one; nothing is measured again."""
-    path = job.out_dir / MANIFEST
-    if not path.is_file():
+    if not (job.out_dir / MANIFEST).is_file():
         return
-    manifest = Manifest.model_validate_json(path.read_bytes())
+    old = load_bundle(job.out_dir, task=job.bundle_id, contract_sha256=job.contract_sha256)
+    manifest = old.manifest
     if "test" not in manifest.metrics:  # left by a run that was stopped while it measured; finishing finds the figures
         return
+    _draft_of(job, old, FAMILIARITY_FILE)
     fields = manifest.model_dump(mode="json", exclude={"files", "format_version"})
     fields["metrics"] |= more
     fields["evidence"] = weakest([fields["evidence"], *_crossed_evidence(fields["metrics"])])
@@ -211,10 +225,11 @@ def _export(job: Job, model: keras.Model) -> None:
 
 
 def export_elsewhere(model: keras.Model, out_dir: Path, *, multi_label: bool, flips: Sequence[str] = ()) -> None:
-    """Write `out_dir/model.onnx` in a process of its own, with TensorFlow behind Keras whatever trained the model."""
+    """Write `out_dir/model.keras`, and the graph into the draft of `out_dir`, in a process of its own, with TensorFlow
+    behind Keras whatever trained the model."""
     model.save(out_dir / "model.keras")
     command = [sys.executable, "-m", "ml_model.training.models.onnx_export", str(out_dir / "model.keras")]
-    command += [str(out_dir / MODEL_FILE), "--multi-label" if multi_label else "--single-label", *flips]
+    command += [str(draft_of(out_dir) / MODEL_FILE), "--multi-label" if multi_label else "--single-label", *flips]
     subprocess.run(command, check=True, env={**os.environ, "KERAS_BACKEND": "tensorflow"})  # noqa: S603
 
 
@@ -243,23 +258,23 @@ def _git_commit() -> str:
 def manifest_fields(job: Job | SignalJob, metrics: dict[str, Any], **extra: Any) -> dict[str, Any]:
     """Manifest fields of a job."""
     described = provenance(
-        job.bundle_id, job.contract_sha256, job.task.codes, job.task.licence, job.samples, job.out_dir,
+        job.bundle_id, job.contract_sha256, job.task.codes, job.task.licence, job.samples, draft_of(job.out_dir),
         seed=job.recipe.seed, recipe=_recipe(job),
     )  # fmt: skip
     return {**described, "metrics": metrics, **extra}
 
 
 def provenance(
-    bundle_id: str, contract_sha256: str, codes: Sequence[str], licence: str, samples: Sequence[Sample], out_dir: Path,
+    bundle_id: str, contract_sha256: str, codes: Sequence[str], licence: str, samples: Sequence[Sample], draft: Path,
     *, seed: int, recipe: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
-    """Manifest fields that say what a bundle was made from; its graph is in `out_dir`. codes: in output order."""
+    """Manifest fields that say what a bundle was made from; its graph is in `draft`. codes: in output order."""
     created = datetime.now(UTC).strftime("%Y-%m-%d")
     sources = sorted({s.source for s in samples})
     return {
         "task": bundle_id,
         "contract_sha256": contract_sha256,
-        "version": f"{created.replace('-', '.')}+{file_sha256(out_dir / MODEL_FILE)[:8]}",
+        "version": f"{created.replace('-', '.')}+{file_sha256(draft / MODEL_FILE)[:8]}",
         "classes": codes,
         "trained_on": ", ".join(sources),
         "licence": licence,

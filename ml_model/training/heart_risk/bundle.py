@@ -11,7 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ml_model.errors import MediDiagnoseError
-from ml_model.inference.bundle import Bundle, load_bundle, write_bundle
+from ml_model.inference.bundle import Bundle, fresh_draft, load_bundle, publish, write_bundle
 from ml_model.tabular.risk_model import MODEL_FILE, model_to_json
 from ml_model.tasks.registry import RiskTask, load_task
 from ml_model.training.evaluation.evidence_level import evidence_level
@@ -53,10 +53,10 @@ def train(task: RiskTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
     }
     test = evaluate(task, table, others, seed)
     model = fit_logistic(task, table)
-    out_dir.mkdir(parents=True, exist_ok=True)
-    (out_dir / MODEL_FILE).write_text(model_to_json(model), encoding="utf-8")
+    draft = fresh_draft(out_dir)
+    (draft / MODEL_FILE).write_text(model_to_json(model), encoding="utf-8")
     fields = {
-        **manifest_fields(task.id, task.contract_sha256, task.licence, out_dir / MODEL_FILE, seed),
+        **manifest_fields(task.id, task.contract_sha256, task.licence, draft / MODEL_FILE, seed),
         "library_versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
         "classes": ("no_disease", "disease"),
         "trained_on": task.datasets[0].name,
@@ -71,5 +71,6 @@ def train(task: RiskTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
             "training": {"minutes": round((time.monotonic() - began) / 60, 2), "patients": len(table.outcome)},
         },
     }
-    write_bundle(out_dir, fields, [MODEL_FILE])
+    write_bundle(draft, fields, [MODEL_FILE])
+    publish(draft, out_dir)
     return load_bundle(out_dir, task=task.id, contract_sha256=task.contract_sha256)

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.errors import MediDiagnoseError
-from ml_model.inference.bundle import load_bundle, write_bundle
+from ml_model.inference.bundle import fresh_draft, load_bundle, publish, write_bundle
 from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, ModalitySpec, modality_spec
 from ml_model.training.augmentation.images import Augmentation
@@ -167,13 +167,14 @@ def _finish(
     keras.mixed_precision.set_global_policy("float32")
     served = _network(recipe, spec, None)
     served.set_weights(model.get_weights())
+    draft = fresh_draft(out_dir)
     export_elsewhere(served, out_dir, multi_label=False)
     described = provenance(
-        BUNDLE_ID, spec.contract_sha256, spec.codes, spec.licence, samples, out_dir,
+        BUNDLE_ID, spec.contract_sha256, spec.codes, spec.licence, samples, draft,
         seed=recipe.seed, recipe=json.loads(json.dumps(recipe, default=vars)),
     )  # fmt: skip
     fields = {**described, "evidence": "sufficient"}
-    predictor = Predictor(write_bundle(out_dir, {**fields, "metrics": {}}, [MODEL_FILE]))
+    predictor = Predictor(write_bundle(draft, {**fields, "metrics": {}}, [MODEL_FILE]))
 
     def answered(split: str) -> tuple[NDArray[np.float32], list[Sample]]:
         rows = [i for i, s in enumerate(samples) if s.split == split]
@@ -184,7 +185,8 @@ def _finish(
     figures = gate_figures(*answered("test"), spec.codes, thresholds)
     training = {"minutes": round(minutes, 1), "pictures": sum(s.split == "train" for s in samples)}
     metrics = {"test": figures, "training": training}
-    (out_dir / CARD).write_text(gate_card(spec, metrics, thresholds), encoding="utf-8")
-    write_bundle(out_dir, {**fields, "metrics": metrics, "thresholds": thresholds}, [MODEL_FILE, CARD])
+    (draft / CARD).write_text(gate_card(spec, metrics, thresholds), encoding="utf-8")
+    write_bundle(draft, {**fields, "metrics": metrics, "thresholds": thresholds}, [MODEL_FILE, CARD])
+    publish(draft, out_dir)
     load_bundle(out_dir, task=BUNDLE_ID, contract_sha256=spec.contract_sha256)
     return figures

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
+from ml_model.inference.bundle import draft_of
 from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.training.augmentation.images import augment, central_square
 from ml_model.training.job import Job
@@ -29,7 +30,7 @@ def add_populations(job: Job, predictor: Predictor) -> tuple[str, ...]:
     if names:
         embedding, population = _views(job, predictor, names)
         weights, bias = population_head(embedding, population, len(names))
-        add_population_output(job.out_dir / MODEL_FILE, weights, bias)
+        add_population_output(draft_of(job.out_dir) / MODEL_FILE, weights, bias)
     return names
 
 

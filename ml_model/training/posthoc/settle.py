@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ml_model.inference.bundle import BalancedDecision, Calibration, Manifest, OperatingPoint, write_bundle
+from ml_model.inference.bundle import BalancedDecision, Calibration, Manifest, OperatingPoint, draft_of, write_bundle
 from ml_model.inference.calibration import calibrated
 from ml_model.inference.ood import FAMILIARITY_FILE
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
@@ -40,13 +40,13 @@ def decide(
     balanced: BalancedDecision | None = None,
     populations: tuple[str, ...] = (),
 ) -> dict[str, Any]:
-    """Manifest fields for the model in `job.out_dir`, which also gets its familiarity.npz.
+    """Manifest fields for the model in the draft of `job.out_dir`, which also gets its familiarity.npz.
 
     balanced: the recipe's decision rule, on the model's own probabilities.
     """
     task, samples = job.task, job.pick("val")
-    given = {"populations": populations}
-    predictor = Predictor(write_bundle(job.out_dir, fields({}, evidence="insufficient", **given), [MODEL_FILE]))
+    given, draft = {"populations": populations}, draft_of(job.out_dir)
+    predictor = Predictor(write_bundle(draft, fields({}, evidence="insufficient", **given), [MODEL_FILE]))
     evaluator = Evaluator(task, answering(predictor), predictor.bundle.manifest)
     seen = evaluator.predict(samples)
     projection = label_space(task).projection
@@ -56,7 +56,7 @@ def decide(
     calibration = fit_calibration(seen.uncalibrated, masks, groups, multi_label=task.multi_label)
     known = evaluator.predict(_of_every_source(job.pick("train"), job.recipe.seed)).embedding
     familiarity, limits = fit_familiarity(known, seen.embedding, job.recipe.seed)
-    familiarity.write(job.out_dir / FAMILIARITY_FILE)
+    familiarity.write(draft / FAMILIARITY_FILE)
     told = replace(seen, probabilities=calibrated(seen.uncalibrated, calibration))
     aged = fit_age_effect(task.codes, job.pick("train"), samples, told.probabilities) if task.age_counts else None
     decided = {**given, "calibration": calibration, "age_effect": aged, "familiarity": limits}

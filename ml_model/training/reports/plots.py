@@ -33,7 +33,7 @@ def plot_confusion(matrix: Sequence[Sequence[int]], labels: Sequence[str], path:
     plt.close(figure)
 
 
-def plot_curves(run_dir: Path, names: Sequence[str], file_name: str) -> bool:
+def plot_curves(run_dir: Path, names: Sequence[str], path: Path) -> bool:
     """From the CSV logs of phases or members, one after the other; False, and no file, when nothing was logged."""
     rows: list[dict[str, str]] = []
     for name in names:
@@ -51,7 +51,7 @@ def plot_curves(run_dir: Path, names: Sequence[str], file_name: str) -> bool:
         right.plot(epochs, [float(r[name]) for r in rows], marker="o", label=name.removeprefix("val_"))
     right.set(xlabel="epoch", title="validation")
     right.legend()
-    figure.savefig(run_dir / file_name)
+    figure.savefig(path)
     plt.close(figure)
     return True
 

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from ml_model.errors import MediDiagnoseError
-from ml_model.inference.bundle import Bundle, load_bundle, write_bundle
+from ml_model.inference.bundle import Bundle, fresh_draft, load_bundle, publish, write_bundle
 from ml_model.tabular.symptom_matcher import SymptomMatcher, Vocabulary, family_heads
 from ml_model.tabular.symptom_model import ARRAYS_FILE, DISEASES_FILE, VOCABULARY_FILE, NaiveBayes
 from ml_model.tasks.registry import SymptomTask, load_task
@@ -91,8 +91,8 @@ def train(task: SymptomTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
         "matching": measure_matching(SymptomMatcher(vocabulary)),
         "training": {"minutes": round((time.monotonic() - began) / 60, 2), "rows": int(learned.rows.sum())},
     }
-    out_dir.mkdir(parents=True, exist_ok=True)
-    _write_files(out_dir, task, table, model, vocabulary, read_descriptions(folder / task.datasets[2].file))
+    draft = fresh_draft(out_dir)
+    _write_files(draft, task, table, model, vocabulary, read_descriptions(folder / task.datasets[2].file))
     recipe = {
         "model": "Bernoulli naive Bayes, weight of unmentioned symptoms and temperature by number of symptoms",
         "smoothing": vars(smoothing),
@@ -102,7 +102,7 @@ def train(task: SymptomTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
     }
     low = metrics["test"]["complete_lists"]["top5"]["low"]
     fields = {
-        **manifest_fields(task.id, task.contract_sha256, task.licence, out_dir / ARRAYS_FILE, seed),
+        **manifest_fields(task.id, task.contract_sha256, task.licence, draft / ARRAYS_FILE, seed),
         "classes": table.diseases,
         "trained_on": task.datasets[0].name,
         # Synthetic patients are no evidence for real ones, however well they are ranked.
@@ -111,7 +111,8 @@ def train(task: SymptomTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
         "data_fingerprints": {d.name: file_fingerprint(folder / d.file) for d in task.datasets},
         "metrics": metrics,
     }
-    write_bundle(out_dir, fields, [ARRAYS_FILE, VOCABULARY_FILE, DISEASES_FILE])
+    write_bundle(draft, fields, [ARRAYS_FILE, VOCABULARY_FILE, DISEASES_FILE])
+    publish(draft, out_dir)
     return load_bundle(out_dir, task=task.id, contract_sha256=task.contract_sha256)
 
 
