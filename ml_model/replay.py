@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ml_model.diagnosis.bundle_fit import require_fit
 from ml_model.diagnosis.case import Case
 from ml_model.diagnosis.decision import Diagnosis
 from ml_model.diagnosis.pipeline import Engines, diagnose
@@ -93,7 +94,10 @@ def _bundle(models: Path, task: Task, sha256: str) -> Bundle:
         contract = task.contract_sha256
         if isinstance(task, ImageTask) and name != task.id:
             contract = task.signal_contract_sha256
-        return load_bundle(manifest.parent, task=name, contract_sha256=contract)
+        bundle = load_bundle(manifest.parent, task=name, contract_sha256=contract)
+        if isinstance(task, ImageTask):
+            require_fit(bundle, task)
+        return bundle
     there = "; ".join(seen) or "none of this task"
     raise CannotReplay(f"the answer is of model {sha256}; in {models} there is {there}")
 

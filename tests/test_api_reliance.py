@@ -61,10 +61,11 @@ def trusted(**thresholds: float) -> dict[str, Any]:
         "prediction_sets": {"coverage": 0.9, "thresholds": {c: thresholds.get(c, 1.0) for c in skin().codes}},
         "familiarity": {"warn_from": 0.1, "refuse_from": 0.2, "rule": "x"},
         "alerts": {
-            "Melanoma": {
-                "classes": ["mel"], "threshold": 1e-6, "rule": "x",
+            rule.name: {
+                "classes": rule.classes, "threshold": 1e-6, "rule": "x",
                 "validation_sensitivity": 1, "validation_specificity": 0,
             }
+            for rule in skin().alerts
         },
         "metrics": {"test": {"alerts": {"Melanoma": {"sensitivity": FIGURE, "specificity": OTHER_FIGURE}}}},
     }  # fmt: skip
@@ -120,12 +121,12 @@ def test_a_picture_unlike_all_that_was_learnt_is_refused_or_warned_of(tmp_path: 
 def test_an_alert_says_what_it_is_worth_at_a_prevalence(tmp_path: Path) -> None:
     client = client_of(tmp_path, **trusted(nv=0.0))
     _, body = posted(client, photo())
-    (alert,) = body["operating_points"]
+    alert = body["operating_points"][0]
     assert (alert["finding"], alert["reached"], alert["sensitivity"]) == ("Melanoma", True, FIGURE)
     assert alert["message"] == skin().alerts[0].message
     assert "prevalence" not in alert
     _, body = posted(client, photo(), "?prevalence=0.1")
-    (alert,) = body["operating_points"]
+    alert = body["operating_points"][0]
     assert alert["positive_predictive_value"] == pytest.approx(0.08 / (0.08 + 0.36))
     assert alert["negative_predictive_value"] == pytest.approx(0.54 / (0.54 + 0.02))
     status, body = posted(client, photo(), "?prevalence=1.5")
@@ -143,7 +144,7 @@ def test_with_an_age_an_alert_is_worth_what_was_measured_with_ages(tmp_path: Pat
     fields = trusted(nv=0.0) | {"age_effect": effect, "metrics": {"test": {**alone, "age_given": aged}}}
     client = client_of(tmp_path, **fields)
     for query, sensitivity, specificity in (("", FIGURE, OTHER_FIGURE), ("?age_years=70", OTHER_FIGURE, FIGURE)):
-        (alert,) = posted(client, photo(), query)[1]["operating_points"]
+        alert = posted(client, photo(), query)[1]["operating_points"][0]
         assert (alert["sensitivity"], alert["specificity"]) == (sensitivity, specificity)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from backend.config import Config
 from backend.schemas import Source
 from backend.services.user_symptoms import UserSymptomModel
+from ml_model.diagnosis.bundle_fit import require_fit
 from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR, Bundle, load_bundle
 from ml_model.inference.predictor import Prediction, Predictor
@@ -63,6 +64,7 @@ def _source(path: Path) -> Source:
 
 
 def _image_engine(bundle: Bundle, task: ImageTask, config: Config) -> Predictor:
+    require_fit(bundle, task)
     predictor = Predictor(bundle, engine=config.engine, cache_dir=config.data_dir / "compiled")
     # One blank picture: the first run is slow, and a graph of the wrong shape shows itself here.
     blank = np.zeros((1, task.input.height_px, task.input.width_px, 3), np.uint8)
@@ -70,6 +72,7 @@ def _image_engine(bundle: Bundle, task: ImageTask, config: Config) -> Predictor:
 
 
 def _signal_engine(bundle: Bundle, task: ImageTask, signal_input: SignalInput, config: Config) -> Predictor:
+    require_fit(bundle, task)
     predictor = Predictor(bundle, engine=config.engine, cache_dir=config.data_dir / "compiled")
     blank = np.zeros((1, signal_input.samples, signal_input.leads), np.float32)
     return _fitting(predictor, predictor.predict_signals(blank), len(task.classes))
