@@ -61,7 +61,7 @@ def test_the_first_page_is_decoded_as_a_picture() -> None:
 
 
 def test_lines_are_drawn_on_white_where_the_page_has_them() -> None:
-    page = np.asarray(pdf.render_first_page(drawing(b"0 0 0 rg 200 100 400 200 re f"), 50_000_000)).astype(int)
+    page = np.asarray(pdf.render_first_page(drawing(b"0 0 0 rg 200 100 400 200 re f"), 50_000_000)[0]).astype(int)
     assert page.shape == (1100, 2200, 3)
     assert page[275, 550:1650].max() <= 255
     assert (page[:270] == 255).all()
@@ -71,7 +71,7 @@ def test_lines_are_drawn_on_white_where_the_page_has_them() -> None:
 
 
 def test_a_page_stays_within_the_limit_of_pixels_and_above_the_shortest_side() -> None:
-    width, height = pdf.render_first_page(drawing(b""), 200_000).size
+    width, height = pdf.render_first_page(drawing(b""), 200_000)[0].size
     assert width * height <= 200_000 * 1.01
     assert width / height == pytest.approx(2, abs=0.02)
     with pytest.raises(PoorQuality, match="shorter side"):
@@ -117,7 +117,7 @@ def test_a_small_file_that_unfolds_to_gigabytes_ends_its_own_process_only(monkey
     assert len(data) < 400_000
     with pytest.raises(InputTooLarge, match="too long or too much memory"):
         pdf.render_first_page(data, 1000)
-    assert pdf.render_first_page(drawing(b""), 1000).size == (45, 23)
+    assert pdf.render_first_page(drawing(b""), 1000)[0].size == (45, 23)
 
 
 def test_a_process_that_is_late_or_breaks_off_is_a_refusal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,7 @@ from ml_model.inputs.images.decoder import (
     fitted,
     sniff_format,
 )
+from ml_model.inputs.images.frames import note_on_frames
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.tasks.registry import ImageTask
 
@@ -103,7 +104,8 @@ def _check_pictures(
                 refusals.append(PoorQuality(poor))
             if image.dicom or (recognition and not recognition.accepted):
                 refusals = _with_kind(task, engines.tasks, image.dicom, recognition, refusals)
-        check = InputCheck(task.input.modality, quality, recognition=recognition)
+        unread = note_on_frames(picture.format, picture.frames)
+        check = InputCheck(task.input.modality, quality, warnings=(unread,) if unread else (), recognition=recognition)
         checks.append(_refusing(check, refusals, case.gate) if refusals else check)
     if task.input.field_width_um:
         checks[0] = _with_field(checks[0], field_of_view(images[0], task.input, case.pixel_size_um))

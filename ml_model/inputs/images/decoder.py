@@ -36,6 +36,7 @@ from ml_model.errors import (
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.pixels import decode_dicom
 from ml_model.inputs.file_type import describe_content, sniff_format
+from ml_model.inputs.images.frames import count_frames
 from ml_model.inputs.images.geometry import Frame, place, resize_rgb
 from ml_model.inputs.images.pdf import is_pdf, render_first_page
 from ml_model.inputs.images.raster_containers import Container, read_container
@@ -74,6 +75,7 @@ _PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
     "GIF": GifImageFile,
     "AVIF": AvifImageFile,
 }
+_COUNTING = (WebPImageFile, AvifImageFile)  # they know their frames once opened
 _FLOAT_LIMIT = 1e30  # beyond it float32 arithmetic overflows; no detector delivers such values
 # Detectors deliver 10, 12 or 14 bits and many programs store them unscaled in 16-bit files.
 _FULL_SCALES = (255, 1023, 4095, 16383, 65535)
@@ -96,6 +98,7 @@ class DecodedImage:
     original_height_px: int
     format: str
     dicom: DicomFacts | None = None  # what the header of a DICOM file says
+    frames: int = 1  # frames or pages that the file holds; the first is read
 
 
 @dataclass(frozen=True)
@@ -157,6 +160,7 @@ def decode_image(
             # A breast or a trunk may fill a small part of its film only, so all its pixels are needed.
             if not (full_size or image_input.cut_to_content):
                 _draft(image, orientation, image_input)
+            frames = image.n_frames if isinstance(image, _COUNTING) else count_frames(name, data)
             image.load()
             upright = _upright(_to_rgb(image, container), orientation)
     except MediDiagnoseError:
@@ -165,7 +169,7 @@ def decode_image(
         raise InputTooLarge(f"the {name} picture does not fit into this server's memory; send a smaller one") from error
     except Exception as error:  # decoders meet untrusted bytes with every kind of exception
         raise UnreadableInput(_damage(name, error)) from error
-    return DecodedImage(upright, width_px, height_px, name)
+    return DecodedImage(upright, width_px, height_px, name, frames=frames)
 
 
 def _decode_dicom(data: bytes, image_input: ImageInput, limits: ImageLimits) -> DecodedImage:
@@ -174,13 +178,13 @@ def _decode_dicom(data: bytes, image_input: ImageInput, limits: ImageLimits) -> 
     _check_pixels(width_px, height_px, limits)
     _check_min_side(width_px, height_px, image_input)
     rgb = Image.fromarray(decode_dicom(header, limits.max_pixels))
-    return DecodedImage(rgb, width_px, height_px, "DICOM", header.facts)
+    return DecodedImage(rgb, width_px, height_px, "DICOM", header.facts, header.facts.frames)
 
 
 def _decode_pdf(data: bytes, image_input: ImageInput, limits: ImageLimits) -> DecodedImage:
-    page = render_first_page(data, limits.max_pixels)
+    page, pages = render_first_page(data, limits.max_pixels)
     _check_min_side(*page.size, image_input)
-    return DecodedImage(page, *page.size, "PDF")
+    return DecodedImage(page, *page.size, "PDF", frames=pages)
 
 
 def _checked_format(data: bytes, image_input: ImageInput, limits: ImageLimits) -> str:

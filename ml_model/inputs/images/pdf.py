@@ -42,8 +42,9 @@ def is_pdf(data: bytes) -> bool:
     return b"%PDF-" in data[:_HEADER_WITHIN_BYTES]
 
 
-def render_first_page(data: bytes, max_pixels: int) -> Image.Image:
-    """The first page on white as Pillow RGB; its longer side has LONG_SIDE_PX, or less to stay within max_pixels.
+def render_first_page(data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
+    """The first page on white as Pillow RGB, and how many pages there are. The picture's longer side has LONG_SIDE_PX,
+    or less to stay within max_pixels.
 
     Raises UnreadableInput (protected by a password, damaged, no pages, no area), InputTooLarge
     (a picture on the page has more than max_pixels; too much is drawn on it for the limits
@@ -69,7 +70,7 @@ def render_first_page(data: bytes, max_pixels: int) -> Image.Image:
     reply: dict[str, Any] = json.loads(head)
     if "refused" in reply:
         raise _refusal(reply["refused"])
-    return Image.frombytes("RGB", (reply["width_px"], reply["height_px"]), pixels)
+    return Image.frombytes("RGB", (reply["width_px"], reply["height_px"]), pixels), reply["pages"]
 
 
 def _refusal(reason: str) -> MediDiagnoseError:

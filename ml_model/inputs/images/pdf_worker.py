@@ -28,13 +28,13 @@ class Refused(Exception):
     """Carries the reason, one of those that `pdf.py` puts into words."""
 
 
-def draw_first_page(data: bytes, max_pixels: int) -> Image.Image:
-    """The first page on white as Pillow RGB. Raises Refused."""
+def draw_first_page(data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
+    """The first page on white as Pillow RGB, and the number of pages. Raises Refused."""
     from pypdfium2 import PdfDocument, PdfiumError
 
     try:
         with PdfDocument(data) as document:
-            return _draw(document, max_pixels)
+            return _draw(document, max_pixels), len(document)
     except PdfiumError as error:
         raise Refused("protected" if error.err_code == _PASSWORD_ERROR else "damaged") from error
 
@@ -84,13 +84,13 @@ def main() -> None:
     reply: dict[str, object]
     pixels = b""
     try:
-        page = draw_first_page(sys.stdin.buffer.read(), max_pixels)
+        page, pages = draw_first_page(sys.stdin.buffer.read(), max_pixels)
     except Refused as refused:
         reply = {"refused": str(refused)}
     except MemoryError:
         reply = {"refused": "too_complex"}
     else:
-        reply, pixels = {"width_px": page.width, "height_px": page.height}, page.tobytes()
+        reply, pixels = {"width_px": page.width, "height_px": page.height, "pages": pages}, page.tobytes()
     sys.stdout.buffer.write(json.dumps(reply).encode() + b"\n" + pixels)
 
 
