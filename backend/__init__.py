@@ -1,1 +1,4 @@
-"""The HTTP service. It imports ml_model; ml_model never imports it."""
+"""The service: a Flask application over ml_model.
+
+May import ml_model, never its training; nothing imports backend.
+"""

@@ -13,13 +13,13 @@ from backend.config import Config
 from backend.errors import Draining, register_error_handlers
 from backend.openapi import api_info, build_document
 from backend.parsing import UploadRequest
-from backend.schemas import ErrorAnswer
+from backend.schemas.common import ErrorAnswer
 from backend.services.container import Services
 from backend.services.diagnosis import ImageDiagnosis
-from backend.services.heatmaps import HeatmapStore
-from backend.services.loading import ModelStore
-from backend.services.recent import RecentStore, held_bytes
-from backend.services.sessions import COOKIE, SessionHistory, SignedCookie
+from backend.services.loading.models import ModelStore
+from backend.services.records.bounded_store import RecentStore, held_bytes
+from backend.services.records.sessions import COOKIE, SessionHistory, SignedCookie
+from backend.services.rendering.heatmaps import HeatmapStore
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
 from ml_model.ecg.leads import EcgRecording

@@ -7,10 +7,10 @@ from typing import Any
 
 from flask_openapi3 import Info, OpenAPI
 
-from backend.schemas import ErrorAnswer
-from backend.services.bundles import Task
-from backend.services.catalogue import endpoint_of
-from backend.services.texts import DISCLAIMER, SERVICE_NAME, service_version
+from backend.schemas.common import ErrorAnswer
+from backend.services.loading.bundles import Task
+from backend.services.rendering.catalogue import endpoint_of
+from backend.services.rendering.messages import DISCLAIMER, SERVICE_NAME, service_version
 from ml_model.inputs.tabular import allowed
 from ml_model.tasks.registry import ImageTask, RiskTask
 

@@ -18,9 +18,9 @@ from samples import HEART_VALUES, image_task, tiny_probabilities, upload
 
 from backend.app import Application, create_app
 from backend.config import Config
-from backend.services.bundles import find_bundle
-from backend.services.card_html import card_page
-from backend.services.heatmaps import Heatmap, HeatmapStore, overlay_png, peak_region
+from backend.services.loading.bundles import find_bundle
+from backend.services.rendering.card_html import card_page
+from backend.services.rendering.heatmaps import Heatmap, HeatmapStore, overlay_png, peak_region
 from ml_model.diagnosis.population import view_key
 from ml_model.inference.bundle import Bundle, OperatingPoint
 from ml_model.inputs.images.decoder import load_image

@@ -20,7 +20,7 @@ from samples import multipart, upload
 from backend.app import Application, create_app
 from backend.config import Config, ConfigError
 from backend.server import main
-from backend.services.loading import ModelStore
+from backend.services.loading.models import ModelStore
 from ml_model.inference.bundle import Bundle
 from ml_model.tasks.registry import TASKS_DIR, load_image_tasks
 

@@ -11,7 +11,7 @@ from beats import twelve_leads
 from samples import image_task, upload
 
 from backend.app import Application
-from backend.services.heatmaps import Heatmap, activation_map_answer
+from backend.services.rendering.heatmaps import Heatmap, activation_map_answer
 from ml_model.ecg.export import as_csv
 from ml_model.ecg.recording import EcgRecording, network_signal
 from ml_model.inference.predictor import Predictor

@@ -17,7 +17,7 @@ from samples import image_task, tiny_probabilities, write_tiny
 
 from backend.app import create_app
 from backend.config import Config
-from backend.services.reliance import predictive_values
+from backend.services.rendering.uncertainty import predictive_values
 from ml_model.inference.bundle import write_bundle
 from ml_model.inference.ood import FAMILIARITY_FILE, Familiarity
 from ml_model.inference.predictor import Predictor

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from backend.app import Application
-from backend.services.sessions import SessionHistory
+from backend.services.records.sessions import SessionHistory
 
 
 def test_predictions_are_remembered_for_their_session_newest_first(
@@ -52,7 +52,7 @@ def test_the_field_is_file(live_app: Application, picture: Callable[..., bytes])
 
 
 def test_old_sessions_are_dropped_first() -> None:
-    from backend.services import sessions
+    from backend.services.records import sessions
 
     history = SessionHistory()
     ids = [history.add(None, _entry(n)) for n in range(sessions.MOST_SESSIONS + 1)]
@@ -61,7 +61,7 @@ def test_old_sessions_are_dropped_first() -> None:
 
 
 def _entry(n: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
-    from backend.schemas_image import HistoryEntry
+    from backend.schemas.images import HistoryEntry
 
     return HistoryEntry(
         task="histopathology",

@@ -15,7 +15,7 @@ from samples import write_tiny, write_tiny_gate
 
 from backend.app import Application, create_app
 from backend.config import Config
-from backend.services.loading import ModelStore
+from backend.services.loading.models import ModelStore
 from ml_model.input_gate.modality_classifier import OTHER, modality_spec
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.augmentation.synthetic_negatives import KINDS, draw_other

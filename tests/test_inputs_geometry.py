@@ -16,7 +16,7 @@ from pictures import encode, picture
 from PIL import Image
 from samples import real_archive
 
-from backend.services.heatmaps import Heatmap, overlay_png, peak_region
+from backend.services.rendering.heatmaps import Heatmap, overlay_png, peak_region
 from ml_model.inputs.images.decoder import decode_image, load_image
 from ml_model.inputs.images.geometry import Frame, place, resize_rgb
 from ml_model.tasks.registry import ImageInput

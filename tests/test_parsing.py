@@ -10,7 +10,7 @@ import pytest
 from samples import HEART_VALUES, upload
 
 from backend.app import Application
-from backend.schemas_image import AnalyzeQuery
+from backend.schemas.images import AnalyzeQuery
 
 ALL = ", ".join(AnalyzeQuery.model_fields)
 

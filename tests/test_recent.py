@@ -6,8 +6,8 @@ import numpy as np
 from beats import twelve_leads
 
 from backend.app import Application
-from backend.services.heatmaps import Heatmap, HeatmapStore, heatmap_of
-from backend.services.recent import KEPT_ANSWERS, KEPT_BYTES, RecentStore, held_bytes
+from backend.services.records.bounded_store import KEPT_ANSWERS, KEPT_BYTES, RecentStore, held_bytes
+from backend.services.rendering.heatmaps import Heatmap, HeatmapStore, heatmap_of
 from ml_model.diagnosis.case import SignalView
 from ml_model.ecg.leads import EcgRecording
 from ml_model.inputs.images.geometry import Frame

@@ -1,1 +1,4 @@
-"""Views, one module per resource: they translate between HTTP and the services, and decide nothing."""
+"""Views, one module a resource: a declaration and a few lines each.
+
+May import services, schemas and parsing.
+"""

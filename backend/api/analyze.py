@@ -9,11 +9,11 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from backend.errors import NotFound
 from backend.parsing import strict, uploaded_files
-from backend.schemas import to_json
-from backend.schemas_image import ActivationMapAnswer, AnalyzeAnswer, AnalyzeQuery
+from backend.schemas.common import to_json
+from backend.schemas.images import ActivationMapAnswer, AnalyzeAnswer, AnalyzeQuery
 from backend.services.container import Services, request_context
-from backend.services.ecg import wfdb_zip
-from backend.services.heatmaps import Heatmap, activation_map_answer, overlay_png
+from backend.services.rendering.ecg import wfdb_zip
+from backend.services.rendering.heatmaps import Heatmap, activation_map_answer, overlay_png
 from ml_model.diagnosis.case import Case
 from ml_model.ecg.export import as_csv
 from ml_model.tasks.registry import ImageTask

@@ -8,11 +8,11 @@ from flask_openapi3 import APIBlueprint, Tag
 from backend.api.analyze import answer_upload
 from backend.errors import NotFound
 from backend.parsing import strict
-from backend.schemas import to_json
-from backend.schemas_image import AnalyzeQuery, HistoryAnswer, HistoryEntry, LabelAnswer, TissueAnswer
-from backend.services.answers import label_answer, tissue_answer
+from backend.schemas.common import to_json
+from backend.schemas.images import AnalyzeQuery, HistoryAnswer, HistoryEntry, LabelAnswer, TissueAnswer
 from backend.services.container import Services
-from backend.services.sessions import HISTORY_ID, now
+from backend.services.records.sessions import HISTORY_ID, now
+from backend.services.rendering.responses import label_answer, tissue_answer
 from ml_model.tasks.registry import ImageTask
 
 BREAST, HISTOPATHOLOGY = "breast", "histopathology"

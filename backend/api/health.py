@@ -9,10 +9,10 @@ from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
 from backend.parsing import strict
-from backend.schemas import HealthAnswer, StateAnswer, to_json
-from backend.services.bundles import signal_bundle_id
+from backend.schemas.common import HealthAnswer, StateAnswer, to_json
 from backend.services.container import Services
-from backend.services.texts import SERVICE_NAME, service_version
+from backend.services.loading.bundles import signal_bundle_id
+from backend.services.rendering.messages import SERVICE_NAME, service_version
 from ml_model.tasks.registry import ImageTask
 
 READY_RETRY_S = 2

@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field
 
 from backend.errors import NotFound
 from backend.parsing import strict
-from backend.schemas import ModelDescription, ModelsAnswer, to_json
-from backend.services import catalogue
-from backend.services.bundles import Task
-from backend.services.card_html import card_page
+from backend.schemas.common import ModelDescription, ModelsAnswer, to_json
 from backend.services.container import Services
+from backend.services.loading.bundles import Task
+from backend.services.rendering import catalogue
+from backend.services.rendering.card_html import card_page
 
 MIMETYPES = {"application/json": "json", "text/html": "html", "text/markdown": "markdown"}
 

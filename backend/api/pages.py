@@ -9,8 +9,8 @@ from flask import Flask, Response, current_app, request
 
 from backend.config import REPOSITORY
 from backend.parsing import strict
-from backend.schemas import EndpointAnswer, IndexAnswer, to_json
-from backend.services.texts import DISCLAIMER, SERVICE_NAME, service_version
+from backend.schemas.common import EndpointAnswer, IndexAnswer, to_json
+from backend.services.rendering.messages import DISCLAIMER, SERVICE_NAME, service_version
 
 FRONTEND = REPOSITORY / "frontend"
 

@@ -6,8 +6,8 @@ from flask import Response, g, request
 from flask_openapi3 import APIBlueprint, Tag
 
 from backend.parsing import body_bytes, strict
-from backend.schemas import to_json
-from backend.schemas_tabular import DiseaseAnswer, RiskAnswer, SymptomsAnswer
+from backend.schemas.common import to_json
+from backend.schemas.tabular import DiseaseAnswer, RiskAnswer, SymptomsAnswer
 from backend.services.container import Services, request_context
 from ml_model.inputs.tabular import DiseaseQuestion
 from ml_model.tasks.registry import RiskTask, SymptomTask

@@ -1,1 +1,4 @@
-"""What the views call: loading models, diagnosing, drawing heatmaps, describing models."""
+"""What stands behind the views: a case diagnosed, a form assessed.
+
+May import its rooms, schemas and ml_model; no view.
+"""

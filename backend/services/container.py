@@ -9,10 +9,10 @@ from flask import g
 from backend.config import Config
 from backend.services.context import RequestContext
 from backend.services.diagnosis import ImageDiagnosis
-from backend.services.heatmaps import HeatmapStore
-from backend.services.loading import ModelStore
-from backend.services.recent import RecentStore
-from backend.services.sessions import SessionHistory
+from backend.services.loading.models import ModelStore
+from backend.services.records.bounded_store import RecentStore
+from backend.services.records.sessions import SessionHistory
+from backend.services.rendering.heatmaps import HeatmapStore
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Metrics, Readiness
 from ml_model.ecg.recording import EcgRecording

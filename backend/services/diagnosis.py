@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from backend.parsing import MAX_UPLOAD_BYTES
-from backend.schemas import ProvenanceAnswer
-from backend.schemas_image import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer
-from backend.services.answers import AnswerParts, analyze_answer, no_model
+from backend.schemas.common import ProvenanceAnswer
+from backend.schemas.images import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer
 from backend.services.context import RequestContext
-from backend.services.heatmaps import HeatmapStore, explaining_view, explanation, heatmap_of, unexplained
-from backend.services.loading import ModelStore
-from backend.services.recent import RecentStore
+from backend.services.loading.models import ModelStore
+from backend.services.records.bounded_store import RecentStore
+from backend.services.rendering.heatmaps import HeatmapStore, explaining_view, explanation, heatmap_of, unexplained
+from backend.services.rendering.responses import AnswerParts, analyze_answer, no_model
 from ml_model.diagnosis.case import Case, CaseResult
 from ml_model.diagnosis.pipeline import Engines, diagnose, route
 from ml_model.ecg.leads import EcgRecording

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TypeVar, cast
 
-from backend.schemas import ProvenanceAnswer
-from backend.schemas_tabular import (
+from backend.schemas.common import ProvenanceAnswer
+from backend.schemas.tabular import (
     DiseaseAnswer,
     DiseasePrediction,
     MatchedSymptomAnswer,
@@ -17,12 +17,12 @@ from backend.schemas_tabular import (
     SymptomsAnswer,
     UnrecognizedSymptom,
 )
-from backend.services import examples, texts
-from backend.services.answers import model_answer, percent, require_model
-from backend.services.bundles import LoadedModel
 from backend.services.context import RequestContext
-from backend.services.loading import ModelStore
-from backend.services.user_symptoms import UserSymptomModel
+from backend.services.loading.bundles import LoadedModel
+from backend.services.loading.models import ModelStore
+from backend.services.loading.user_symptoms import UserSymptomModel
+from backend.services.rendering import demo_answers, messages
+from backend.services.rendering.responses import model_answer, percent, require_model
 from ml_model.errors import ModelUnavailable, NothingRecognised
 from ml_model.inference.provenance import body_preprocessing_sha256, input_sha256
 from ml_model.inputs.json_body import json_object
@@ -55,7 +55,7 @@ class TabularDiagnosis:
         loaded = self._models.get(task.id)
         require_model(loaded, task.id, self._demo_mode)
         if loaded is None:
-            known = examples.symptoms(task)
+            known = demo_answers.symptoms(task)
         else:
             engine = _symptom_engine(loaded)
             known = tuple(SymptomAnswer(id=s.id, name=s.name, synonyms=tuple(s.synonyms)) for s in engine.symptoms)
@@ -70,7 +70,7 @@ class TabularDiagnosis:
         loaded = self._models.get(task.id)
         require_model(loaded, task.id, self._demo_mode)
         if loaded is None:
-            return examples.disease_answer(task, question, _provenance(task, sent, None), context)
+            return demo_answers.disease_answer(task, question, _provenance(task, sent, None), context)
         engine = _symptom_engine(loaded)
         matches = engine.match(question.symptoms)
         if not matches.matched:
@@ -95,7 +95,7 @@ class TabularDiagnosis:
             demo_mode=False,
             request_id=context.request_id,
             processing_ms=context.elapsed_ms(),
-            disclaimer=texts.DISCLAIMER,
+            disclaimer=messages.DISCLAIMER,
         )
 
     def assess_risk(self, sent: bytes, context: RequestContext) -> RiskAnswer:
@@ -105,7 +105,7 @@ class TabularDiagnosis:
         loaded = self._models.get(task.id)
         require_model(loaded, task.id, self._demo_mode)
         if loaded is None:
-            return examples.risk_answer(task, values, _provenance(task, sent, None), context)
+            return demo_answers.risk_answer(task, values, _provenance(task, sent, None), context)
         engine = loaded.engine
         assert isinstance(engine, HeartRiskModel)  # noqa: S101 - ties the engine's type to the task's
         found = engine.assess(values)
@@ -128,7 +128,7 @@ class TabularDiagnosis:
             demo_mode=False,
             request_id=context.request_id,
             processing_ms=context.elapsed_ms(),
-            disclaimer=texts.DISCLAIMER,
+            disclaimer=messages.DISCLAIMER,
         )
 
 

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from backend.config import Config
 from backend.errors import StillLoading
-from backend.services.bundles import (
+from backend.services.loading.bundles import (
     LoadedModel,
     Task,
     find_bundle,
@@ -23,11 +23,7 @@ from backend.services.bundles import (
     task_model,
     task_of,
 )
-from backend.services.user_symptoms import (
-    PICKLES_OFF,
-    find_user_symptom_model,
-    open_user_symptom_model,
-)
+from backend.services.loading.user_symptoms import PICKLES_OFF, find_user_symptom_model, open_user_symptom_model
 from backend.telemetry import Logger
 from ml_model.diagnosis.case import CaseResult
 from ml_model.diagnosis.pipeline import Engines

@@ -10,10 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.schemas_image import ActivationMapAnswer, ExplanationAnswer
-from backend.services import texts as messages
-from backend.services.ecg import drawn_signal
-from backend.services.recent import KEPT_ANSWERS, KEPT_BYTES, RecentStore, held_bytes
+from backend.schemas.images import ActivationMapAnswer, ExplanationAnswer
+from backend.services.records.bounded_store import KEPT_ANSWERS, KEPT_BYTES, RecentStore, held_bytes
+from backend.services.rendering import messages as messages
+from backend.services.rendering.ecg import drawn_signal
 from ml_model.diagnosis.case import CaseResult, SignalView, View
 from ml_model.inputs.images.geometry import Frame
 

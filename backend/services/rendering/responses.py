@@ -6,8 +6,8 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from backend.schemas import ModelAnswer, ProvenanceAnswer
-from backend.schemas_image import (
+from backend.schemas.common import ModelAnswer, ProvenanceAnswer
+from backend.schemas.images import (
     AnalyzeAnswer,
     AnalyzeQuery,
     ExplanationAnswer,
@@ -22,11 +22,11 @@ from backend.schemas_image import (
     TissueAnswer,
     UrgencyAnswer,
 )
-from backend.services import texts
-from backend.services.bundles import LoadedModel
 from backend.services.context import RequestContext
-from backend.services.ecg import recording_answer
-from backend.services.reliance import operating_points
+from backend.services.loading.bundles import LoadedModel
+from backend.services.rendering import messages
+from backend.services.rendering.ecg import recording_answer
+from backend.services.rendering.uncertainty import operating_points
 from ml_model.diagnosis.case import CaseResult, InputCheck
 from ml_model.diagnosis.conformal import SET_COVERAGE
 from ml_model.diagnosis.decision import screening_category
@@ -110,9 +110,9 @@ def _prediction(result: CaseResult, manifest: Manifest | None) -> PredictionAnsw
 def _prediction_set(result: CaseResult, manifest: Manifest | None) -> PredictionSetAnswer:
     multi_label, sets = result.task.multi_label, manifest.prediction_sets if manifest else None
     if sets is None:
-        note = texts.UNCALIBRATED_LABELS_NOTE if multi_label else texts.UNCALIBRATED_SET_NOTE
+        note = messages.UNCALIBRATED_LABELS_NOTE if multi_label else messages.UNCALIBRATED_SET_NOTE
     else:
-        note = texts.LABELS_NOTE if multi_label else texts.SET_NOTE
+        note = messages.LABELS_NOTE if multi_label else messages.SET_NOTE
     return PredictionSetAnswer(
         coverage=sets.coverage if sets else SET_COVERAGE, classes=result.decision.prediction_set, note=note
     )
@@ -155,7 +155,7 @@ def analyze_answer(
     recommendation = RecommendationAnswer(
         level=spec.severity, title=advice.title, message=advice.message, actions=advice.actions
     )
-    optional: dict[str, Any] = {"warning": texts.DEMO_WARNING} if demo_mode else {}
+    optional: dict[str, Any] = {"warning": messages.DEMO_WARNING} if demo_mode else {}
     if result.ecg:
         optional["recording"] = recording_answer(result.ecg, context)
     return AnalyzeAnswer(
@@ -183,7 +183,7 @@ def analyze_answer(
         demo_mode=demo_mode,
         request_id=context.request_id,
         processing_ms=context.elapsed_ms(),
-        disclaimer=texts.DISCLAIMER,
+        disclaimer=messages.DISCLAIMER,
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from backend.schemas import Answer, ModelAnswer, Probability, ProvenanceAnswer
+from backend.schemas.common import Answer, ModelAnswer, Probability, ProvenanceAnswer
 from ml_model.tasks.registry import Severity
 
 

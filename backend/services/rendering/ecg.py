@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.schemas_image import PageReadingAnswer, RecordingAnswer
+from backend.schemas.images import PageReadingAnswer, RecordingAnswer
 from backend.services.context import RequestContext
 from ml_model.diagnosis.case import EcgReading, SignalView
 from ml_model.ecg.digitizer.page import PageReading

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from flask import Flask, request
 from flask.sessions import SecureCookieSessionInterface
 
-from backend.schemas_image import HistoryEntry
+from backend.schemas.images import HistoryEntry
 
 COOKIE = "medidiagnose_session"
 HISTORY_ID = "history"  # the cookie's one entry

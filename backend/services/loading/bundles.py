@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from backend.config import Config
-from backend.schemas import Source
-from backend.services.user_symptoms import UserSymptomModel
+from backend.schemas.common import Source
+from backend.services.loading.user_symptoms import UserSymptomModel
 from ml_model.diagnosis.bundle_fit import require_fit
 from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR, Bundle, load_bundle

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from backend.schemas import Answer, ModelAnswer, Probability, ProvenanceAnswer
+from backend.schemas.common import Answer, ModelAnswer, Probability, ProvenanceAnswer
 from ml_model.tasks.registry import Severity
 from ml_model.tasks.tabular_schema import FactorRisk
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from backend.schemas_image import OperatingPointAnswer
+from backend.schemas.images import OperatingPointAnswer
 from ml_model.diagnosis.decision import Diagnosis
 from ml_model.diagnosis.population import Judgement, view_key
 from ml_model.inference.bundle import Manifest, OperatingPoint

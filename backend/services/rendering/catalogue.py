@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from backend.schemas import ModelDescription
-from backend.services.bundles import LoadedModel, Task
-from backend.services.loading import ModelStore
-from backend.services.texts import DISCLAIMER
+from backend.schemas.common import ModelDescription
+from backend.services.loading.bundles import LoadedModel, Task
+from backend.services.loading.models import ModelStore
+from backend.services.rendering.messages import DISCLAIMER
 from ml_model.inference.bundle import Manifest
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
 

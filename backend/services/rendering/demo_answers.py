@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from backend.schemas import ProvenanceAnswer
-from backend.schemas_tabular import (
+from backend.schemas.common import ProvenanceAnswer
+from backend.schemas.tabular import (
     DiseaseAnswer,
     DiseasePrediction,
     RankedDiseaseAnswer,
@@ -14,9 +14,9 @@ from backend.schemas_tabular import (
     RiskPrediction,
     SymptomAnswer,
 )
-from backend.services import texts
-from backend.services.answers import model_answer, percent
 from backend.services.context import RequestContext
+from backend.services.rendering import messages
+from backend.services.rendering.responses import model_answer, percent
 from ml_model.errors import ModelUnavailable
 from ml_model.inputs.tabular import DiseaseQuestion
 from ml_model.tasks.registry import RiskTask, SymptomTask
@@ -46,7 +46,7 @@ def disease_answer(
     )
     best = ranked[0]
     return DiseaseAnswer(
-        warning=texts.DEMO_WARNING,
+        warning=messages.DEMO_WARNING,
         success=True,
         prediction=DiseasePrediction(
             disease=best.disease, confidence=best.probability, confidence_percent=percent(best.probability)
@@ -61,7 +61,7 @@ def disease_answer(
         demo_mode=True,
         request_id=context.request_id,
         processing_ms=context.elapsed_ms(),
-        disclaimer=texts.DISCLAIMER,
+        disclaimer=messages.DISCLAIMER,
     )
 
 
@@ -79,7 +79,7 @@ def risk_answer(
     band = task.bands[middle]
     probability = (floor + band.below) / 2
     return RiskAnswer(
-        warning=texts.DEMO_WARNING,
+        warning=messages.DEMO_WARNING,
         success=True,
         prediction=RiskPrediction(
             condition=band.condition,
@@ -98,5 +98,5 @@ def risk_answer(
         demo_mode=True,
         request_id=context.request_id,
         processing_ms=context.elapsed_ms(),
-        disclaimer=texts.DISCLAIMER,
+        disclaimer=messages.DISCLAIMER,
     )
