@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import secrets
 
-from flask import request
 from flask_cors import CORS
 from flask_openapi3 import OpenAPI
 
 from backend.api import analyze, compat, health, models, pages, predict
 from backend.config import Config
-from backend.errors import Draining, register_error_handlers
+from backend.endpoint import COOKIE, SERVICES, SignedCookie, UploadRequest
+from backend.errors import register_error_handlers
 from backend.openapi import api_info, build_document
-from backend.parsing import UploadRequest
 from backend.schemas.common import ErrorAnswer
 from backend.services.container import Services
 from backend.services.diagnosis import ImageDiagnosis
 from backend.services.loading.models import ModelStore
-from backend.services.records.bounded_store import RecentStore, held_bytes
-from backend.services.records.sessions import COOKIE, SessionHistory, SignedCookie
-from backend.services.rendering.heatmaps import HeatmapStore
+from backend.services.records.sessions import SessionHistory
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
-from ml_model.ecg.leads import EcgRecording
 from ml_model.inputs.dicom.header import set_up_pydicom
 from ml_model.tasks.registry import load_tasks
 
@@ -55,23 +51,20 @@ def create_app(config: Config) -> Application:
     # Werkzeug would answer a doubled slash with an HTML redirect.
     app.url_map.merge_slashes = False
     store = ModelStore(tasks, config, logger)
-    heatmaps = HeatmapStore()
-    signals = RecentStore[EcgRecording](lambda recording: held_bytes(recording.signal_mv))
+    metrics = make_metrics()
     services = Services(
         config=config,
         models=store,
-        images=ImageDiagnosis(store, heatmaps, signals, config.demo_mode),
+        images=ImageDiagnosis(store, metrics, config.demo_mode),
         tabular=TabularDiagnosis(store, config.demo_mode),
-        heatmaps=heatmaps,
-        signals=signals,
         sessions=SessionHistory(),
-        metrics=make_metrics(),
+        metrics=metrics,
         readiness=Readiness(),
     )
     app.services = services
-    register_telemetry(app, logger, services.metrics)
+    app.extensions[SERVICES] = services
+    register_telemetry(app, logger, services.metrics, services.readiness)
     register_error_handlers(app)
-    _refuse_work_while_draining(app, services.readiness)
     CORS(
         app,
         origins=list(config.cors_origins),
@@ -79,19 +72,9 @@ def create_app(config: Config) -> Application:
         expose_headers=["X-Request-ID", "Retry-After"],
         max_age=86400,
     )
-    for make in (analyze.blueprint, compat.blueprint, predict.blueprint, health.blueprint, models.blueprint):
-        app.register_api(make(services))
+    for resource in (analyze, compat, predict, health, models):
+        app.register_api(resource.api)
     pages.register_pages(app, build_document(app, tasks))
     set_up_pydicom()  # before the first DICOM file, which would wait for it
     store.start()
     return app
-
-
-def _refuse_work_while_draining(app: OpenAPI, readiness: Readiness) -> None:
-    @app.before_request
-    def refuse() -> None:
-        since = readiness.draining_since
-        # The server notes when a request's first byte came: one that was under way is finished.
-        received = request.environ.get("backend.received_at", float("inf"))
-        if since is not None and request.method == "POST" and received > since:
-            raise Draining("the server is shutting down and takes no new work; try again in a moment")

@@ -19,8 +19,8 @@ from waitress.task import ErrorTask, WSGITask
 
 from backend.app import Application
 from backend.config import Config
+from backend.endpoint import UploadRequest
 from backend.errors import HTTP_CODES, HTTP_MESSAGES, error_body
-from backend.parsing import UploadRequest
 
 # Past the application's own limit of 32 MB, so that it is the application that refuses, with the body read:
 # a server that closes early makes many clients report a broken pipe in place of the answer.

@@ -17,6 +17,8 @@ import structlog
 from flask import Flask, Response, g, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from backend.errors import Draining
+
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SECURITY_HEADERS = {
@@ -93,13 +95,39 @@ class Readiness:
     draining_since: float | None = None
 
 
-def _begin(logger: Logger) -> None:
+@dataclass(frozen=True)
+class RequestContext:
+    """What a service needs to know about the request it answers, without anything of Flask in it.
+
+    `answer_id` is always made here and unguessable; `request_id` may be the client's. `started` is perf_counter.
+    """
+
+    request_id: str
+    answer_id: str
+    started: float
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the request arrived."""
+        return round((time.perf_counter() - self.started) * 1000, 2)
+
+
+def request_context() -> RequestContext:
+    """The current request."""
+    return RequestContext(g.request_id, g.answer_id, g.started)
+
+
+def _begin(logger: Logger, readiness: Readiness) -> None:
     g.started = time.perf_counter()
     # The id under which a heatmap is fetched is always ours: one chosen by a client could be guessed or reused.
     g.answer_id = str(uuid.uuid4())
     asked = request.headers.get("X-Request-ID", "")
     g.request_id = asked if SANE_REQUEST_ID.fullmatch(asked) else g.answer_id
     g.logger = logger
+    since = readiness.draining_since
+    # The server notes when a request's first byte came: one that was under way is finished.
+    received = request.environ.get("backend.received_at", float("inf"))
+    if since is not None and request.method == "POST" and received > since:
+        raise Draining("the server is shutting down and takes no new work; try again in a moment")
 
 
 def _finish(response: Response, logger: Logger, metrics: Metrics) -> Response:
@@ -127,12 +155,12 @@ def _finish(response: Response, logger: Logger, metrics: Metrics) -> Response:
     return response
 
 
-def register_telemetry(app: Flask, logger: Logger, metrics: Metrics) -> None:
-    """Wrap every request of the application."""
+def register_telemetry(app: Flask, logger: Logger, metrics: Metrics, readiness: Readiness) -> None:
+    """Wrap every request of the application; new work is refused while the server drains."""
 
     @app.before_request
     def begin() -> None:
-        _begin(logger)
+        _begin(logger, readiness)
 
     @app.after_request
     def finish(response: Response) -> Response:

@@ -24,7 +24,8 @@ from ml_model.diagnosis.pipeline import Engines, diagnose
 from ml_model.errors import MediDiagnoseError, PoorQuality
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR, Bundle, file_sha256, load_bundle
 from ml_model.inference.predictor import Predictor
-from ml_model.inference.provenance import body_preprocessing_sha256, input_sha256, preprocessing_sha256
+from ml_model.inference.provenance import body_preprocessing_sha256, preprocessing_sha256
+from ml_model.inputs.file_type import input_sha256
 from ml_model.inputs.json_body import json_object, read_body
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
 from ml_model.tabular.risk_model import HeartRiskModel, RiskAssessment

@@ -20,7 +20,7 @@ from backend.app import Application, create_app
 from backend.config import Config
 from backend.services.loading.bundles import find_bundle
 from backend.services.rendering.card_html import card_page
-from backend.services.rendering.heatmaps import Heatmap, HeatmapStore, overlay_png, peak_region
+from backend.services.rendering.heatmaps import Heatmap, overlay_png, peak_region
 from ml_model.diagnosis.population import view_key
 from ml_model.inference.bundle import Bundle, OperatingPoint
 from ml_model.inputs.images.decoder import load_image
@@ -283,16 +283,6 @@ def test_overlay_tints_the_peak_and_leaves_the_rest() -> None:
         pixels = np.asarray(overlay).astype(int)
     assert pixels[0, 0].tolist() == [90, 90, 90]
     assert np.abs(pixels[224, 224] - 90).max() > 40
-
-
-def test_heatmaps_are_forgotten_in_order() -> None:
-    store = HeatmapStore(size=2)
-    heatmap = Heatmap(np.zeros((2, 2, 3), np.uint8), cells((0, 0)), Frame(0, 0, 2, 2), 2, 2)
-    for name in "abc":
-        store.put(name, heatmap)
-    assert store.get("a") is None
-    assert store.get("b") is heatmap
-    assert store.get("c") is heatmap
 
 
 def test_a_client_s_request_id_is_not_the_heatmap_s_address(

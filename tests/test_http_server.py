@@ -19,8 +19,8 @@ from PIL import Image
 from processes import ROOT, Service
 from samples import image_task, multipart, write_tiny
 
+from backend.endpoint import MAX_UPLOAD_BYTES, UploadRequest
 from backend.http_server import MAX_BODY_BYTES, BodyBuffer
-from backend.parsing import MAX_UPLOAD_BYTES, UploadRequest
 from ml_model.tasks.registry import TASKS_DIR
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import time
 
 from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
-from backend.parsing import strict
-from backend.schemas.common import HealthAnswer, StateAnswer, to_json
+from backend.endpoint import strict, to_json
+from backend.schemas.common import HealthAnswer, StateAnswer
 from backend.services.container import Services
 from backend.services.loading.bundles import signal_bundle_id
 from backend.services.rendering.messages import SERVICE_NAME, service_version
@@ -19,69 +20,74 @@ READY_RETRY_S = 2
 LOADING_PAUSE_S = 0.1
 
 
-def blueprint(services: Services) -> APIBlueprint:
-    """The routes for monitoring."""
-    api = APIBlueprint("health", __name__, abp_tags=[Tag(name="Service", description="health, readiness, counters")])
-    models, version = services.models, service_version()
-    # Found, not imported: TensorFlow takes seconds and serving does not need it.
-    importable = {name: importlib.util.find_spec(name) is not None for name in ("tensorflow", "PIL")}
+api = APIBlueprint("health", __name__, abp_tags=[Tag(name="Service", description="health, readiness, counters")])
 
-    def loaded() -> dict[str, bool]:
-        return {
-            **{task.health_key: models.current(task.id) is not None for task in models.tasks.values()},
-            **{
-                signal_bundle_id(task).replace("-", "_"): models.current_signal(task.id) is not None
-                for task in models.tasks.values()
-                if isinstance(task, ImageTask) and task.signal
-            },
-        }
 
-    @api.get("/health", summary="What is loaded", responses={200: HealthAnswer})
-    @strict
-    def health() -> Response:
-        """`models` says for each task whether a trained model serves it; `problems` says why one does not.
+def _loaded(services: Services) -> dict[str, bool]:
+    """By task, and by the models of recordings, whether a trained model serves it."""
+    models = services.models
+    recordings = [t for t in models.tasks.values() if isinstance(t, ImageTask) and t.signal]
+    return {
+        **{task.health_key: models.current(task.id) is not None for task in models.tasks.values()},
+        **{signal_bundle_id(t).replace("-", "_"): models.current_signal(t.id) is not None for t in recordings},
+    }
 
-        `degraded`: a bundle is there that cannot be used, and what needs it answers 503.
-        """
-        answer = HealthAnswer(
-            status="degraded" if models.degraded else "healthy",
-            service=SERVICE_NAME,
-            version=version,
-            models=loaded(),
-            problems=models.problems(),
-            demo_mode=services.config.demo_mode,
-            tensorflow=importable["tensorflow"],
-            pil=importable["PIL"],
-            uptime_s=round(time.monotonic() - services.readiness.started, 1),
-        )
-        return to_json(answer)
 
-    @api.get("/livez", summary="Is the process alive", responses={200: StateAnswer})
-    @strict
-    def livez() -> Response:
-        """200 as long as requests are answered at all."""
-        return to_json(StateAnswer(status="alive"))
+@api.get("/health", summary="What is loaded", responses={200: HealthAnswer})
+@strict
+def health(services: Services) -> HealthAnswer:
+    """`models` says for each task whether a trained model serves it; `problems` says why one does not.
 
-    @api.get("/readyz", summary="Is it ready for work", responses={200: StateAnswer})
-    @strict
-    def readyz() -> Response:
-        """503 while models load, while the server drains, and where no task that has a bundle can answer."""
-        draining = services.readiness.draining_since is not None
-        # A client that asks again and again without a pause must not take the interpreter from the thread that loads.
-        loading = not models.wait_ready(LOADING_PAUSE_S)
-        if not (loading or draining or models.all_down()):
-            return to_json(StateAnswer(status="ready", models=loaded()))
-        status = "draining" if draining else "loading" if loading else "degraded"
-        response = to_json(StateAnswer(status=status, models=loaded()), 503)
-        response.headers["Retry-After"] = str(READY_RETRY_S)
-        return response
+    `degraded`: a bundle is there that cannot be used, and what needs it answers 503.
+    """
+    models = services.models
+    return HealthAnswer(
+        status="degraded" if models.degraded else "healthy",
+        service=SERVICE_NAME,
+        version=service_version(),
+        models=_loaded(services),
+        problems=models.problems(),
+        demo_mode=services.config.demo_mode,
+        # Found, not imported: TensorFlow takes seconds and serving does not need it.
+        tensorflow=_importable("tensorflow"),
+        pil=_importable("PIL"),
+        uptime_s=round(time.monotonic() - services.readiness.started, 1),
+    )
 
-    @api.get("/metrics", summary="Prometheus counters", responses={200: {"content": {"text/plain": {}}}})
-    @strict
-    def metrics() -> Response:
-        """Requests and answers; no label holds anything that a user sent."""
-        for task in models.tasks.values():
-            services.metrics.model_loaded.labels(task.id).set(models.current(task.id) is not None)
-        return services.metrics.text()
 
-    return api
+@functools.cache
+def _importable(name: str) -> bool:
+    return importlib.util.find_spec(name) is not None
+
+
+@api.get("/livez", summary="Is the process alive", responses={200: StateAnswer})
+@strict
+def livez() -> StateAnswer:
+    """200 as long as requests are answered at all."""
+    return StateAnswer(status="alive")
+
+
+@api.get("/readyz", summary="Is it ready for work", responses={200: StateAnswer})
+@strict
+def readyz(services: Services) -> Response:
+    """503 while models load, while the server drains, and where no task that has a bundle can answer."""
+    models = services.models
+    draining = services.readiness.draining_since is not None
+    # A client that asks again and again without a pause must not take the interpreter from the thread that loads.
+    loading = not models.wait_ready(LOADING_PAUSE_S)
+    if not (loading or draining or models.all_down()):
+        return to_json(StateAnswer(status="ready", models=_loaded(services)))
+    status = "draining" if draining else "loading" if loading else "degraded"
+    response = to_json(StateAnswer(status=status, models=_loaded(services)), 503)
+    response.headers["Retry-After"] = str(READY_RETRY_S)
+    return response
+
+
+@api.get("/metrics", summary="Prometheus counters", responses={200: {"content": {"text/plain": {}}}})
+@strict
+def metrics(services: Services) -> Response:
+    """Requests and answers; no label holds anything that a user sent."""
+    found, models = services.metrics, services.models
+    for task in models.tasks.values():
+        found.model_loaded.labels(task.id).set(models.current(task.id) is not None)
+    return found.text()

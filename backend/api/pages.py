@@ -8,8 +8,8 @@ from typing import Any
 from flask import Flask, Response, current_app, request
 
 from backend.config import REPOSITORY
-from backend.parsing import strict
-from backend.schemas.common import EndpointAnswer, IndexAnswer, to_json
+from backend.endpoint import strict, to_json
+from backend.schemas.common import EndpointAnswer, IndexAnswer
 from backend.services.rendering.messages import DISCLAIMER, SERVICE_NAME, service_version
 
 FRONTEND = REPOSITORY / "frontend"

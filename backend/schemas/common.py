@@ -1,6 +1,6 @@
 """What goes in and out over HTTP. The OpenAPI document is made from these classes.
 
-Answers are written with `to_json`: fields that were not set are left out (a `warning` is
+Answers are written by `backend.endpoint`: fields that were not set are left out (a `warning` is
 there only in demo mode), fields set to None are null, and NaN is refused.
 """
 
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from flask import Response
 from pydantic import BaseModel, ConfigDict, Field
 
 Probability = Annotated[float, Field(ge=0, le=1)]
@@ -20,12 +19,6 @@ class Answer(BaseModel):
     """Base of what is sent."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
-
-
-def to_json(answer: Answer, status: int = 200) -> Response:
-    """An answer as a response."""
-    text = answer.model_dump_json(by_alias=True, exclude_unset=True)
-    return Response(text + "\n", status=status, mimetype="application/json")
 
 
 class ErrorAnswer(Answer):

@@ -2,36 +2,59 @@
 
 from __future__ import annotations
 
-from backend.parsing import MAX_UPLOAD_BYTES
+import threading
+
+from cachetools import LRUCache
+
+from backend.endpoint import MAX_UPLOAD_BYTES
 from backend.schemas.common import ProvenanceAnswer
 from backend.schemas.images import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer
-from backend.services.context import RequestContext
 from backend.services.loading.models import ModelStore
-from backend.services.records.bounded_store import RecentStore
-from backend.services.rendering.heatmaps import HeatmapStore, explaining_view, explanation, heatmap_of, unexplained
+from backend.services.rendering.heatmaps import (
+    Heatmap,
+    explaining_view,
+    explanation,
+    heatmap_bytes,
+    heatmap_of,
+    held_bytes,
+    unexplained,
+)
 from backend.services.rendering.responses import AnswerParts, analyze_answer, no_model
+from backend.telemetry import Metrics, RequestContext
 from ml_model.diagnosis.case import Case, CaseResult
 from ml_model.diagnosis.pipeline import Engines, diagnose, route
 from ml_model.ecg.leads import EcgRecording
 from ml_model.errors import InvalidValue, UnknownField
-from ml_model.inference.provenance import input_sha256, preprocessing_sha256
+from ml_model.inputs.file_type import input_sha256
 from ml_model.inputs.images.decoder import ImageLimits
 from ml_model.inputs.json_body import shown
 from ml_model.tasks.registry import ImageTask
 
+KEPT_BYTES = 64 * 2**20  # of heatmaps, and of signals; an overlay of a recording has 1.2 MB
 LIMITS = ImageLimits(max_bytes=MAX_UPLOAD_BYTES)
 
 
 class ImageDiagnosis:
-    """Answers for the tasks that take a picture. Heatmaps and signals read off pages are kept in memory for a while."""
+    """Answers for the tasks that take a picture. The heatmaps and the signals read off pages that belong to the last
+    answers are kept in memory only: what is of a patient is not written to disk."""
 
-    def __init__(
-        self, models: ModelStore, heatmaps: HeatmapStore, signals: RecentStore[EcgRecording], demo_mode: bool
-    ) -> None:
+    def __init__(self, models: ModelStore, metrics: Metrics, demo_mode: bool) -> None:
         self._models = models
-        self._heatmaps = heatmaps
-        self._signals = signals
+        self._metrics = metrics
         self._demo_mode = demo_mode
+        self._heatmaps = LRUCache[str, Heatmap](KEPT_BYTES, getsizeof=heatmap_bytes)
+        self._signals = LRUCache[str, EcgRecording](KEPT_BYTES, getsizeof=lambda one: held_bytes(one.signal_mv))
+        self._keeping = threading.Lock()
+
+    def heatmap(self, answer_id: str) -> Heatmap | None:
+        """What an answer left; None when it is unknown or has been dropped."""
+        with self._keeping:
+            return self._heatmaps.get(answer_id)
+
+    def signal(self, answer_id: str) -> EcgRecording | None:
+        """The same of the signal that was read off an ECG page."""
+        with self._keeping:
+            return self._signals.get(answer_id)
 
     def analyze(self, task: ImageTask, case: Case, query: AnalyzeQuery, context: RequestContext) -> AnalyzeAnswer:
         """The answer to one case, by `task` or by another one that it also reads, told by request, header or looks.
@@ -44,17 +67,22 @@ class ImageDiagnosis:
         if len(case.pictures) > task.input.max_pictures:
             most = task.input.max_pictures
             raise UnknownField(f"{len(case.pictures)} pictures were sent; {task.id} takes {most} at a time")
-        engines = self._models.engines(task, recording=bool(case.recording))
-        answering = engines.signals if case.recording else engines.pictures or engines.signals
-        if answering is None and not self._demo_mode:
-            raise no_model(f"{task.id} recordings" if case.recording else task.id)
-        result = diagnose(task, case, engines, LIMITS)
+        models, recording = self._models.ready.get(task.id), bool(case.recording)
+        if models is None or recording:
+            models = self._models.image_models(task, recording=recording)
+        if not (models.engines.pictures or models.engines.signals or self._demo_mode):
+            raise no_model(f"{task.id} recordings" if recording else task.id)
+        result = diagnose(task, case, models.engines, LIMITS)
+        self._metrics.answers.labels(task.id, result.predictor is None).inc()
         if result.ecg and result.ecg.page and result.ecg.recording:
-            self._signals.put(context.answer_id, result.ecg.recording)
-        parts = AnswerParts(
-            self._explanation(result, query, context), _provenance(result, case, query), self._models.of(task, result)
+            with self._keeping:
+                self._signals[context.answer_id] = result.ecg.recording
+        of_signals = result.predictor is models.engines.signals
+        loaded = (models.signals if of_signals else models.pictures) if result.predictor else None
+        told = _provenance(result, case, query, models.preprocessing_sha256)
+        return analyze_answer(
+            result, AnswerParts(self._explanation(result, query, context), told, loaded), query, context
         )
-        return analyze_answer(result, parts, query, context)
 
     def _reader(self, task: ImageTask, case: Case, query: AnalyzeQuery) -> ImageTask:
         """The task, or another one that it also reads, that reads the case."""
@@ -84,7 +112,8 @@ class ImageDiagnosis:
         heatmap = heatmap_of(view, class_id, code)
         if query.explain == "inline":
             return explanation(heatmap, inline=True)
-        self._heatmaps.put(context.answer_id, heatmap)
+        with self._keeping:
+            self._heatmaps[context.answer_id] = heatmap
         return explanation(heatmap, address=f"/heatmaps/{context.answer_id}")
 
 
@@ -94,12 +123,11 @@ def _is_called(task: ImageTask, modality: str) -> bool:
     return asked == expected or asked in expected.split("_")
 
 
-def _provenance(result: CaseResult, case: Case, query: AnalyzeQuery) -> ProvenanceAnswer:
+def _provenance(result: CaseResult, case: Case, query: AnalyzeQuery, preprocessing_sha256: str) -> ProvenanceAnswer:
     named = () if isinstance(case.recording, EcgRecording) else case.recording
-    files = case.pictures or tuple(data for _, data in named)
     return ProvenanceAnswer(
-        input_sha256=input_sha256(files),
-        preprocessing_sha256=preprocessing_sha256(result.task),
+        input_sha256=input_sha256(case.pictures or (data for _, data in named)),
+        preprocessing_sha256=preprocessing_sha256,
         engine=result.predictor.engine if result.predictor else None,
         request=query.model_dump(exclude_defaults=True),
     )

@@ -17,14 +17,15 @@ from backend.schemas.tabular import (
     SymptomsAnswer,
     UnrecognizedSymptom,
 )
-from backend.services.context import RequestContext
 from backend.services.loading.bundles import LoadedModel
 from backend.services.loading.models import ModelStore
 from backend.services.loading.user_symptoms import UserSymptomModel
 from backend.services.rendering import demo_answers, messages
 from backend.services.rendering.responses import model_answer, percent, require_model
+from backend.telemetry import RequestContext
 from ml_model.errors import ModelUnavailable, NothingRecognised
-from ml_model.inference.provenance import body_preprocessing_sha256, input_sha256
+from ml_model.inference.provenance import body_preprocessing_sha256
+from ml_model.inputs.file_type import input_sha256
 from ml_model.inputs.json_body import json_object
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
 from ml_model.tabular.risk_model import HeartRiskModel

@@ -104,7 +104,7 @@ def _check_pictures(
                 refusals.append(PoorQuality(poor))
             if image.dicom or (recognition and not recognition.accepted):
                 refusals = _with_kind(task, engines.tasks, image.dicom, recognition, refusals)
-        unread = note_on_frames(picture.format, picture.frames)
+        unread = note_on_frames(picture.format, picture.frames) if picture.frames > 1 else None
         check = InputCheck(task.input.modality, quality, warnings=(unread,) if unread else (), recognition=recognition)
         checks.append(_refusing(check, refusals, case.gate) if refusals else check)
     if task.input.field_width_um:

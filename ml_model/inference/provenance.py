@@ -1,10 +1,10 @@
-"""What an answer was made from, beside its model: the bytes that were sent, and how they became the model's input."""
+"""What an answer was made from, beside its model and the bytes that were sent: how these became the model's input."""
 
 from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -30,11 +30,6 @@ _TABULAR_LIBRARIES = ("numpy", "pydantic", "rapidfuzz")
 _BODY_CODE = ("inputs/json_body.py", "inputs/tabular.py")
 _SYMPTOM_CODE, _RISK_CODE = ("tabular/symptom_matcher.py", "tabular/symptom_model.py"), ("tabular/risk_model.py",)
 _SYMPTOM_DATA, _RISK_DATA = ("vocabulary.json", "symptom_list.json"), ("model.json",)
-
-
-def input_sha256(files: Sequence[bytes]) -> tuple[str, ...]:
-    """SHA-256 of each file, or of the body, as it was sent, in hex."""
-    return tuple(hashlib.sha256(data).hexdigest() for data in files)
 
 
 def preprocessing_sha256(task: ImageTask, root: Path = _PACKAGE) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
+
 _BMP_HEADER_BYTES = frozenset({12, 40, 52, 56, 64, 108, 124})
 _NAMED_SIGNATURES = (
     (0, b"%PDF-", "a PDF document"),
@@ -30,6 +33,11 @@ _TEXT_STARTS = (
     (b"{", "JSON text"),
     (b"data:", "a data URL (send the decoded bytes)"),
 )
+
+
+def input_sha256(files: Iterable[bytes]) -> tuple[str, ...]:
+    """SHA-256 of each file, or of the body, as it was sent, in hex: which file it is, whatever its name."""
+    return tuple(hashlib.sha256(data).hexdigest() for data in files)
 
 
 def _iso_media_brands(data: bytes) -> frozenset[bytes]:

@@ -12,6 +12,7 @@ from backend.config import Config
 from backend.schemas.common import Source
 from backend.services.loading.user_symptoms import UserSymptomModel
 from ml_model.diagnosis.bundle_fit import require_fit
+from ml_model.diagnosis.pipeline import Engines
 from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR, Bundle, load_bundle
 from ml_model.inference.predictor import Prediction, Predictor
@@ -32,6 +33,16 @@ class LoadedModel:
     bundle: Bundle
     engine: Engine
     source: Source
+
+
+@dataclass(frozen=True)
+class ImageModels:
+    """All that answers an image task: engines for the pipeline, and the models they are of."""
+
+    engines: Engines
+    pictures: LoadedModel | None
+    signals: LoadedModel | None
+    preprocessing_sha256: str
 
 
 def find_bundle(task_id: str, model_dirs: tuple[Path, ...]) -> Path | None:

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from backend.config import Config
-from backend.errors import StillLoading
+from backend.errors import NotFound, StillLoading
 from backend.services.loading.bundles import (
+    ImageModels,
     LoadedModel,
     Task,
     find_bundle,
@@ -25,11 +26,11 @@ from backend.services.loading.bundles import (
 )
 from backend.services.loading.user_symptoms import PICKLES_OFF, find_user_symptom_model, open_user_symptom_model
 from backend.telemetry import Logger
-from ml_model.diagnosis.case import CaseResult
 from ml_model.diagnosis.pipeline import Engines
 from ml_model.errors import BundleInvalid, MediDiagnoseError
 from ml_model.inference.bundle import MANIFEST
 from ml_model.inference.predictor import Predictor
+from ml_model.inference.provenance import preprocessing_sha256
 from ml_model.input_gate.modality_classifier import BUNDLE_ID
 from ml_model.tasks.registry import ImageTask, SymptomTask
 from ml_model.user_models.conversion import convert_user_model, find_user_model
@@ -49,12 +50,21 @@ class ModelStore:
         self._loaded: dict[str, LoadedModel] = {}
         self._signals: dict[str, LoadedModel] = {}
         self._gate: Predictor | None = None
-        self._image_tasks = tuple(task for task in tasks if isinstance(task, ImageTask))
+        self.image_tasks = tuple(task for task in tasks if isinstance(task, ImageTask))
         self._gate_done = threading.Event()
         self._problems: dict[str, str] = {}
         self._found: set[str] = set()  # bundles that there are, sound or not
         self._invalid: set[str] = set()
+        self.ready: dict[
+            str, ImageModels
+        ] = {}  # by task, once loaded and sound; others are asked for by `image_models`
         self._done = {task.id: threading.Event() for task in tasks}
+
+    def task(self, task_id: str) -> Task:
+        """Raises NotFound with the tasks that there are."""
+        if task_id not in self.tasks:
+            raise NotFound(f"there is no task {task_id!r:.80}; tasks: {', '.join(self.tasks)}")
+        return self.tasks[task_id]
 
     def start(self) -> None:
         """Load every task's model, then convert users' models, in the background.
@@ -103,17 +113,14 @@ class ModelStore:
         self._refuse_invalid(BUNDLE_ID)
         return self._gate
 
-    def engines(self, task: ImageTask, *, recording: bool) -> Engines:
+    def image_models(self, task: ImageTask, *, recording: bool) -> ImageModels:
         """What answers a picture, or a recording, of the task. Raises StillLoading and BundleInvalid."""
-        signals = predictor_of(self.signal(task))
-        if recording:  # neither the model of pictures nor the gate is asked
-            return Engines(signals=signals)
-        return Engines(predictor_of(self.get(task.id)), signals, self.gate, self._image_tasks)
-
-    def of(self, task: ImageTask, result: CaseResult) -> LoadedModel | None:
-        """The model that gave a result; None of an example."""
-        candidates = (self._loaded.get(task.id), self._signals.get(task.id))
-        return next((m for m in candidates if m is not None and m.engine is result.predictor), None)
+        signals = self.signal(task)
+        pictures = None if recording else self.get(task.id)  # neither this nor the gate is asked for a recording
+        engines = Engines(
+            predictor_of(pictures), predictor_of(signals), None if recording else self.gate, self.image_tasks
+        )
+        return ImageModels(engines, pictures, signals, preprocessing_sha256(task))
 
     def current(self, task_id: str) -> LoadedModel | None:
         """The model as it stands now, without waiting; where there is only one of recordings, that."""
@@ -157,6 +164,12 @@ class ModelStore:
                     self._signals[task.id] = opened
         finally:
             self._done[task.id].set()
+            self._note_ready(task)
+
+    def _note_ready(self, task: Task) -> None:
+        """Into `ready` where nothing of the task is invalid."""
+        if isinstance(task, ImageTask) and not {task.id, signal_bundle_id(task), BUNDLE_ID} & self._invalid:
+            self.ready[task.id] = self.image_models(task, recording=False)
 
     def _opened(self, name: str, open_bundle: Callable[[Path], T]) -> T | None:
         """What `open_bundle` makes of the bundle's folder; None where there is none or it is invalid."""
@@ -204,6 +217,7 @@ class ModelStore:
             return
         if found is not None:
             self._loaded[task.id] = found
+            self._note_ready(task)
             self._logger.info("user_model", task=task.id, version=found.bundle.manifest.version)
 
     def _open_user_model(self, task: Task) -> LoadedModel | None:

@@ -7,24 +7,11 @@ import uuid
 from collections import OrderedDict, deque
 from datetime import UTC, datetime
 
-from flask import Flask, request
-from flask.sessions import SecureCookieSessionInterface
-
 from backend.schemas.images import HistoryEntry
 
-COOKIE = "medidiagnose_session"
 HISTORY_ID = "history"  # the cookie's one entry
 MOST_SESSIONS = 1000
 MOST_ENTRIES = 100
-
-
-class SignedCookie(SecureCookieSessionInterface):
-    """Flask's signed session cookie, Secure where the connection is TLS: our own, or that of a proxy before us."""
-
-    def get_cookie_secure(self, app: Flask) -> bool:
-        # Believed of anyone: who forges the header only keeps the own cookie from plain HTTP.
-        forwarded = request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip().lower()
-        return request.is_secure or forwarded == "https"
 
 
 class SessionHistory:

@@ -14,9 +14,9 @@ from backend.schemas.tabular import (
     RiskPrediction,
     SymptomAnswer,
 )
-from backend.services.context import RequestContext
 from backend.services.rendering import messages
 from backend.services.rendering.responses import model_answer, percent
+from backend.telemetry import RequestContext
 from ml_model.errors import ModelUnavailable
 from ml_model.inputs.tabular import DiseaseQuestion
 from ml_model.tasks.registry import RiskTask, SymptomTask

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.schemas.images import PageReadingAnswer, RecordingAnswer
-from backend.services.context import RequestContext
+from backend.telemetry import RequestContext
 from ml_model.diagnosis.case import EcgReading, SignalView
 from ml_model.ecg.digitizer.page import PageReading
 from ml_model.ecg.export import as_wfdb

@@ -1,4 +1,4 @@
-"""Which part of a picture moved the answer: region, overlay, numbers, and the answers' last maps in memory."""
+"""Which part of a picture moved the answer: region, overlay, numbers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.schemas.images import ActivationMapAnswer, ExplanationAnswer
-from backend.services.records.bounded_store import KEPT_ANSWERS, KEPT_BYTES, RecentStore, held_bytes
 from backend.services.rendering import messages as messages
 from backend.services.rendering.ecg import drawn_signal
 from ml_model.diagnosis.case import CaseResult, SignalView, View
@@ -159,12 +158,13 @@ def activation_map_answer(heatmap: Heatmap) -> ActivationMapAnswer:
     )
 
 
-def _bytes_of(heatmap: Heatmap) -> int:
+def heatmap_bytes(heatmap: Heatmap) -> int:
+    """What one keeps in memory."""
     return held_bytes(heatmap.pixels) + held_bytes(heatmap.activation_map)
 
 
-class HeatmapStore(RecentStore[Heatmap]):
-    """The maps of the last answers."""
-
-    def __init__(self, size: int = KEPT_ANSWERS, most_bytes: int = KEPT_BYTES) -> None:
-        super().__init__(_bytes_of, size, most_bytes)
+def held_bytes(array: NDArray[Any]) -> int:
+    """What an array keeps in memory: of a view, all that it looks into."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array.nbytes

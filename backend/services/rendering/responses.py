@@ -13,20 +13,18 @@ from backend.schemas.images import (
     ExplanationAnswer,
     FieldOfViewAnswer,
     InputCheckAnswer,
-    LabelAnswer,
     PredictionAnswer,
     PredictionSetAnswer,
     RankedAnswer,
     RecommendationAnswer,
     StagingAnswer,
-    TissueAnswer,
     UrgencyAnswer,
 )
-from backend.services.context import RequestContext
 from backend.services.loading.bundles import LoadedModel
 from backend.services.rendering import messages
 from backend.services.rendering.ecg import recording_answer
 from backend.services.rendering.uncertainty import operating_points
+from backend.telemetry import RequestContext
 from ml_model.diagnosis.case import CaseResult, InputCheck
 from ml_model.diagnosis.conformal import SET_COVERAGE
 from ml_model.diagnosis.decision import screening_category
@@ -34,8 +32,6 @@ from ml_model.diagnosis.population import Judgement
 from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.errors import ModelUnavailable
 from ml_model.inference.bundle import Manifest
-from ml_model.tasks.labels import label_of, label_probabilities
-from ml_model.tasks.registry import ImageTask
 
 
 @dataclass(frozen=True)
@@ -184,42 +180,4 @@ def analyze_answer(
         request_id=context.request_id,
         processing_ms=context.elapsed_ms(),
         disclaimer=messages.DISCLAIMER,
-    )
-
-
-def label_answer(task: ImageTask, answer: AnalyzeAnswer) -> LabelAnswer:
-    """The same answer in the labels of the task's first data set: the probabilities of each label's classes summed."""
-    by_code = {row.code: row.confidence for row in answer.all_predictions}
-    totals = label_probabilities(by_code, task.datasets[0].labels)
-    named = label_of(task, answer.prediction.code)
-    return LabelAnswer(
-        **({"warning": answer.warning} if answer.warning else {}),
-        success=True,
-        risk_level=named.capitalize(),
-        probability=totals[named],
-        classification=named,
-        diagnosis=f"{answer.prediction.name}. {answer.staging.description}",
-        class_probabilities=totals,
-        model=answer.model,
-        provenance=answer.provenance,
-        demo_mode=answer.demo_mode,
-        request_id=answer.request_id,
-        processing_ms=answer.processing_ms,
-        disclaimer=answer.disclaimer,
-    )
-
-
-def tissue_answer(answer: AnalyzeAnswer) -> TissueAnswer:
-    """The same answer in one word, Benign or Malignant."""
-    return TissueAnswer(
-        **({"warning": answer.warning} if answer.warning else {}),
-        success=True,
-        prediction=answer.prediction.type.capitalize(),
-        confidence=answer.prediction.confidence,
-        model=answer.model,
-        provenance=answer.provenance,
-        demo_mode=answer.demo_mode,
-        request_id=answer.request_id,
-        processing_ms=answer.processing_ms,
-        disclaimer=answer.disclaimer,
     )

@@ -36,7 +36,7 @@ from ml_model.errors import (
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.pixels import decode_dicom
 from ml_model.inputs.file_type import describe_content, sniff_format
-from ml_model.inputs.images.frames import count_frames
+from ml_model.inputs.images.frames import ONE_FRAME, count_frames
 from ml_model.inputs.images.geometry import Frame, place, resize_rgb
 from ml_model.inputs.images.pdf import is_pdf, render_first_page
 from ml_model.inputs.images.raster_containers import Container, read_container
@@ -160,7 +160,9 @@ def decode_image(
             # A breast or a trunk may fill a small part of its film only, so all its pixels are needed.
             if not (full_size or image_input.cut_to_content):
                 _draft(image, orientation, image_input)
-            frames = image.n_frames if isinstance(image, _COUNTING) else count_frames(name, data)
+            frames = (
+                image.n_frames if isinstance(image, _COUNTING) else 1 if name in ONE_FRAME else count_frames(name, data)
+            )
             image.load()
             upright = _upright(_to_rgb(image, container), orientation)
     except MediDiagnoseError:

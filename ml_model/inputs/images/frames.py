@@ -8,6 +8,7 @@ _MOST_PAGES = 10_000  # what comes after them is not looked at
 _MOST_BLOCKS = 200_000  # a GIF of the largest upload has 130,000 full ones
 _REDUCED_OR_MASK = 0b101  # bits of TIFF's NewSubfileType: a smaller copy of another page, or its mask
 _NEW_SUBFILE_TYPE = 254  # the smallest tag, so it comes first where it is used
+ONE_FRAME = frozenset({"JPEG", "BMP"})
 _PAGED = frozenset({"TIFF", "PDF"})
 
 

@@ -1,4 +1,4 @@
-"""Strict reading of requests: query, JSON body, one uploaded file.
+"""What every endpoint does: read a request strictly (query, JSON body, files), write its answer as JSON.
 
 The views are declared with annotations (`query:`, `body:`), from which the OpenAPI document is
 made; `strict` reads the request by the same annotations. It takes the place of flask-openapi3's
@@ -10,21 +10,24 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from io import BytesIO
-from typing import IO, Any, TypeVar, get_type_hints
+from typing import IO, Any, get_type_hints
 
-from flask import Request, request
+from flask import Flask, Request, Response, current_app, request
+from flask.sessions import SecureCookieSessionInterface
 from pydantic import BaseModel, ValidationError
 from rapidfuzz import fuzz, process
 from werkzeug.datastructures import FileStorage
 
 from backend.errors import UnknownParameter
+from backend.schemas.common import Answer
 from ml_model.errors import EmptyInput, UnknownField, UnsupportedFormat
 from ml_model.inputs.json_body import read_body, refuse
 
 MAX_UPLOAD_BYTES = 32_000_000
 MULTIPART_SLACK_BYTES = 64 * 1024
+SERVICES = "medidiagnose"  # the application's extension that holds them
+COOKIE = "medidiagnose_session"
 ALIKE_FROM = 60  # of 100: from here on one name is taken for a misspelling of another
-R = TypeVar("R")
 
 
 class UploadRequest(Request):
@@ -41,6 +44,15 @@ class UploadRequest(Request):
         content_length: int | None = None,
     ) -> IO[bytes]:
         return BytesIO()
+
+
+class SignedCookie(SecureCookieSessionInterface):
+    """Flask's signed session cookie, Secure where the connection is TLS: our own, or that of a proxy before us."""
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        # Believed of anyone: who forges the header only keeps the own cookie from plain HTTP.
+        forwarded = request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip().lower()
+        return request.is_secure or forwarded == "https"
 
 
 def body_bytes() -> bytes:
@@ -101,20 +113,31 @@ def uploaded_files(most: Mapping[str, int], parameters: Collection[str] = ()) ->
     return field, chosen
 
 
-def strict(view: Callable[..., R]) -> Callable[..., R]:
-    """Fill a view's `query` and `body` from the request, by their annotations; refuse every other query parameter."""
+def to_json(answer: Answer, status: int = 200) -> Response:
+    """The response of an answer; what was not set is left out."""
+    body = answer.model_dump_json(by_alias=True, exclude_unset=True)
+    return Response(body + "\n", status=status, mimetype="application/json")
+
+
+def strict(view: Callable[..., Answer | Response]) -> Callable[..., Response]:
+    """Fill a view's `query` and `body` from the request and its `services` from the application, by their annotations;
+    refuse every other query parameter; send the answer that it returns."""
     hints = get_type_hints(view)
     query, body = hints.get("query"), hints.get("body")
+    wants_services = "services" in hints
     parameters, fields = (tuple(model.model_fields) if model else () for model in (query, body))
 
     @wraps(view)
-    def read(**route: Any) -> R:
+    def read(**route: Any) -> Response:
         _refuse_unknown_parameters(parameters, fields)
         if query is not None:
             route["query"] = _read_query(query)
         if body is not None:
             route["body"] = read_body(body_bytes(), body)
-        return view(**route)
+        if wants_services:
+            route["services"] = current_app.extensions[SERVICES]
+        answer = view(**route)
+        return to_json(answer) if isinstance(answer, Answer) else answer
 
     # flask-openapi3 then leaves the reading to us.
     read.__delay_validate_request__ = True  # type: ignore[attr-defined]

@@ -1,0 +1,52 @@
+"""Heatmaps and signals of the last answers are bounded by bytes; those that nobody asked for longest go first."""
+
+from __future__ import annotations
+
+import numpy as np
+from beats import twelve_leads
+from cachetools import LRUCache
+
+from backend.app import Application
+from backend.services.diagnosis import KEPT_BYTES
+from backend.services.rendering.heatmaps import Heatmap, heatmap_bytes, heatmap_of, held_bytes
+from ml_model.diagnosis.case import SignalView
+from ml_model.ecg.leads import EcgRecording
+
+MANY = 300
+
+
+def ecg_overlay() -> Heatmap:
+    """What one answer to a recording leaves."""
+    probabilities, maps = np.full(5, 0.5, np.float32), np.ones((5, 1, 125), np.float32)
+    return heatmap_of(SignalView(twelve_leads(), 100.0, probabilities, maps), 0, "normal")
+
+
+def fill(cache: LRUCache[str, object], one: object) -> list[int]:
+    """Numbers that are still there when MANY were put in."""
+    cache.clear()
+    for number in range(MANY):
+        cache[str(number)] = one
+    return [number for number in range(MANY) if str(number) in cache]
+
+
+def test_overlays_of_ecgs_stay_within_the_bytes(demo_app: Application) -> None:
+    one = ecg_overlay()
+    size_bytes = one.pixels.nbytes + one.activation_map.nbytes
+    assert 1_000_000 < size_bytes == heatmap_bytes(one)
+    kept = fill(demo_app.services.images._heatmaps, one)
+    assert kept == list(range(MANY - KEPT_BYTES // size_bytes, MANY)), "the oldest went"
+    assert len(kept) * size_bytes <= KEPT_BYTES == 64 * 2**20
+    assert demo_app.services.images.heatmap(str(MANY - 1)) is one
+    assert demo_app.services.images.heatmap("0") is None
+
+
+def test_signals_of_pages_are_bounded_too(demo_app: Application) -> None:
+    one = EcgRecording(np.zeros((50_000, 12), np.float32), 500.0)
+    assert len(fill(demo_app.services.images._signals, one)) == KEPT_BYTES // one.signal_mv.nbytes
+    assert demo_app.services.images.signal(str(MANY - 1)) is one
+    assert demo_app.services.images.signal("unknown") is None
+
+
+def test_a_view_counts_as_all_that_it_looks_into() -> None:
+    whole = np.zeros((1000, 1000), np.float32)
+    assert (held_bytes(whole[:2, :2]), held_bytes(whole[:2, :2].copy())) == (whole.nbytes, 16)
