@@ -19,7 +19,7 @@ from backend.services.loading.models import ModelStore
 from backend.services.records.sessions import SessionHistory
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
-from ml_model.inputs.dicom.header import set_up_pydicom
+from ml_model.inputs.dicom.elements import set_up_pydicom
 from ml_model.tasks.registry import load_tasks
 
 

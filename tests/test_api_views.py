@@ -58,3 +58,41 @@ def test_a_dicom_file_that_says_mammography_goes_to_the_mammogram_model(live_app
     levels = np.random.default_rng(0).integers(0, 4000, (200, 200)).astype(np.uint16)
     answer = post(live_app, "/analyze/breast", write(dataset(levels, Modality="MG"))).get_json()
     assert answer["model"]["task"] == "mammogram"
+
+
+def told_of(app: Application, path: str, *pictures: bytes) -> Any:
+    return post(app, path, *pictures).get_json()["input_check"]
+
+
+def test_the_answer_says_what_told_the_kind_of_picture(live_app: Application, picture: Callable[..., bytes]) -> None:
+    film = write(dataset(np.random.default_rng(0).integers(0, 4000, (200, 200)).astype(np.uint16), Modality="MG"))
+    assert told_of(live_app, "/analyze/breast?modality=mammogram", picture())["kind_told_by"] == "request"
+    assert told_of(live_app, "/analyze/breast", film)["kind_told_by"] == "dicom"
+    assert told_of(live_app, "/analyze/skin", picture())["kind_told_by"] is None
+
+
+def films(**headers: list[str]) -> list[bytes]:
+    levels = np.random.default_rng(0).integers(0, 4000, (200, 200)).astype(np.uint16)
+    rows = [dict(zip(headers, values, strict=True)) for values in zip(*headers.values(), strict=True)]
+    return [write(dataset(levels, Modality="MG", **row)) for row in rows]
+
+
+def test_films_of_two_women_or_two_breasts_are_said_to_be_averaged(live_app: Application) -> None:
+    two_women = films(PatientID=["one", "two"], ImageLaterality=["L", "L"])
+    assert told_of(live_app, "/analyze/mammogram", *two_women)["warnings"] == [
+        "2 pictures were averaged as views of one case, but their headers name 2 persons: send each person's alone"
+    ]
+    two_breasts = films(PatientID=["one", "one"], ImageLaterality=["L", "R"])
+    assert told_of(live_app, "/analyze/mammogram", *two_breasts)["warnings"] == [
+        "2 pictures were averaged as views of one case, but their headers name the sides L and R: "
+        "send each side's alone"
+    ]
+    one_breast = films(PatientID=["one", "one"], ImageLaterality=["L", "L"])
+    assert told_of(live_app, "/analyze/mammogram", *one_breast)["warnings"] == []
+    assert told_of(live_app, "/analyze/mammogram", two_women[0])["warnings"] == []
+
+
+def test_pictures_that_say_nothing_of_whose_they_are(live_app: Application, picture: Callable[..., bytes]) -> None:
+    assert told_of(live_app, "/analyze/mammogram", picture(), picture(seed=1))["warnings"] == [
+        "2 pictures were averaged as views of one case; nothing in the files says that they are of one person"
+    ]

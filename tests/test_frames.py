@@ -111,7 +111,8 @@ def test_the_answer_says_that_only_the_first_was_read(live_app: Application, nam
 def test_of_several_views_it_is_said_which_one_holds_more(live_app: Application) -> None:
     sent = [(io.BytesIO(data), "a") for data in (encode(detailed(), "PNG"), series("GIF", 2))]
     reply = live_app.test_client().post("/analyze/mammogram", data={"image": sent})
-    (said,) = reply.get_json()["input_check"]["warnings"]
+    (averaged, said) = reply.get_json()["input_check"]["warnings"]
+    assert averaged.startswith("2 pictures were averaged")
     assert said.startswith("picture 2: the GIF file holds 2 frames")
 
 

@@ -16,7 +16,7 @@ from pydicom.uid import JPEGLosslessSV1, RLELossless
 
 from backend.app import create_app
 from backend.config import Config
-from ml_model.inputs.dicom.header import set_up_pydicom
+from ml_model.inputs.dicom.elements import set_up_pydicom
 from ml_model.inputs.images.decoder import load_image
 
 SCRIPT = Path(__file__).with_name("decode_at_once.py")

@@ -217,7 +217,7 @@ def test_large_texts_cost_little(line: str, message: str, monkeypatch: pytest.Mo
 def test_a_deflated_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     sent = dicom_file([dicom_group(HEART, 100)], DeflatedExplicitVRLittleEndian)
     assert load_recording(sent).format == "DICOM"
-    monkeypatch.setattr("ml_model.inputs.dicom.header._MAX_INFLATED_BYTES", 7200)
+    monkeypatch.setattr("ml_model.inputs.dicom.elements._MAX_INFLATED_BYTES", 7200)
     with pytest.raises(InputTooLarge, match="inflates to more than"):
         load_recording(sent)
 

@@ -12,7 +12,7 @@ from samples import image_task, write_tiny
 
 from backend.app import Application, create_app
 from backend.config import Config, ConfigError
-from backend.services.records.sessions import COOKIE
+from backend.endpoint import COOKIE
 
 CHOSEN = "0123456789abcdef" * 2
 

@@ -153,6 +153,9 @@ class InputCheckAnswer(Answer):
     threshold: float | None = Field(default=None, description="score from which the expected kind is accepted")
     distance: float | None = Field(default=None, description="to the training pictures, in the embedding")
     distance_limit: float | None = Field(default=None, description="distance from which a picture is refused")
+    kind_told_by: Literal["request", "dicom", "picture"] | None = Field(
+        default=None, description="what decided between the kinds that the address reads, or that the request said it"
+    )
     field_of_view: FieldOfViewAnswer | None = Field(default=None, description="of a microscope picture")
     warnings: tuple[str, ...] = Field(default=(), description="what speaks against relying on the answer")
 

@@ -21,7 +21,7 @@ from backend.services.rendering.heatmaps import (
 )
 from backend.services.rendering.responses import AnswerParts, analyze_answer, no_model
 from backend.telemetry import Metrics, RequestContext
-from ml_model.diagnosis.case import Case, CaseResult
+from ml_model.diagnosis.case import Case, CaseResult, KindTold
 from ml_model.diagnosis.pipeline import Engines, diagnose, route
 from ml_model.ecg.leads import EcgRecording
 from ml_model.errors import InvalidValue, UnknownField
@@ -62,7 +62,7 @@ class ImageDiagnosis:
         Raises the errors of `diagnose`, InvalidValue for a query that does not fit, UnknownField for too many pictures,
         ModelUnavailable and BundleInvalid.
         """
-        task = self._reader(task, case, query)
+        task, told_by = self._reader(task, case, query)
         self._check_query(task, query)
         if len(case.pictures) > task.input.max_pictures:
             most = task.input.max_pictures
@@ -81,17 +81,17 @@ class ImageDiagnosis:
         loaded = (models.signals if of_signals else models.pictures) if result.predictor else None
         told = _provenance(result, case, query, models.preprocessing_sha256)
         return analyze_answer(
-            result, AnswerParts(self._explanation(result, query, context), told, loaded), query, context
+            result, AnswerParts(self._explanation(result, query, context), told, loaded, told_by), query, context
         )
 
-    def _reader(self, task: ImageTask, case: Case, query: AnalyzeQuery) -> ImageTask:
-        """The task, or another one that it also reads, that reads the case."""
+    def _reader(self, task: ImageTask, case: Case, query: AnalyzeQuery) -> tuple[ImageTask, KindTold | None]:
+        """The task, or another one that it also reads, that reads the case, and what told which."""
         others = [other for name in task.also_reads if isinstance(other := self._models.tasks[name], ImageTask)]
+        if query.modality is not None:
+            return next((t for t in (*others, task) if _is_called(t, query.modality)), task), "request"
         if not others or not case.pictures:
-            return task
-        if query.modality is None:
-            return route(task, others, case, Engines(gate=self._models.gate), LIMITS)
-        return next((t for t in (*others, task) if _is_called(t, query.modality)), task)
+            return task, None
+        return route(task, others, case, Engines(gate=self._models.gate), LIMITS)
 
     def _check_query(self, task: ImageTask, query: AnalyzeQuery) -> None:
         if query.target is not None and query.target not in task.codes:

@@ -20,6 +20,7 @@ from ml_model.inputs.images.geometry import Frame
 from ml_model.tasks.registry import ImageTask
 
 GateMode = Literal["on", "warn", "off"]
+KindTold = Literal["request", "dicom", "picture"]
 ReadAs = Literal["recording", "page_signal", "page_picture"]
 
 

@@ -9,7 +9,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.diagnosis.case import Case, CaseResult, EcgReading, GateMode, InputCheck, PictureView, SignalView
+from ml_model.diagnosis.case import (
+    Case,
+    CaseResult,
+    EcgReading,
+    GateMode,
+    InputCheck,
+    KindTold,
+    PictureView,
+    SignalView,
+)
 from ml_model.diagnosis.decision import decide, example_decision
 from ml_model.diagnosis.population import KnownFacts, known_facts
 from ml_model.ecg.leads import EcgRecording
@@ -23,6 +32,7 @@ from ml_model.input_gate.field_of_view import FieldOfView, field_of_view
 from ml_model.input_gate.image_quality import measure_quality, quality_refusal
 from ml_model.input_gate.kind import header_fits, kind_refusal
 from ml_model.input_gate.modality_classifier import Recognition, recognise
+from ml_model.input_gate.same_case import note_on_views
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.images.decoder import (
     DEFAULT_LIMITS,
@@ -73,18 +83,18 @@ def diagnose(task: ImageTask, case: Case, engines: Engines, limits: ImageLimits 
 
 def route(
     task: ImageTask, others: Sequence[ImageTask], case: Case, engines: Engines, limits: ImageLimits = DEFAULT_LIMITS
-) -> ImageTask:
-    """The task whose kind of picture the case's first one is: by its DICOM header, else by its looks; `task` itself
-    where nothing speaks for one of `others`."""
+) -> tuple[ImageTask, KindTold | None]:
+    """The task whose kind of picture the case's first one is, and what told it: its DICOM header, else its looks;
+    `task` itself where nothing speaks for one of `others`."""
     picture = case.pictures[0]
     if sniff_format(picture) == "DICOM":
         stated = read_dicom_header(picture).facts.modality
-        return next((other for other in others if stated in other.dicom_modalities), task)
+        return next(((t, "dicom") for t in (*others, task) if stated in t.dicom_modalities), (task, None))
     if engines.gate is None or case.gate == "off":
-        return task
+        return task, None
     recognition = recognise(engines.gate, decode_image(picture, task.input, limits), task.input.modality)
     kind = recognition.kind if recognition else None
-    return next((t for t in (task, *others) if t.input.modality == kind), task)
+    return next(((t, "picture") for t in (task, *others) if t.input.modality == kind), (task, None))
 
 
 def _check_pictures(
@@ -109,6 +119,8 @@ def _check_pictures(
         checks.append(_refusing(check, refusals, case.gate) if refusals else check)
     if task.input.field_width_um:
         checks[0] = _with_field(checks[0], field_of_view(images[0], task.input, case.pixel_size_um))
+    if len(images) > 1 and (note := note_on_views([image.dicom for image in images])):
+        checks[0] = replace(checks[0], warnings=(*checks[0].warnings, note))
     later = tuple(f"picture {i}: {w}" for i, check in enumerate(checks[1:], 2) for w in check.warnings)
     accepted = all(check.accepted for check in checks)
     return replace(checks[0], accepted=accepted, warnings=checks[0].warnings + later) if later else checks[0]

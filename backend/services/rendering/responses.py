@@ -25,7 +25,7 @@ from backend.services.rendering import messages
 from backend.services.rendering.ecg import recording_answer
 from backend.services.rendering.uncertainty import operating_points
 from backend.telemetry import RequestContext
-from ml_model.diagnosis.case import CaseResult, InputCheck
+from ml_model.diagnosis.case import CaseResult, InputCheck, KindTold
 from ml_model.diagnosis.conformal import SET_COVERAGE
 from ml_model.diagnosis.decision import screening_category
 from ml_model.diagnosis.population import Judgement
@@ -36,11 +36,15 @@ from ml_model.inference.bundle import Manifest
 
 @dataclass(frozen=True)
 class AnswerParts:
-    """What an answer holds beside the result of the pipeline. `loaded` is None in demo mode."""
+    """What an answer holds beside the result of the pipeline. `loaded` is None in demo mode.
+
+    kind_told_by: what decided which kind of picture it is, where that was open or said.
+    """
 
     explanation: ExplanationAnswer
     provenance: ProvenanceAnswer
     loaded: LoadedModel | None
+    kind_told_by: KindTold | None = None
 
 
 def percent(probability: float) -> str:
@@ -114,7 +118,7 @@ def _prediction_set(result: CaseResult, manifest: Manifest | None) -> Prediction
     )
 
 
-def _input_check(check: InputCheck) -> InputCheckAnswer:
+def _input_check(check: InputCheck, told_by: KindTold | None) -> InputCheckAnswer:
     recognition, quality = check.recognition, dataclasses.asdict(check.quality)
     if isinstance(check.quality, RecordingCheck):
         quality["flat_leads"] = check.quality.flat_leads
@@ -125,6 +129,7 @@ def _input_check(check: InputCheck) -> InputCheckAnswer:
         score=round(recognition.score, 4) if recognition else None,
         quality=quality,
         warnings=check.warnings,
+        kind_told_by=told_by,
         **_measured(check),
     )
 
@@ -173,7 +178,7 @@ def analyze_answer(
         explanation=parts.explanation,
         prediction_set=_prediction_set(result, manifest),
         operating_points=operating_points(task, diagnosis, manifest, judgement, query.prevalence),
-        input_check=_input_check(result.input_check),
+        input_check=_input_check(result.input_check, parts.kind_told_by),
         model=model_answer(task.id, parts.loaded, judgement),
         provenance=parts.provenance,
         demo_mode=demo_mode,

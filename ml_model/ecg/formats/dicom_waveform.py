@@ -55,7 +55,7 @@ def read_dicom_waveform(data: bytes, limits: RecordingLimits) -> FileSignals:
 
     Raises UnsupportedFormat (no waveform in it), UnreadableInput (truncated, corrupt), OutOfRange, InputTooLarge.
     """
-    from ml_model.inputs.dicom.header import our_errors
+    from ml_model.inputs.dicom.elements import our_errors
 
     try:
         with our_errors(lambda: "its waveform makes no sense"):
@@ -70,7 +70,8 @@ def read_dicom_waveform(data: bytes, limits: RecordingLimits) -> FileSignals:
 def _waveform(data: bytes, limits: RecordingLimits) -> FileSignals:
     from pydicom import dcmread
 
-    from ml_model.inputs.dicom.header import BoundedStream, inflated, text_of, uid_name
+    from ml_model.inputs.dicom.elements import BoundedStream, inflated, text_of
+    from ml_model.inputs.dicom.transfer_syntax import uid_name
 
     tags = ["SOPClassUID", "WaveformSequence"]  # nothing about the patient is even read
     dataset = dcmread(BoundedStream(inflated(data)), force=True, stop_before_pixels=True, specific_tags=tags)
@@ -95,7 +96,7 @@ def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
     from pydicom.dataelem import RawDataElement
     from pydicom.filereader import read_sequence
 
-    from ml_model.inputs.dicom.header import BoundedStream
+    from ml_model.inputs.dicom.elements import BoundedStream
 
     element = dataset.get_item(keyword) if keyword in dataset else None
     if not isinstance(element, RawDataElement):
@@ -106,14 +107,14 @@ def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
 
 
 def _bytes_of(item: Dataset, keyword: str) -> bytes:
-    from ml_model.inputs.dicom.header import values_of
+    from ml_model.inputs.dicom.elements import values_of
 
     value = next(iter(values_of(item, keyword)), b"")
     return value if isinstance(value, bytes) else b""
 
 
 def _group(item: Dataset, byte_order: str, limits: RecordingLimits) -> _Group:
-    from ml_model.inputs.dicom.header import decimals, integer, text_of
+    from ml_model.inputs.dicom.elements import decimals, integer, text_of
 
     count, samples = integer(item, "NumberOfWaveformChannels", 0), integer(item, "NumberOfWaveformSamples", 0)
     require_size(count, samples, limits)
@@ -146,7 +147,7 @@ def _group(item: Dataset, byte_order: str, limits: RecordingLimits) -> _Group:
 
 
 def _dicom_lead(channel: Dataset) -> str | None:
-    from ml_model.inputs.dicom.header import first_item, text_of
+    from ml_model.inputs.dicom.elements import first_item, text_of
 
     source = first_item(channel, "ChannelSourceSequence")
     if coded := _DICOM_LEAD_CODE.fullmatch(text_of(source, "CodeValue")):
@@ -158,7 +159,7 @@ def _dicom_lead(channel: Dataset) -> str | None:
 
 def _dicom_values(channel: Dataset, lead: str, stored: NDArray[np.integer], recorded: NDArray[np.bool_]) -> LeadSignal:
     """Raises UnreadableInput when the channel does not say what its values mean."""
-    from ml_model.inputs.dicom.header import decimals, first_item, text_of
+    from ml_model.inputs.dicom.elements import decimals, first_item, text_of
 
     sensitivity = next(iter(decimals(channel, "ChannelSensitivity")), 0.0)
     if not sensitivity:

@@ -1,33 +1,39 @@
 """Headers of DICOM files by pydicom: facts, pixel layout and refusals, before any pixel is read.
 
-No patient data but the age leaves this module, and nothing is logged. pydicom and the
-codecs are imported only when a DICOM file arrives.
+No patient data but the age, and a hash that tells persons apart, leave this module, and nothing is logged.
+pydicom and the codecs are imported only when a DICOM file arrives.
 """
 
 from __future__ import annotations
 
-import functools
-import io
-import logging
-import math
+import hashlib
 import re
-import threading
-import warnings
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ml_model.errors import InputTooLarge, MediDiagnoseError, UnreadableInput, UnsupportedFormat
+from ml_model.errors import UnsupportedFormat
+from ml_model.inputs.dicom.elements import (
+    MIN_BYTES,
+    BoundedStream,
+    corrupt,
+    decimals,
+    first_item,
+    inflated,
+    integer,
+    our_errors,
+    text_of,
+    truncated,
+)
+from ml_model.inputs.dicom.transfer_syntax import NATIVE, UID_ROOT, codec_of, uid_name
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 # fmt: off
 _TAGS = [
-    "SOPClassUID", "StudyDate", "Modality", "PatientBirthDate", "PatientAge", "ImagerPixelSpacing", "ViewPosition",
+    "SOPClassUID", "StudyDate", "Modality", "PatientName", "PatientID", "PatientBirthDate", "PatientAge",
+    "ImagerPixelSpacing", "ViewPosition", "Laterality", "ImageLaterality",
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns",
     "PixelSpacing", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue",
     "PixelPaddingRangeLimit", "WindowCenter", "WindowWidth", "RescaleIntercept", "RescaleSlope", "VOILUTFunction",
@@ -40,24 +46,11 @@ _TAGS += [
 _TAGS += [f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue")]
 _GREY = frozenset({"MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"})
 _COLOUR = frozenset({"RGB", "YBR_FULL", "YBR_FULL_422", "YBR_RCT", "YBR_ICT"})
-_UID = "1.2.840.10008.1.2"
-_DEFLATED = f"{_UID}.1.99"
-NATIVE = frozenset({_UID, f"{_UID}.1", f"{_UID}.2", _DEFLATED})
-_LOSSY_JPEG = frozenset({f"{_UID}.4.50", f"{_UID}.4.51"})
-JPEG_2000 = frozenset({f"{_UID}.4.90", f"{_UID}.4.91"})
-JPEG_LS = frozenset({f"{_UID}.4.80", f"{_UID}.4.81"})
-JPEG = _LOSSY_JPEG | JPEG_LS | {f"{_UID}.4.57", f"{_UID}.4.70"}
-RLE = f"{_UID}.5"
-_MAX_READS = 100_000  # two or three an element; an enhanced series of 200 frames has half of it
-_MAX_INFLATED_BYTES = 256 * 2**20
-_MIN_BYTES = 132 + 8  # preamble and one empty element
-_MAX_NUMBER = 1e12  # larger ones overflow later and mean nothing
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _DAYS_PER_YEAR = 365.25
 _AGE_UNITS_YEARS = {"D": 1 / _DAYS_PER_YEAR, "W": 7 / _DAYS_PER_YEAR, "M": 1 / 12, "Y": 1.0}
 _MAX_AGE_YEARS = 130
 _CODE = re.compile(r"[A-Z0-9_ ]{1,16}")
-_SETTING_UP = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -70,6 +63,9 @@ class DicomFacts:
     pixel_spacing_mm: tuple[float, float] | None  # between rows, between columns; at the detector for radiographs
     photometric_interpretation: str
     frames: int
+    laterality: str | None = None  # L, R, B; of a paired part of the body
+    # Tells persons apart; of the patient's id, or of name and date of birth.
+    person_sha256: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True)
@@ -97,34 +93,6 @@ class DicomHeader:
     stream: BoundedStream
 
 
-class BoundedStream(io.BytesIO):
-    """Refuses what pydicom would take memory and minutes for, and skipping beyond the end, which it ignores."""
-
-    reads = 0
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        self.reads += 1
-        if self.reads > _MAX_READS:
-            raise corrupt(f"its header takes more than {_MAX_READS} reads")
-        return super().read(size)
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:
-        if whence == 0 and offset > self.getbuffer().nbytes:
-            raise truncated()
-        return super().seek(offset, whence)
-
-
-def truncated() -> UnreadableInput:
-    return UnreadableInput(
-        "the content starts as DICOM but is truncated (the file ends before the picture does); "
-        "export the picture again and resend it"
-    )
-
-
-def corrupt(what: str) -> UnreadableInput:
-    return UnreadableInput(f"the content starts as DICOM but is corrupt ({what}); export the picture again")
-
-
 def read_dicom_header(data: bytes) -> DicomHeader:
     """Facts and pixel layout of a file that `sniff_format` called DICOM.
 
@@ -139,96 +107,10 @@ def read_dicom_header(data: bytes) -> DicomHeader:
         dataset = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=list(_TAGS))
         implicit, little_endian = dataset.original_encoding
         stated = dataset.file_meta.get("TransferSyntaxUID")
-        syntax = stated or (_UID if implicit else f"{_UID}.1" if little_endian else f"{_UID}.2")
+        syntax = stated or (UID_ROOT if implicit else f"{UID_ROOT}.1" if little_endian else f"{UID_ROOT}.2")
         _require_pixels(dataset, stream, syntax)
         photometric, layout = _layout(dataset)
         return DicomHeader(_facts(dataset, photometric), layout, dataset, syntax, stream)
-
-
-def set_up_pydicom() -> None:
-    """No values in logs, and our decoder beside pydicom's: once a process, however many threads ask at the same time.
-
-    The service asks when it starts, everything else when the first DICOM file arrives.
-    """
-    with _SETTING_UP:  # a cache alone lets several threads in, and pydicom refuses a plugin that it has
-        _register_decoders()
-
-
-@functools.cache
-def _register_decoders() -> None:
-    from pydicom import config
-    from pydicom.pixels.decoders.base import get_decoder
-
-    config.settings.reading_validation_mode = config.IGNORE
-    logger = logging.getLogger("pydicom")
-    logger.setLevel(logging.CRITICAL + 1)
-    logger.propagate = False
-    for syntax in sorted(JPEG - {f"{_UID}.4.50"} | {RLE}):
-        get_decoder(syntax).add_plugin("imagecodecs", ("ml_model.inputs.dicom.pixels", "decode_frame"))
-
-
-def _ignore_warnings() -> None:
-    """pydicom's warnings quote values. The filters are touched only where needed: threads share them."""
-    for module in (r"pydicom", r"PIL\.Image$"):
-        wanted = ("ignore", None, Warning, re.compile(module), 0)
-        if wanted not in warnings.filters[:2]:
-            warnings.filterwarnings("ignore", module=module)
-
-
-@contextmanager
-def our_errors(what: Callable[[], str]) -> Iterator[None]:
-    try:
-        set_up_pydicom()
-        _ignore_warnings()
-        yield
-    except MediDiagnoseError:
-        raise
-    except MemoryError as error:
-        raise InputTooLarge("the DICOM picture does not fit into this server's memory; send a smaller one") from error
-    except Exception as error:  # pydicom and codecs meet untrusted bytes with every kind of exception
-        raise corrupt(what()) from error
-
-
-def inflated(data: bytes) -> bytes:
-    """A deflated data set as an uncompressed one, bounded; anything else as it is."""
-    from pydicom.filereader import read_dataset, read_preamble
-
-    stream = BoundedStream(data)
-    read_preamble(stream, force=True)
-    meta = read_dataset(stream, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2)
-    if meta.get("TransferSyntaxUID") != _DEFLATED:
-        return data
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = inflater.decompress(memoryview(data)[stream.tell() :], _MAX_INFLATED_BYTES)
-    if not inflater.eof and len(inflated) >= _MAX_INFLATED_BYTES:
-        raise InputTooLarge(
-            f"the DICOM file inflates to more than {_MAX_INFLATED_BYTES // 2**20} MiB; send a single frame"
-        )
-    if not inflater.eof:
-        raise truncated()
-    plain = f"{_UID}.1".encode().ljust(len(_DEFLATED), b"\0")
-    return data[: stream.tell()].replace(_DEFLATED.encode(), plain) + inflated
-
-
-def uid_name(uid: str) -> str:
-    """The registered name of a UID, or the UID itself; only for messages."""
-    from pydicom.uid import UID
-
-    return UID(uid).name if re.fullmatch(r"[\d.]{1,64}", uid) else "not stated"
-
-
-def codec_of(syntax: str, bits_stored: int) -> str:
-    """pydicom's name of the codec for a compressed transfer syntax; empty where there is none.
-
-    Never gdcm, even where it is installed: damaged files end its process.
-    """
-    from pydicom.pixels.decoders.base import get_decoder
-
-    name = "pillow" if syntax in JPEG_2000 or (syntax in _LOSSY_JPEG and bits_stored == 8) else "imagecodecs"
-    try:
-        return name if name in get_decoder(syntax).available_plugins else ""
-    except NotImplementedError:
-        return ""
 
 
 def _require_pixels(dataset: Dataset, stream: BoundedStream, syntax: str) -> None:
@@ -247,54 +129,11 @@ def _require_pixels(dataset: Dataset, stream: BoundedStream, syntax: str) -> Non
     if head:  # pydicom stops at three elements
         raise UnsupportedFormat("a DICOM file of floating-point values is a map, no picture; send the picture itself")
     # It describes a picture and ends before it, or ends before its first element does.
-    if "Rows" in dataset or stream.getbuffer().nbytes < _MIN_BYTES:
+    if "Rows" in dataset or stream.getbuffer().nbytes < MIN_BYTES:
         raise truncated()
     kind = uid_name(text_of(dataset, "SOPClassUID"))
     instead = "send it in the field record" if "Waveform" in kind else "send an image object"
     raise UnsupportedFormat(f"a DICOM file of SOP class {kind} holds no picture; {instead}")
-
-
-def values_of(dataset: Dataset, keyword: str) -> list[Any]:
-    """What is absent or malformed reads as empty."""
-    try:
-        value = dataset.get(keyword)
-    except Exception:  # pydicom converts when asked, and every kind of value has its own exceptions
-        return []
-    several = value if isinstance(value, list) or hasattr(value, "append") else [value]
-    return [each for each in several if each not in (None, "")]
-
-
-def text_of(dataset: Dataset, keyword: str) -> str:
-    return str(next(iter(values_of(dataset, keyword)), "")).strip(" \0")
-
-
-def decimals(dataset: Dataset, keyword: str) -> list[float]:
-    """Empty when one of them is no finite number."""
-    try:
-        numbers = [float(value) for value in values_of(dataset, keyword)]
-    except (TypeError, ValueError):
-        return []
-    return numbers if all(math.isfinite(n) and abs(n) <= _MAX_NUMBER for n in numbers) else []
-
-
-def integer(dataset: Dataset, keyword: str, default: int) -> int:
-    return int(next(iter(decimals(dataset, keyword)), default))
-
-
-def first_item(dataset: Dataset, keyword: str) -> Dataset:
-    """The first item of a sequence, read within bounds; empty when there is none."""
-    from pydicom.dataelem import RawDataElement
-    from pydicom.dataset import Dataset
-    from pydicom.filereader import read_sequence
-
-    element = dataset.get_item(keyword) if keyword in dataset else None
-    if isinstance(element, RawDataElement):
-        implicit = element.is_implicit_VR or element.VR == "UN"
-        value = element.value or b""
-        items = read_sequence(BoundedStream(value), implicit, element.is_little_endian, len(value), "iso8859")
-    else:
-        items = element.value if element is not None else None
-    return items[0] if items else Dataset()
 
 
 def frame_item(dataset: Dataset, keyword: str) -> Dataset:
@@ -341,7 +180,16 @@ def _facts(dataset: Dataset, photometric: str) -> DicomFacts:
         pixel_spacing_mm=_spacing_mm(dataset),
         photometric_interpretation=photometric,
         frames=max(1, integer(dataset, "NumberOfFrames", 1)),
+        laterality=_code(text_of(dataset, "ImageLaterality") or text_of(dataset, "Laterality")),
+        person_sha256=_person(dataset),
     )
+
+
+def _person(dataset: Dataset) -> str | None:
+    told = text_of(dataset, "PatientID")
+    if not told and text_of(dataset, "PatientName"):
+        told = f"{text_of(dataset, 'PatientName')} {text_of(dataset, 'PatientBirthDate')}"
+    return hashlib.sha256(told.encode()).hexdigest() if told else None
 
 
 def _code(text: str) -> str | None:

@@ -13,26 +13,15 @@ from numpy.typing import NDArray
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from ml_model.errors import InputTooLarge, UnreadableInput
-from ml_model.inputs.dicom.header import (
-    JPEG,
-    JPEG_2000,
-    JPEG_LS,
-    NATIVE,
-    RLE,
-    DicomHeader,
-    PixelLayout,
-    codec_of,
+from ml_model.inputs.dicom.elements import (
     corrupt,
     decimals,
-    first_item,
-    frame_item,
-    integer,
     our_errors,
-    text_of,
     truncated,
-    uid_name,
-    values_of,
 )
+from ml_model.inputs.dicom.grey_levels import LEVELS, histogram, modality_values, stretched, windowed
+from ml_model.inputs.dicom.header import DicomHeader, PixelLayout
+from ml_model.inputs.dicom.transfer_syntax import JPEG, JPEG_2000, JPEG_LS, NATIVE, RLE, codec_of, uid_name
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -42,9 +31,6 @@ _PIXEL_DATA = 0x7FE00010
 _JPEG_FRAME = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf\xf7]\x00[\x08-\x40].(..)(..)", re.DOTALL)
 _MAX_JPEG_SCANS = 100
 _MAX_BYTES_PER_PIXEL = 6  # 16-bit RGB
-_LEVELS = 65_536
-_HISTOGRAM_CHUNK_PX = 1 << 22
-_PERCENTILES = (0.5, 99.5)
 
 
 def decode_dicom(header: DicomHeader, max_pixels: int) -> NDArray[np.uint8]:
@@ -182,7 +168,7 @@ def _palette_colours(stored: NDArray[np.integer[Any]], dataset: Dataset) -> NDAr
     from pydicom.pixels.processing import apply_color_lut
 
     low, high = int(stored.min()), int(stored.max())
-    if high - low >= _LEVELS:
+    if high - low >= LEVELS:
         raise corrupt("its palette has more than 65,536 entries")
     table = apply_color_lut(np.arange(low, high + 1), dataset)[:, :3]
     # 16 bits are the rule; some writers fill only the lower eight of them.
@@ -194,16 +180,16 @@ def _shown(stored: NDArray[np.integer[Any]], header: DicomHeader) -> NDArray[np.
     """Grey as displayed: one table over all levels that occur, so that the cost hardly depends on what is in it."""
     dataset = header.dataset
     low, high = int(stored.min()), int(stored.max())
-    step = (high - low) // _LEVELS + 1  # 1 up to 16 bits; deeper values share levels
+    step = (high - low) // LEVELS + 1  # 1 up to 16 bits; deeper values share levels
     index = ((stored.astype(np.int64 if stored.dtype.itemsize > 2 else np.int32) - low) // step).astype(np.uint16)
     levels = np.arange(low, high + 1, step, dtype=np.int64)
     padding = _is_padding(levels, dataset)
-    values = _modality_values(levels, dataset)
-    unit = _windowed(values, dataset)
+    values = modality_values(levels, dataset)
+    unit = windowed(values, dataset)
     real = ~padding
     if unit is None or (real.any() and np.ptp(unit[real]) == 0 < np.ptp(values[real])):
-        counts = np.where(padding, 0, _histogram(index, len(levels)))
-        unit = _stretched(values, counts, header)
+        counts = np.where(padding, 0, histogram(index, len(levels)))
+        unit = stretched(values, counts, header)
     table = np.rint(unit * 255).astype(np.uint8)
     if header.facts.photometric_interpretation == "MONOCHROME1":
         table = 255 - table
@@ -217,93 +203,3 @@ def _is_padding(levels: NDArray[np.int64], dataset: Dataset) -> NDArray[np.bool_
         return np.zeros(len(levels), np.bool_)
     ends = sorted((given[0], *decimals(dataset, "PixelPaddingRangeLimit")[:1]))
     return (levels >= ends[0]) & (levels <= ends[-1])
-
-
-def _table_item(dataset: Dataset, keyword: str) -> Dataset | None:
-    """The first item of a sequence of look-up tables; None where it is missing or empty."""
-    item = first_item(dataset, keyword)
-    item.PixelRepresentation = integer(dataset, "PixelRepresentation", 0)  # is the first value signed?
-    return item if values_of(item, "LUTDescriptor") and values_of(item, "LUTData") else None
-
-
-def _with_table(keyword: str, item: Dataset, dataset: Dataset) -> tuple[Dataset, range, int]:
-    """A data set of this look-up table alone, the values that it covers, and the bits of an entry."""
-    from pydicom.dataset import Dataset as NewDataset
-
-    made = NewDataset()
-    made.set_original_encoding(*dataset.original_encoding)
-    made.PixelRepresentation = integer(dataset, "PixelRepresentation", 0)
-    setattr(made, keyword, [item])
-    entries, first, bits = (int(value) for value in decimals(item, "LUTDescriptor"))
-    return made, range(first, first + (entries or _LEVELS)), bits
-
-
-def _modality_values(levels: NDArray[np.int64], dataset: Dataset) -> NDArray[np.float64]:
-    """Stored values -> what the device measured: Hounsfield units and the like."""
-    from pydicom.pixels.processing import apply_modality_lut
-
-    item = _table_item(dataset, "ModalityLUTSequence")
-    if item is not None:
-        made, covered, _ = _with_table("ModalityLUTSequence", item, dataset)
-        return apply_modality_lut(np.clip(levels, covered[0], covered[-1]), made).astype(np.float64)
-    source = dataset if decimals(dataset, "RescaleSlope") else frame_item(dataset, "PixelValueTransformationSequence")
-    slope, intercept = decimals(source, "RescaleSlope")[:1], decimals(source, "RescaleIntercept")[:1]
-    if not slope or slope[0] == 0:
-        return levels.astype(np.float64)
-    return np.asarray(levels * slope[0] + (intercept[0] if intercept else 0.0), np.float64)
-
-
-def _windowed(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float64] | None:
-    """Values through the VOI look-up table or the first window: 0 black to 1 white. None: there is none."""
-    from pydicom.dataset import Dataset as NewDataset
-    from pydicom.pixels.processing import apply_voi, apply_windowing
-
-    item = _table_item(dataset, "VOILUTSequence")
-    if item is not None:
-        made, covered, bits = _with_table("VOILUTSequence", item, dataset)
-        looked_up = apply_voi(np.clip(values, covered[0], covered[-1]).astype(np.int64), made)
-        full_scale = 2**bits - 1 if looked_up.max() < 2**bits else _LEVELS - 1
-        return np.asarray(looked_up / full_scale, np.float64)
-    source = dataset if decimals(dataset, "WindowWidth") else frame_item(dataset, "FrameVOILUTSequence")
-    centres, widths = decimals(source, "WindowCenter"), decimals(source, "WindowWidth")
-    if not centres or not widths or widths[0] <= 0:
-        return None
-    window = NewDataset()  # of 8 bits, so that pydicom scales to 0..255
-    window.PhotometricInterpretation, window.BitsStored, window.PixelRepresentation = "MONOCHROME2", 8, 0
-    window.WindowCenter, window.WindowWidth = f"{centres[0]:.9g}", f"{widths[0]:.9g}"
-    function = text_of(source, "VOILUTFunction")
-    exact = function == "LINEAR_EXACT" or (function != "SIGMOID" and widths[0] < 1)  # below 1 only that has a meaning
-    window.VOILUTFunction = "LINEAR_EXACT" if exact else "SIGMOID" if function == "SIGMOID" else "LINEAR"
-    return np.asarray(apply_windowing(values, window) / 255, np.float64)
-
-
-def _histogram(index: NDArray[np.uint16], length: int) -> NDArray[np.int64]:
-    flat, counts = index.reshape(-1), np.zeros(length, np.int64)
-    for start in range(0, flat.size, _HISTOGRAM_CHUNK_PX):  # bincount makes a copy of eight bytes a pixel
-        counts += np.bincount(flat[start : start + _HISTOGRAM_CHUNK_PX], minlength=length)
-    return counts
-
-
-def _stretched(
-    values: NDArray[np.float64],
-    counts: NDArray[np.int64],
-    header: DicomHeader,
-) -> NDArray[np.float64]:
-    """Without a window: values stretched to 0..1 (see `decode_dicom`)."""
-    layout, modality = header.layout, header.facts.modality
-    occurring = counts > 0
-    if not occurring.any():
-        return np.zeros_like(values)
-    low, high = float(values[occurring].min()), float(values[occurring].max())
-    if modality != "CT" and layout.bits_stored <= 8:
-        first = -(1 << layout.bits_stored - 1) if layout.signed else 0
-        ends = _modality_values(np.array([first, first + 2**layout.bits_stored - 1]), header.dataset)
-        low, high = float(ends.min()), float(ends.max())
-    elif modality != "CT":
-        order = np.argsort(values, kind="stable")
-        below = np.cumsum(counts[order])
-        at = np.searchsorted(below, np.array(_PERCENTILES) / 100 * below[-1])
-        inner_low, inner_high = values[order[np.minimum(at, len(order) - 1)]]
-        if inner_high > inner_low:
-            low, high = float(inner_low), float(inner_high)
-    return np.clip((values - low) / (high - low), 0, 1) if high > low else np.zeros_like(values)

@@ -1,0 +1,35 @@
+"""Transfer syntaxes of DICOM: which are read, and by what."""
+
+from __future__ import annotations
+
+import re
+
+UID_ROOT = "1.2.840.10008.1.2"
+DEFLATED = f"{UID_ROOT}.1.99"
+NATIVE = frozenset({UID_ROOT, f"{UID_ROOT}.1", f"{UID_ROOT}.2", DEFLATED})
+_LOSSY_JPEG = frozenset({f"{UID_ROOT}.4.50", f"{UID_ROOT}.4.51"})
+JPEG_2000 = frozenset({f"{UID_ROOT}.4.90", f"{UID_ROOT}.4.91"})
+JPEG_LS = frozenset({f"{UID_ROOT}.4.80", f"{UID_ROOT}.4.81"})
+JPEG = _LOSSY_JPEG | JPEG_LS | {f"{UID_ROOT}.4.57", f"{UID_ROOT}.4.70"}
+RLE = f"{UID_ROOT}.5"
+
+
+def uid_name(uid: str) -> str:
+    """The registered name of a UID, or the UID itself; only for messages."""
+    from pydicom.uid import UID
+
+    return UID(uid).name if re.fullmatch(r"[\d.]{1,64}", uid) else "not stated"
+
+
+def codec_of(syntax: str, bits_stored: int) -> str:
+    """pydicom's name of the codec for a compressed transfer syntax; empty where there is none.
+
+    Never gdcm, even where it is installed: damaged files end its process.
+    """
+    from pydicom.pixels.decoders.base import get_decoder
+
+    name = "pillow" if syntax in JPEG_2000 or (syntax in _LOSSY_JPEG and bits_stored == 8) else "imagecodecs"
+    try:
+        return name if name in get_decoder(syntax).available_plugins else ""
+    except NotImplementedError:
+        return ""
