@@ -14,7 +14,7 @@ help:
 	@echo "make lint           ruff and mypy"
 	@echo "make bench          speed of inference and of the service"
 	@echo "make results        the table of measured results in README.md, from the manifests"
-	@echo "make train-<task>   train one task; ARGS='--epochs 1' is handed on"
+	@echo "make train-<task>   train one task or the input-gate; ARGS='--epochs 1' is handed on"
 
 install: $(STAMP)
 
@@ -41,14 +41,10 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/bundles.py
 
 results: $(STAMP)
-	$(BIN)/python -m ml_model.training.results
-
-train-skin train-xray: train-%: $(STAMP)
-	$(BIN)/python ml_model/image_classification.py --task $* $(ARGS)
+	$(BIN)/python -m ml_model.training.commands.results
 
 train-%: $(STAMP)
-	$(BIN)/python $(firstword $(wildcard ml_model/train_$(subst -,_,$*)_model.py ml_model/train_$(subst -,_,$*)_cancer_model.py \
-	  ml_model/train_$(subst -,_,$*)_image_model.py) unknown-task-$*) $(ARGS)
+	$(BIN)/python -m ml_model.training.commands.recipes $* $(ARGS)
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache

@@ -6,9 +6,8 @@ python ml_model/image_classification.py --task skin --data ml_model/Dataset/HAM1
 
 import sys
 
-from ml_model.training.augmentation.images import Augmentation
-from ml_model.training.command import run_recipe
-from ml_model.training.recipe import Phase, Recipe
+from ml_model.training.commands.train import run_one_of
+from ml_model.training.recipe import Augmentation, Phase, Recipe
 
 RECIPES = {
     "skin": Recipe(
@@ -40,21 +39,5 @@ RECIPES = {
 }
 
 
-def main(arguments: list[str]) -> int:
-    """Ask for what the command line does not say, then train."""
-    if "--task" in arguments:
-        at = arguments.index("--task")
-        name, rest = (arguments[at + 1 : at + 2] or [""])[0], arguments[:at] + arguments[at + 2 :]
-    else:
-        answer = input("Which model? 1 skin, 2 pneumonia: ").strip()
-        name = {"1": "skin", "2": "xray"}.get(answer, answer)
-        folder = "" if arguments else input("Folder with the data (empty: ml_model/Dataset): ").strip()
-        rest = ["--data", folder] if folder else arguments
-    if name in RECIPES:
-        return run_recipe(RECIPES[name], __doc__ or "", rest)
-    print(f"error: no recipe {name!r}; choose one of {', '.join(RECIPES)}", file=sys.stderr)
-    return 2
-
-
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_one_of(RECIPES, "Which model? 1 skin, 2 pneumonia: ", __doc__ or ""))

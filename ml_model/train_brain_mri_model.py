@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import sys
 
-from ml_model.training.augmentation.images import Augmentation
-from ml_model.training.command import run_recipe
-from ml_model.training.recipe import Phase, Recipe
+from ml_model.training.commands.train import run_recipe
+from ml_model.training.recipe import Augmentation, Phase, Recipe
 
 RECIPE = Recipe(
     task="brain-mri",

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 
-from ml_model.training.symptoms.bundle import run
+from ml_model.training.commands.train_tabular import run_symptom_recipe
 
 if __name__ == "__main__":
-    sys.exit(run("disease", __doc__ or ""))
+    sys.exit(run_symptom_recipe("disease", __doc__ or ""))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 
-from ml_model.training.heart_risk.bundle import run
+from ml_model.training.commands.train_tabular import run_risk_recipe
 
 if __name__ == "__main__":
-    sys.exit(run("heart-risk", __doc__ or ""))
+    sys.exit(run_risk_recipe("heart-risk", __doc__ or ""))

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import sys
 
-from ml_model.training.augmentation.signals import SignalAugmentation
-from ml_model.training.recipe import SignalRecipe
-from ml_model.training.signal_command import run_signal_recipe
+from ml_model.training.commands.train import run_signal_recipe
+from ml_model.training.recipe import SignalAugmentation, SignalRecipe
 
 RECIPE = SignalRecipe(
     task="heart",

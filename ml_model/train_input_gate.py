@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import sys
 
-from ml_model.training.augmentation.images import Augmentation
-from ml_model.training.input_gate.fit import GateRecipe, run_gate_recipe
+from ml_model.training.commands.train_gate import run_gate_recipe
+from ml_model.training.recipe import Augmentation, GateRecipe
 
 RECIPE = GateRecipe(
     epochs=8,

@@ -19,19 +19,12 @@ from ml_model.errors import BundleInvalid, OutOfRange
 from ml_model.inference.bundle import MODELS_DIR, Bundle, load_bundle
 from ml_model.tabular.risk_model import Column, HeartRiskModel, LogisticModel, complete, model_from_json, model_to_json
 from ml_model.tasks.registry import RiskTask, load_task
+from ml_model.training.commands.train_tabular import run_risk_recipe
 from ml_model.training.evaluation.evidence_level import evidence_level
-from ml_model.training.heart_risk import (
-    bundle as risk_bundle,
-)
-from ml_model.training.heart_risk import (
-    data as risk_data,
-)
-from ml_model.training.heart_risk import (
-    evaluate as risk_evaluate,
-)
-from ml_model.training.heart_risk import (
-    fit as risk_fit,
-)
+from ml_model.training.heart_risk import bundle as risk_bundle
+from ml_model.training.heart_risk import data as risk_data
+from ml_model.training.heart_risk import evaluate as risk_evaluate
+from ml_model.training.heart_risk import fit as risk_fit
 
 TASK = load_task("heart-risk")
 assert isinstance(TASK, RiskTask)
@@ -281,7 +274,7 @@ def test_recipe_writes_a_bundle_that_serves(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_command_line_names_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert risk_bundle.run("heart-risk", "", ["--data", str(tmp_path)]) == 1
+    assert run_risk_recipe("heart-risk", "", ["--data", str(tmp_path)]) == 1
     assert "no heart_risk tables in" in capsys.readouterr().err
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ml_model.training.command import chosen_recipe, parser
+from ml_model.training.commands.train import chosen_recipe, image_parser
 from ml_model.training.recipe import Phase, Recipe
 
 RECIPE = Recipe(
@@ -19,7 +19,7 @@ RECIPE = Recipe(
 
 
 def chosen(*arguments: str) -> list[tuple[str, int, int | None]]:
-    recipe = chosen_recipe(RECIPE, parser(RECIPE, "").parse_args(arguments))
+    recipe = chosen_recipe(RECIPE, image_parser("").parse_args(arguments))
     return [(p.name, p.epochs, p.size_px) for p in recipe.phases]
 
 

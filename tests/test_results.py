@@ -8,7 +8,7 @@ import re
 import pytest
 
 from ml_model.inference.bundle import MODELS_DIR
-from ml_model.training import results
+from ml_model.training.commands import results
 
 
 def test_the_readme_and_the_page_of_results_are_fresh(capsys: pytest.CaptureFixture[str]) -> None:

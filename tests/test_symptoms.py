@@ -21,6 +21,7 @@ from ml_model.inference.bundle import MODELS_DIR, Bundle, load_bundle
 from ml_model.tabular.symptom_matcher import SymptomMatcher, Vocabulary, normalise
 from ml_model.tabular.symptom_model import SymptomModel, recommendations
 from ml_model.tasks.registry import SymptomTask, load_task
+from ml_model.training.commands.train_tabular import run_symptom_recipe
 from ml_model.training.data.splits import SplitError
 from ml_model.training.symptoms import bundle as symptom_bundle
 from ml_model.training.symptoms import data as symptom_data
@@ -210,7 +211,7 @@ def test_a_training_that_fails_while_it_writes_leaves_the_bundle_that_was_there(
 
 
 def test_command_line_names_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert symptom_bundle.run("disease", "", ["--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
+    assert run_symptom_recipe("disease", "", ["--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 1
     assert "no symptoms tables in" in capsys.readouterr().err
 
 

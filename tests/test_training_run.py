@@ -213,13 +213,6 @@ def test_a_folder_without_the_data_set_is_said(tmp_path: Path) -> None:
     assert "docs/training.md" in done.stderr
 
 
-def test_an_unknown_task_is_said() -> None:
-    script = [sys.executable, str(ROOT / "ml_model/image_classification.py"), "--task", "foot"]
-    done = subprocess.run(script, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr.strip() == "error: no recipe 'foot'; choose one of skin, xray"
-
-
 def test_asked_without_options_it_asks(tmp_path: Path) -> None:
     script = [sys.executable, str(ROOT / "ml_model/image_classification.py")]
     done = subprocess.run(script, input=f"2\n{tmp_path}\n", capture_output=True, text=True, check=False)

@@ -1,16 +1,40 @@
-"""A recipe: everything about a training that is chosen before it starts."""
+"""Recipes: everything about a training that is chosen before it starts. Imports no library."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ml_model.training.augmentation.images import Augmentation
-from ml_model.training.augmentation.signals import SignalAugmentation
-
+BACKBONES = ("efficientnetv2b0", "efficientnetb0", "mobilenetv2", "resnet50", "densenet121", "small_cnn")
 Architecture = Literal["xresnet1d", "inception_time"]
 
-BACKBONES = ("efficientnetv2b0", "efficientnetb0", "mobilenetv2", "resnet50", "densenet121", "small_cnn")
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Ranges and probabilities. Angles in degrees, shift and zoom as shares of the side, noise_levels of 255.
+
+    stain: how far the amounts of haematoxylin and eosin change, as a share. coarse: how often a picture is shown
+    at a lower resolution, down to coarsest_px for the whole of it.
+    """
+
+    horizontal_flip: bool = True
+    vertical_flip: bool = False
+    rotation_degrees: float = 15.0
+    shift: float = 0.08
+    zoom: float = 0.15
+    stretch: float = 0.08
+    brightness: float = 0.15
+    contrast: float = 0.2
+    saturation: float = 0.0
+    codec: float = 0.5
+    rescale: float = 0.3
+    blur: float = 0.15
+    noise: float = 0.2
+    noise_levels: float = 8.0
+    stain: float = 0.0
+    coarse: float = 0.0
+    coarsest_px: int = 50
+    erase: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,6 +113,27 @@ class Recipe:
 
 
 @dataclass(frozen=True)
+class SignalAugmentation:
+    """Probabilities and ranges; noise and wander as standard deviations in mV.
+
+    page: as a printed page shows it, each lead in its column's share of the time and zero elsewhere.
+    crop: zero outside a window of at least `shortest` of the time. mixup: Beta parameter, 0 for none.
+    """
+
+    shift: float = 0.5
+    gain: float = 0.2
+    lead_gain: float = 0.1
+    wander_mv: float = 0.05
+    noise_mv: float = 0.03
+    crop: float = 0.5
+    shortest: float = 0.4
+    page: float = 0.3
+    lead_off: float = 0.2
+    most_leads_off: int = 3
+    mixup: float = 0.0
+
+
+@dataclass(frozen=True)
 class SignalRecipe:
     """Networks with their seeds, and how each is trained. learning_rate is the peak of a warm cosine."""
 
@@ -101,4 +146,21 @@ class SignalRecipe:
     label_smoothing: float = 0.02
     ema_momentum: float = 0.98
     augmentation: SignalAugmentation = field(default_factory=SignalAugmentation)
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class GateRecipe:
+    """last_layer: where the backbone ends; the gate has to be much faster than what it stands before."""
+
+    epochs: int
+    learning_rate: float
+    batch_size: int
+    last_layer: str
+    augmentation: Augmentation
+    backbone: str = "efficientnetv2b0"
+    label_smoothing: float = 0.02
+    weight_decay: float = 0.02
+    ema_momentum: float = 0.99
+    mixed_precision: bool = False
     seed: int = 0

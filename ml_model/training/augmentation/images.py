@@ -7,12 +7,12 @@ several points of accuracy on the very same pictures.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+
+from ml_model.training.recipe import Augmentation
 
 Picture = NDArray[np.uint8]
 # Optical density per unit of haematoxylin, eosin and DAB in red, green and blue (Ruifrok and Johnston 2001).
@@ -21,34 +21,6 @@ _DENSITY_TO_STAINS = np.linalg.inv(_STAINS_TO_DENSITY)
 STAIN_SHIFT = 0.15
 _CODECS = {"JPEG": (".jpg", cv2.IMWRITE_JPEG_QUALITY), "WEBP": (".webp", cv2.IMWRITE_WEBP_QUALITY)}
 _FILTERS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """Ranges and probabilities. Angles in degrees, shift and zoom as shares of the side, noise_levels of 255.
-
-    stain: how far the amounts of haematoxylin and eosin change, as a share. coarse: how often a picture is shown
-    at a lower resolution, down to coarsest_px for the whole of it.
-    """
-
-    horizontal_flip: bool = True
-    vertical_flip: bool = False
-    rotation_degrees: float = 15.0
-    shift: float = 0.08
-    zoom: float = 0.15
-    stretch: float = 0.08
-    brightness: float = 0.15
-    contrast: float = 0.2
-    saturation: float = 0.0
-    codec: float = 0.5
-    rescale: float = 0.3
-    blur: float = 0.15
-    noise: float = 0.2
-    noise_levels: float = 8.0
-    stain: float = 0.0
-    coarse: float = 0.0
-    coarsest_px: int = 50
-    erase: float = 0.0
 
 
 NONE = Augmentation(

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+
+from ml_model.training.recipe import SignalAugmentation
 
 Signal = NDArray[np.float32]
 # Columns of the usual page layouts: each of them shows its share of the time, one after the other.
 PAGE_COLUMNS = (2, 3, 4)
 PAGE_SHARES = (0.25, 0.15, 0.6)
 RHYTHM_LEADS = (1, 6, 10)  # II, V1, V5
-
-
-@dataclass(frozen=True)
-class SignalAugmentation:
-    """Probabilities and ranges; noise and wander as standard deviations in mV.
-
-    page: as a printed page shows it, each lead in its column's share of the time and zero elsewhere.
-    crop: zero outside a window of at least `shortest` of the time. mixup: Beta parameter, 0 for none.
-    """
-
-    shift: float = 0.5
-    gain: float = 0.2
-    lead_gain: float = 0.1
-    wander_mv: float = 0.05
-    noise_mv: float = 0.03
-    crop: float = 0.5
-    shortest: float = 0.4
-    page: float = 0.3
-    lead_off: float = 0.2
-    most_leads_off: int = 3
-    mixup: float = 0.0
 
 
 def augment_signal(

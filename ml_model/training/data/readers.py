@@ -28,7 +28,7 @@ PTB_XL_INDEX = "ptbxl_database.csv"
 HAM_ATTRIBUTES = ("dx_type", "age", "sex", "localization")
 
 
-class DatasetNotFound(Exception):
+class DatasetNotFound(ValueError):
     """The folder given by the user holds none of the task's data sets."""
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SPLITS = ("train", "val", "test")
 
 
-class SplitError(Exception):
+class SplitError(ValueError):
     """A group is in two splits, or a class is missing from one."""
 
 

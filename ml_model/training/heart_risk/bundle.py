@@ -2,45 +2,19 @@
 
 from __future__ import annotations
 
-import argparse
-import json
-import sys
 import time
-from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
-from ml_model.errors import MediDiagnoseError
 from ml_model.inference.bundle import Bundle, fresh_draft, load_bundle, publish, write_bundle
 from ml_model.tabular.risk_model import MODEL_FILE, model_to_json
-from ml_model.tasks.registry import RiskTask, load_task
+from ml_model.tasks.registry import RiskTask
 from ml_model.training.evaluation.evidence_level import evidence_level
 from ml_model.training.heart_risk.data import read_cardio, read_framingham, read_uci
 from ml_model.training.heart_risk.evaluate import evaluate
 from ml_model.training.heart_risk.fit import PENALTY, fit_logistic
-from ml_model.training.symptoms.bundle import DATASET_DIR, manifest_fields
-from ml_model.training.symptoms.data import file_fingerprint, find_folder
-
-
-def run(task_id: str, description: str, arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and train; returns the exit code."""
-    p = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--data", type=Path, default=DATASET_DIR, help="the heart_risk folder, or the folder that holds it")
-    p.add_argument("--out", type=Path, default=Path("runs") / task_id, help="where the bundle goes")
-    p.add_argument("--seed", type=int, default=0)
-    options = p.parse_args(arguments)
-    try:
-        task = load_task(task_id)
-        if not isinstance(task, RiskTask):
-            raise ValueError(f"{task_id} is not a risk task")
-        bundle = train(task, find_folder(options.data, "heart_risk"), options.out, options.seed)
-    except (MediDiagnoseError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    print(json.dumps(bundle.manifest.metrics["test"]["ten_fold"]["seven_inputs"], indent=1))
-    print(json.dumps(bundle.manifest.metrics["test"]["leave_one_site_out"]["seven_inputs"]["pooled"], indent=1))
-    print(f"bundle in {bundle.path}")
-    return 0
+from ml_model.training.symptoms.bundle import manifest_fields
+from ml_model.training.symptoms.data import file_fingerprint
 
 
 def train(task: RiskTask, folder: Path, out_dir: Path, seed: int) -> Bundle:

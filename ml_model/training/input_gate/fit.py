@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import argparse
 import json
-import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,84 +13,27 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.errors import MediDiagnoseError
 from ml_model.inference.bundle import fresh_draft, load_bundle, publish, write_bundle
 from ml_model.inference.predictor import MODEL_FILE, Predictor
-from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, ModalitySpec, modality_spec
-from ml_model.training.augmentation.images import Augmentation
-from ml_model.training.command import DATASET_DIR
+from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, ModalitySpec
 from ml_model.training.data.batches import AugmentedBatches
-from ml_model.training.data.decoded_cache import decode_all
 from ml_model.training.data.labels import target_masks
-from ml_model.training.data.readers import DatasetNotFound
 from ml_model.training.data.samples import Sample
 from ml_model.training.data.sampling import sampling_weights
-from ml_model.training.data.splits import SplitError
 from ml_model.training.fit.callbacks import KeepBest, Progress
 from ml_model.training.fit.optimizer import warm_cosine
-from ml_model.training.input_gate.data import gate_samples
 from ml_model.training.input_gate.report import gate_card, gate_figures
 from ml_model.training.models.image_classifier import build_model
 from ml_model.training.models.losses import MaskedFocalLoss
 from ml_model.training.pipeline import export_elsewhere, provenance
+from ml_model.training.recipe import GateRecipe
 
 CARD = "card.md"
 OWN_ACCEPTED_ON_VALIDATION = 0.995
 THRESHOLD_RANGE = (0.02, 0.5)
 
 
-@dataclass(frozen=True)
-class GateRecipe:
-    """last_layer: where the backbone ends; the gate has to be much faster than what it stands before."""
-
-    epochs: int
-    learning_rate: float
-    batch_size: int
-    last_layer: str
-    augmentation: Augmentation
-    backbone: str = "efficientnetv2b0"
-    label_smoothing: float = 0.02
-    weight_decay: float = 0.02
-    ema_momentum: float = 0.99
-    mixed_precision: bool = False
-    seed: int = 0
-
-
-def run_gate_recipe(recipe: GateRecipe, description: str, arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and train; returns the exit code (1 with a sentence on what was wrong)."""
-    p = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--data", type=Path, default=DATASET_DIR, help="the folder that holds the data sets")
-    p.add_argument("--out", type=Path, default=Path("runs") / BUNDLE_ID, help="where the bundle goes")
-    p.add_argument("--weights", default="imagenet", help="imagenet (downloaded by Keras), a weights file, or none")
-    p.add_argument("--epochs", type=int, default=recipe.epochs)
-    p.add_argument("--limit", type=int, help="at most so many pictures of a kind, for a trial run")
-    p.add_argument("--mixed-precision", action="store_true", help="bfloat16 arithmetic where the processor has it")
-    p.add_argument("--resume", action="store_true", help="go on where an interrupted run stopped")
-    p.add_argument("--train-only", action="store_true", help="stop before the test pictures are read")
-    options = p.parse_args(arguments)
-    try:
-        return _run(replace(recipe, epochs=options.epochs, mixed_precision=options.mixed_precision), options)
-    except (MediDiagnoseError, DatasetNotFound, SplitError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-
-
-def _run(recipe: GateRecipe, options: argparse.Namespace) -> int:
-    spec, out_dir = modality_spec(), options.out
-    samples = gate_samples(options.data, out_dir / "cache" / "drawn", options.limit)
-    print(f"Input gate: {len(samples)} pictures of {len(spec.kinds)} kinds")
-    pixels = decode_all(samples, spec.input, out_dir / "cache")
-    weights = None if options.weights == "none" else options.weights
-    model, minutes = _train(recipe, spec, samples, pixels, weights, out_dir, resume=options.resume)
-    if options.train_only:
-        print(f"trained in {minutes:.1f} minutes; the same command with --resume makes the bundle")
-        return 0
-    figures = _finish(recipe, spec, samples, pixels, model, minutes, out_dir)
-    print(f"bundle in {out_dir}: own pictures accepted, at worst {figures['worst_own_accepted']:.3f}")
-    return 0
-
-
-def _train(
+def train_gate(
     recipe: GateRecipe, spec: ModalitySpec, samples: Sequence[Sample], pixels: NDArray[np.uint8],
     weights: str | None, out_dir: Path, *, resume: bool,
 ) -> tuple[keras.Model, float]:  # fmt: skip
@@ -160,7 +101,7 @@ def thresholds_of(probabilities: NDArray[np.floating], kinds: Sequence[str], cod
     return found
 
 
-def _finish(
+def finish_gate(
     recipe: GateRecipe, spec: ModalitySpec, samples: Sequence[Sample], pixels: NDArray[np.uint8],
     model: keras.Model, minutes: float, out_dir: Path,
 ) -> dict[str, Any]:  # fmt: skip

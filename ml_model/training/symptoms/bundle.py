@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import argparse
 import json
 import shutil
 import subprocess
-import sys
 import time
 import tomllib
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -18,17 +15,14 @@ from typing import Any
 
 import numpy as np
 
-from ml_model.errors import MediDiagnoseError
 from ml_model.inference.bundle import Bundle, fresh_draft, load_bundle, publish, write_bundle
 from ml_model.tabular.symptom_matcher import SymptomMatcher, Vocabulary, family_heads
 from ml_model.tabular.symptom_model import ARRAYS_FILE, DISEASES_FILE, VOCABULARY_FILE, NaiveBayes
-from ml_model.tasks.registry import SymptomTask, load_task
-from ml_model.training.data.splits import SplitError
+from ml_model.tasks.registry import SymptomTask
 from ml_model.training.evaluation.evidence_level import evidence_level
 from ml_model.training.symptoms.data import (
     SymptomTable,
     file_fingerprint,
-    find_folder,
     read_descriptions,
     read_symptom_table,
     read_synonyms,
@@ -48,30 +42,8 @@ from ml_model.training.symptoms.fit import (
 )
 
 PHRASES = Path(__file__).parent / "symptom_phrases.toml"
-DATASET_DIR = Path(__file__).parents[2] / "Dataset"
 COMMONEST = 4
 TOLERANCE = 0.005
-
-
-def run(task_id: str, description: str, arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and train; returns the exit code."""
-    p = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--data", type=Path, default=DATASET_DIR, help="the symptoms folder, or the folder that holds it")
-    p.add_argument("--out", type=Path, default=Path("runs") / task_id, help="where the bundle goes")
-    p.add_argument("--seed", type=int, default=0)
-    options = p.parse_args(arguments)
-    try:
-        task = load_task(task_id)
-        if not isinstance(task, SymptomTask):
-            raise ValueError(f"{task_id} is not a symptom task")
-        bundle = train(task, find_folder(options.data, "symptoms"), options.out, options.seed)
-    except (MediDiagnoseError, SplitError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    test = bundle.manifest.metrics["test"]
-    print(json.dumps({k: test[k] for k in ("complete_lists", "distinct_vectors")}, indent=1))
-    print(f"bundle in {bundle.path}")
-    return 0
 
 
 def train(task: SymptomTask, folder: Path, out_dir: Path, seed: int) -> Bundle:

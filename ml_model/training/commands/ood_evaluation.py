@@ -1,13 +1,12 @@
 """How many pictures of other kinds the models' own measure of familiarity refuses, the gate before it left out.
 
-    python -m ml_model.training.strangers --data ml_model/Dataset [--models ml_model/models]
+    python -m ml_model.training.commands.ood_evaluation --data ml_model/Dataset [--models ml_model/models]
 
 Needs every task's data set and the photographs of the input gate. Writes the shares into manifests and cards.
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -22,7 +21,7 @@ from ml_model.inference.bundle import MANIFEST, MODELS_DIR, load_bundle
 from ml_model.inference.predictor import Predictor
 from ml_model.input_gate.modality_classifier import OTHER
 from ml_model.tasks.registry import ImageTask, load_image_tasks
-from ml_model.training.command import DATASET_DIR
+from ml_model.training.commands.command_line import command_parser
 from ml_model.training.data.decoded_cache import shown
 from ml_model.training.data.samples import Sample
 from ml_model.training.input_gate.data import gate_samples
@@ -55,7 +54,7 @@ def refused_by_distance(
             continue
         with ThreadPoolExecutor(2) as pool:
             seen = [p for p in pool.map(lambda sample: _pixels(sample, task), samples) if p is not None]
-        distances = np.concatenate([predictor.predict(p[None]).distance for p in seen] or [np.zeros(0)])
+        distances = np.concatenate([predictor.predict(p[None]).distance for p in seen] or [np.zeros(0, np.float32)])
         if len(distances):
             refused = float((distances >= limits.refuse_from).mean())
             found[kind] = {"count": float(len(distances)), "refused": round(refused, 4)}
@@ -72,20 +71,19 @@ def _pixels(sample: Sample, task: ImageTask) -> NDArray[np.uint8] | None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure every bundle of pictures below `--models`."""
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    p.add_argument("--data", type=Path, default=DATASET_DIR, help="the folder that holds all data sets")
-    p.add_argument("--models", type=Path, default=MODELS_DIR, help="the folder that holds the bundles")
-    options = p.parse_args(arguments)
+    options = command_parser(__doc__ or "", "--data", "--models").parse_args(arguments)
+    models = options.models or MODELS_DIR
     with tempfile.TemporaryDirectory() as folder:
         kinds = some_of_each_kind(gate_samples(options.data, Path(folder)))
         for task in load_image_tasks():
-            path = options.models / task.id
+            path = models / task.id
             if not (path / MANIFEST).is_file():
                 continue
             predictor = Predictor(load_bundle(path, task=task.id, contract_sha256=task.contract_sha256))
             refused = refused_by_distance(task, predictor, kinds)
             nothing = np.zeros((0, task.input.height_px, task.input.width_px, 3), np.uint8)
-            add_metrics(Job(task, Recipe(task.id, ()), (), nothing, path), **{STRANGERS: refused})
+            job = Job(task=task, recipe=Recipe(task.id, ()), samples=(), pixels=nothing, out_dir=path)
+            add_metrics(job, **{STRANGERS: refused})
             print(task.id, {kind: row["refused"] for kind, row in refused.items()}, flush=True)
     return 0
 

@@ -13,9 +13,9 @@ from ml_model.inference.ood import FAMILIARITY_FILE, Familiarity
 from ml_model.inference.predictor import Predictor
 from ml_model.input_gate.modality_classifier import OTHER
 from ml_model.tasks.registry import ImageTask
+from ml_model.training.commands.ood_evaluation import refused_by_distance, some_of_each_kind
 from ml_model.training.data.samples import Sample
 from ml_model.training.reports.uncertainty_section import trust_sections
-from ml_model.training.strangers import refused_by_distance, some_of_each_kind
 
 COLOURS = {"reddish": (150, 90, 60), "bluish": (40, 60, 150), "too small": (150, 90, 60)}
 

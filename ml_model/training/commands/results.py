@@ -1,12 +1,11 @@
 """Write the README's tables and docs/results.md, all that was measured, from the manifests of the shipped bundles.
 
-python -m ml_model.training.results            # `make results`
-python -m ml_model.training.results --check    # exits 1 when one of them is stale
+python -m ml_model.training.commands.results            # `make results`
+python -m ml_model.training.commands.results --check    # exits 1 when one of them is stale
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,11 +13,12 @@ from typing import Any
 
 from ml_model.inference.bundle import MODELS_DIR, Manifest, OperatingPoint
 from ml_model.tasks.registry import load_image_tasks
+from ml_model.training.commands.command_line import command_parser
 from ml_model.training.input_gate.report import acceptance_table
 from ml_model.training.reports.markdown import figure, table
 from ml_model.training.reports.model_card import measured_markdown
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[3] / "README.md"
 PAGE = README.parent / "docs" / "results.md"
 START, END = "<!-- results:start -->", "<!-- results:end -->"
 
@@ -155,7 +155,7 @@ def page_markdown() -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """0 when both are (now) fresh."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = command_parser(__doc__ or "")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
     fresh = {README: updated(README.read_text(encoding="utf-8")), PAGE: page_markdown()}

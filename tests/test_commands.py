@@ -1,0 +1,155 @@
+"""What a user runs: quick to explain itself, options checked before any work, faults said in a sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ml_model.training.commands.command_line import OPTIONS
+from ml_model.training.commands.recipes import recipe_files
+
+ROOT = Path(__file__).parents[1]
+RECIPES = [*sorted((ROOT / "ml_model").glob("train_*.py")), ROOT / "ml_model" / "image_classification.py"]
+HEAVY = {"numpy", "cv2", "pydantic", "keras", "tensorflow", "sklearn", "scipy", "onnx"}
+MODULES = """
+import json, runpy, sys
+sys.argv = [sys.argv[1], "--help"]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+except SystemExit as ended:
+    print(json.dumps({"status": ended.code, "modules": sorted(sys.modules)}))
+"""
+
+
+def run(*command: str, **options: str) -> subprocess.CompletedProcess[str]:
+    """A command of the project, with nobody at its standard input."""
+    return subprocess.run(
+        [sys.executable, *command], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd=ROOT,
+        env={**os.environ, **options},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.name)
+def test_help_needs_no_library_and_no_second(path: Path) -> None:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
+    done = run("-c", MODULES, str(path))
+    took_s = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    text, found = done.stdout.rsplit("\n", 2)[0], json.loads(done.stdout.splitlines()[-1])
+    assert found["status"] == 0
+    assert text.startswith(f"usage: {path.name} [-h]")
+    assert HEAVY.intersection(found["modules"]) == set()
+    assert took_s < 1
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.name)
+def test_recipes_are_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 60
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--epochs", "-1"), "argument --epochs: -1 is less than 1"),
+        (("--epochs", "0"), "argument --epochs: 0 is less than 1"),
+        (("--epochs", "many"), "argument --epochs: 'many' is not a whole number"),
+        (("--limit", "0"), "argument --limit: 0 is less than 1"),
+        (("--batch", "0"), "argument --batch: 0 is less than 1"),
+        (("--size", "-224"), "argument --size: -224 is less than 1"),
+        (("--seed", "-1"), "argument --seed: -1 is less than 0"),
+        (("--cross-validate", "1"), "argument --cross-validate: 1 is less than 2"),
+        (("--data", "nowhere"), "argument --data: nowhere is not there; give a folder"),
+        (("--data", "README.md"), "argument --data: README.md is a file; give a folder"),
+        (("--out", "README.md"), "argument --out: README.md is a file; give a folder"),
+        (("--measure", "nowhere"), "argument --measure: nowhere is not there; give a folder"),
+        (("--weights", "nowhere.h5"), "argument --weights: no weights file at nowhere.h5; give --weights PATH, "),
+    ],
+)
+def test_options_are_checked_before_any_work(options: tuple[str, str], said: str) -> None:
+    done = run("ml_model/train_brain_mri_model.py", *options)
+    assert done.returncode == 2
+    assert said in done.stderr.splitlines()[-1]
+
+
+def test_no_more_networks_are_asked_for_than_the_recipe_has() -> None:
+    done = run("ml_model/train_heart_signal_model.py", "--members", "3")
+    assert done.returncode == 2
+    assert "argument --members: invalid choice: 3" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [("--task=skin",), ("--task", "skin")])
+def test_a_task_that_is_given_is_not_asked_for(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    done = run("ml_model/image_classification.py", *arguments, "--data", str(tmp_path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"error: {tmp_path}: none of HAM10000 is there")
+
+
+def test_where_nobody_answers_the_option_is_named() -> None:
+    done = run("ml_model/image_classification.py")
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("error: which model? give --task skin or --task xray")
+
+
+def test_a_closed_standard_input_is_no_crash() -> None:
+    script = f"exec '{sys.executable}' ml_model/image_classification.py <&-"
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith("error: which model? give --task skin or --task xray")
+
+
+def test_at_a_terminal_it_asks_and_takes_a_number(tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    os.write(ours, f"2\n{tmp_path}\n".encode())
+    done = subprocess.run(
+        [sys.executable, "ml_model/image_classification.py"], stdin=theirs, capture_output=True, text=True,
+        check=False, cwd=ROOT,
+    )  # fmt: skip
+    os.close(ours)
+    os.close(theirs)
+    assert done.stdout.startswith("Which model? 1 skin, 2 pneumonia: ")
+    assert f"error: {tmp_path}: none of chest_xray" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        ("skn", "no recipe 'skn'; did you mean skin? choose one of skin, xray"),
+        ("foot", "no recipe 'foot'; choose one of skin, xray"),
+    ],
+)
+def test_an_unknown_task_names_the_tasks_and_the_nearest(task: str, said: str) -> None:
+    done = run("ml_model/image_classification.py", "--task", task)
+    assert done.returncode == 2
+    assert done.stderr.splitlines()[-1].endswith(f"argument --task: {said}")
+
+
+def test_every_recipe_has_a_name_for_make() -> None:
+    tasks = (
+        "skin xray brain-mri breast disease heart heart-risk heart-signal histopathology input-gate lung-ct mammogram"
+    )
+    assert set(recipe_files()) == set(tasks.split())
+    assert {command[0] for command in recipe_files().values()} == {path.name for path in RECIPES}
+
+
+def test_make_hands_on_to_the_recipe_and_names_the_nearest() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    assert "train-%: $(STAMP)\n\t$(BIN)/python -m ml_model.training.commands.recipes $* $(ARGS)\n" in makefile
+    done = run("-m", "ml_model.training.commands.recipes", "input-gate", "--epochs", "0")
+    assert done.returncode == 2
+    assert "train_input_gate.py: error: argument --epochs: 0 is less than 1" in done.stderr
+    done = run("-m", "ml_model.training.commands.recipes", "inputgate")
+    assert done.returncode == 2
+    assert "no recipe 'inputgate'; did you mean input-gate? choose one of " in done.stderr
+
+
+def test_shared_options_are_declared_once() -> None:
+    """No command declares again what OPTIONS has."""
+    for path in [*(ROOT / "ml_model" / "training" / "commands").glob("*.py"), *RECIPES]:
+        source = path.read_text(encoding="utf-8")
+        assert [name for name in OPTIONS if f'add_argument("{name}"' in source] == [], path.name
