@@ -297,7 +297,7 @@ def test_shipped_figures_meet_the_bars(bundle: Bundle) -> None:
 
 
 def test_recipe_states_what_was_measured(bundle: Bundle) -> None:
-    text = (Path(risk_bundle.__file__).parents[1] / "train_heart_risk_model.py").read_text(encoding="utf-8")
+    text = (Path(risk_bundle.__file__).parents[2] / "train_heart_risk_model.py").read_text(encoding="utf-8")
     test = bundle.manifest.metrics["test"]
     for row in (test["ten_fold"]["seven_inputs"], test["leave_one_site_out"]["seven_inputs"]["pooled"]):
         assert f"AUC {row['auc']['value']:.3f} ({row['auc']['low']:.3f} to {row['auc']['high']:.3f})" in text

@@ -341,7 +341,7 @@ def test_shipped_figures_meet_the_bars(bundle: Bundle) -> None:
 
 
 def test_recipe_states_what_was_measured(bundle: Bundle) -> None:
-    text = (Path(symptom_bundle.__file__).parents[1] / "train_disease_model.py").read_text(encoding="utf-8")
+    text = (Path(symptom_bundle.__file__).parents[2] / "train_disease_model.py").read_text(encoding="utf-8")
     test = bundle.manifest.metrics["test"]
     for part in ("complete_lists", "distinct_vectors"):
         top1, top5 = (test[part][k]["value"] for k in ("top1", "top5"))
