@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from beats import write_ptb_xl
 from PIL import Image
 
 from ml_model.audit import main
@@ -71,3 +72,33 @@ def test_a_brighter_copy_is_reported_as_near(data: Path, capsys: pytest.CaptureF
 def test_an_unknown_folder_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(tmp_path)]) == 2
     assert "holds no data set that a task file names" in capsys.readouterr().err
+
+
+def test_recordings_are_audited_by_their_signals(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_ptb_xl(tmp_path, records=60)
+    assert main([str(root)]) == 0
+    report = capsys.readouterr().out
+    assert "train  NORM                     10" in report
+    assert "exact duplicates between training and held-out recordings: 0" in report
+    assert "near duplicates between training and held-out recordings of different groups: not looked for" in report
+    assert "no leakage found" in report
+
+
+def test_a_recording_under_two_patients_fails(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_ptb_xl(tmp_path, records=60)
+    records = root / "records100" / "00000"
+    for copy in ("00050_lr", "00045_lr"):  # of record 0, in fold 1: in fold 1 too, and in the test split, fold 10
+        header = (records / "00000_lr.hea").read_text().replace("00000_lr", copy)
+        (records / f"{copy}.hea").write_text(header)
+        (records / f"{copy}.dat").write_bytes((records / "00000_lr.dat").read_bytes())
+    assert main([str(root)]) == 1
+    report = capsys.readouterr().out
+    assert "exact duplicates: 2" in report
+    assert "exact duplicates between training and held-out recordings: 2" in report
+
+
+def test_a_file_that_is_no_picture_is_named(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (data / "broken.png").write_text("no picture")
+    add(data, "chest_xray/broken.png,NORMAL,p88,train")
+    assert main([str(data)]) == 2
+    assert f"error: {data / 'broken.png'}: " in capsys.readouterr().err

@@ -17,6 +17,7 @@ from ml_model.training.commands.recipes import recipe_files
 
 ROOT = Path(__file__).parents[1]
 RECIPES = [*sorted((ROOT / "ml_model").glob("train_*.py")), ROOT / "ml_model" / "image_classification.py"]
+COMMANDS = [*RECIPES, ROOT / "ml_model" / "audit.py"]
 HEAVY = {"numpy", "cv2", "pydantic", "keras", "tensorflow", "sklearn", "scipy", "onnx"}
 MODULES = """
 import json, runpy, sys
@@ -36,7 +37,7 @@ def run(*command: str, **options: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("path", RECIPES, ids=lambda p: p.name)
+@pytest.mark.parametrize("path", COMMANDS, ids=lambda p: p.name)
 def test_help_needs_no_library_and_no_second(path: Path) -> None:
     before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = run("-c", MODULES, str(path))
