@@ -10,7 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from ml_model.training.commands.command_line import OPTIONS
 from ml_model.training.commands.recipes import recipe_files
@@ -154,3 +156,41 @@ def test_shared_options_are_declared_once() -> None:
     for path in [*(ROOT / "ml_model" / "training" / "commands").glob("*.py"), *RECIPES]:
         source = path.read_text(encoding="utf-8")
         assert [name for name in OPTIONS if f'add_argument("{name}"' in source] == [], path.name
+
+
+@pytest.fixture
+def films(tmp_path: Path) -> Path:
+    """A data set of ten grey pictures for each of two labels."""
+    rows = ["file,label,group,split"]
+    (tmp_path / "chest_xray").mkdir()
+    for n in range(20):
+        name, label = f"chest_xray/{n}.png", ("NORMAL", "PNEUMONIA")[n % 2]
+        noise = np.random.default_rng(n).normal(70 + 110 * (n % 2), 25, (64, 64))
+        Image.fromarray(noise.clip(0, 255).astype(np.uint8)).save(tmp_path / name)
+        rows.append(f"{name},{label},{n},{('train', 'train', 'val', 'test', 'test')[n // 2 % 5]}")
+    (tmp_path / "chest_xray" / "split.csv").write_text("\n".join(rows) + "\n")
+    return tmp_path
+
+
+def test_imagenet_weights_without_a_network_are_said_with_what_to_do(films: Path, tmp_path: Path) -> None:
+    done = run(
+        "ml_model/image_classification.py", "--task", "xray", "--data", str(films), "--out", str(tmp_path / "out"),
+        KERAS_HOME=str(tmp_path / "keras"), https_proxy="http://127.0.0.1:9", TF_CPP_MIN_LOG_LEVEL="0",
+    )  # fmt: skip
+    assert done.returncode == 1
+    (said,) = done.stderr.splitlines()  # nothing of what TensorFlow writes when it starts
+    assert said.startswith(
+        "error: the ImageNet weights of efficientnetv2b0 cannot be downloaded (URL fetch failure on "
+    )
+    assert said.endswith("give it as --weights PATH, or start from nothing with --weights none")
+    assert not (tmp_path / "out" / "cache").exists()
+
+
+def test_a_failing_start_says_what_the_backend_said(tmp_path: Path) -> None:
+    """What was set aside is written after all, before the traceback."""
+    (tmp_path / "keras.py").write_text("import os\nos.write(2, b'no such device\\n')\nraise ImportError('no keras')\n")
+    start = "from ml_model.training.commands.startup import start_keras; start_keras()"
+    done = run("-c", start, PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
+    assert done.returncode == 1
+    assert done.stderr.startswith("no such device\nTraceback ")
+    assert done.stderr.endswith("ImportError: no keras\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -88,6 +89,15 @@ def bundle(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     resumed = subprocess.run(command(data, out, "--resume"), capture_output=True, text=True, check=False)
     assert resumed.returncode == 0, resumed.stderr[-2000:]
     assert epochs_logged(out) == [0, 1, 2, 3]
+    said = resumed.stdout.splitlines()
+    assert said[-8].split() == ["split", "n", "accuracy", "balanced", "accuracy", "AUC"]
+    names = ["test", *(d.name for d in xray().datasets)]
+    assert [re.split("  +", line)[:2] for line in said[-7:-4]] == [
+        [name, n] for name, n in zip(names, ("54", "24", "30"), strict=True)
+    ]
+    assert said[-4:-2] == [f"bundle: {out}", f"card:   {out / 'card.md'}"]
+    assert "TensorFlow" not in resumed.stderr
+    assert "absl" not in resumed.stderr
     return load_bundle(out, task="xray", contract_sha256=xray().contract_sha256)
 
 

@@ -230,7 +230,10 @@ def export_elsewhere(model: keras.Model, out_dir: Path, *, multi_label: bool, fl
     model.save(out_dir / "model.keras")
     command = [sys.executable, "-m", "ml_model.training.models.onnx_export", str(out_dir / "model.keras")]
     command += [str(draft_of(out_dir) / MODEL_FILE), "--multi-label" if multi_label else "--single-label", *flips]
-    subprocess.run(command, check=True, env={**os.environ, "KERAS_BACKEND": "tensorflow"})  # noqa: S603
+    backend = {**os.environ, "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=backend)  # noqa: S603
+    if done.returncode:
+        raise RuntimeError(f"the export ended with status {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
 def _balanced_decision(job: Job) -> BalancedDecision | None:

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_model.training.commands.command_line import command_parser, fold_count, one_of, positive_int, run_command
+from ml_model.training.commands.figures import image_figures
+from ml_model.training.commands.startup import start_keras
 from ml_model.training.recipe import BACKBONES, Phase, Recipe, SignalRecipe
 
 if TYPE_CHECKING:
@@ -118,7 +120,7 @@ def _train_pictures(recipe: Recipe, options: argparse.Namespace) -> int:
         from ml_model.training.pipeline import kept_metrics, measure_again, measure_pictures
 
         fields, old = measure_again(job, options.measure)
-        measure_pictures(job, fields, kept_metrics(old), old.populations, old)
+        print(image_figures(measure_pictures(job, fields, kept_metrics(old), old.populations, old)))
         return 0
     from ml_model.training.fit.image_trainer import train, training_minutes
 
@@ -136,8 +138,7 @@ def _train_pictures(recipe: Recipe, options: argparse.Namespace) -> int:
         return _trained_only(minutes)
     from ml_model.training.pipeline import finish  # after the training: needs much that a training does not
 
-    bundle = finish(job, model, minutes)
-    print(f"bundle in {bundle.path} after {minutes:.1f} minutes; serve it with MODEL_DIR={job.out_dir.parent}")
+    print(f"{image_figures(finish(job, model, minutes))}\n{minutes:.1f} minutes of training")
     return 0
 
 
@@ -154,12 +155,16 @@ def _image_job(recipe: Recipe, options: argparse.Namespace) -> Job:
         raise ValueError(f"{recipe.task} is not an image task")
     out_dir: Path = options.out or Path("runs") / task.id
     samples = read_task(options.data, task, seed=recipe.seed, limit=options.limit)
-    from ml_model.training.fit.image_trainer import Job  # loads Keras, which takes long: not before the data are found
+    weights = None if options.weights == "none" else options.weights
+    start_keras()  # takes long: not before the data are found
+    from ml_model.training.job import Job
+    from ml_model.training.models.image_classifier import check_weights
 
+    if not (options.measure or options.frame_control):
+        check_weights(recipe.backbone, weights)
     samples = with_looks(samples, recipe.looks_per_record)
     print(f"{task.title}: {len(samples)} pictures of {len({s.group for s in samples})} groups")
     pixels = decode_all(samples, task.input, out_dir / "cache")
-    weights = None if options.weights == "none" else options.weights
     samples = refine_labels(task, samples, pixels)
     return Job(
         task=task, recipe=recipe, samples=samples, pixels=pixels, out_dir=out_dir, weights=weights,
@@ -174,7 +179,7 @@ def _train_recordings(recipe: SignalRecipe, options: argparse.Namespace) -> int:
         from ml_model.training.signal_finish import measure_signals
 
         fields, old = measure_again(job, options.measure)
-        measure_signals(job, fields, kept_metrics(old), old)
+        print(image_figures(measure_signals(job, fields, kept_metrics(old), old)))
         return 0
     from ml_model.training.fit.signal_trainer import train_signals, training_minutes
 
@@ -183,8 +188,7 @@ def _train_recordings(recipe: SignalRecipe, options: argparse.Namespace) -> int:
         return _trained_only(minutes)
     from ml_model.training.signal_finish import finish_signals
 
-    bundle = finish_signals(job, model, minutes)
-    print(f"bundle in {bundle.path} after {minutes:.1f} minutes of training")
+    print(f"{image_figures(finish_signals(job, model, minutes))}\n{minutes:.1f} minutes of training")
     return 0
 
 
@@ -198,13 +202,13 @@ def _signal_job(recipe: SignalRecipe, options: argparse.Namespace) -> SignalJob:
         raise ValueError(f"{recipe.task}: the task file declares no [signal]")
     out_dir: Path = options.out or Path("runs") / f"{task.id}-signal"
     samples = read_task(options.data, task, limit=options.limit)
-    from ml_model.training.fit.signal_trainer import SignalJob, read_signals  # loads Keras
+    start_keras()
+    from ml_model.training.fit.signal_trainer import read_signals
+    from ml_model.training.job import SignalJob
 
     print(f"{task.title}: {len(samples)} recordings of {len({s.group for s in samples})} patients")
     signals = read_signals(samples, task.signal)
-    return SignalJob(
-        task=task, recipe=recipe, samples=samples, signals=signals, out_dir=out_dir, resume=options.resume
-    )
+    return SignalJob(task=task, recipe=recipe, samples=samples, signals=signals, out_dir=out_dir, resume=options.resume)
 
 
 def _trained_only(minutes: float) -> int:

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 
 from ml_model.training.commands.command_line import command_parser, run_command
+from ml_model.training.commands.figures import gate_figures
+from ml_model.training.commands.startup import start_keras
 from ml_model.training.recipe import GateRecipe
 
 SHARED = ("--data", "--out", "--weights", "--epochs", "--limit", "--mixed-precision", "--resume", "--train-only")
@@ -25,17 +27,21 @@ def _train(recipe: GateRecipe, options: argparse.Namespace) -> int:
     from ml_model.input_gate.modality_classifier import BUNDLE_ID, modality_spec
     from ml_model.training.data.decoded_cache import decode_all
     from ml_model.training.input_gate.data import gate_samples
-    from ml_model.training.input_gate.fit import finish_gate, train_gate
 
     spec, out_dir = modality_spec(), options.out or Path("runs") / BUNDLE_ID
     samples = gate_samples(options.data, out_dir / "cache" / "drawn", options.limit)
     print(f"Input gate: {len(samples)} pictures of {len(spec.kinds)} kinds")
-    pixels = decode_all(samples, spec.input, out_dir / "cache")
     weights = None if options.weights == "none" else options.weights
+    start_keras()
+    from ml_model.training.input_gate.fit import finish_gate, train_gate
+    from ml_model.training.models.image_classifier import check_weights
+
+    check_weights(recipe.backbone, weights)
+    pixels = decode_all(samples, spec.input, out_dir / "cache")
     model, minutes = train_gate(recipe, spec, samples, pixels, weights, out_dir, resume=options.resume)
     if options.train_only:
         print(f"trained in {minutes:.1f} minutes; the same command with --resume makes the bundle")
         return 0
-    figures = finish_gate(recipe, spec, samples, pixels, model, minutes, out_dir)
-    print(f"bundle in {out_dir}: own pictures accepted, at worst {figures['worst_own_accepted']:.3f}")
+    bundle = finish_gate(recipe, spec, samples, pixels, model, minutes, out_dir)
+    print(f"{gate_figures(bundle)}\n{minutes:.1f} minutes of training")
     return 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from ml_model.training.commands.command_line import command_parser, run_command
+from ml_model.training.commands.figures import risk_figures, symptom_figures
 
 
 def run_symptom_recipe(task_id: str, description: str, arguments: Sequence[str] | None = None) -> int:
@@ -37,9 +37,7 @@ def _train_symptoms(task_id: str, options: argparse.Namespace) -> int:
         raise ValueError(f"{task_id} is not a symptom task")
     out_dir = options.out or Path("runs") / task_id
     bundle = train(task, find_folder(options.data, "symptoms"), out_dir, options.seed)
-    test = bundle.manifest.metrics["test"]
-    print(json.dumps({k: test[k] for k in ("complete_lists", "distinct_vectors")}, indent=1))
-    print(f"bundle in {bundle.path}")
+    print(symptom_figures(bundle))
     return 0
 
 
@@ -53,7 +51,5 @@ def _train_risk(task_id: str, options: argparse.Namespace) -> int:
         raise ValueError(f"{task_id} is not a risk task")
     out_dir = options.out or Path("runs") / task_id
     bundle = train(task, find_folder(options.data, "heart_risk"), out_dir, options.seed)
-    print(json.dumps(bundle.manifest.metrics["test"]["ten_fold"]["seven_inputs"], indent=1))
-    print(json.dumps(bundle.manifest.metrics["test"]["leave_one_site_out"]["seven_inputs"]["pooled"], indent=1))
-    print(f"bundle in {bundle.path}")
+    print(risk_figures(bundle))
     return 0

@@ -7,13 +7,12 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.inference.bundle import fresh_draft, load_bundle, publish, write_bundle
+from ml_model.inference.bundle import Bundle, fresh_draft, load_bundle, publish, write_bundle
 from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, ModalitySpec
 from ml_model.training.data.batches import AugmentedBatches
@@ -104,7 +103,8 @@ def thresholds_of(probabilities: NDArray[np.floating], kinds: Sequence[str], cod
 def finish_gate(
     recipe: GateRecipe, spec: ModalitySpec, samples: Sequence[Sample], pixels: NDArray[np.uint8],
     model: keras.Model, minutes: float, out_dir: Path,
-) -> dict[str, Any]:  # fmt: skip
+) -> Bundle:  # fmt: skip
+    """Export, thresholds from validation, the one reading of the test split, the bundle in `out_dir`, verified."""
     keras.mixed_precision.set_global_policy("float32")
     served = _network(recipe, spec, None)
     served.set_weights(model.get_weights())
@@ -129,5 +129,4 @@ def finish_gate(
     (draft / CARD).write_text(gate_card(spec, metrics, thresholds), encoding="utf-8")
     write_bundle(draft, {**fields, "metrics": metrics, "thresholds": thresholds}, [MODEL_FILE, CARD])
     publish(draft, out_dir)
-    load_bundle(out_dir, task=BUNDLE_ID, contract_sha256=spec.contract_sha256)
-    return figures
+    return load_bundle(out_dir, task=BUNDLE_ID, contract_sha256=spec.contract_sha256)

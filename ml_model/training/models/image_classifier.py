@@ -81,7 +81,27 @@ def build_model(
     return keras.Model(image, logits, name=backbone)
 
 
+def check_weights(backbone: str, weights: str | Path | None) -> None:
+    """Have Keras download ImageNet weights now rather than after an hour of decoding. Raises ValueError, as below."""
+    if weights == "imagenet":
+        _body(backbone, layers.Input((224, 224, 3), dtype="uint8"), "imagenet")
+        keras.backend.clear_session()
+
+
 def _body(backbone: str, image: Any, weights: str | None) -> keras.Model:
+    """The backbone without its top. Raises ValueError where its ImageNet weights cannot be downloaded."""
+    try:
+        return _architecture(backbone, image, weights)
+    except Exception as error:  # Keras raises nothing narrower; what it failed on is the context
+        if weights is None or not (isinstance(error, OSError) or isinstance(error.__context__, OSError)):
+            raise
+        raise ValueError(
+            f"the ImageNet weights of {backbone} cannot be downloaded ({error}); download that file where there is a "
+            "network and give it as --weights PATH, or start from nothing with --weights none"
+        ) from error
+
+
+def _architecture(backbone: str, image: Any, weights: str | None) -> keras.Model:
     options = {"include_top": False, "weights": weights}
     if backbone == "efficientnetv2b0":
         return keras.applications.EfficientNetV2B0(input_tensor=image, **options)
