@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import subprocess
@@ -46,6 +45,7 @@ from ml_model.training.models.image_classifier import LOGITS
 from ml_model.training.models.serving_model import served_model
 from ml_model.training.posthoc.population_classifier import add_populations
 from ml_model.training.posthoc.settle import AnsweringBy, Fields, decide
+from ml_model.training.recipe import plain
 from ml_model.training.reports.model_card import card_markdown, classification_report
 from ml_model.training.reports.plots import plot_confusion, plot_curves, plot_trust
 
@@ -292,5 +292,5 @@ def provenance(
 
 def _recipe(job: Job | SignalJob) -> dict[str, Any]:
     """The recipe as plain data; dataclasses all the way down."""
-    plain: dict[str, Any] = json.loads(json.dumps(job.recipe, default=vars))
-    return {**plain, "weights": Path(job.weights).name if job.weights else "none", "backend": keras.backend.backend()}
+    weights = Path(job.weights).name if job.weights else "none"
+    return {**plain(job.recipe), "weights": weights, "backend": keras.backend.backend()}

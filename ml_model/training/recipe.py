@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 BACKBONES = ("efficientnetv2b0", "efficientnetb0", "mobilenetv2", "resnet50", "densenet121", "small_cnn")
 Architecture = Literal["xresnet1d", "inception_time"]
@@ -164,3 +165,16 @@ class GateRecipe:
     ema_momentum: float = 0.99
     mixed_precision: bool = False
     seed: int = 0
+
+
+# Choices about the served model, made after the phases: they leave the weights that a phase ends with as they are.
+AFTER_THE_PHASES = (
+    "served_prior_weight", "decision", "test_time_flips", "cross_validated", "own_head_for", "own_head_layer",
+    "forget_sources",
+)  # fmt: skip
+
+
+def plain(recipe: Recipe | SignalRecipe | GateRecipe) -> dict[str, Any]:
+    """A recipe as plain data, as JSON keeps it."""
+    found: dict[str, Any] = json.loads(json.dumps(recipe, default=vars))
+    return found

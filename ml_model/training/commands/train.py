@@ -122,10 +122,10 @@ def _train_pictures(recipe: Recipe, options: argparse.Namespace) -> int:
         fields, old = measure_again(job, options.measure)
         print(image_figures(measure_pictures(job, fields, kept_metrics(old), old.populations, old)))
         return 0
-    from ml_model.training.fit.image_trainer import train, training_minutes
+    from ml_model.training.fit.checkpoints import training_minutes
+    from ml_model.training.fit.image_trainer import train
 
-    model = train(job)
-    minutes = training_minutes(job)
+    model, minutes = train(job), training_minutes(job.out_dir)
     if options.cross_validate:
         from ml_model.training.fit.cross_validation import cross_validate
         from ml_model.training.pipeline import add_metrics
@@ -181,9 +181,10 @@ def _train_recordings(recipe: SignalRecipe, options: argparse.Namespace) -> int:
         fields, old = measure_again(job, options.measure)
         print(image_figures(measure_signals(job, fields, kept_metrics(old), old)))
         return 0
-    from ml_model.training.fit.signal_trainer import train_signals, training_minutes
+    from ml_model.training.fit.checkpoints import training_minutes
+    from ml_model.training.fit.signal_trainer import train_signals
 
-    model, minutes = train_signals(job), training_minutes(job)
+    model, minutes = train_signals(job), training_minutes(job.out_dir)
     if options.train_only:
         return _trained_only(minutes)
     from ml_model.training.signal_finish import finish_signals

@@ -19,7 +19,8 @@ from sklearn.preprocessing import StandardScaler
 from ml_model.training.data.labels import label_space, target_masks
 from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.metrics import Scored, called, summarise
-from ml_model.training.fit.image_trainer import train
+from ml_model.training.fit.checkpoints import open_checkpoints
+from ml_model.training.fit.image_trainer import phase_stages, train
 from ml_model.training.job import Job
 from ml_model.training.models.onnx_export import served_outputs
 from ml_model.training.models.serving_model import served_model
@@ -78,12 +79,13 @@ def cross_validate(job: Job, folds: int) -> dict[str, Any]:
 
 
 def _copy_earlier_phases(job: Job, one: Job) -> None:
-    there = one.out_dir / "checkpoints"
-    there.mkdir(parents=True, exist_ok=True)
-    for number, phase in enumerate(job.recipe.phases):
+    """Phases that do not draw on the set serve every fold; `train` has checked that they are the job's own."""
+    there = open_checkpoints(one.out_dir, resume=True)
+    for phase, stage in zip(job.recipe.phases, phase_stages(one, there), strict=True):
         if not phase.sources or job.recipe.cross_validated in phase.sources:
             return
-        shutil.copy(job.out_dir / "checkpoints" / f"phase{number}.weights.h5", there)
+        stage.bind()
+        shutil.copy(job.out_dir / there.name / stage.weights.name, there)
 
 
 def _answers(job: Job, rows: NDArray[np.int64]) -> NDArray[np.floating]:

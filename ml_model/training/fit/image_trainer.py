@@ -6,8 +6,7 @@ nothing is compiled with XLA, which is several times slower there for convolutio
 
 from __future__ import annotations
 
-import shutil
-import time
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -19,11 +18,12 @@ from ml_model.training.data.batches import AugmentedBatches
 from ml_model.training.data.labels import fully_labelled, label_space, target_masks
 from ml_model.training.data.samples import Sample
 from ml_model.training.fit.callbacks import KeepBest, Progress
+from ml_model.training.fit.checkpoints import Stage, made_from, of_stage, open_checkpoints
 from ml_model.training.fit.optimizer import warm_cosine
 from ml_model.training.job import Job, drawing_weights, drawn_prior
 from ml_model.training.models.image_classifier import EMBEDDING, build
 from ml_model.training.models.losses import MaskedFocalLoss, MultiLabelFocalLoss
-from ml_model.training.recipe import Phase, Recipe
+from ml_model.training.recipe import AFTER_THE_PHASES, Phase, Recipe, plain
 
 FEATURE_VIEWS = 2  # augmented views, for each picture there is, whose features are computed for a frozen phase
 HEAD_BATCH = 128
@@ -33,40 +33,30 @@ def train(job: Job) -> keras.Model:
     """Run every phase of the recipe; returns the model with the best weights of the last one.
 
     Checkpoints lie in `out_dir/checkpoints`; with `resume`, finished phases are loaded and an
-    unfinished one goes on at its last epoch.
+    unfinished one goes on at its last epoch. Raises OtherTraining when other choices made them.
     """
-    recipe = job.recipe
-    _prepare(recipe)
-    checkpoints = job.out_dir / "checkpoints"
-    if not job.resume:
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    checkpoints.mkdir(parents=True, exist_ok=True)
+    _prepare(job.recipe)
+    stages = phase_stages(job, open_checkpoints(job.out_dir, resume=job.resume))
     model: keras.Model | None = None
-    for number, phase in enumerate(recipe.phases):
+    for phase, stage in zip(job.recipe.phases, stages, strict=True):
         keras.backend.clear_session()
         fresh = build(job, phase.size_px)
         if model is not None:
             fresh.set_weights(model.get_weights())
         model = fresh
-        done = checkpoints / f"phase{number}.weights.h5"
-        if done.is_file():
-            model.load_weights(done)
-            continue
-        began = time.monotonic()
-        if phase.frozen:
-            _train_head(job, phase, model)
-        else:
-            _fine_tune(job, phase, model, checkpoints / f"phase{number}-best")
-        (checkpoints / f"phase{number}.minutes").write_text(f"{(time.monotonic() - began) / 60:.2f}")
-        model.save_weights(done)
+        fit = partial(_train_head, job, phase, model) if phase.frozen else partial(_fine_tune, job, phase, model, stage)
+        stage.run(model, fit)
     if model is None:
         raise ValueError("the recipe has no phase")
     return model
 
 
-def training_minutes(job: Job) -> float:
-    """Minutes that the finished phases took, over all sittings but those that were killed."""
-    return sum(float(path.read_text()) for path in (job.out_dir / "checkpoints").glob("phase*.minutes"))
+def phase_stages(job: Job, folder: Path) -> list[Stage]:
+    """A stage for every phase. It follows from those before it too, and not from what is chosen after the phases."""
+    recipe = {name: value for name, value in plain(job.recipe).items() if name not in AFTER_THE_PHASES}
+    base = made_from(recipe, job.contract_sha256, job.samples, job.weights)
+    phases = recipe["phases"]
+    return [Stage(folder, f"phase{n}", of_stage(base, phases=phases[: n + 1])) for n in range(len(phases))]
 
 
 def _prepare(recipe: Recipe) -> None:
@@ -155,7 +145,7 @@ def _middle(picture: NDArray[np.uint8], phase: Phase) -> NDArray[np.uint8]:
     return central_square(picture, phase.size_px, phase.window_px) if phase.size_px else picture
 
 
-def _fine_tune(job: Job, phase: Phase, model: keras.Model, checkpoint: Path) -> None:
+def _fine_tune(job: Job, phase: Phase, model: keras.Model, stage: Stage) -> None:
     """Every layer learns, at a low rate."""
     recipe, (train, rows) = job.recipe, _drawn_from(job, phase)
     batches = _batches(job, phase, train, rows, pictures=phase.pictures)
@@ -169,7 +159,7 @@ def _fine_tune(job: Job, phase: Phase, model: keras.Model, checkpoint: Path) -> 
         epochs=phase.epochs,
         verbose=0,
         callbacks=[
-            keras.callbacks.BackupAndRestore(str(checkpoint) + "-backup", delete_checkpoint=False),
+            keras.callbacks.BackupAndRestore(str(stage.backup), delete_checkpoint=False),
             keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
             KeepBest(
                 batches,
@@ -178,7 +168,7 @@ def _fine_tune(job: Job, phase: Phase, model: keras.Model, checkpoint: Path) -> 
                 space.projection,
                 multi_label=job.task.multi_label,
                 patience_epochs=recipe.patience_epochs,
-                path=checkpoint,
+                path=stage.best,
             ),
             keras.callbacks.CSVLogger(str(job.out_dir / f"log-{phase.name}.csv"), append=job.resume),
             Progress(phase.name, phase.epochs, len(batches) * batches.batch_size, batches.batch_size),

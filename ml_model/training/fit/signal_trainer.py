@@ -5,10 +5,8 @@ Which averages of weights and how long each trains is fixed by the recipe; valid
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Sequence
-from pathlib import Path
+from functools import partial
 
 import keras
 import numpy as np
@@ -21,10 +19,12 @@ from ml_model.training.data.labels import target_masks
 from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.metrics import Scored, macro_auc, probabilities_of
 from ml_model.training.fit.callbacks import Progress
+from ml_model.training.fit.checkpoints import Stage, made_from, of_stage, open_checkpoints
 from ml_model.training.fit.optimizer import warm_cosine
 from ml_model.training.job import SignalJob
 from ml_model.training.models.losses import MultiLabelFocalLoss
 from ml_model.training.models.signal_classifier import averaged, build_network
+from ml_model.training.recipe import plain
 
 
 def read_signals(samples: Sequence[Sample], signal_input: SignalInput) -> NDArray[np.float32]:
@@ -85,34 +85,24 @@ def validation_auc(model: keras.Model, job: SignalJob) -> float:
 
 
 def train_signals(job: SignalJob) -> keras.Model:
-    """Train every member of the recipe and average them. Finished members are loaded when `resume` is set."""
+    """Train every member of the recipe and average them. Finished members are loaded when `resume` is set.
+
+    Raises OtherTraining when other choices made them.
+    """
     keras.mixed_precision.set_global_policy("float32")
-    checkpoints = job.out_dir / "checkpoints"
-    if not job.resume:
-        shutil.rmtree(checkpoints, ignore_errors=True)
-    checkpoints.mkdir(parents=True, exist_ok=True)
+    folder = open_checkpoints(job.out_dir, resume=job.resume)
+    base = made_from(plain(job.recipe), job.contract_sha256, job.samples, job.weights)
     networks = []
     for number, (architecture, seed) in enumerate(job.recipe.members):
         keras.utils.set_random_seed(seed)
         network = build_network(architecture, classes=len(job.task.codes), samples=job.signals.shape[1])
-        done = checkpoints / f"member{number}.weights.h5"
-        if done.is_file():
-            network.load_weights(done)
-        else:
-            began = time.monotonic()
-            _fit(job, network, seed, f"{architecture}-{seed}", checkpoints / f"member{number}")
-            network.save_weights(done)
-            (checkpoints / f"member{number}.minutes").write_text(f"{(time.monotonic() - began) / 60:.2f}")
+        stage = Stage(folder, f"member{number}", of_stage(base, members=[[architecture, seed]]))
+        stage.run(network, partial(_fit, job, network, seed, f"{architecture}-{seed}", stage))
         networks.append(network)
     return averaged(networks)
 
 
-def training_minutes(job: SignalJob) -> float:
-    """Minutes that the finished members took."""
-    return sum(float(path.read_text()) for path in (job.out_dir / "checkpoints").glob("member*.minutes"))
-
-
-def _fit(job: SignalJob, network: keras.Model, seed: int, name: str, checkpoint: Path) -> None:
+def _fit(job: SignalJob, network: keras.Model, seed: int, name: str, stage: Stage) -> None:
     recipe, batches = job.recipe, SignalBatches(job, seed)
     steps = recipe.epochs * len(batches)
     schedule = warm_cosine(recipe.learning_rate, steps, steps // 10)
@@ -129,7 +119,7 @@ def _fit(job: SignalJob, network: keras.Model, seed: int, name: str, checkpoint:
         epochs=recipe.epochs,
         verbose=0,
         callbacks=[
-            keras.callbacks.BackupAndRestore(str(checkpoint) + "-backup", delete_checkpoint=True),
+            keras.callbacks.BackupAndRestore(str(stage.backup), delete_checkpoint=True),
             keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
             NextEpoch(batches),
             keras.callbacks.CSVLogger(str(job.out_dir / f"log-{name}.csv"), append=job.resume),

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -20,12 +19,13 @@ from ml_model.training.data.labels import target_masks
 from ml_model.training.data.samples import Sample
 from ml_model.training.data.sampling import sampling_weights
 from ml_model.training.fit.callbacks import KeepBest, Progress
+from ml_model.training.fit.checkpoints import Stage, made_from, open_checkpoints, training_minutes
 from ml_model.training.fit.optimizer import warm_cosine
 from ml_model.training.input_gate.report import gate_card, gate_figures
 from ml_model.training.models.image_classifier import build_model
 from ml_model.training.models.losses import MaskedFocalLoss
 from ml_model.training.pipeline import export_elsewhere, provenance
-from ml_model.training.recipe import GateRecipe
+from ml_model.training.recipe import GateRecipe, plain
 
 CARD = "card.md"
 OWN_ACCEPTED_ON_VALIDATION = 0.995
@@ -36,18 +36,22 @@ def train_gate(
     recipe: GateRecipe, spec: ModalitySpec, samples: Sequence[Sample], pixels: NDArray[np.uint8],
     weights: str | None, out_dir: Path, *, resume: bool,
 ) -> tuple[keras.Model, float]:  # fmt: skip
-    """The network with the best weights on validation, and how many minutes it took. A finished one is loaded."""
+    """The network with the best weights on validation, and how many minutes it took. A finished one is loaded
+    when `resume` is set. Raises OtherTraining when other choices made it.
+    """
     keras.utils.set_random_seed(recipe.seed)
     keras.mixed_precision.set_global_policy("mixed_bfloat16" if recipe.mixed_precision else "float32")
-    checkpoints = out_dir / "checkpoints"
-    checkpoints.mkdir(parents=True, exist_ok=True)
-    done, took = checkpoints / "gate.weights.h5", checkpoints / "gate.minutes"
-    finished = resume and done.is_file()
-    model = _network(recipe, spec, None if finished else weights)
-    if finished:
-        model.load_weights(done)
-        return model, float(took.read_text())
-    began = time.monotonic()
+    base = made_from(plain(recipe), spec.contract_sha256, samples, weights)
+    stage = Stage(open_checkpoints(out_dir, resume=resume), "gate", base)
+    model = _network(recipe, spec, None if stage.weights.is_file() else weights)
+    stage.run(model, partial(_fit, recipe, spec, samples, pixels, model, stage, out_dir / "log-gate.csv"))
+    return model, training_minutes(out_dir)
+
+
+def _fit(
+    recipe: GateRecipe, spec: ModalitySpec, samples: Sequence[Sample], pixels: NDArray[np.uint8],
+    model: keras.Model, stage: Stage, log: Path,
+) -> None:  # fmt: skip
     rows = {s: np.array([i for i, x in enumerate(samples) if x.split == s], np.int64) for s in ("train", "val")}
     masks = target_masks(samples, spec.codes)
     batches = AugmentedBatches(
@@ -68,19 +72,16 @@ def train_gate(
         epochs=recipe.epochs,
         verbose=0,
         callbacks=[
-            keras.callbacks.BackupAndRestore(str(checkpoints / "backup"), delete_checkpoint=True),
+            keras.callbacks.BackupAndRestore(str(stage.backup), delete_checkpoint=True),
             keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
             KeepBest(
                 batches, validation, truth, np.eye(len(spec.codes), dtype=np.float32), multi_label=False,
-                patience_epochs=recipe.epochs, path=checkpoints / "best",
+                patience_epochs=recipe.epochs, path=stage.best,
             ),
-            keras.callbacks.CSVLogger(str(out_dir / "log-gate.csv"), append=resume),
+            keras.callbacks.CSVLogger(str(log), append=stage.backup.exists()),
             Progress("gate", recipe.epochs, len(batches) * batches.batch_size, batches.batch_size),
         ],
     )  # fmt: skip
-    model.save_weights(done)
-    took.write_text(f"{(time.monotonic() - began) / 60:.2f}")
-    return model, float(took.read_text())
 
 
 def _network(recipe: GateRecipe, spec: ModalitySpec, weights: str | None) -> keras.Model:
@@ -112,7 +113,7 @@ def finish_gate(
     export_elsewhere(served, out_dir, multi_label=False)
     described = provenance(
         BUNDLE_ID, spec.contract_sha256, spec.codes, spec.licence, samples, draft,
-        seed=recipe.seed, recipe=json.loads(json.dumps(recipe, default=vars)),
+        seed=recipe.seed, recipe=plain(recipe),
     )  # fmt: skip
     fields = {**described, "evidence": "sufficient"}
     predictor = Predictor(write_bundle(draft, {**fields, "metrics": {}}, [MODEL_FILE]))
