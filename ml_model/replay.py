@@ -12,206 +12,25 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from collections.abc import Sequence
 
-from ml_model.diagnosis.bundle_fit import require_fit
-from ml_model.diagnosis.case import Case
-from ml_model.diagnosis.decision import Diagnosis
-from ml_model.diagnosis.pipeline import Engines, diagnose
-from ml_model.errors import MediDiagnoseError, PoorQuality
-from ml_model.inference.bundle import MANIFEST, MODELS_DIR, Bundle, file_sha256, load_bundle
-from ml_model.inference.predictor import Predictor
-from ml_model.inference.provenance import body_preprocessing_sha256, preprocessing_sha256
-from ml_model.inputs.file_type import input_sha256
-from ml_model.inputs.json_body import json_object, read_body
-from ml_model.inputs.tabular import DiseaseQuestion, risk_values
-from ml_model.tabular.risk_model import HeartRiskModel, RiskAssessment
-from ml_model.tabular.symptom_model import MatchedSymptom, RankedDisease, SymptomModel
-from ml_model.tasks.labels import label_of, label_probabilities
-from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask, load_task
-
-Result = Mapping[str, Any]
-Files = Sequence[tuple[str, bytes]]  # name and content
-Task = ImageTask | SymptomTask | RiskTask
-
-
-class CannotReplay(MediDiagnoseError):
-    """The answer, the files and the models at hand do not belong together."""
-
-
-@dataclass(frozen=True)
-class Replay:
-    """What was told, and what is told again."""
-
-    answered: Told
-    again: Told
-    same_preprocessing: bool
-
-    @property
-    def identical(self) -> bool:
-        """Every figure that was answered, to the last bit, and the finding named."""
-        figures = self.again.figures
-        same = all(name in figures and figures[name] == p for name, p in self.answered.figures.items())
-        return same and self.again.named == self.answered.named
-
-
-def replay(result: Result, files: Files, models: Path = MODELS_DIR) -> Replay:
-    """Answer `files` again with the model that `result` names. Raises CannotReplay and the errors of the decoders."""
-    try:
-        model, provenance = result["model"], result["provenance"]
-        task, sha256, source = load_task(model["task"]), model["sha256"], model.get("source")
-        then, sent = provenance["preprocessing_sha256"], tuple(provenance["input_sha256"])
-        asked: Mapping[str, Any] = provenance["request"]
-        answered = told_in(task, result)
-    except (KeyError, TypeError, AttributeError) as error:
-        raise CannotReplay(f"this is no answer of the service: {error} is missing or malformed") from error
-    if sha256 is None:
-        raise CannotReplay("no model answered (demo mode), so there is nothing to make again")
-    if source == "user":
-        raise CannotReplay(
-            f"a user's own model answered ({model.get('version')}); only answers of bundles can be made again"
-        )
-    found = input_sha256([data for _, data in files])
-    if found != sent:
-        raise CannotReplay(f"the answer was to files of SHA-256 {', '.join(sent)}; given were {', '.join(found)}")
-    bundle = _bundle(models, task, sha256)
-    if isinstance(task, ImageTask):
-        return Replay(answered, _image_again(task, bundle, files, result, asked), then == preprocessing_sha256(task))
-    again = _body_again(task, bundle, files[0][1], top_k=len(answered.figures))
-    return Replay(answered, again, then == body_preprocessing_sha256(task, bundle.manifest.files))
-
-
-def _bundle(models: Path, task: Task, sha256: str) -> Bundle:
-    """The bundle below `models` whose manifest has that SHA-256."""
-    seen = []
-    for manifest in sorted(models.glob(f"{task.id}*/{MANIFEST}")):
-        name, found = manifest.parent.name, file_sha256(manifest)
-        if found != sha256:
-            seen.append(f"{name} {found}")
-            continue
-        contract = task.contract_sha256
-        if isinstance(task, ImageTask) and name != task.id:
-            contract = task.signal_contract_sha256
-        bundle = load_bundle(manifest.parent, task=name, contract_sha256=contract)
-        if isinstance(task, ImageTask):
-            require_fit(bundle, task)
-        return bundle
-    there = "; ".join(seen) or "none of this task"
-    raise CannotReplay(f"the answer is of model {sha256}; in {models} there is {there}")
-
-
-def _body_again(task: SymptomTask | RiskTask, bundle: Bundle, body: bytes, top_k: int) -> Told:
-    """A JSON body, answered by the service's own path."""
-    if isinstance(task, RiskTask):
-        return told_of_risk(HeartRiskModel.load(bundle, task).assess(risk_values(task, json_object(body))))
-    question, model = read_body(body, DiseaseQuestion), SymptomModel.load(bundle)
-    matches = model.match(question.symptoms)
-    return told_of_symptoms(model.rank(matches.names, question.age, question.sex, top_k), matches.matched)
-
-
-def _image_again(task: ImageTask, bundle: Bundle, files: Files, result: Result, asked: Mapping[str, Any]) -> Told:
-    read_as, predictor = (result.get("recording") or {}).get("read_as", "picture"), Predictor(bundle)
-    of_recording, of_signal = read_as == "recording", read_as in ("recording", "page_signal")
-    case = Case(
-        pictures=() if of_recording else tuple(data for _, data in files),
-        recording=tuple(files) if of_recording else (),
-        age_years=asked.get("age_years"),
-        view=asked.get("view"),
-        sampling_rate_hz=asked.get("sampling_rate_hz"),
-        gate="off",
-    )
-    engines = Engines(signals=predictor) if of_signal else Engines(pictures=predictor)
-    try:
-        decision = diagnose(task, case, engines).decision
-    except PoorQuality as error:
-        raise CannotReplay(f"the signal could not be read off this page again: {error}") from error
-    return told_of_image(task, decision.diagnosis, result)
-
-
-@dataclass(frozen=True)
-class Told:
-    """`figures`: probabilities (0-1), scores and log-odds by what they belong to. `named`: what was settled on."""
-
-    figures: dict[str, float]
-    named: str
-
-
-def told_in(task: ImageTask | SymptomTask | RiskTask, result: Result) -> Told:
-    """What an answer of the service says. Raises KeyError, TypeError or AttributeError for what is no such answer."""
-    if isinstance(task, SymptomTask):
-        rows = {row["disease"]: row["probability"] for row in result["top_predictions"]}
-        matched = {_matched(row["given"], row["name"]): row["score"] for row in result["symptoms_matched"]}
-        return Told(rows | matched, result["prediction"]["disease"])
-    if isinstance(task, RiskTask):
-        found = result["prediction"]
-        added = {_added_by(name): factor["contribution"] for name, factor in result["risk_factors"].items()}
-        whole = {name: result[name] for name in ("baseline_log_odds", "imputed_log_odds")}
-        return Told({"probability": found["probability"], **whole, **added}, _risk(**_words_of(found)))
-    if "class_probabilities" in result:
-        return Told({**result["class_probabilities"], "probability": result["probability"]}, result["classification"])
-    if "all_predictions" in result:
-        ranked = {row["code"]: row["confidence"] for row in result["all_predictions"]}
-        return Told(ranked, result["prediction"]["code"])
-    return Told({"confidence": result["confidence"]}, str(result["prediction"]))
-
-
-def told_of_image(task: ImageTask, diagnosis: Diagnosis, result: Result) -> Told:
-    """A diagnosis in the shape of `result`: classes, labels of the data set, or one word."""
-    by_code = {row.spec.code: min(1.0, float(row.probability)) for row in diagnosis.ranking}
-    code = diagnosis.predicted.code
-    if "class_probabilities" in result:
-        totals, label = label_probabilities(by_code, task.datasets[0].labels), label_of(task, code)
-        return Told({**totals, "probability": totals[label]}, label)
-    if "all_predictions" in result:
-        return Told(by_code, code)
-    return Told({"confidence": by_code[code]}, diagnosis.predicted.type.capitalize())
-
-
-def told_of_symptoms(ranking: Sequence[RankedDisease], matched: Sequence[MatchedSymptom]) -> Told:
-    """A ranking of diseases, the most probable first, and how the symptoms were read."""
-    rows = {disease.disease: disease.probability for disease in ranking}
-    return Told(rows | {_matched(m.given, m.name): m.score for m in matched}, ranking[0].disease)
-
-
-def told_of_risk(found: RiskAssessment) -> Told:
-    """A risk with what each factor adds to it."""
-    whole = {"baseline_log_odds": found.baseline_log_odds, "imputed_log_odds": found.imputed_log_odds}
-    added = {_added_by(factor.name): factor.contribution for factor in found.factors}
-    return Told({"probability": found.probability, **whole, **added}, _risk(found.condition, found.risk_level))
-
-
-def _words_of(prediction: Mapping[str, Any]) -> dict[str, str]:
-    return {name: prediction[name] for name in ("condition", "risk_level")}
-
-
-def _risk(condition: str, risk_level: str) -> str:
-    return f"{condition} ({risk_level})"
-
-
-def _matched(given: str, name: str) -> str:
-    return f"{given} -> {name}"
-
-
-def _added_by(factor: str) -> str:
-    return f"contribution of {factor}"
+from ml_model.training.commands.command_line import command_parser, existing_file, run_command
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The command line; returns the exit status."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("result", type=Path, metavar="RESULT.json")
-    parser.add_argument("files", type=Path, nargs="+", metavar="FILE")
-    parser.add_argument("--models", type=Path, default=MODELS_DIR, help="folder of bundles (default: those shipped)")
-    options = parser.parse_args(arguments)
-    try:
-        result = json.loads(options.result.read_bytes())
-        made = replay(result, [(path.name, path.read_bytes()) for path in options.files], options.models)
-    except (MediDiagnoseError, OSError, ValueError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    parser = command_parser(__doc__ or "", "--models")
+    parser.add_argument("result", type=existing_file, metavar="RESULT.json")
+    parser.add_argument("files", type=existing_file, nargs="+", metavar="FILE")
+    return run_command(_replay, parser.parse_args(arguments), failed=2)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from ml_model.diagnosis.reproduction import replay
+    from ml_model.inference.bundle import MODELS_DIR
+
+    result = json.loads(options.result.read_bytes())
+    made = replay(result, [(path.name, path.read_bytes()) for path in options.files], options.models or MODELS_DIR)
     for name, p in made.answered.figures.items():
         again = made.again.figures.get(name)
         print(f"{name:24} {p!r:22} {'identical' if again == p else repr(again)}")

@@ -18,10 +18,10 @@ from test_evaluate import fixed, predicted
 
 from backend.app import Application, create_app
 from backend.config import Config
+from ml_model.diagnosis.reproduction import replay
 from ml_model.inference.bundle import AgeEffect, Bundle
 from ml_model.inference.calibration import with_age
 from ml_model.inputs.images.decoder import load_image
-from ml_model.replay import replay
 from ml_model.tasks.registry import ImageTask, load_task
 from ml_model.training.data.samples import Sample, ages_years
 from ml_model.training.evaluation.evaluator import evaluate

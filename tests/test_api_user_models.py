@@ -13,8 +13,8 @@ from samples import image_task, upload
 
 from backend.app import Application, create_app
 from backend.config import Config
+from ml_model.diagnosis.reproduction import CannotReplay, replay
 from ml_model.inference.bundle import Bundle
-from ml_model.replay import CannotReplay, replay
 from ml_model.tasks.registry import SymptomTask, load_task
 
 COLUMNS = ["itching", "skin_rash", "high_fever", "chest_pain"]

@@ -19,7 +19,7 @@ from ml_model.training.commands.recipes import recipe_files
 
 ROOT = Path(__file__).parents[1]
 RECIPES = [*sorted((ROOT / "ml_model").glob("train_*.py")), ROOT / "ml_model" / "image_classification.py"]
-COMMANDS = [*RECIPES, ROOT / "ml_model" / "audit.py"]
+COMMANDS = [*RECIPES, ROOT / "ml_model" / "audit.py", ROOT / "ml_model" / "replay.py"]
 HEAVY = {"numpy", "cv2", "pydantic", "keras", "tensorflow", "sklearn", "scipy", "onnx"}
 MODULES = """
 import json, runpy, sys

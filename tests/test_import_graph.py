@@ -17,7 +17,7 @@ from ml_model.tasks.registry import load_image_tasks
 ROOT = Path(__file__).resolve().parent.parent
 TRAINING_ONLY = ("ml_model.training",)
 # Modules at the top of ml_model that exist to train or to measure; the service has no business with them.
-RECIPES = ("train_", "image_classification", "audit", "evaluate")
+RECIPES = ("train_", "image_classification", "audit", "replay", "evaluate")
 HEAVY = ("tensorflow", "keras", "sklearn", "pandas", "matplotlib", "torch", "tf2onnx")
 
 

@@ -16,11 +16,12 @@ from pictures import detailed, encode
 from PIL import Image
 
 from backend.app import Application
+from ml_model.diagnosis.reproduction import CannotReplay, replay
 from ml_model.ecg.export import as_wfdb
 from ml_model.ecg.page_renderer import draw_page
 from ml_model.ecg.recording import EcgRecording
 from ml_model.inference.provenance import preprocessing_sha256
-from ml_model.replay import CannotReplay, main, replay
+from ml_model.replay import main
 from ml_model.tasks.registry import ImageTask, load_image_tasks, load_task
 
 RECORDING = EcgRecording(twelve_leads(seed=4), 100.0)

@@ -13,11 +13,12 @@ from pictures import detailed, encode
 from samples import HEART_VALUES
 
 from backend.app import Application
+from ml_model.diagnosis.reproduction import CannotReplay, replay
 from ml_model.inference.bundle import MODELS_DIR, Bundle, load_bundle
 from ml_model.inference.provenance import body_preprocessing_sha256
 from ml_model.inputs.json_body import json_object, read_body
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
-from ml_model.replay import CannotReplay, main, replay
+from ml_model.replay import main
 from ml_model.tabular.risk_model import HeartRiskModel
 from ml_model.tabular.symptom_model import SymptomModel
 from ml_model.tasks.registry import RiskTask, SymptomTask, load_task

@@ -1,2 +1,4 @@
-"""What a user runs to train and to measure. Imports the rest of `ml_model`, the heavy libraries only once the options
-are read; nothing imports it but the recipes, `ml_model.audit` and `ml_model.replay`."""
+"""What a user runs to train and to measure: the command lines, and what they have in common.
+
+May import every room, the heavy libraries once the options are read; the recipes, audit and replay import it.
+"""
