@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.training.augmentation.images import Augmentation, augment
+from ml_model.training.augmentation.images import augment
+from ml_model.training.recipe import Augmentation
 
 
 class AugmentedBatches(keras.utils.PyDataset):
