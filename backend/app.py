@@ -65,6 +65,17 @@ def create_app(config: Config) -> Application:
     app.extensions[SERVICES] = services
     register_telemetry(app, logger, services.metrics, services.readiness)
     register_error_handlers(app)
+    _allow_origins(app, config)
+    for resource in (analyze, compat, predict, health, models):
+        app.register_api(resource.api)
+    pages.register_pages(app, build_document(app, tasks))
+    set_up_pydicom()  # before the first DICOM file, which would wait for it
+    store.start()
+    return app
+
+
+def _allow_origins(app: Application, config: Config) -> None:
+    """Browsers on these origins may call the API."""
     CORS(
         app,
         origins=list(config.cors_origins),
@@ -72,9 +83,3 @@ def create_app(config: Config) -> Application:
         expose_headers=["X-Request-ID", "Retry-After"],
         max_age=86400,
     )
-    for resource in (analyze, compat, predict, health, models):
-        app.register_api(resource.api)
-    pages.register_pages(app, build_document(app, tasks))
-    set_up_pydicom()  # before the first DICOM file, which would wait for it
-    store.start()
-    return app

@@ -14,15 +14,16 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from ml_model.diagnosis.case import Case
+from ml_model.diagnosis.pipeline import Engines, diagnose
 from ml_model.errors import PoorQuality
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR, load_bundle
 from ml_model.inference.predictor import Predictor
 from ml_model.input_gate.modality_classifier import OTHER
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.commands.command_line import command_parser
-from ml_model.training.data.decoded_cache import shown
+from ml_model.training.data.decoded_cache import picture_bytes
 from ml_model.training.data.samples import Sample
 from ml_model.training.input_gate.data import gate_samples
 from ml_model.training.job import Job
@@ -45,7 +46,7 @@ def refused_by_distance(
     task: ImageTask, predictor: Predictor, kinds: dict[str, list[Sample]]
 ) -> dict[str, dict[str, float]]:
     """By kind other than the task's own: how many pictures, and the share that lies beyond the bundle's limit."""
-    limits = predictor.bundle.manifest.familiarity
+    limits, engines = predictor.bundle.manifest.familiarity, Engines(pictures=predictor)
     if limits is None:
         return {}
     found = {}
@@ -53,18 +54,18 @@ def refused_by_distance(
         if kind == task.input.modality:
             continue
         with ThreadPoolExecutor(2) as pool:
-            seen = [p for p in pool.map(lambda sample: _pixels(sample, task), samples) if p is not None]
-        distances = np.concatenate([predictor.predict(p[None]).distance for p in seen] or [np.zeros(0, np.float32)])
-        if len(distances):
-            refused = float((distances >= limits.refuse_from).mean())
+            told = list(pool.map(lambda sample: _distance(task, sample, engines), samples))
+        distances = [distance for distance in told if distance is not None]
+        if distances:
+            refused = sum(distance >= limits.refuse_from for distance in distances) / len(distances)
             found[kind] = {"count": float(len(distances)), "refused": round(refused, 4)}
     return found
 
 
-def _pixels(sample: Sample, task: ImageTask) -> NDArray[np.uint8] | None:
+def _distance(task: ImageTask, sample: Sample, engines: Engines) -> float | None:
     """None for a picture that is too small to be looked at."""
     try:
-        return shown(sample, task.input)
+        return diagnose(task, Case(pictures=(picture_bytes(sample),), gate="off"), engines).input_check.distance
     except PoorQuality:
         return None
 

@@ -66,12 +66,7 @@ def build_model(
         if isinstance(layer, layers.BatchNormalization):
             layer.momentum = min(layer.momentum, LONGEST_MOMENTUM)
     end = body.get_layer(last_layer).output if last_layer else body.output
-    features = layers.Activation("linear", name=FEATURES)(end)
-    if pooling == "mean":
-        x = layers.GlobalAveragePooling2D(name=EMBEDDING)(features)
-    else:
-        pooled = [layers.GlobalAveragePooling2D(name="mean")(features), layers.GlobalMaxPooling2D(name="max")(features)]
-        x = layers.Concatenate(name=EMBEDDING)(pooled)
+    x = _pooled(layers.Activation("linear", name=FEATURES)(end), pooling)
     for index, units in enumerate(hidden_units):
         x = layers.Dense(units, name=f"hidden_{index}")(x)
         x = layers.BatchNormalization(name=f"hidden_{index}_bn")(x)
@@ -79,6 +74,14 @@ def build_model(
     x = layers.Dropout(dropout, name="dropout")(x)
     logits = layers.Dense(classes, dtype="float32", name=LOGITS)(x)
     return keras.Model(image, logits, name=backbone)
+
+
+def _pooled(features: Any, pooling: Literal["mean", "mean_max"]) -> Any:
+    """The embedding of feature maps (N, rows, columns, channels)."""
+    if pooling == "mean":
+        return layers.GlobalAveragePooling2D(name=EMBEDDING)(features)
+    pooled = [layers.GlobalAveragePooling2D(name="mean")(features), layers.GlobalMaxPooling2D(name="max")(features)]
+    return layers.Concatenate(name=EMBEDDING)(pooled)
 
 
 def check_weights(backbone: str, weights: str | Path | None) -> None:
