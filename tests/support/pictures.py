@@ -1,0 +1,95 @@
+"""Pictures for tests, valid and crafted, and the memory of this process."""
+
+from __future__ import annotations
+
+import io
+import struct
+import sys
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from ml_model.tasks.registry import ImageInput, ImageTask
+
+INPUT = ImageInput(modality="photograph", height_px=32, width_px=48, min_side_px=1)
+FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
+ORIENTATION = 274
+
+
+def encode(image: Image.Image, name: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, name, **options)
+    return buffer.getvalue()
+
+
+def picture(width_px: int = 96, height_px: int = 64, seed: int = 0) -> Image.Image:
+    """Smooth random colours, so that lossy codecs stay close."""
+    noise = np.random.default_rng(seed).integers(0, 256, (4, 6, 3), dtype=np.uint8)
+    return Image.fromarray(noise).resize((width_px, height_px), Image.Resampling.BICUBIC)
+
+
+def detailed(width_px: int = 200, height_px: int = 160, seed: int = 0) -> Image.Image:
+    """The same with a finer layer, so that it does not count as blurred."""
+    noise = np.random.default_rng(seed).integers(0, 256, (36, 48, 3), dtype=np.uint8)
+    fine = Image.fromarray(noise).resize((width_px, height_px), Image.Resampling.BICUBIC)
+    return Image.blend(picture(width_px, height_px, seed), fine, alpha=0.2)
+
+
+def png_chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def png_header(width_px: int, height_px: int, *chunks: bytes) -> bytes:
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width_px, height_px, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + png_chunk(b"IDAT", b"x") + png_chunk(b"IEND", b"")
+
+
+def plain_tiff(values: NDArray[np.generic], photometric: int, order: str = "little", **changes: int) -> bytes:
+    """An uncompressed greyscale TIFF of one strip, any tag of which can be changed."""
+    mark = "<" if order == "little" else ">"
+    body = values.astype(values.dtype.newbyteorder(mark)).tobytes()
+    tags = {
+        256: values.shape[1],
+        257: values.shape[0],
+        258: values.dtype.itemsize * 8,
+        259: 1,
+        262: photometric,
+        273: 8,
+        277: 1,
+        278: values.shape[0],
+        279: len(body),
+    } | {int(tag.removeprefix("tag")): value for tag, value in changes.items()}
+    directory = b"".join(struct.pack(mark + "HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags))
+    head = (b"II*\x00" if order == "little" else b"MM\x00*") + struct.pack(mark + "I", 8 + len(body))
+    return head + body + struct.pack(mark + "H", len(tags)) + directory + b"\x00" * 4
+
+
+def depths(bits: int, kind: type = np.uint16) -> NDArray[np.generic]:
+    """A ramp over the whole range of a detector of so many bits."""
+    return np.tile(np.linspace(0, 2**bits - 1, 48).round(), (32, 1)).astype(kind)
+
+
+def resident_mib() -> float:
+    """Resident memory of this process; skips where the kernel does not tell."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        pytest.skip(f"resident memory is read from /proc, which {sys.platform} has not")
+    return int(statm.read_text().split()[1]) * 4096 / 2**20
+
+
+def soft_pictures(task: ImageTask) -> NDArray[np.uint8]:
+    """Soft grey blobs of middling contrast, as in real pictures.
+
+    Noise leaves the last feature maps nearly empty; hard-edged blocks of full contrast, and colours where a model knows
+    grey alone, drive activations far beyond those of real pictures, where the engines differ by rounding alone (9e-4;
+    on films and slices 6e-6).
+    """
+    rng = np.random.default_rng(0)
+    size = (task.input.width_px, task.input.height_px)
+    coarse = np.repeat(rng.integers(40, 216, (3, 7, 7, 1), dtype=np.uint8), 3, axis=3)
+    return np.stack([cv2.resize(picture, size, interpolation=cv2.INTER_LINEAR) for picture in coarse])
