@@ -1,71 +1,135 @@
-"""Callbacks: validation with the figures that matter, the best weights kept, progress with an estimate of the end."""
+"""One loop over epochs for every trainer: validation, the best weights kept, resuming, progress with an estimate."""
 
 from __future__ import annotations
 
-import json
+import csv
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from ml_model.training.data.batches import AugmentedBatches
 from ml_model.training.evaluation.metrics import Scored, balanced_accuracy, called, macro_auc, probabilities_of
+from ml_model.training.fit.checkpoints import Stage
+
+WATCHED = "val_mean"
 
 
-class KeepBest(keras.callbacks.Callback):
-    """After each epoch: validate, keep the best weights on disk, stop when nothing improves, restore the best.
+class EpochBatches(Protocol):
+    """Batches that are a function of the epoch, to be told before each."""
 
-    The figure watched is the mean of balanced accuracy and macro AUC on validation. It must come
-    after SwapEMAWeights, so that what is validated and kept are the averaged weights.
+    epoch: int
+    batch_size: int
+
+    def __len__(self) -> int: ...
+
+
+Figures = Callable[[keras.Model], Mapping[str, float]]
+
+
+@dataclass(frozen=True)
+class PictureFigures:
+    """Balanced accuracy, macro AUC and their mean on validation pictures (N, H, W, 3); truth is (N, labels)."""
+
+    pictures: NDArray[np.uint8]
+    truth: NDArray[np.bool_]
+    projection: NDArray[np.float32]
+    multi_label: bool
+
+    def __call__(self, model: keras.Model) -> dict[str, float]:
+        logits = np.asarray(model.predict(self.pictures, batch_size=64, verbose=0))
+        probabilities = probabilities_of(logits, self.multi_label) @ self.projection
+        groups = np.arange(len(self.truth)).astype(str)
+        scored = Scored(self.truth, called(probabilities, self.multi_label), probabilities, groups)
+        figures = {"val_balanced_accuracy": balanced_accuracy(scored), "val_macro_auc": macro_auc(scored)}
+        return {**figures, WATCHED: float(np.mean(list(figures.values())))}
+
+
+class Validation(keras.callbacks.Callback):
+    """Tells the batches which epoch it is, and puts the figures on validation into the logs.
+
+    It must come after SwapEMAWeights, so that what is validated are the averaged weights.
     """
 
-    def __init__(
-        self,
-        batches: AugmentedBatches,
-        pictures: NDArray[np.uint8],
-        truth: NDArray[np.bool_],
-        projection: NDArray[np.float32],
-        *,
-        multi_label: bool,
-        patience_epochs: int,
-        path: Path,
-    ) -> None:
+    def __init__(self, batches: EpochBatches, figures: Figures) -> None:
         super().__init__()
-        self.batches, self.pictures, self.truth, self.projection = batches, pictures, truth, projection
-        self.multi_label, self.patience_epochs = multi_label, patience_epochs
-        self.weights_path = path.with_suffix(".weights.h5")
-        self.state_path = path.with_suffix(".json")
-        self.best, self.best_epoch = -np.inf, -1
-        if self.state_path.is_file():
-            state = json.loads(self.state_path.read_text())
-            self.best, self.best_epoch = state["figure"], state["epoch"]
+        self.batches, self.figures = batches, figures
 
     def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
         self.batches.epoch = epoch
 
     def on_epoch_end(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
-        logits = np.asarray(self.model.predict(self.pictures, batch_size=64, verbose=0))
-        probabilities = probabilities_of(logits, self.multi_label) @ self.projection
-        groups = np.arange(len(self.truth)).astype(str)
-        scored = Scored(self.truth, called(probabilities, self.multi_label), probabilities, groups)
-        figures = {"val_balanced_accuracy": balanced_accuracy(scored), "val_macro_auc": macro_auc(scored)}
         if logs is not None:
-            logs.update(figures)
-        figure = float(np.mean(list(figures.values())))
-        if figure > self.best:
-            self.best, self.best_epoch = figure, epoch
-            self.model.save_weights(self.weights_path)
-            self.state_path.write_text(json.dumps({"figure": figure, "epoch": epoch, **figures}))
-        elif epoch - self.best_epoch >= self.patience_epochs:
-            self.model.stop_training = True
+            logs.update(self.figures(self.model))
 
-    def on_train_end(self, logs: dict[str, Any] | None = None) -> None:
-        if self.weights_path.is_file():
-            self.model.load_weights(self.weights_path)
+
+class Patience(keras.callbacks.EarlyStopping):
+    """EarlyStopping that remembers the sittings before: the best figure so far and its epoch, -1 for none."""
+
+    def __init__(self, best: float, best_epoch: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.before = best, best_epoch
+
+    def on_train_begin(self, logs: dict[str, Any] | None = None) -> None:
+        super().on_train_begin(logs)
+        self.best, self.best_epoch = self.before
+
+    def on_epoch_begin(self, epoch: int, logs: dict[str, Any] | None = None) -> None:
+        self.wait = epoch - 1 - self.best_epoch
+
+
+def run_epochs(
+    model: keras.Model, batches: EpochBatches, figures: Figures, *, stage: Stage, name: str, log: Path, epochs: int,
+    patience_epochs: int | None = None,
+) -> None:  # fmt: skip
+    """Fit a compiled model, going on after the last epoch of a run that was interrupted.
+
+    patience_epochs: keep the weights of the best epoch, and stop after so many without a better one; None keeps those
+    of the last.
+    """
+    resumed, best = stage.backup.exists(), stage.best.with_suffix(".weights.h5")
+    keeping = [] if patience_epochs is None else _keep_best(best, log if resumed else None, patience_epochs)
+    model.fit(
+        batches,
+        epochs=epochs,
+        verbose=0,
+        callbacks=[
+            keras.callbacks.BackupAndRestore(str(stage.backup), delete_checkpoint=False),
+            keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
+            Validation(batches, figures),
+            *keeping,
+            keras.callbacks.CSVLogger(str(log), append=resumed),
+            Progress(name, epochs, len(batches) * batches.batch_size, batches.batch_size),
+        ],
+    )
+    if best.is_file():
+        model.load_weights(best)
+
+
+def _keep_best(path: Path, log: Path | None, patience_epochs: int) -> list[keras.callbacks.Callback]:
+    """The best weights on disk, and an end to what no longer improves; log: of the sittings before."""
+    best, best_epoch = _best_logged(log) if log else (-np.inf, -1)
+    watched: dict[str, Any] = {"monitor": WATCHED, "mode": "max"}
+    saved = keras.callbacks.ModelCheckpoint(
+        str(path), save_best_only=True, save_weights_only=True, initial_value_threshold=best, **watched
+    )
+    return [saved, Patience(best, best_epoch, patience=patience_epochs, **watched)]
+
+
+def _best_logged(log: Path) -> tuple[float, int]:
+    """The best figure of the sittings before and its epoch, by their log; its last line may have been cut off."""
+    best, best_epoch = -np.inf, -1
+    if log.is_file():
+        with log.open(newline="", encoding="utf-8") as stream:
+            for row in csv.DictReader(stream):
+                if row.get(WATCHED) and float(row[WATCHED]) > best:
+                    best, best_epoch = float(row[WATCHED]), int(row["epoch"])
+    return best, best_epoch
 
 
 class Progress(keras.callbacks.Callback):

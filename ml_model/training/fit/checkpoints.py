@@ -91,6 +91,7 @@ class Stage:
         fit()
         (self.folder / f"{self.name}.minutes").write_text(f"{(time.monotonic() - began) / 60:.2f}")
         model.save_weights(self.weights)
+        shutil.rmtree(self.backup, ignore_errors=True)
 
 
 def open_checkpoints(out_dir: Path, *, resume: bool) -> Path:

@@ -17,12 +17,12 @@ from ml_model.training.augmentation.images import central_square
 from ml_model.training.data.batches import AugmentedBatches
 from ml_model.training.data.labels import fully_labelled, label_space, target_masks
 from ml_model.training.data.samples import Sample
-from ml_model.training.fit.callbacks import KeepBest, Progress
+from ml_model.training.fit.callbacks import PictureFigures, run_epochs
 from ml_model.training.fit.checkpoints import Stage, made_from, of_stage, open_checkpoints
-from ml_model.training.fit.optimizer import warm_cosine
+from ml_model.training.fit.optimizer import warm_adamw
 from ml_model.training.job import Job, drawing_weights, drawn_prior
 from ml_model.training.models.image_classifier import EMBEDDING, build
-from ml_model.training.models.losses import MaskedFocalLoss, MultiLabelFocalLoss
+from ml_model.training.models.losses import MaskedFocalLoss, multi_label_loss
 from ml_model.training.recipe import AFTER_THE_PHASES, Phase, Recipe, plain
 
 FEATURE_VIEWS = 2  # augmented views, for each picture there is, whose features are computed for a frozen phase
@@ -72,7 +72,7 @@ def _loss(job: Job) -> keras.losses.Loss:
     recipe = job.recipe
     gamma = recipe.focal_gamma if recipe.loss == "focal" else 0.0
     if job.task.multi_label:
-        return MultiLabelFocalLoss(gamma=gamma, label_smoothing=recipe.label_smoothing)
+        return multi_label_loss(gamma, recipe.label_smoothing)
     prior = drawn_prior(job)
     inverse = 1 / (prior * len(prior))
     return MaskedFocalLoss(
@@ -84,12 +84,10 @@ def _loss(job: Job) -> keras.losses.Loss:
 
 
 def _optimizer(recipe: Recipe, phase: Phase, steps: int, *, ema: bool) -> keras.optimizers.Optimizer:
-    schedule = warm_cosine(phase.learning_rate, steps, steps // 20)
-    optimizer = keras.optimizers.AdamW(
-        schedule, weight_decay=recipe.weight_decay, global_clipnorm=1.0, use_ema=ema, ema_momentum=recipe.ema_momentum
-    )
-    optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
-    return optimizer
+    return warm_adamw(
+        phase.learning_rate, steps, warm_up=steps // 20, weight_decay=recipe.weight_decay,
+        ema_momentum=recipe.ema_momentum if ema else None, kept_whole=("bias", "gamma", "beta"),
+    )  # fmt: skip
 
 
 def _drawn_from(job: Job, phase: Phase) -> tuple[list[Sample], NDArray[np.int64]]:
@@ -154,23 +152,8 @@ def _fine_tune(job: Job, phase: Phase, model: keras.Model, stage: Stage) -> None
     space, whole = label_space(job.task), fully_labelled(job.task, job.pick("val"))
     validation = np.stack([_middle(job.pixels[r], phase) for r in job.rows("val")[whole]])
     truth = target_masks(job.pick("val"), job.task.codes)[whole] @ space.projection > 0
-    model.fit(
-        batches,
-        epochs=phase.epochs,
-        verbose=0,
-        callbacks=[
-            keras.callbacks.BackupAndRestore(str(stage.backup), delete_checkpoint=False),
-            keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-            KeepBest(
-                batches,
-                validation,
-                truth,
-                space.projection,
-                multi_label=job.task.multi_label,
-                patience_epochs=recipe.patience_epochs,
-                path=stage.best,
-            ),
-            keras.callbacks.CSVLogger(str(job.out_dir / f"log-{phase.name}.csv"), append=job.resume),
-            Progress(phase.name, phase.epochs, len(batches) * batches.batch_size, batches.batch_size),
-        ],
-    )
+    run_epochs(
+        model, batches, PictureFigures(validation, truth, space.projection, job.task.multi_label), stage=stage,
+        name=phase.name, log=job.out_dir / f"log-{phase.name}.csv", epochs=phase.epochs,
+        patience_epochs=recipe.patience_epochs,
+    )  # fmt: skip

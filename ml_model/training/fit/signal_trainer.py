@@ -18,11 +18,11 @@ from ml_model.training.augmentation.signals import augment_signal
 from ml_model.training.data.labels import target_masks
 from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.metrics import Scored, macro_auc, probabilities_of
-from ml_model.training.fit.callbacks import Progress
+from ml_model.training.fit.callbacks import run_epochs
 from ml_model.training.fit.checkpoints import Stage, made_from, of_stage, open_checkpoints
-from ml_model.training.fit.optimizer import warm_cosine
+from ml_model.training.fit.optimizer import warm_adamw
 from ml_model.training.job import SignalJob
-from ml_model.training.models.losses import MultiLabelFocalLoss
+from ml_model.training.models.losses import multi_label_loss
 from ml_model.training.models.signal_classifier import averaged, build_network
 from ml_model.training.recipe import plain
 
@@ -60,21 +60,6 @@ class SignalBatches(keras.utils.PyDataset):
         return signals, targets
 
 
-class NextEpoch(keras.callbacks.Callback):
-    """Tells the batches which epoch it is, and logs the AUC on validation."""
-
-    def __init__(self, batches: SignalBatches) -> None:
-        super().__init__()
-        self.batches = batches
-
-    def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        self.batches.epoch = epoch
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        if logs is not None:
-            logs["val_macro_auc"] = validation_auc(self.model, self.batches.job)
-
-
 def validation_auc(model: keras.Model, job: SignalJob) -> float:
     """Macro AUC on the validation recordings as they are."""
     rows = job.rows("val")
@@ -105,24 +90,15 @@ def train_signals(job: SignalJob) -> keras.Model:
 def _fit(job: SignalJob, network: keras.Model, seed: int, name: str, stage: Stage) -> None:
     recipe, batches = job.recipe, SignalBatches(job, seed)
     steps = recipe.epochs * len(batches)
-    schedule = warm_cosine(recipe.learning_rate, steps, steps // 10)
-    optimizer = keras.optimizers.AdamW(
-        schedule,
-        weight_decay=recipe.weight_decay,
-        global_clipnorm=1.0,
-        use_ema=True,
+    optimizer = warm_adamw(
+        recipe.learning_rate, steps, warm_up=steps // 10, weight_decay=recipe.weight_decay,
         ema_momentum=recipe.ema_momentum,
-    )
-    network.compile(optimizer, MultiLabelFocalLoss(label_smoothing=recipe.label_smoothing), jit_compile=False)
-    network.fit(
-        batches,
-        epochs=recipe.epochs,
-        verbose=0,
-        callbacks=[
-            keras.callbacks.BackupAndRestore(str(stage.backup), delete_checkpoint=True),
-            keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-            NextEpoch(batches),
-            keras.callbacks.CSVLogger(str(job.out_dir / f"log-{name}.csv"), append=job.resume),
-            Progress(name, recipe.epochs, len(batches) * batches.batch_size, batches.batch_size),
-        ],
+    )  # fmt: skip
+    network.compile(optimizer, multi_label_loss(0.0, recipe.label_smoothing), jit_compile=False)
+
+    def figures(model: keras.Model) -> dict[str, float]:
+        return {"val_macro_auc": validation_auc(model, job)}
+
+    run_epochs(
+        network, batches, figures, stage=stage, name=name, log=job.out_dir / f"log-{name}.csv", epochs=recipe.epochs
     )

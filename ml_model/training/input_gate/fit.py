@@ -18,9 +18,9 @@ from ml_model.training.data.batches import AugmentedBatches
 from ml_model.training.data.labels import target_masks
 from ml_model.training.data.samples import Sample
 from ml_model.training.data.sampling import sampling_weights
-from ml_model.training.fit.callbacks import KeepBest, Progress
+from ml_model.training.fit.callbacks import PictureFigures, run_epochs
 from ml_model.training.fit.checkpoints import Stage, made_from, open_checkpoints, training_minutes
-from ml_model.training.fit.optimizer import warm_cosine
+from ml_model.training.fit.optimizer import warm_adamw
 from ml_model.training.input_gate.report import gate_card, gate_figures
 from ml_model.training.models.image_classifier import build_model
 from ml_model.training.models.losses import MaskedFocalLoss
@@ -61,27 +61,16 @@ def _fit(
         batch_size=min(recipe.batch_size, len(rows["train"])), seed=recipe.seed,
     )  # fmt: skip
     steps = recipe.epochs * len(batches)
-    optimizer = keras.optimizers.AdamW(
-        warm_cosine(recipe.learning_rate, steps, steps // 20), weight_decay=recipe.weight_decay, global_clipnorm=1.0,
-        use_ema=True, ema_momentum=recipe.ema_momentum,
+    optimizer = warm_adamw(
+        recipe.learning_rate, steps, warm_up=steps // 20, weight_decay=recipe.weight_decay,
+        ema_momentum=recipe.ema_momentum,
     )  # fmt: skip
     model.compile(optimizer, MaskedFocalLoss(gamma=0.0, label_smoothing=recipe.label_smoothing), jit_compile=False)
-    validation, truth = pixels[rows["val"]], masks[rows["val"]] > 0
-    model.fit(
-        batches,
-        epochs=recipe.epochs,
-        verbose=0,
-        callbacks=[
-            keras.callbacks.BackupAndRestore(str(stage.backup), delete_checkpoint=True),
-            keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
-            KeepBest(
-                batches, validation, truth, np.eye(len(spec.codes), dtype=np.float32), multi_label=False,
-                patience_epochs=recipe.epochs, path=stage.best,
-            ),
-            keras.callbacks.CSVLogger(str(log), append=stage.backup.exists()),
-            Progress("gate", recipe.epochs, len(batches) * batches.batch_size, batches.batch_size),
-        ],
-    )  # fmt: skip
+    one_each = np.eye(len(spec.codes), dtype=np.float32)
+    figures = PictureFigures(pixels[rows["val"]], masks[rows["val"]] > 0, one_each, multi_label=False)
+    run_epochs(
+        model, batches, figures, stage=stage, name="gate", log=log, epochs=recipe.epochs, patience_epochs=recipe.epochs
+    )
 
 
 def _network(recipe: GateRecipe, spec: ModalitySpec, weights: str | None) -> keras.Model:

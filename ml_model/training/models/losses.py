@@ -49,19 +49,8 @@ class MaskedFocalLoss(keras.losses.Loss):
         return loss
 
 
-class MultiLabelFocalLoss(keras.losses.Loss):
-    """Sigmoid per class: mean over classes of the binary focal cross-entropy; gamma 0 is the plain one."""
-
-    def __init__(self, *, gamma: float = 0.0, label_smoothing: float = 0.0) -> None:
-        super().__init__(name="multi_label_focal_loss")
-        self.gamma, self.label_smoothing = gamma, label_smoothing
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        target = ops.cast(y_true, "float32")
-        logits = ops.cast(y_pred, "float32")
-        smoothed = target * (1 - self.label_smoothing) + self.label_smoothing / 2
-        loss = ops.maximum(logits, 0.0) - logits * smoothed + ops.log1p(ops.exp(-ops.abs(logits)))
-        if self.gamma:
-            p = ops.sigmoid(logits)
-            loss = loss * (target * (1 - p) + (1 - target) * p) ** self.gamma
-        return ops.mean(loss, axis=-1)
+def multi_label_loss(gamma: float = 0.0, label_smoothing: float = 0.0) -> keras.losses.Loss:
+    """Keras' own sigmoid per class on logits: binary cross-entropy, for gamma > 0 the focal one."""
+    if gamma:
+        return keras.losses.BinaryFocalCrossentropy(gamma=gamma, from_logits=True, label_smoothing=label_smoothing)
+    return keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=label_smoothing)
