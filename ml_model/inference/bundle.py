@@ -25,7 +25,7 @@ MODELS_DIR = Path(__file__).parents[1] / "models"
 
 
 class Interval(BaseModel):
-    """A figure with its 95 % bootstrap interval (resampled by group)."""
+    """A figure with its 95 % interval, which counts groups and not rows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     value: float

@@ -15,7 +15,7 @@ from ml_model.inference.bundle import MODELS_DIR, Manifest, OperatingPoint
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.commands.command_line import command_parser
 from ml_model.training.input_gate.report import acceptance_table
-from ml_model.training.reports.markdown import figure, table
+from ml_model.training.reports.markdown import INTERVALS, figure, table
 from ml_model.training.reports.model_card import measured_markdown
 
 README = Path(__file__).parents[3] / "README.md"
@@ -118,7 +118,7 @@ def results_markdown() -> str:
     images = [m for m in manifests if "by_group" in m.metrics.get("test", {})]
     others = [m for m in manifests if m not in images]
     parts = [
-        "Test splits by lesion, patient or unique symptom vector; 95 % intervals by bootstrap over groups.",
+        f"Test splits by lesion, patient or unique symptom vector; {INTERVALS}.",
         table(["model", "n", "accuracy", "balanced accuracy", "macro AUC", "evidence"], _image_rows(images)),
         *_points(images),
         *(_symptom_table(m.metrics["test"]) for m in others if "complete_lists" in m.metrics["test"]),

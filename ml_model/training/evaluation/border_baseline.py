@@ -19,7 +19,7 @@ from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.labels import label_space, target_masks
 from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.evaluator import SUBGROUP_DRAWS, subgroup_rows
-from ml_model.training.evaluation.metrics import Interval, Scored, bootstrap, called, macro_auc
+from ml_model.training.evaluation.metrics import Scored, bootstrap, called, macro_auc
 
 CELLS, FRAME_CELLS = 32, 3  # the frame: the outer 3 of 32 cells on each side, 34 % of the picture
 PENALTIES = (1e-4, 1e-3, 1e-2, 1e-1)  # inverse; chosen by folds of the training groups
@@ -79,5 +79,4 @@ def _answers(
 
 
 def _figure(scored: Scored) -> dict[str, object]:
-    interval: Interval = bootstrap(scored, macro_auc, draws=SUBGROUP_DRAWS)
-    return {"count": len(scored.truth), "macro_auc": interval.model_dump()}
+    return {"count": len(scored.truth), "macro_auc": bootstrap(scored, macro_auc, draws=SUBGROUP_DRAWS).model_dump()}

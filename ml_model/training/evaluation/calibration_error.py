@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import brier_score_loss
 
-from ml_model.training.evaluation.metrics import Interval, Scored
+from ml_model.inference.bundle import Interval
+from ml_model.training.evaluation.intervals import TAILS, rounded
+from ml_model.training.evaluation.metrics import Scored
 
 BINS = 15  # of equal mass
 
@@ -13,7 +16,7 @@ BINS = 15  # of equal mass
 def calibration_error(s: Scored) -> float:
     """Expected calibration error over bins of equal mass: of the largest probability of each picture against how
     often it is right; in multi-label tasks of every label's probability against how often it is true."""
-    return _error_in_bins(*confidences(s))
+    return equal_mass_calibration_error(*confidences(s))
 
 
 def error_of_perfect_calibration(s: Scored, *, draws: int = 500, seed: int = 0) -> Interval:
@@ -22,14 +25,16 @@ def error_of_perfect_calibration(s: Scored, *, draws: int = 500, seed: int = 0) 
     Mean, and the middle 95 % of the draws of what holds: a bar below this cannot be told from a miss.
     """
     confidence, rng = confidences(s)[0], np.random.default_rng(seed)
-    errors = [_error_in_bins(confidence, rng.random(len(confidence)) < confidence) for _ in range(draws)]
-    low, high = np.percentile(errors, [2.5, 97.5])
-    return Interval(value=round(float(np.mean(errors)), 4), low=round(float(low), 4), high=round(float(high), 4))
+    errors = [equal_mass_calibration_error(confidence, rng.random(len(confidence)) < confidence) for _ in range(draws)]
+    return rounded(float(np.mean(errors)), *np.quantile(errors, TAILS))
 
 
-def _error_in_bins(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
-    """Where answers of one confidence fall into several bins, each gets their common share of right ones: which of
-    them comes first says nothing."""
+def equal_mass_calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:
+    """Expected calibration error of what was claimed (N,), 0-1, against what held (N,), over BINS of equal mass.
+
+    Where answers of one confidence fall into several bins, each gets their common share of right ones: which of
+    them comes first says nothing.
+    """
     _, same = np.unique(confidence, return_inverse=True)
     share = (np.bincount(same, right) / np.bincount(same))[same]
     order = np.argsort(confidence, kind="stable")
@@ -48,7 +53,8 @@ def confidences(s: Scored) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
 
 def brier_score(s: Scored) -> float:
     """Mean over pictures of the summed squared distance between probabilities and truth; lower is better."""
-    return float(((s.probabilities - s.truth) ** 2).sum(axis=1).mean())
+    columns = zip(s.truth.T, np.clip(s.probabilities, 0, 1).T, strict=True)  # a sum of classes may round beyond 1
+    return float(sum(brier_score_loss(t, p, labels=[False, True], pos_label=True) for t, p in columns))
 
 
 def _several_hold(s: Scored) -> bool:

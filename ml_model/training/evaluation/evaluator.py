@@ -25,13 +25,14 @@ from ml_model.training.data.samples import Sample, ages_years
 from ml_model.training.evaluation.metrics import (
     Scored,
     accuracy,
+    accuracy_interval,
     balanced_accuracy,
     bootstrap,
     called,
     class_auc,
     macro_auc,
-    sensitivity,
-    specificity,
+    sensitivity_interval,
+    specificity_interval,
     summarise,
 )
 from ml_model.training.evaluation.source_leakage import source_told_by_embedding
@@ -169,15 +170,15 @@ def brief(s: Scored, positive: int | None) -> dict[str, object]:
     """The few figures of a subgroup."""
     figures: dict[str, object] = {
         "count": len(s.truth),
-        "accuracy": bootstrap(s, accuracy, draws=SUBGROUP_DRAWS).model_dump(),
+        "accuracy": accuracy_interval(s).model_dump(),
     }
     if (~s.truth.all(axis=0) & s.truth.any(axis=0)).any():
         figures["balanced_accuracy"] = bootstrap(s, balanced_accuracy, draws=SUBGROUP_DRAWS).model_dump()
         figures["macro_auc"] = bootstrap(s, macro_auc, draws=SUBGROUP_DRAWS).model_dump()
     if positive is not None and s.truth[:, positive].any() and not s.truth[:, positive].all():
-        for name, figure in (("auc", class_auc), ("sensitivity", sensitivity), ("specificity", specificity)):
-            interval = bootstrap(s, lambda r, f=figure: f(r, positive), draws=SUBGROUP_DRAWS)  # type: ignore[misc]
-            figures[name] = interval.model_dump()
+        figures["auc"] = bootstrap(s, lambda r: class_auc(r, positive), draws=SUBGROUP_DRAWS).model_dump()
+        figures["sensitivity"] = sensitivity_interval(s, positive).model_dump()
+        figures["specificity"] = specificity_interval(s, positive).model_dump()
     return figures
 
 

@@ -23,7 +23,7 @@ from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.decoded_cache import picture_bytes
 from ml_model.training.data.readers import mask_files
 from ml_model.training.data.samples import Sample
-from ml_model.training.evaluation.metrics import resampled
+from ml_model.training.evaluation.intervals import resampled
 
 MOST_PICTURES = 100
 STEPS = 8  # from the untouched picture to one that is blurred all over, or back

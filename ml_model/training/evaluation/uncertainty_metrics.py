@@ -23,7 +23,15 @@ from ml_model.training.evaluation.calibration_error import (
     confidences,
     error_of_perfect_calibration,
 )
-from ml_model.training.evaluation.metrics import Scored, accuracy, bootstrap, class_auc, sensitivity, specificity
+from ml_model.training.evaluation.metrics import (
+    Scored,
+    accuracy,
+    accuracy_interval,
+    bootstrap,
+    class_auc,
+    sensitivity_interval,
+    specificity_interval,
+)
 
 DRAWS = 200
 SHARES_ANSWERED = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
@@ -116,7 +124,7 @@ def abstention_figures(decisions: Sequence[Decision], scored: Scored) -> dict[st
     answered = {f"{s:.1f}": order[: max(1, round(s * len(order)))] for s in SHARES_ANSWERED}
     return {
         "share": round(float(abstains.mean()), 4),
-        "accuracy_when_answering": bootstrap(scored.rows(~abstains), accuracy, draws=DRAWS).model_dump(),
+        "accuracy_when_answering": accuracy_interval(scored.rows(~abstains)).model_dump(),
         **({"accuracy_when_abstaining": round(accuracy(scored.rows(abstains)), 4)} if abstains.any() else {}),
         "accuracy_by_share_answered": {k: round(accuracy(scored.rows(rows)), 4) for k, rows in answered.items()},
     }
@@ -140,10 +148,9 @@ def alert_figures(
         two = Scored(_both(there), _both(raised), np.stack([1 - scores, scores], axis=1), groups).rows(told)
         figures[rule.name] = {
             "count": int(there[told].sum()),
-            **{
-                name: bootstrap(two, lambda s, f=figure: f(s, 1), draws=DRAWS).model_dump()
-                for name, figure in (("sensitivity", sensitivity), ("specificity", specificity), ("auc", class_auc))
-            },
+            "sensitivity": sensitivity_interval(two, 1).model_dump(),
+            "specificity": specificity_interval(two, 1).model_dump(),
+            "auc": bootstrap(two, lambda s: class_auc(s, 1), draws=DRAWS).model_dump(),
         }
     return figures
 

@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from sklearn.metrics import brier_score_loss
 
 from ml_model.tasks.registry import RiskTask
+from ml_model.training.evaluation.calibration_error import equal_mass_calibration_error
+from ml_model.training.evaluation.intervals import resampled
+from ml_model.training.evaluation.metrics import auc
 from ml_model.training.heart_risk.data import RiskTable
 from ml_model.training.heart_risk.fit import (
     PENALTY,
@@ -23,43 +27,19 @@ from ml_model.training.heart_risk.fit import (
 Floats = NDArray[np.float64]
 Fit = Callable[[RiskTable], Predict]
 FOLDS = 10
-BINS = 10
 RESAMPLES = 1000
 
 
-def auc(outcome: NDArray[np.bool_], score: Floats) -> float:
-    """Area under the ROC curve, ties counted half; NaN when only one outcome occurs."""
-    positive, negative = np.sort(score[outcome]), score[~outcome]
-    if not len(positive) or not len(negative):
-        return float("nan")
-    above = len(positive) - np.searchsorted(positive, negative, side="right")
-    ties = np.searchsorted(positive, negative, side="right") - np.searchsorted(positive, negative, side="left")
-    return float((above + ties / 2).sum() / (len(positive) * len(negative)))
-
-
-def calibration_error(outcome: NDArray[np.bool_], probability: Floats) -> float:
-    """Expected calibration error over ten bins of equal width."""
-    bins = np.minimum((probability * BINS).astype(int), BINS - 1)
-    gaps = np.bincount(bins, weights=probability - outcome, minlength=BINS)
-    return float(np.abs(gaps).sum() / len(outcome))
-
-
 def figures(outcome: NDArray[np.bool_], probability: Floats) -> dict[str, Any]:
-    """AUC with its 95 % bootstrap interval (patients drawn within outcome), Brier score, calibration error."""
-    rng = np.random.default_rng(0)
-    parts = [np.flatnonzero(outcome), np.flatnonzero(~outcome)]
-    draws = (np.concatenate([rng.choice(p, len(p)) for p in parts]) for _ in range(RESAMPLES))
-    low, high = np.quantile([auc(outcome[d], probability[d]) for d in draws], (0.025, 0.975))
+    """AUC with its 95 % bootstrap interval, Brier score, calibration error (`ece`, bins of equal mass)."""
+    patients = np.arange(len(outcome))
+    discrimination = resampled(patients, lambda rows: auc(outcome[rows], probability[rows]), draws=RESAMPLES)
     return {
         "patients": len(outcome),
         "with_outcome": int(outcome.sum()),
-        "auc": {
-            "value": round(auc(outcome, probability), 4),
-            "low": round(float(low), 4),
-            "high": round(float(high), 4),
-        },
-        "brier": round(float(np.mean((probability - outcome) ** 2)), 4),
-        "ece": round(calibration_error(outcome, probability), 4),
+        "auc": discrimination.model_dump(),
+        "brier": round(float(brier_score_loss(outcome, probability, labels=[False, True], pos_label=True)), 4),
+        "ece": round(equal_mass_calibration_error(probability, outcome), 4),
         "mean_probability": round(float(probability.mean()), 4),
     }
 

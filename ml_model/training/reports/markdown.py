@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+INTERVALS = (
+    "95 % intervals by group: of shares (accuracy, sensitivity, specificity, top-1)\n"
+    "Clopper-Pearson at the effective number of cases, of all other figures by bootstrap"
+)
+
 
 def figure(interval: Mapping[str, float] | None) -> str:
     """`0.912 (0.890-0.931)`, or that it was not measured."""

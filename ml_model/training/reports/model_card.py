@@ -10,7 +10,7 @@ from ml_model.inference.bundle import BalancedDecision, Manifest
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.evaluation.evidence_level import evidence_level
 from ml_model.training.reports.explanation_section import explanation_section
-from ml_model.training.reports.markdown import figure, table
+from ml_model.training.reports.markdown import INTERVALS, figure, table
 from ml_model.training.reports.uncertainty_section import checklist, not_measured, trust_sections
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
@@ -279,7 +279,7 @@ def measured_markdown(task: ImageTask, manifest: Manifest) -> str:
     )
     measured = "\n\n".join(section.strip() for section in sections if section.strip())
     return f"""{test["count"]} pictures of {test["groups"]} groups, with the served decoder and runtime;
-95 % intervals by bootstrap over groups. {_called(task, manifest)}
+{INTERVALS}. {_called(task, manifest)}
 
 {table(list(FIGURES), [[figure(test[name]) for name in FIGURES]])}
 

@@ -151,7 +151,7 @@ def checklist(task: ImageTask, manifest: Manifest) -> str:
         ],
         ["preprocessing", f"one decoder for training, evaluation and serving; geometry {task.input.geometry}"],
         ["model and training", "Training; recipe, seed, library versions and data fingerprints are in manifest.json"],
-        ["metrics and uncertainty", "Test figures, with 95 % intervals by bootstrap over groups"],
+        ["metrics and uncertainty", "Test figures, with 95 % intervals by group"],
         ["subgroups", "By source and subgroup; what is not measured is named there"],
         ["robustness", "As users may send them; Made worse"],
         ["explainability", "What the heatmaps are worth" if manifest.metrics.get("explanation") else "not measured"],

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.tabular.symptom_model import NaiveBayes
+from ml_model.training.evaluation.calibration_error import equal_mass_calibration_error
+from ml_model.training.evaluation.intervals import proportion
 from ml_model.training.symptoms.data import SymptomTable
 
 Floats = NDArray[np.float32]
@@ -17,8 +19,6 @@ MAX_COUNT = 12
 CUT_COUNTS = (1, 2, 3, 4, 5)
 WEIGHTS = (1.0, 0.75, 0.5, 0.25, 0.0)
 TEMPERATURES = tuple(np.round(np.geomspace(0.7, 2.4, 12), 3))
-CALIBRATION_BINS = 15
-RESAMPLES = 500
 MIN_LISTS = 50
 CALIBRATION_LISTS = 2500
 
@@ -190,7 +190,7 @@ def _choose(model: NaiveBayes, parts: list[tuple[Lists, float]], tolerance: floa
 
 
 def figures(probability: Floats, lists: Lists) -> dict[str, Any]:
-    """Top-1 and top-5 with 95 % intervals (bootstrap by symptom vector), expected calibration error, log loss."""
+    """Top-1 and top-5 with 95 % intervals by symptom vector, calibration error (`ece`, equal-mass bins), log loss."""
     best = np.argsort(-probability, axis=1)[:, :5] if probability.shape[1] <= 5 else _top5(probability)
     chosen = probability.argmax(axis=1)
     top1 = chosen == lists.disease
@@ -199,9 +199,9 @@ def figures(probability: Floats, lists: Lists) -> dict[str, Any]:
     return {
         "lists": len(lists.disease),
         "vectors": len(np.unique(lists.group)),
-        "top1": interval(top1, lists.group),
-        "top5": interval(top5, lists.group),
-        "ece": round(calibration_error(probability.max(axis=1), top1), 4),
+        "top1": proportion(top1, lists.group).model_dump(),
+        "top5": proportion(top5, lists.group).model_dump(),
+        "ece": round(equal_mass_calibration_error(probability.max(axis=1).astype(np.float64), top1), 4),
         "mean_confidence": round(float(probability.max(axis=1).mean()), 4),
         "log_loss": round(float(-np.log(np.maximum(true, 1e-12)).mean()), 4),
     }
@@ -209,24 +209,6 @@ def figures(probability: Floats, lists: Lists) -> dict[str, Any]:
 
 def _top5(probability: Floats) -> NDArray[np.int64]:
     return np.argpartition(-probability, 5, axis=1)[:, :5]
-
-
-def interval(values: NDArray[Any], group: NDArray[np.int64]) -> dict[str, float]:
-    """Mean with its 95 % bootstrap interval, whole groups drawn."""
-    numbered = np.unique(group, return_inverse=True)[1]
-    totals, sizes = np.bincount(numbered, weights=values.astype(float)), np.bincount(numbered)
-    rng = np.random.default_rng(0)
-    draws = (rng.integers(len(sizes), size=len(sizes)) for _ in range(RESAMPLES))
-    means = [totals[d].sum() / sizes[d].sum() for d in draws]
-    low, high = np.quantile(means, (0.025, 0.975))
-    return {"value": round(float(values.mean()), 4), "low": round(float(low), 4), "high": round(float(high), 4)}
-
-
-def calibration_error(confidence: NDArray[Any], right: NDArray[Any]) -> float:
-    """Expected calibration error, 15 bins of equal width."""
-    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    gaps = np.bincount(bins, weights=confidence - right, minlength=CALIBRATION_BINS)
-    return float(np.abs(gaps).sum() / len(right))
 
 
 def evaluate(model: NaiveBayes, test: Lists, rng: np.random.Generator) -> dict[str, Any]:

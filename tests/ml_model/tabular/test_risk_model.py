@@ -246,11 +246,12 @@ def test_em_recovers_mean_and_covariance_despite_gaps() -> None:
     assert covariance[0, 1] == pytest.approx(0.8, abs=0.1)
 
 
-def test_auc_counts_ties_half() -> None:
+def test_figures_are_those_counted_by_hand() -> None:
     outcome = np.array([True, True, False, False])
-    assert risk_evaluate.auc(outcome, np.array([0.9, 0.5, 0.5, 0.1])) == 0.875
-    assert risk_evaluate.calibration_error(outcome, np.array([1.0, 1.0, 0.0, 0.0])) == 0
-    assert risk_evaluate.calibration_error(outcome, np.full(4, 0.9)) == pytest.approx(0.4)
+    tied = risk_evaluate.figures(outcome, np.array([0.9, 0.5, 0.5, 0.1]))
+    assert (tied["auc"]["value"], tied["brier"]) == (0.875, 0.13)
+    assert risk_evaluate.figures(outcome, np.array([1.0, 1.0, 0.0, 0.0]))["ece"] == 0
+    assert risk_evaluate.figures(outcome, np.full(4, 0.9))["ece"] == 0.4
 
 
 def test_weights_recover_what_the_data_hold() -> None:
