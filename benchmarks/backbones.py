@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 
 from ml_model.inference.bundle import fresh_draft
+from ml_model.inference.measured import Interval
 from ml_model.tasks.registry import ImageTask, load_task
 from ml_model.training.data.decoded_cache import decode_all
 from ml_model.training.data.labels import fully_labelled, label_space, target_masks
@@ -39,6 +40,7 @@ from ml_model.training.pipeline import export_elsewhere
 from ml_model.training.recipe import BACKBONES, Phase, Recipe
 from ml_model.training.reports.markdown import figure, table
 
+FIGURES = ("macro_auc", "balanced_accuracy")
 COMPARED = ("efficientnetv2b0", "mobilenetv2", "densenet121")
 
 
@@ -89,11 +91,13 @@ def main(arguments: list[str] | None = None) -> int:
             weights = None if options.weights == "none" else "imagenet"
             out_dir = Path(folder) / name
             out_dir.mkdir()
-            found[name] = measured(Job(task, replace(recipe, backbone=name), samples, pixels, out_dir, weights))
+            one = replace(recipe, backbone=name)
+            job = Job(task=task, samples=samples, recipe=one, pixels=pixels, out_dir=out_dir, weights=weights)
+            found[name] = measured(job)
             print(json.dumps({name: found[name]}), file=sys.stderr, flush=True)
     rows = [
-        [n, figure(f["macro_auc"]), figure(f["balanced_accuracy"]), f"{f['minutes']}", f"{f['megabytes']}"]
-        for n, f in found.items()
+        [name, *(figure(Interval(**f[k])) for k in FIGURES), f"{f['minutes']}", f"{f['megabytes']}"]
+        for name, f in found.items()
     ]
     print(table(["backbone", "macro AUC, validation", "balanced accuracy", "minutes", "MB"], rows))
     return 0

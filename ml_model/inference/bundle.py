@@ -17,20 +17,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ml_model.errors import BundleInvalid
+from ml_model.inference.measured import ImageMetrics, ImageTest
+from ml_model.inference.measured_tabular import Metrics
 
 MANIFEST = "manifest.json"
 DRAFT = "draft"
 WAITING = ".waiting-"
 MODELS_DIR = Path(__file__).parents[1] / "models"
-
-
-class Interval(BaseModel):
-    """A figure with its 95 % interval, which counts groups and not rows."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-    value: float
-    low: float
-    high: float
+FORMAT_VERSION: Literal[2] = 2
 
 
 class ChosenThreshold(BaseModel):
@@ -144,7 +138,7 @@ class Manifest(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    format_version: int = 1
+    format_version: Literal[2] = FORMAT_VERSION
     task: str
     contract_sha256: str
     version: str
@@ -169,8 +163,22 @@ class Manifest(BaseModel):
     prediction_sets: PredictionSets | None = None
     alerts: dict[str, AlertPoint] = {}
     familiarity: FamiliarityLimits | None = None
-    metrics: dict[str, Any]
+    metrics: Metrics
     files: dict[str, str]
+
+    @property
+    def image_metrics(self) -> ImageMetrics:
+        """Raises ValueError for a model that answers no pictures or recordings."""
+        if not isinstance(self.metrics, ImageMetrics):
+            raise ValueError(f"{self.task}: its figures are of the kind {self.metrics.kind}, not of pictures")
+        return self.metrics
+
+    @property
+    def image_test(self) -> ImageTest:
+        """Figures on the test split. Raises ValueError where it was not read."""
+        if (test := self.image_metrics.test) is None:
+            raise ValueError(f"{self.task}: not measured on a test split")
+        return test
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from ml_model.inference.bundle import (
     publish,
     write_bundle,
 )
+from ml_model.inference.measured import ImageMetrics, Subgroup, TrainingCost, Validated
 from ml_model.inference.ood import FAMILIARITY_FILE
 from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES
@@ -51,7 +52,6 @@ from ml_model.training.reports.plots import plot_confusion, plot_curves, plot_tr
 
 CURVES = "training_curves.png"
 FURTHER = ("pages", "explanation")  # figures beside those of the test split that follow how classes are named
-STRANGERS = "strangers"  # and those that follow what is familiar
 NAMING = ("calibration", "operating_point", "operating_points")
 LIBRARIES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "onnx", "tf2onnx")
 
@@ -61,18 +61,18 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
     fresh_draft(job.out_dir)
     _export(job, model)
     fields = partial(manifest_fields, job)
-    plain = Predictor(write_bundle(draft_of(job.out_dir), fields({}, evidence="insufficient"), [MODEL_FILE]))
-    crossed = cross_validation_result(job.out_dir)
-    metrics = {
-        **({"cross_validation": crossed} if crossed else {}),
-        **({"frame_only": frame_only(job.task, job.samples, job.pixels)} if job.task.frame_control else {}),
-        "training": {"minutes": round(minutes, 1), "pictures": len(job.pick("train"))},
-    }
+    unsettled = fields(ImageMetrics(), evidence="insufficient")
+    plain = Predictor(write_bundle(draft_of(job.out_dir), unsettled, [MODEL_FILE]))
+    metrics = ImageMetrics(
+        cross_validation=cross_validation_result(job.out_dir),
+        frame_only=frame_only(job.task, job.samples, job.pixels) if job.task.frame_control else None,
+        training=TrainingCost(minutes=round(minutes, 1), pictures=len(job.pick("train"))),
+    )
     return measure_pictures(job, fields, metrics, add_populations(job, plain))
 
 
 def measure_pictures(
-    job: Job, fields: Fields, metrics: dict[str, Any], populations: tuple[str, ...], old: Manifest | None = None
+    job: Job, fields: Fields, metrics: ImageMetrics, populations: tuple[str, ...], old: Manifest | None = None
 ) -> Bundle:
     """Settle on validation and measure on test the model of pictures in the draft of `job.out_dir`, and write its
     bundle.
@@ -83,8 +83,10 @@ def measure_pictures(
 
     def further(predictor: Predictor) -> dict[str, Any]:
         tested = job.pick("test")
-        pages = {"pages": beside_recordings(job.task, tested, predictor)} if job.task.signal else {}
-        return {**pages, "explanation": explanation_evidence(job.task, tested, predictor)}
+        return {
+            "pages": beside_recordings(job.task, tested, predictor) if job.task.signal else None,
+            "explanation": explanation_evidence(job.task, tested, predictor),
+        }
 
     logs = [phase.name for phase in job.recipe.phases]
     sent = Sent(partial(answering_pictures, job.task), PICTURE_CHANGES, further, logs)
@@ -110,7 +112,7 @@ def measure(
     job: Job | SignalJob,
     sent: Sent,
     fields: Fields,
-    metrics: dict[str, Any],
+    metrics: ImageMetrics,
     decided: dict[str, Any],
     old: Manifest | None = None,
 ) -> Bundle:
@@ -121,23 +123,20 @@ def measure(
     where it is at a loss from the same distance on.
     """
     kept = old if old is not None and all(getattr(old, name) == decided[name] for name in NAMING) else None
-    draft = fields({}, evidence="insufficient", **decided)
+    draft = fields(ImageMetrics(), evidence="insufficient", **decided)
     predictor = Predictor(write_bundle(draft_of(job.out_dir), draft, [MODEL_FILE, FAMILIARITY_FILE]))
     evaluator = Evaluator(job.task, sent.answering(predictor), predictor.bundle.manifest, {} if kept else sent.changes)
     test = evaluate(evaluator, job.pick("test"))
     if kept:
-        test |= {kind: kept.metrics["test"][kind] for kind in sent.changes}
-    more = {n: kept.metrics[n] for n in FURTHER if n in kept.metrics} if kept else sent.further(predictor)
-    if old is not None and STRANGERS in old.metrics and old.familiarity == decided["familiarity"]:
-        more[STRANGERS] = old.metrics[STRANGERS]
-    metrics = {**metrics, "test": test, **more, "validation": {"count": len(job.pick("val"))}}
-    measured = {name: test["by_group"].get(name, {}).get("macro_auc", {}) for name in decided["populations"]}
+        test = test.model_copy(update={kind: getattr(kept.image_test, kind) for kind in sent.changes})
+    more = {name: getattr(kept.image_metrics, name) for name in FURTHER} if kept else sent.further(predictor)
+    if old is not None and old.familiarity == decided["familiarity"]:
+        more["strangers"] = old.image_metrics.strangers
+    metrics = metrics.model_copy(update={"test": test, **more, "validation": Validated(count=len(job.pick("val")))})
     by_population = {
-        name: evidence_level(auc.get("low", float("nan")))
-        for name, auc in measured.items()
-        if name in decided["operating_points"]
+        name: _evidence_of(test.part(name)) for name in decided["populations"] if name in decided["operating_points"]
     }
-    evidence = weakest([evidence_level(test["macro_auc"]["low"]), *by_population.values(), *_crossed_evidence(metrics)])
+    evidence = weakest([evidence_level(test.macro_auc.low), *by_population.values(), *_crossed_evidence(metrics)])
     written = fields(metrics, **decided, evidence=evidence, evidence_by_population=by_population)
     return write_with_card(job, written, sent.logs)
 
@@ -161,12 +160,17 @@ def _draft_of(job: Job | SignalJob, old: Bundle, *further: str) -> None:
             shutil.copy(old.file(name), draft / name)
 
 
-def kept_metrics(old: Manifest) -> dict[str, Any]:
+def kept_metrics(old: Manifest) -> ImageMetrics:
     """Figures that a new measurement does not make."""
-    return {k: v for k, v in old.metrics.items() if k not in ("test", "validation", STRANGERS, *FURTHER)}
+    made = dict.fromkeys(("test", "validation", "strangers", *FURTHER))
+    return old.image_metrics.model_copy(update=made)
 
 
-def _fields_of(job: Job | SignalJob, old: Manifest, metrics: dict[str, Any], **extra: Any) -> dict[str, Any]:
+def _evidence_of(part: Subgroup | None) -> str:
+    return evidence_level(part.macro_auc.low if part and part.macro_auc else float("nan"))
+
+
+def _fields_of(job: Job | SignalJob, old: Manifest, metrics: ImageMetrics, **extra: Any) -> dict[str, Any]:
     """Manifest fields of a model that was trained before: what it was made from, with new decisions and figures."""
     now = manifest_fields(job, metrics, **extra)
     if now["data_fingerprints"] != old.data_fingerprints:
@@ -179,39 +183,39 @@ def write_with_card(job: Job | SignalJob, fields: dict[str, Any], logs: Sequence
     """Plots, report and card from the measured figures, then the manifest, and all of it takes its place in
     `job.out_dir`. logs: names of the curves to draw.
     """
-    test, draft = fields["metrics"]["test"], draft_of(job.out_dir)
-    plot_confusion(test["confusion_matrix"], test["labels"], draft / "confusion_matrix.png")
+    manifest, draft = Manifest(**fields, files={}), draft_of(job.out_dir)
+    test = manifest.image_test
+    plot_confusion(test.confusion_matrix, test.labels, draft / "confusion_matrix.png")
     plots = ["confusion_matrix.png", *plot_trust(test, draft)]
     if plot_curves(job.out_dir, logs, draft / CURVES) or (draft / CURVES).is_file():
         plots.append(CURVES)
     (draft / "classification_report.txt").write_text(classification_report(test), encoding="utf-8")
-    card = card_markdown(job.task, Manifest(**fields, files={}))
-    (draft / "card.md").write_text(card, encoding="utf-8")
+    (draft / "card.md").write_text(card_markdown(job.task, manifest), encoding="utf-8")
     known = [FAMILIARITY_FILE] if (draft / FAMILIARITY_FILE).is_file() else []
     write_bundle(draft, fields, [MODEL_FILE, *known, "card.md", "classification_report.txt", *plots])
     publish(draft, job.out_dir)
     return load_bundle(job.out_dir, task=job.bundle_id, contract_sha256=job.contract_sha256)
 
 
-def add_metrics(job: Job, **more: dict[str, Any]) -> None:
+def add_metrics(job: Job, **more: Any) -> None:
     """Put figures into the bundle that is already in `job.out_dir`, if there is one; nothing is measured again."""
     if not (job.out_dir / MANIFEST).is_file():
         return
     old = load_bundle(job.out_dir, task=job.bundle_id, contract_sha256=job.contract_sha256)
     manifest = old.manifest
-    if "test" not in manifest.metrics:  # left by a run that was stopped while it measured; finishing finds the figures
+    if manifest.metrics.test is None:  # left by a run that was stopped while it measured; finishing finds the figures
         return
     _draft_of(job, old, FAMILIARITY_FILE)
     fields = manifest.model_dump(mode="json", exclude={"files", "format_version"})
-    fields["metrics"] |= more
-    fields["evidence"] = weakest([fields["evidence"], *_crossed_evidence(fields["metrics"])])
+    fields["metrics"] = metrics = manifest.image_metrics.model_copy(update=more)
+    fields["evidence"] = weakest([fields["evidence"], *_crossed_evidence(metrics)])
     write_with_card(job, fields, [phase.name for phase in job.recipe.phases])
 
 
-def _crossed_evidence(metrics: dict[str, Any]) -> list[str]:
+def _crossed_evidence(metrics: ImageMetrics) -> list[str]:
     """A data set on which the model does not hold lowers what all of its answers may claim: they name no source."""
-    crossed = metrics.get("cross_validation")
-    return [evidence_level(crossed["model"]["macro_auc"]["low"])] if crossed else []
+    crossed = metrics.cross_validation
+    return [evidence_level(crossed.model.macro_auc.low)] if crossed else []
 
 
 def _export(job: Job, model: keras.Model) -> None:
@@ -258,7 +262,7 @@ def _git_commit() -> str:
     return done.stdout.strip() if done.returncode == 0 else "unknown"
 
 
-def manifest_fields(job: Job | SignalJob, metrics: dict[str, Any], **extra: Any) -> dict[str, Any]:
+def manifest_fields(job: Job | SignalJob, metrics: ImageMetrics, **extra: Any) -> dict[str, Any]:
     """Manifest fields of a job."""
     described = provenance(
         job.bundle_id, job.contract_sha256, job.task.codes, job.task.licence, job.samples, draft_of(job.out_dir),

@@ -11,6 +11,7 @@ from ml_model.diagnosis.case import Case
 from ml_model.diagnosis.pipeline import Engines, diagnose
 from ml_model.ecg.recording import read_wfdb
 from ml_model.inference.bundle import Bundle, Manifest, fresh_draft
+from ml_model.inference.measured import ImageMetrics, TrainingCost
 from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES, RecordingChange
@@ -38,11 +39,11 @@ def finish_signals(job: SignalJob, model: keras.Model, minutes: float) -> Bundle
     """Write the bundle of the averaged networks into `job.out_dir` and return it, verified."""
     fresh_draft(job.out_dir)
     export_elsewhere(model, job.out_dir, multi_label=job.task.multi_label)
-    minutes_of = {"training": {"minutes": round(minutes, 1), "recordings": len(job.pick("train"))}}
-    return measure_signals(job, partial(manifest_fields, job), minutes_of)
+    cost = TrainingCost(minutes=round(minutes, 1), recordings=len(job.pick("train")))
+    return measure_signals(job, partial(manifest_fields, job), ImageMetrics(training=cost))
 
 
-def measure_signals(job: SignalJob, fields: Fields, metrics: dict[str, Any], old: Manifest | None = None) -> Bundle:
+def measure_signals(job: SignalJob, fields: Fields, metrics: ImageMetrics, old: Manifest | None = None) -> Bundle:
     """Settle on validation and measure on test the model of recordings in the draft of `job.out_dir`, and write its
     bundle."""
 

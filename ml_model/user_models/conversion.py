@@ -24,6 +24,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import Bundle, file_sha256, load_bundle, write_bundle
+from ml_model.inference.measured import ImageMetrics
 from ml_model.tasks.registry import ImageTask
 
 # Part of the cache key: raise it when the same file would be converted differently.
@@ -86,7 +87,7 @@ def convert_user_model(source: Path, task: ImageTask, cache_dir: Path, *, timeou
     Its graph takes uint8 (N, height_px, width_px, 3) RGB at the task's size, and resizes,
     turns to grey and scales inside to what the model wants; its one output is
     `probabilities` (N, classes) in the task's order, equal to the Keras model's to 1e-4.
-    Nothing is known about the model's quality: evidence is "insufficient", metrics are empty.
+    Nothing is known about the model's quality: evidence is "insufficient", nothing is measured.
 
     Raises BundleInvalid naming the file and what is wrong with it.
     """
@@ -221,5 +222,5 @@ def _manifest_fields(
         },
         "data_fingerprints": {"source_file_sha256": sha256},
         "operating_point": None,
-        "metrics": {},
+        "metrics": ImageMetrics(),
     }

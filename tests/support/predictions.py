@@ -7,6 +7,7 @@ from typing import Any, cast
 import numpy as np
 
 from ml_model.inference.bundle import Manifest
+from ml_model.inference.measured import ImageMetrics
 from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.evaluation.evaluator import Evaluator
@@ -16,7 +17,7 @@ def manifest(task: ImageTask, **extra: Any) -> Manifest:
     texts = dict.fromkeys(("version", "trained_on", "licence", "evidence", "created", "git_commit"), "x")
     return Manifest(
         **texts, task=task.id, contract_sha256=task.contract_sha256, classes=task.codes, seed=0, library_versions={},
-        recipe={}, data_fingerprints={}, metrics={}, files={}, **extra,
+        recipe={}, data_fingerprints={}, metrics=ImageMetrics(), files={}, **extra,
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import Bundle, Manifest, file_sha256
+from ml_model.inference.measured_tabular import SymptomMetrics
 from ml_model.tabular.symptom_matcher import Symptom, SymptomMatcher, SymptomMatches, Vocabulary
 from ml_model.tabular.symptom_model import RankedDisease
 from ml_model.tasks.registry import SymptomTask
@@ -104,7 +105,7 @@ def _bundle(directory: Path, task: SymptomTask, labels: Sequence[str]) -> Bundle
         library_versions={},
         recipe={},
         data_fingerprints={},
-        metrics={},
+        metrics=SymptomMetrics(),
         files={name: file_sha256(directory / name) for name in (MODEL_FILE, LABELS_FILE, SYMPTOMS_FILE)},
     )
     return Bundle(directory, manifest, sha256)

@@ -52,7 +52,7 @@ def _member(loaded: LoadedModel) -> dict[str, Any]:
         "version": m.version,
         "sha256": loaded.bundle.sha256,
         "evidence": m.evidence,
-        "metrics": m.metrics,
+        "metrics": m.metrics.model_dump(mode="json"),
     }
 
 
@@ -80,7 +80,7 @@ def describe(task: Task, loaded: LoadedModel | None, signal: LoadedModel | None 
             "populations": _populations(manifest) if manifest else (),
             "age_counts": manifest is not None and manifest.age_effect is not None,
             **({"members": (_member(signal),)} if signal else {}),
-            "metrics": manifest.metrics if manifest else {},
+            "metrics": manifest.metrics.model_dump(mode="json") if manifest else {},
         }
     )
 

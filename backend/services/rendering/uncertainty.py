@@ -7,8 +7,9 @@ from typing import Any
 
 from backend.schemas.images import OperatingPointAnswer
 from ml_model.diagnosis.decision import Diagnosis
-from ml_model.diagnosis.population import Judgement, view_key
+from ml_model.diagnosis.population import Judgement
 from ml_model.inference.bundle import Manifest, OperatingPoint
+from ml_model.inference.measured import Brief, Detection, ImageMetrics, ImageTest, Subgroup
 from ml_model.tasks.registry import ImageTask
 
 
@@ -29,42 +30,43 @@ def _rows(
     judged: Judgement | None,
     prevalence: float | None,
 ) -> Iterator[dict[str, Any]]:
-    test = manifest.metrics.get("test", {})
-    aged = test.get("age_given", {}) if judged and judged.age_told_by else {}
+    test = manifest.metrics.test if isinstance(manifest.metrics, ImageMetrics) else None
+    aged = test.age_given if test and judged and judged.age_told_by else None
     point = judged.operating_point if judged else manifest.operating_point
     if isinstance(point, OperatingPoint):
         name = next(c.name for c in task.classes if c.code == point.positive)
-        measured = _of_population(test, judged) or aged or test.get("per_class", {}).get(point.positive, {})
+        pooled = test.per_class.get(point.positive) if test else None
+        measured = _of_population(test, judged) or aged or pooled
         yield _row(name, (point.positive,), by_code, point.threshold, point.rule, measured, prevalence)
+    alerts = {**((test and test.alerts) or {}), **((aged and aged.alerts) or {})}
     for rule in (r for r in task.alerts if r.name in manifest.alerts):
         own = manifest.alerts[rule.name]
-        measured = {**test.get("alerts", {}), **aged.get("alerts", {})}.get(rule.name, {})
-        row = _row(rule.name, own.classes, by_code, own.threshold, own.rule, measured, prevalence)
+        row = _row(rule.name, own.classes, by_code, own.threshold, own.rule, alerts.get(rule.name), prevalence)
         yield {**row, "message": rule.message if row["reached"] else None}
 
 
-def _of_population(test: Mapping[str, Any], judged: Judgement | None) -> Mapping[str, Any]:
+def _of_population(test: ImageTest | None, judged: Judgement | None) -> Subgroup | None:
     """Figures of the population, or of its view, that the answer was judged for."""
-    if judged is None or judged.population is None:
-        return {}
-    name = view_key(judged.population, judged.view) if judged.view else judged.population
-    groups = test.get("by_group", {})
-    found: Mapping[str, Any] = groups.get(f"{name}, age and view given") or groups.get(name, {})
-    return found
+    if test is None or judged is None or judged.population is None:
+        return None
+    population, view = judged.population, judged.view
+    return test.part(population, view, "age_and_view") or test.part(population, view)
 
 
 def _row(
     finding: str, classes: Sequence[str], by_code: Mapping[str, float], threshold: float, rule: str,
-    measured: Mapping[str, Any], prevalence: float | None,
+    measured: Brief | Detection | None, prevalence: float | None,
 ) -> dict[str, Any]:  # fmt: skip
     probability = min(1.0, sum(by_code[code] for code in classes))
+    sensitivity, specificity = (measured.sensitivity, measured.specificity) if measured else (None, None)
     row: dict[str, Any] = {
         "finding": finding, "classes": tuple(classes), "probability": probability, "threshold": threshold,
         "reached": probability >= threshold, "rule": rule,
-        "sensitivity": measured.get("sensitivity"), "specificity": measured.get("specificity"),
+        "sensitivity": sensitivity and sensitivity.model_dump(),
+        "specificity": specificity and specificity.model_dump(),
     }  # fmt: skip
-    if prevalence is not None and row["sensitivity"] and row["specificity"]:
-        row |= predictive_values(row["sensitivity"]["value"], row["specificity"]["value"], prevalence)
+    if prevalence is not None and sensitivity and specificity:
+        row |= predictive_values(sensitivity.value, specificity.value, prevalence)
     return row
 
 

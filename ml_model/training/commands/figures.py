@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from ml_model.training.reports.markdown import figure
 
 if TYPE_CHECKING:
     from ml_model.inference.bundle import Bundle
+    from ml_model.inference.measured import Brief, Summary
+    from ml_model.inference.measured_tabular import GateTest, RiskTest, SymptomTest
 
 CARD = "card.md"
 MEASURED = ("accuracy", "balanced_accuracy", "macro_auc")
@@ -22,45 +24,55 @@ def columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def image_figures(bundle: Bundle) -> str:
+def _image_figures(bundle: Bundle) -> str:
     """Test split, each of its data sets where there are several, cross-validation; 95 % intervals in brackets."""
-    metrics = bundle.manifest.metrics
-    test: Mapping[str, Any] = metrics["test"]
-    sources = {name: m for name, m in test["by_group"].items() if "," not in name}
-    measured = {"test": test, **(sources if len(sources) > 1 else {})}
-    if crossed := metrics.get("cross_validation"):
-        measured[f"{crossed['source']}, {crossed['folds']}-fold"] = crossed["model"]
-    rows = [[name, str(m["count"]), *(figure(m.get(k)) for k in MEASURED)] for name, m in measured.items()]
+    test, crossed = bundle.manifest.image_test, bundle.manifest.image_metrics.cross_validation
+    sources = {p.title: p for p in test.by_group.values() if p.known == "nothing" and not (p.view or p.attribute)}
+    measured: dict[str, Summary | Brief] = {"test": test, **(sources if len(sources) > 1 else {})}
+    if crossed:
+        measured[f"{crossed.source}, {crossed.folds}-fold"] = crossed.model
+    rows = [[name, str(m.count), *(figure(getattr(m, k)) for k in MEASURED)] for name, m in measured.items()]
     return _with_place(columns(("split", "n", "accuracy", "balanced accuracy", "AUC"), rows), bundle)
 
 
-def gate_figures(bundle: Bundle) -> str:
+def _gate_figures(bundle: Bundle, test: GateTest) -> str:
     """By kind asked for: the share of its own test pictures that is accepted, and that of others, at worst."""
-    test = bundle.manifest.metrics["test"]
     rows = []
-    for kind, row in test["accepted"].items():
+    for kind, row in test.accepted.items():
         others = max((v for name, v in row.items() if name != kind), default=0.0)
-        rows.append([kind, str(test["count"].get(kind, 0)), f"{row.get(kind, 0.0):.3f}", f"{others:.3f}"])
+        rows.append([kind, str(test.count.get(kind, 0)), f"{row.get(kind, 0.0):.3f}", f"{others:.3f}"])
     return _with_place(columns(("test kind", "n", "own accepted", "others accepted, at worst"), rows), bundle)
 
 
-def symptom_figures(bundle: Bundle) -> str:
+def _symptom_figures(bundle: Bundle, test: SymptomTest) -> str:
     """Ranking of the test lists; 95 % intervals in brackets."""
-    test = bundle.manifest.metrics["test"]
-    named = {"test, every patient": test["complete_lists"], "test, every vector once": test["distinct_vectors"]}
-    rows = [[name, str(m["lists"]), figure(m["top1"]), figure(m["top5"])] for name, m in named.items()]
+    named = {"test, every patient": test.complete_lists, "test, every vector once": test.distinct_vectors}
+    rows = [[name, str(m.lists), figure(m.top1), figure(m.top5)] for name, m in named.items()]
     return _with_place(columns(("split", "n", "top-1", "top-5"), rows), bundle)
 
 
-def risk_figures(bundle: Bundle) -> str:
+def _risk_figures(bundle: Bundle, test: RiskTest) -> str:
     """Cross-validated figures of the seven required inputs; 95 % intervals in brackets."""
-    test = bundle.manifest.metrics["test"]
     named = {
-        "ten-fold": test["ten_fold"]["seven_inputs"],
-        "a site left out": test["leave_one_site_out"]["seven_inputs"]["pooled"],
+        "ten-fold": test.ten_fold["seven_inputs"],
+        "a site left out": test.leave_one_site_out["seven_inputs"].pooled,
     }
-    rows = [[name, str(m["patients"]), figure(m["auc"]), f"{m['brier']:.3f}"] for name, m in named.items()]
+    rows = [[name, str(m.patients), figure(m.auc), f"{m.brier:.3f}"] for name, m in named.items()]
     return _with_place(columns(("split", "n", "AUC", "Brier score"), rows), bundle)
+
+
+def figures_of(bundle: Bundle) -> str:
+    """Of a bundle of any kind. Raises ValueError where the test split was not read."""
+    from ml_model.inference.measured_tabular import GateMetrics, RiskMetrics, SymptomMetrics
+
+    metrics = bundle.manifest.metrics
+    if isinstance(metrics, GateMetrics) and metrics.test:
+        return _gate_figures(bundle, metrics.test)
+    if isinstance(metrics, SymptomMetrics) and metrics.test:
+        return _symptom_figures(bundle, metrics.test)
+    if isinstance(metrics, RiskMetrics) and metrics.test:
+        return _risk_figures(bundle, metrics.test)
+    return _image_figures(bundle)
 
 
 def _with_place(table: str, bundle: Bundle) -> str:

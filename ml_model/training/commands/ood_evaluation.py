@@ -19,6 +19,7 @@ from ml_model.diagnosis.case import Case
 from ml_model.diagnosis.pipeline import Engines, diagnose
 from ml_model.errors import PoorQuality
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR, load_bundle
+from ml_model.inference.measured import Refused
 from ml_model.inference.predictor import Predictor
 from ml_model.input_gate.modality_classifier import OTHER
 from ml_model.tasks.registry import ImageTask, load_image_tasks
@@ -27,7 +28,7 @@ from ml_model.training.data.decoded_cache import picture_bytes
 from ml_model.training.data.samples import Sample
 from ml_model.training.input_gate.data import gate_samples
 from ml_model.training.job import Job
-from ml_model.training.pipeline import STRANGERS, add_metrics
+from ml_model.training.pipeline import add_metrics
 from ml_model.training.recipe import Recipe
 
 MOST_OF_A_KIND = 60
@@ -42,9 +43,7 @@ def some_of_each_kind(samples: Sequence[Sample], most: int = MOST_OF_A_KIND) -> 
     return {kind: [own[i] for i in rng.permutation(len(own))[:most]] for kind, own in sorted(found.items())}
 
 
-def refused_by_distance(
-    task: ImageTask, predictor: Predictor, kinds: dict[str, list[Sample]]
-) -> dict[str, dict[str, float]]:
+def refused_by_distance(task: ImageTask, predictor: Predictor, kinds: dict[str, list[Sample]]) -> dict[str, Refused]:
     """By kind other than the task's own: how many pictures, and the share that lies beyond the bundle's limit."""
     limits, engines = predictor.bundle.manifest.familiarity, Engines(pictures=predictor)
     if limits is None:
@@ -58,7 +57,7 @@ def refused_by_distance(
         distances = [distance for distance in told if distance is not None]
         if distances:
             refused = sum(distance >= limits.refuse_from for distance in distances) / len(distances)
-            found[kind] = {"count": float(len(distances)), "refused": round(refused, 4)}
+            found[kind] = Refused(count=len(distances), refused=round(refused, 4))
     return found
 
 
@@ -84,8 +83,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             refused = refused_by_distance(task, predictor, kinds)
             nothing = np.zeros((0, task.input.height_px, task.input.width_px, 3), np.uint8)
             job = Job(task=task, recipe=Recipe(task.id, ()), samples=(), pixels=nothing, out_dir=path)
-            add_metrics(job, **{STRANGERS: refused})
-            print(task.id, {kind: row["refused"] for kind, row in refused.items()}, flush=True)
+            add_metrics(job, strangers=refused)
+            print(task.id, {kind: row.refused for kind, row in refused.items()}, flush=True)
     return 0
 
 

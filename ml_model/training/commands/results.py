@@ -7,16 +7,18 @@ python -m ml_model.training.commands.results --check    # exits 1 when one of th
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
+from ml_model.diagnosis.population import view_key
 from ml_model.inference.bundle import MODELS_DIR, Manifest, OperatingPoint
+from ml_model.inference.measured import Brief, ImageMetrics, ImageTest, Subgroup, Summary
+from ml_model.inference.measured_tabular import GateMetrics, Metrics, RiskMetrics, RiskTest, SymptomMetrics, SymptomTest
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.commands.command_line import command_parser
 from ml_model.training.input_gate.report import acceptance_table
 from ml_model.training.reports.markdown import INTERVALS, figure, table
-from ml_model.training.reports.model_card import measured_markdown
+from ml_model.training.reports.model_card import COMPARED, figures_of, measured_markdown
 
 README = Path(__file__).parents[3] / "README.md"
 PAGE = README.parent / "docs" / "results.md"
@@ -29,46 +31,35 @@ def shipped() -> Iterator[Manifest]:
         yield Manifest.model_validate_json(path.read_bytes())
 
 
-def _cells(measured: Mapping[str, Any]) -> list[str]:
-    """The columns of figures of a row."""
-    return [str(measured["count"]), *(figure(measured.get(k)) for k in ("accuracy", "balanced_accuracy", "macro_auc"))]
-
-
 def _image_rows(manifests: list[Manifest]) -> list[list[str]]:
     rows = []
     for m in manifests:
-        test = m.metrics["test"]
-        rows.append([f"**{m.task}** ({m.trained_on})", *_cells(test), m.evidence])
-        for name, group in test["by_group"].items():
-            if (
-                ("," not in name or name.endswith((", age given", " view given")))
-                and len(m.metrics["test"]["by_group"]) > 1
-                and name != m.trained_on
-            ):
-                rows.append([f"{m.task}: {name}", *_cells(group), m.evidence_by_population.get(name, "")])
-        if aged := test.get("age_given"):
-            rows.append([f"{m.task}: age given", *_cells(aged), ""])
-        if crossed := m.metrics.get("cross_validation"):
-            name = f"{crossed['source']}, {crossed['folds']}-fold by patient"
-            rows.append([f"{m.task}: {name}", *_cells(crossed["model"]), ""])
+        test = m.image_test
+        measured: list[tuple[str, Summary | Brief, str]] = [(f"**{m.task}** ({m.trained_on})", test, m.evidence)]
+        for part in test.by_group.values() if len(test.by_group) > 1 else ():
+            whole = part.view is None and part.attribute is None
+            if (whole or part.known != "nothing") and part.title != m.trained_on:
+                measured.append((f"{m.task}: {part.title}", part, m.evidence_by_population.get(part.title, "")))
+        if aged := test.age_given:
+            measured.append((f"{m.task}: age given", aged, ""))
+        if crossed := m.image_metrics.cross_validation:
+            name = f"{m.task}: {crossed.source}, {crossed.folds}-fold by patient"
+            measured.append((name, crossed.model, ""))
+        rows += [[name, str(row.count), *figures_of(row, COMPARED), evidence] for name, row, evidence in measured]
     return rows
 
 
 def _points(manifests: list[Manifest]) -> list[str]:
     lines = []
     for m in manifests:
-        point = m.operating_point
+        point, test = m.operating_point, m.image_test
         if not isinstance(point, OperatingPoint):
             continue
         for name, own in (m.operating_points or {"any": point}).items():
-            row: Mapping[str, Any] = (
-                m.metrics["test"]["by_group"].get(f"{name}, age and view given")
-                or m.metrics["test"]["by_group"].get(name)
-                or m.metrics["test"]["per_class"][point.positive]
-            )
+            row = _judged_as(test, name) or test.per_class[point.positive]
             lines.append(
                 f"{m.task}, {name}: `{own.positive}` is called from a probability of {own.threshold:.3f} ({own.rule}); "
-                f"on test: sensitivity {figure(row['sensitivity'])}, specificity {figure(row['specificity'])}."
+                f"on test: sensitivity {figure(row.sensitivity)}, specificity {figure(row.specificity)}."
             )
         if m.operating_points:
             lines.append(
@@ -78,52 +69,59 @@ def _points(manifests: list[Manifest]) -> list[str]:
     return lines
 
 
-def _symptom_table(test: Mapping[str, Any]) -> str:
+def _judged_as(test: ImageTest, point: str) -> Subgroup | None:
+    """Figures of the population, or of its view with the age and the view told, that an operating point is for."""
+    whole = [part for part in test.by_group.values() if part.attribute is None]
+    named = [p for p in whole if point == (view_key(p.population, p.view) if p.view else p.population)]
+    by_known = {part.known: part for part in named}
+    return by_known.get("age_and_view") or by_known.get("nothing")
+
+
+def _symptom_table(test: SymptomTest) -> str:
     """Ranking by what is known of the patient: whole lists, or only the first few symptoms."""
     measured = {
-        "each unseen symptom vector once": test["distinct_vectors"],
-        "each patient once, complete lists": test["complete_lists"],
-        **{f"only {n} of the symptoms given": test["by_symptoms_given"][n]["cut_short"] for n in ("1", "2", "3", "5")},
+        "each unseen symptom vector once": test.distinct_vectors,
+        "each patient once, complete lists": test.complete_lists,
+        **{f"only {n} of the symptoms given": test.by_symptoms_given[n].cut_short for n in ("1", "2", "3", "5")},
     }
-    rows = [
-        [name, str(m["lists"]), figure(m["top1"]), figure(m["top5"]), f"{m['ece']:.3f}"] for name, m in measured.items()
-    ]
+    rows = [[name, str(m.lists), figure(m.top1), figure(m.top5), f"{m.ece:.3f}"] for name, m in measured.items() if m]
     return table(["**disease** (773 diseases, synthetic)", "n", "top-1", "top-5", "calibration error"], rows)
 
 
-def _risk_table(test: Mapping[str, Any]) -> str:
+def _risk_table(test: RiskTest) -> str:
     """Heart risk within the sites and on a site that training never saw."""
-    out = test["leave_one_site_out"]["seven_inputs"]
+    out = test.leave_one_site_out["seven_inputs"]
     measured = {
-        "10-fold, seven inputs": test["ten_fold"]["seven_inputs"],
-        "10-fold, all inputs": test["ten_fold"]["all_inputs"],
-        "a site left out, all four": out["pooled"],
-        **{f"a site left out: {site}": figures for site, figures in out["by_site"].items()},
+        "10-fold, seven inputs": test.ten_fold["seven_inputs"],
+        "10-fold, all inputs": test.ten_fold["all_inputs"],
+        "a site left out, all four": out.pooled,
+        **{f"a site left out: {site}": figures for site, figures in out.by_site.items()},
     }
-    rows = [
-        [name, str(m["patients"]), figure(m["auc"]), f"{m['brier']:.3f}", f"{m['ece']:.3f}"]
-        for name, m in measured.items()
-    ]
+    rows = [[name, str(m.patients), figure(m.auc), f"{m.brier:.3f}", f"{m.ece:.3f}"] for name, m in measured.items()]
     return table(["**heart-risk** (UCI, four sites)", "n", "AUC", "Brier score", "calibration error"], rows)
 
 
-def _gate_table(test: Mapping[str, Any]) -> str:
-    """Which pictures the input gate lets through, by the kind asked for."""
-    return f"Share of test pictures that the input gate accepts for each kind:\n\n{acceptance_table(test)}"
+def _other_table(metrics: Metrics) -> str:
+    """Of a model on tables, or of the input gate: which pictures it lets through, by the kind asked for."""
+    if isinstance(metrics, SymptomMetrics) and metrics.test:
+        return _symptom_table(metrics.test)
+    if isinstance(metrics, RiskMetrics) and metrics.test:
+        return _risk_table(metrics.test)
+    if isinstance(metrics, GateMetrics) and metrics.test:
+        accepted = acceptance_table(metrics.test)
+        return f"Share of test pictures that the input gate accepts for each kind:\n\n{accepted}"
+    return ""
 
 
 def results_markdown() -> str:
     """The block between the README's markers."""
     manifests = list(shipped())
-    images = [m for m in manifests if "by_group" in m.metrics.get("test", {})]
-    others = [m for m in manifests if m not in images]
+    images = [m for m in manifests if isinstance(m.metrics, ImageMetrics)]
     parts = [
         f"Test splits by lesion, patient or unique symptom vector; {INTERVALS}.",
         table(["model", "n", "accuracy", "balanced accuracy", "macro AUC", "evidence"], _image_rows(images)),
         *_points(images),
-        *(_symptom_table(m.metrics["test"]) for m in others if "complete_lists" in m.metrics["test"]),
-        *(_risk_table(m.metrics["test"]) for m in others if "ten_fold" in m.metrics["test"]),
-        *(_gate_table(m.metrics["test"]) for m in others if "accepted" in m.metrics["test"]),
+        *(_other_table(m.metrics) for m in manifests),
     ]
     return "\n\n".join(part for part in parts if part)
 
@@ -145,7 +143,7 @@ def page_markdown() -> str:
     tasks = {task.id: task for task in load_image_tasks()}
     for manifest in shipped():
         task = tasks.get(manifest.task.removesuffix("-signal"))
-        if task is None or "by_group" not in manifest.metrics.get("test", {}):
+        if task is None or not isinstance(manifest.metrics, ImageMetrics):
             continue
         title = task.title if manifest.task == task.id else f"{task.title}, recordings"
         measured = measured_markdown(task, manifest).replace("](", f"](../ml_model/models/{manifest.task}/")

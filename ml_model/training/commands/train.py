@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ml_model.training.commands.command_line import command_parser, fold_count, one_of, positive_int, run_command
-from ml_model.training.commands.figures import image_figures
+from ml_model.training.commands.figures import figures_of
 from ml_model.training.commands.startup import start_keras
 from ml_model.training.recipe import BACKBONES, Phase, Recipe, SignalRecipe
 
@@ -120,7 +120,7 @@ def _train_pictures(recipe: Recipe, options: argparse.Namespace) -> int:
         from ml_model.training.pipeline import kept_metrics, measure_again, measure_pictures
 
         fields, old = measure_again(job, options.measure)
-        print(image_figures(measure_pictures(job, fields, kept_metrics(old), old.populations, old)))
+        print(figures_of(measure_pictures(job, fields, kept_metrics(old), old.populations, old)))
         return 0
     from ml_model.training.fit.checkpoints import training_minutes
     from ml_model.training.fit.image_trainer import train
@@ -132,13 +132,13 @@ def _train_pictures(recipe: Recipe, options: argparse.Namespace) -> int:
 
         figures = cross_validate(job, options.cross_validate)
         add_metrics(job, cross_validation=figures)
-        print(f"{figures['source']}: AUC {figures['model']['macro_auc']['value']:.3f}; it stands in the bundle's card")
+        print(f"{figures.source}: AUC {figures.model.macro_auc.value:.3f}; it stands in the bundle's card")
         return 0
     if options.train_only:
         return _trained_only(minutes)
     from ml_model.training.pipeline import finish  # after the training: needs much that a training does not
 
-    print(f"{image_figures(finish(job, model, minutes))}\n{minutes:.1f} minutes of training")
+    print(f"{figures_of(finish(job, model, minutes))}\n{minutes:.1f} minutes of training")
     return 0
 
 
@@ -179,7 +179,7 @@ def _train_recordings(recipe: SignalRecipe, options: argparse.Namespace) -> int:
         from ml_model.training.signal_finish import measure_signals
 
         fields, old = measure_again(job, options.measure)
-        print(image_figures(measure_signals(job, fields, kept_metrics(old), old)))
+        print(figures_of(measure_signals(job, fields, kept_metrics(old), old)))
         return 0
     from ml_model.training.fit.checkpoints import training_minutes
     from ml_model.training.fit.signal_trainer import train_signals
@@ -189,7 +189,7 @@ def _train_recordings(recipe: SignalRecipe, options: argparse.Namespace) -> int:
         return _trained_only(minutes)
     from ml_model.training.signal_finish import finish_signals
 
-    print(f"{image_figures(finish_signals(job, model, minutes))}\n{minutes:.1f} minutes of training")
+    print(f"{figures_of(finish_signals(job, model, minutes))}\n{minutes:.1f} minutes of training")
     return 0
 
 

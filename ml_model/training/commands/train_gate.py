@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from ml_model.training.commands.command_line import command_parser, run_command
-from ml_model.training.commands.figures import gate_figures
+from ml_model.training.commands.figures import figures_of
 from ml_model.training.commands.startup import start_keras
 from ml_model.training.recipe import GateRecipe
 
@@ -43,5 +43,5 @@ def _train(recipe: GateRecipe, options: argparse.Namespace) -> int:
         print(f"trained in {minutes:.1f} minutes; the same command with --resume makes the bundle")
         return 0
     bundle = finish_gate(recipe, spec, samples, pixels, model, minutes, out_dir)
-    print(f"{gate_figures(bundle)}\n{minutes:.1f} minutes of training")
+    print(f"{figures_of(bundle)}\n{minutes:.1f} minutes of training")
     return 0

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from ml_model.training.commands.command_line import command_parser, run_command
-from ml_model.training.commands.figures import risk_figures, symptom_figures
+from ml_model.training.commands.figures import figures_of
 
 
 def run_symptom_recipe(task_id: str, description: str, arguments: Sequence[str] | None = None) -> int:
@@ -37,7 +37,7 @@ def _train_symptoms(task_id: str, options: argparse.Namespace) -> int:
         raise ValueError(f"{task_id} is not a symptom task")
     out_dir = options.out or Path("runs") / task_id
     bundle = train(task, find_folder(options.data, "symptoms"), out_dir, options.seed)
-    print(symptom_figures(bundle))
+    print(figures_of(bundle))
     return 0
 
 
@@ -51,5 +51,5 @@ def _train_risk(task_id: str, options: argparse.Namespace) -> int:
         raise ValueError(f"{task_id} is not a risk task")
     out_dir = options.out or Path("runs") / task_id
     bundle = train(task, find_folder(options.data, "heart_risk"), out_dir, options.seed)
-    print(risk_figures(bundle))
+    print(figures_of(bundle))
     return 0

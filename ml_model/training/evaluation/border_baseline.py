@@ -15,6 +15,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ml_model.inference.measured import FrameFigures, Part
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.labels import label_space, target_masks
 from ml_model.training.data.samples import Sample
@@ -35,7 +36,7 @@ def frame_features(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.stack([s[ring].ravel() for s in small]).astype(np.float32)
 
 
-def frame_only(task: ImageTask, samples: Sequence[Sample], pixels: NDArray[np.uint8]) -> dict[str, dict[str, object]]:
+def frame_only(task: ImageTask, samples: Sequence[Sample], pixels: NDArray[np.uint8]) -> dict[str, FrameFigures]:
     """Macro AUC on the test split of a linear model of the frame, trained on each source's own training pictures.
 
     By source, and by view where that is known. pixels: (N, H, W, 3) in the order of `samples`.
@@ -51,9 +52,9 @@ def frame_only(task: ImageTask, samples: Sequence[Sample], pixels: NDArray[np.ui
         p = _answers(features, rows, truth["train"].argmax(axis=1), [samples[i].group for i in rows["train"]])
         test = [samples[i] for i in rows["test"]]
         scored = Scored(truth["test"], called(p, multi_label=False), p, np.array([s.group for s in test]))
-        for name, chosen in subgroup_rows(test).items():
-            if name == source or name.startswith(f"{source}, view "):
-                figures[name] = _figure(scored.rows(chosen))
+        for part, chosen in subgroup_rows(test).items():
+            if part.attribute is None:
+                figures[part.title] = _figure(part, scored.rows(chosen))
     return figures
 
 
@@ -78,5 +79,6 @@ def _answers(
     return p
 
 
-def _figure(scored: Scored) -> dict[str, object]:
-    return {"count": len(scored.truth), "macro_auc": bootstrap(scored, macro_auc, draws=SUBGROUP_DRAWS).model_dump()}
+def _figure(part: Part, scored: Scored) -> FrameFigures:
+    auc = bootstrap(scored, macro_auc, draws=SUBGROUP_DRAWS)
+    return FrameFigures(**dict(part), count=len(scored.truth), macro_auc=auc)

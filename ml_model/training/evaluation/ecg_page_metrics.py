@@ -17,6 +17,7 @@ from ml_model.ecg.page_style import DEFAULT_LOOK, looks_for_record
 from ml_model.ecg.recording import read_wfdb
 from ml_model.errors import PoorQuality
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
+from ml_model.inference.measured import Interval, PageFigures, Pages
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.page_photos import CORRUPTIONS
@@ -34,7 +35,7 @@ SPOILT = ("rotation_5", "blur", "shadow", "jpeg_30")
 CONDITIONS: dict[str, Change | None] = {USUAL: None, MANY: None, **{name: CORRUPTIONS[name] for name in SPOILT}}
 
 
-def beside_recordings(task: ImageTask, samples: Sequence[Sample], pictures: Predictor) -> dict[str, Any]:
+def beside_recordings(task: ImageTask, samples: Sequence[Sample], pictures: Predictor) -> Pages:
     """`page_figures` of a new model of pictures beside the shipped one of recordings."""
     folder = MODELS_DIR / f"{task.id}-signal"
     signals = Predictor(load_bundle(folder, task=folder.name, contract_sha256=task.signal_contract_sha256))
@@ -43,7 +44,7 @@ def beside_recordings(task: ImageTask, samples: Sequence[Sample], pictures: Pred
 
 def page_figures(
     task: ImageTask, samples: Sequence[Sample], signals: Predictor, pictures: Predictor | None = None
-) -> dict[str, Any]:
+) -> Pages:
     """By condition: how many pages were answered, from the signal or the picture, and the AUC over those.
 
     With a model of pictures also the AUC of its answers to all pages, those included whose signal can be read.
@@ -66,12 +67,10 @@ def page_figures(
 
         with ThreadPoolExecutor(2) as pool:
             answers, alone = zip(*pool.map(answer, range(len(samples))), strict=True)
-        figures[name] = _summary(answers, truth, groups)
-        if pictures:
-            figures[name]["picture_alone"] = _auc(truth, np.stack(alone), groups)
+        figures[name] = _summary(answers, truth, groups, _auc(truth, np.stack(alone), groups) if pictures else None)
         if name == MANY:
             figures["many_looks_by_layout"] = _by_layout(answers, truth, groups)
-    return figures
+    return Pages(**figures)
 
 
 def _answer(task: ImageTask, png: bytes, engines: Engines) -> CaseResult | None:
@@ -83,29 +82,31 @@ def _answer(task: ImageTask, png: bytes, engines: Engines) -> CaseResult | None:
 
 
 def _summary(
-    answers: Sequence[CaseResult | None], truth: NDArray[np.bool_], groups: NDArray[np.str_]
-) -> dict[str, Any]:
+    answers: Sequence[CaseResult | None],
+    truth: NDArray[np.bool_],
+    groups: NDArray[np.str_],
+    picture_alone: Interval | None = None,
+) -> PageFigures:
     kept = [i for i, a in enumerate(answers) if a is not None]
     read = [a for a in answers if a is not None and a.ecg and a.ecg.read_as == "page_signal"]
-    shares = {
-        "pages": len(answers),
-        "answered": round(len(kept) / len(answers), 4),
-        "from_signal": round(len(read) / len(answers), 4),
-    }
-    if not kept:
-        return shares
-    p = np.stack([a.decision.probabilities for a in answers if a is not None])
-    return {**shares, "macro_auc": _auc(truth[kept], p, groups[kept])}
+    p = [a.decision.probabilities for a in answers if a is not None]
+    return PageFigures(
+        pages=len(answers),
+        answered=round(len(kept) / len(answers), 4),
+        from_signal=round(len(read) / len(answers), 4),
+        macro_auc=_auc(truth[kept], np.stack(p), groups[kept]) if kept else None,
+        picture_alone=picture_alone,
+    )
 
 
-def _auc(truth: NDArray[np.bool_], probabilities: Answer, groups: NDArray[np.str_]) -> dict[str, Any]:
+def _auc(truth: NDArray[np.bool_], probabilities: Answer, groups: NDArray[np.str_]) -> Interval:
     p = probabilities.astype(np.float64)
-    return bootstrap(Scored(truth, called(p, multi_label=True), p, groups), macro_auc, draws=DRAWS).model_dump()
+    return bootstrap(Scored(truth, called(p, multi_label=True), p, groups), macro_auc, draws=DRAWS)
 
 
 def _by_layout(
     answers: Sequence[CaseResult | None], truth: NDArray[np.bool_], groups: NDArray[np.str_]
-) -> dict[str, dict[str, Any]]:
+) -> dict[str, PageFigures]:
     layouts = [looks_for_record(i)[0].layout for i in range(len(answers))]
     rows = {layout: [i for i, found in enumerate(layouts) if found == layout] for layout in sorted(Counter(layouts))}
     return {name: _summary([answers[i] for i in r], truth[r], groups[r]) for name, r in rows.items()}

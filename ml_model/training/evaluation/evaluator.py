@@ -16,6 +16,7 @@ from ml_model.diagnosis.pipeline import Engines, diagnose
 from ml_model.diagnosis.population import KnownFacts, view_key
 from ml_model.inference.bundle import AgeEffect, Manifest, OperatingPoint
 from ml_model.inference.calibration import with_age
+from ml_model.inference.measured import AgeGiven, Brief, ImageTest, Known, Part, Robustness, Subgroup, Summary
 from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES, Change, changed_bytes
@@ -151,38 +152,46 @@ def _band(attribute: str, value: str) -> str:
     return value
 
 
-def subgroup_rows(samples: Sequence[Sample]) -> dict[str, NDArray[np.int64]]:
+def subgroup_rows(samples: Sequence[Sample]) -> dict[Part, NDArray[np.int64]]:
     """Row numbers of every source and of every value of every attribute within its source."""
-    rows: dict[str, list[int]] = {}
-    values: dict[tuple[str, str], set[str]] = {}
+    rows: dict[Part, list[int]] = {}
+    values: dict[tuple[str, str], set[Part]] = {}
     for index, sample in enumerate(samples):
-        rows.setdefault(sample.source, []).append(index)
+        rows.setdefault(Part(population=sample.source), []).append(index)
         for attribute, value in sample.attributes.items():
-            band = _band(attribute, value)
-            values.setdefault((sample.source, attribute), set()).add(band)
-            rows.setdefault(f"{sample.source}, {attribute} {band}", []).append(index)
-    few = {f"{s}, {a} " for (s, a), seen in values.items() if 1 < len(seen) <= MOST_VALUES}
-    kept = {k: v for k, v in rows.items() if ", " not in k or any(k.startswith(prefix) for prefix in few)}
-    return {key: np.array(value) for key, value in sorted(kept.items())}
+            part = _part(sample.source, attribute, _band(attribute, value))
+            values.setdefault((sample.source, attribute), set()).add(part)
+            rows.setdefault(part, []).append(index)
+    kept = {Part(population=sample.source) for sample in samples}
+    kept = kept.union(*(seen for seen in values.values() if 1 < len(seen) <= MOST_VALUES))
+    return {part: np.array(rows[part]) for part in sorted(kept, key=lambda part: part.title)}
 
 
-def brief(s: Scored, positive: int | None) -> dict[str, object]:
+def _part(source: str, attribute: str, band: str) -> Part:
+    if attribute == "view":
+        return Part(population=source, view=band)
+    return Part(population=source, attribute=attribute, value=band)
+
+
+def brief(s: Scored, positive: int | None) -> Brief:
     """The few figures of a subgroup."""
-    figures: dict[str, object] = {
-        "count": len(s.truth),
-        "accuracy": accuracy_interval(s).model_dump(),
-    }
+    figures = {"accuracy": accuracy_interval(s)}
     if (~s.truth.all(axis=0) & s.truth.any(axis=0)).any():
-        figures["balanced_accuracy"] = bootstrap(s, balanced_accuracy, draws=SUBGROUP_DRAWS).model_dump()
-        figures["macro_auc"] = bootstrap(s, macro_auc, draws=SUBGROUP_DRAWS).model_dump()
+        figures["balanced_accuracy"] = bootstrap(s, balanced_accuracy, draws=SUBGROUP_DRAWS)
+        figures["macro_auc"] = bootstrap(s, macro_auc, draws=SUBGROUP_DRAWS)
     if positive is not None and s.truth[:, positive].any() and not s.truth[:, positive].all():
-        figures["auc"] = bootstrap(s, lambda r: class_auc(r, positive), draws=SUBGROUP_DRAWS).model_dump()
-        figures["sensitivity"] = sensitivity_interval(s, positive).model_dump()
-        figures["specificity"] = specificity_interval(s, positive).model_dump()
-    return figures
+        figures["auc"] = bootstrap(s, lambda r: class_auc(r, positive), draws=SUBGROUP_DRAWS)
+        figures["sensitivity"] = sensitivity_interval(s, positive)
+        figures["specificity"] = specificity_interval(s, positive)
+    return Brief(count=len(s.truth), **figures)
 
 
-def derived_categories(task: ImageTask, samples: Sequence[Sample], prediction: Prediction) -> dict[str, Any]:
+def _subgroup(part: Part, s: Scored, positive: int | None, known: Known = "nothing") -> Subgroup:
+    """`brief` of a part; `known`: what the requests said."""
+    return Subgroup(**{**dict(part), **dict(brief(s, positive)), "known": known})
+
+
+def derived_categories(task: ImageTask, samples: Sequence[Sample], prediction: Prediction) -> Summary:
     """Figures against the classes that the category rule derived from the pixels: all classes, not the labels."""
     truth = target_masks(samples, task.codes) > 0
     named = [interpret(task, p, None).class_id for p in prediction.probabilities]
@@ -193,7 +202,7 @@ def derived_categories(task: ImageTask, samples: Sequence[Sample], prediction: P
 
 def case_figures(
     evaluator: Evaluator, samples: Sequence[Sample], prediction: Prediction, positive: int | None
-) -> dict[str, object]:
+) -> Brief:
     """Figures by breast: the views that one request may hold, those of a side of a patient, are averaged."""
     keys = [f"{s.group}/{s.attributes.get('side', '')}" for s in samples]
     rows = [[i for i, key in enumerate(keys) if key == case] for case in sorted(set(keys))]
@@ -209,17 +218,18 @@ def _with_facts(
     evaluator: Evaluator,
     samples: Sequence[Sample],
     prediction: Prediction,
-    groups: dict[str, NDArray[np.int64]],
+    groups: Mapping[Part, NDArray[np.int64]],
     positive: int | None,
-) -> dict[str, dict[str, object]]:
+) -> list[Subgroup]:
     """The populations again when their age is said, and their views when that is said too."""
     points = evaluator.manifest.operating_points
     by_age, by_both = (evaluator.score(samples, prediction, facts=f) for f in (age_known, age_and_view_known))
-    figures = {}
-    for dataset in (d for d in evaluator.task.datasets if d.name in points and d.name in groups):
-        figures[f"{dataset.name}, age given"] = brief(by_age.rows(groups[dataset.name]), positive)
-        for key in (k for k in points if k.startswith(view_key(dataset.name, "")) and k in groups):
-            figures[f"{key}, age and view given"] = brief(by_both.rows(groups[key]), positive)
+    figures = []
+    for part, rows in groups.items():
+        if part.attribute is None and part.view is None and part.population in points:
+            figures.append(_subgroup(part, by_age.rows(rows), positive, "age"))
+        elif part.view is not None and view_key(part.population, part.view) in points:
+            figures.append(_subgroup(part, by_both.rows(rows), positive, "age_and_view"))
     return figures
 
 
@@ -229,43 +239,44 @@ def _age_given(
     prediction: Prediction,
     effect: AgeEffect,
     positive: int | None,
-) -> dict[str, Any]:
+) -> AgeGiven:
     """The figures when a request says the age as well, as a DICOM file does; of the samples whose age is known."""
     ages = ages_years(samples)
     known = np.flatnonzero(np.isfinite(ages))
     own, told = [samples[int(i)] for i in known], prediction.rows(known)
     told = replace(told, probabilities=with_age(told.probabilities, ages[known], effect))
     scored = evaluator.score(own, told)
-    figures = {**brief(scored, positive), **calibration_of(scored)}
-    if evaluator.manifest.alerts:
-        figures["alerts"] = alert_figures(evaluator.task, evaluator.manifest, own, told)
-    if evaluator.task.input.max_pictures > 1:
-        figures["by_case"] = case_figures(evaluator, own, told, positive)
-    return figures
+    return AgeGiven(
+        **dict(brief(scored, positive)),
+        **dict(calibration_of(scored)),
+        alerts=alert_figures(evaluator.task, evaluator.manifest, own, told) if evaluator.manifest.alerts else None,
+        by_case=case_figures(evaluator, own, told, positive) if evaluator.task.input.max_pictures > 1 else None,
+    )
 
 
-def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
+def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> ImageTest:
     """Figures on `samples`: pooled, by source and attribute, with the files re-encoded and with them corrupted."""
     task, space = evaluator.task, label_space(evaluator.task)
     prediction = evaluator.predict(samples)
     scored, whole = evaluator.score(samples, prediction), fully_labelled(evaluator.task, samples)
     point = evaluator.manifest.operating_point
     positive = space.names.index(point.positive) if isinstance(point, OperatingPoint) else None
-    figures: dict[str, Any] = {"labels": list(space.names), **summarise(scored.rows(whole), space.names)}
     measured = [sample for sample, kept in zip(samples, whole, strict=True) if kept]
+    figures: dict[str, Any] = {"labels": space.names, **dict(summarise(scored.rows(whole), space.names))}
     decisions = evaluator.decisions(measured, prediction.rows(whole))
     figures |= trust_figures(task, evaluator.manifest, measured, prediction.rows(whole), scored.rows(whole), decisions)
     groups = subgroup_rows(samples)
-    figures["by_group"] = {}
-    for key, rows in groups.items():
+    parts = []
+    for part, rows in groups.items():
         if whole[rows].all():
-            figures["by_group"][key] = brief(scored.rows(rows), positive)
+            parts.append(_subgroup(part, scored.rows(rows), positive))
         else:  # a source whose labels are coarser is measured in its own
-            own = evaluator.score(samples, prediction, source=samples[rows[0]].source)
-            figures["by_group"][key] = brief(own.rows(rows), None)
+            own = evaluator.score(samples, prediction, source=part.population)
+            parts.append(_subgroup(part, own.rows(rows), None))
     if evaluator.manifest.operating_points:
-        figures["by_group"] |= _with_facts(evaluator, samples, prediction, groups, positive)
+        parts += _with_facts(evaluator, samples, prediction, groups, positive)
         figures["populations_told"] = evaluator.populations_told(samples, prediction)
+    figures["by_group"] = {part.title: part for part in parts}
     if effect := evaluator.manifest.age_effect:
         figures["age_given"] = _age_given(evaluator, measured, prediction.rows(whole), effect, positive)
     if any(d.category_rule for d in task.datasets):
@@ -275,12 +286,15 @@ def evaluate(evaluator: Evaluator, samples: Sequence[Sample]) -> dict[str, Any]:
     if task.input.max_pictures > 1:
         figures["by_case"] = case_figures(evaluator, samples, prediction, positive)
     for kind, changes in evaluator.changes.items():
-        figures[kind] = {}
-        for name, change in changes.items():
-            again = evaluator.score(samples, evaluator.predict(samples, change)).rows(whole)
-            figures[kind][name] = {
-                "accuracy": round(accuracy(again), 4),
-                "balanced_accuracy": round(balanced_accuracy(again), 4),
-                "macro_auc": round(macro_auc(again), 4),
-            }
-    return figures
+        figures[kind] = {name: _changed(evaluator, samples, whole, change) for name, change in changes.items()}
+    return ImageTest(**figures)
+
+
+def _changed(evaluator: Evaluator, samples: Sequence[Sample], whole: NDArray[np.bool_], change: Any) -> Robustness:
+    """Of the samples (those in `whole` count), each changed before it is answered."""
+    again = evaluator.score(samples, evaluator.predict(samples, change)).rows(whole)
+    return Robustness(
+        accuracy=round(accuracy(again), 4),
+        balanced_accuracy=round(balanced_accuracy(again), 4),
+        macro_auc=round(macro_auc(again), 4),
+    )

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,6 +16,7 @@ from tqdm import tqdm
 
 from ml_model.diagnosis.case import Case, PictureView
 from ml_model.diagnosis.pipeline import Engines, diagnose
+from ml_model.inference.measured import Explanation, Interval
 from ml_model.inference.predictor import Predictor
 from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageTask
@@ -32,12 +32,12 @@ MASK_LEVEL = 128  # of 0-255, from which a pixel of an outline's picture is insi
 SEED = 0
 
 
-def explanation_evidence(task: ImageTask, samples: Sequence[Sample], predictor: Predictor) -> dict[str, Any]:
-    """Figures for `manifest.metrics["explanation"]`, on at most MOST_PICTURES of `samples`, spread over the labels.
+def explanation_evidence(task: ImageTask, samples: Sequence[Sample], predictor: Predictor) -> Explanation | None:
+    """Figures for `manifest.metrics.explanation`, on at most MOST_PICTURES of `samples`, spread over the labels.
 
     Each is explained for the class that its answer names. Each figure is a
     mean over pictures, 0-1, with its interval; `_gain` is by how much the map is better than chance, picture by
-    picture. {} for a model without maps, and where there are no pictures.
+    picture. None for a model without maps, and where there are no pictures.
     """
     rng, chosen = np.random.default_rng(SEED), spread_over_labels(samples)
     removed, inside, outlined, empty = [], [], [], 0
@@ -45,7 +45,7 @@ def explanation_evidence(task: ImageTask, samples: Sequence[Sample], predictor: 
         result = diagnose(task, Case(pictures=(picture_bytes(sample),), gate="off"), Engines(pictures=predictor))
         class_id, view = result.decision.diagnosis.class_id, result.views[0]
         if not isinstance(view, PictureView) or not view.maps.size:
-            return {}
+            return None
         cells = view.maps[class_id]
         removed.append(removal_scores(predictor, view.pixels, cells, class_id, rng))
         mask = lesion_mask(task, sample)
@@ -54,8 +54,12 @@ def explanation_evidence(task: ImageTask, samples: Sequence[Sample], predictor: 
         elif mask is not None:
             inside.append(mask_scores(cells, mask))
             outlined.append(sample)
+    if not chosen:
+        return None
     lesions = {"lesions": len(outlined), **_figures(inside, outlined)} if outlined else {}
-    return {"pictures": len(chosen), "empty_maps": empty, **_figures(removed, chosen), **lesions} if chosen else {}
+    return Explanation.model_validate(
+        {"pictures": len(chosen), "empty_maps": empty, **_figures(removed, chosen), **lesions}
+    )
 
 
 def spread_over_labels(samples: Sequence[Sample], most: int = MOST_PICTURES) -> list[Sample]:
@@ -144,11 +148,11 @@ def mask_scores(cells: NDArray[np.float32], mask: NDArray[np.bool_]) -> dict[str
     }
 
 
-def _figures(scores: Sequence[Mapping[str, float]], samples: Sequence[Sample]) -> dict[str, dict[str, float]]:
+def _figures(scores: Sequence[Mapping[str, float]], samples: Sequence[Sample]) -> dict[str, Interval]:
     """Mean of each score with its interval over the samples' groups."""
     groups = np.array([s.group for s in samples])
     figures = {}
     for name in scores[0]:
         values = np.array([row[name] for row in scores])
-        figures[name] = resampled(groups, lambda rows, v=values: float(v[rows].mean())).model_dump()  # type: ignore[misc]
+        figures[name] = resampled(groups, lambda rows, v=values: float(v[rows].mean()))  # type: ignore[misc]
     return figures

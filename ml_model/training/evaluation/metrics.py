@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 
-from ml_model.inference.bundle import Interval
+from ml_model.inference.measured import Detection, Interval, Summary
 from ml_model.training.evaluation.intervals import proportion, resampled
 
 Floats = NDArray[np.floating]
@@ -94,10 +94,9 @@ def macro_f1(s: Scored) -> float:
     return float(f1_score(s.truth, s.predicted, average="macro", zero_division=0))
 
 
-def confusion(s: Scored) -> list[list[int]]:
+def confusion(s: Scored) -> tuple[tuple[int, ...], ...]:
     """Rows are the truth, columns the prediction (for multi-label, each true class beside each predicted one)."""
-    matrix: list[list[int]] = (s.truth.astype(int).T @ s.predicted.astype(int)).tolist()
-    return matrix
+    return tuple(tuple(row) for row in (s.truth.astype(int).T @ s.predicted.astype(int)).tolist())
 
 
 def bootstrap(s: Scored, figure: Callable[[Scored], float], *, draws: int = 500, seed: int = 0) -> Interval:
@@ -114,35 +113,35 @@ def threshold_for_sensitivity(positive: NDArray[np.bool_], probability: Floats, 
     return float(scores[needed - 1])
 
 
-def summarise(s: Scored, codes: Sequence[str], *, draws: int = 500) -> dict[str, object]:
-    """Every figure for one set of pictures, as plain data for the manifest."""
-    per_class = {
-        code: {
-            "count": int(s.truth[:, i].sum()),
-            "auc": bootstrap(s, lambda r, i=i: class_auc(r, i), draws=draws).model_dump(),
-            "sensitivity": sensitivity_interval(s, i).model_dump(),
-            "specificity": specificity_interval(s, i).model_dump(),
-        }
-        for i, code in enumerate(codes)
-        if s.truth[:, i].any()
-    }
-    return {
-        "count": len(s.truth),
-        "groups": len(np.unique(s.groups)),
-        "accuracy": accuracy_interval(s).model_dump(),
-        "balanced_accuracy": bootstrap(s, balanced_accuracy, draws=draws).model_dump(),
-        "macro_f1": bootstrap(s, macro_f1, draws=draws).model_dump(),
-        "macro_auc": bootstrap(s, macro_auc, draws=draws).model_dump(),
-        "per_class": per_class,
-        "confusion_matrix": confusion(s),
-    }
+def detection(s: Scored, index: int, *, draws: int) -> Detection:
+    """One class against the rest."""
+    return Detection(
+        count=int(s.truth[:, index].sum()),
+        auc=bootstrap(s, lambda r: class_auc(r, index), draws=draws),
+        sensitivity=sensitivity_interval(s, index),
+        specificity=specificity_interval(s, index),
+    )
+
+
+def summarise(s: Scored, codes: Sequence[str], *, draws: int = 500) -> Summary:
+    """Every figure for one set of pictures."""
+    return Summary(
+        count=len(s.truth),
+        groups=len(np.unique(s.groups)),
+        accuracy=accuracy_interval(s),
+        balanced_accuracy=bootstrap(s, balanced_accuracy, draws=draws),
+        macro_f1=bootstrap(s, macro_f1, draws=draws),
+        macro_auc=bootstrap(s, macro_auc, draws=draws),
+        per_class={code: detection(s, i, draws=draws) for i, code in enumerate(codes) if s.truth[:, i].any()},
+        confusion_matrix=confusion(s),
+    )
 
 
 def probabilities_of(logits: NDArray[np.floating], multi_label: bool) -> NDArray[np.floating]:
     """Softmax, or a sigmoid per class."""
     logits = logits.astype(np.float64)
     if multi_label:
-        return 1 / (1 + np.exp(-logits))
+        return np.asarray(1 / (1 + np.exp(-logits)))
     exp = np.exp(logits - logits.max(axis=1, keepdims=True))
     result: NDArray[np.floating] = exp / exp.sum(axis=1, keepdims=True)
     return result
@@ -151,5 +150,5 @@ def probabilities_of(logits: NDArray[np.floating], multi_label: bool) -> NDArray
 def called(probabilities: NDArray[np.floating], multi_label: bool) -> NDArray[np.bool_]:
     """Predicted classes as a matrix: at least 0.5 for multi-label, else the most probable."""
     if multi_label:
-        return probabilities >= 0.5
+        return np.asarray(probabilities >= 0.5)
     return np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)]

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ml_model.inference.measured import SourceTold
 from ml_model.training.data.samples import Sample
+from ml_model.training.evaluation.metrics import auc
 
 FOLDS = 5
 FEWEST = 2 * FOLDS  # pictures of each source within a class
@@ -28,7 +29,7 @@ def merged_labels(samples: Sequence[Sample]) -> list[frozenset[str]]:
     return [next(m for m in merged if m & set(s.codes)) for s in samples]
 
 
-def source_told_by_embedding(samples: Sequence[Sample], embedding: NDArray[np.float32]) -> dict[str, dict[str, float]]:
+def source_told_by_embedding(samples: Sequence[Sample], embedding: NDArray[np.float32]) -> dict[str, SourceTold]:
     """By label that several sources share: AUC with which a linear model tells them apart, by grouped cross-validation.
 
     Within one label its class explains nothing, .5; what is above is source. A label with few pictures or groups of a
@@ -49,5 +50,5 @@ def source_told_by_embedding(samples: Sequence[Sample], embedding: NDArray[np.fl
             continue  # one source's groups all fell into one fold
         p = cross_val_predict(model, embedding[rows], largest, cv=folds, method="predict_proba")
         name = "+".join(sorted(label))
-        told[name] = {"count": float(len(rows)), "auc": round(float(roc_auc_score(largest, p[:, 1])), 4)}
+        told[name] = SourceTold(count=len(rows), auc=round(auc(largest, p[:, 1]), 4))
     return told

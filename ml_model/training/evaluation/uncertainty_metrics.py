@@ -11,6 +11,17 @@ from numpy.typing import NDArray
 
 from ml_model.diagnosis.decision import Decision
 from ml_model.inference.bundle import Manifest
+from ml_model.inference.measured import (
+    AbstentionMeasured,
+    CalibrationFigures,
+    CalibrationMeasured,
+    Detection,
+    Failure,
+    Familiar,
+    Interval,
+    LabelCoverage,
+    PredictionSetsMeasured,
+)
 from ml_model.inference.predictor import Prediction
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.labels import label_space
@@ -23,15 +34,8 @@ from ml_model.training.evaluation.calibration_error import (
     confidences,
     error_of_perfect_calibration,
 )
-from ml_model.training.evaluation.metrics import (
-    Scored,
-    accuracy,
-    accuracy_interval,
-    bootstrap,
-    class_auc,
-    sensitivity_interval,
-    specificity_interval,
-)
+from ml_model.training.evaluation.intervals import proportion
+from ml_model.training.evaluation.metrics import Scored, accuracy, accuracy_interval, bootstrap, detection
 
 DRAWS = 200
 SHARES_ANSWERED = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
@@ -46,8 +50,9 @@ def trust_figures(
     scored: Scored,
     decisions: Sequence[Decision],
 ) -> dict[str, Any]:
-    """Everything of this module; `scored` holds the answers as they are given, in the measured labels, one row a
-    sample, each with a label that is measured; `decisions` what the pipeline decides of each sample alone."""
+    """Everything of this module, as fields of an ImageTest. `scored` holds the answers as they are given, in the
+    measured labels, one row a sample, each with a label that is measured; `decisions` what the pipeline decides of each
+    sample alone."""
     figures: dict[str, Any] = {"failures": failures(scored, label_space(task).names)}
     figures["calibration"] = calibration_figures(task, prediction, scored)
     if manifest.prediction_sets:
@@ -58,33 +63,33 @@ def trust_figures(
         figures["alerts"] = alert_figures(task, manifest, samples, prediction)
     if manifest.familiarity:
         beyond = prediction.distance >= manifest.familiarity.refuse_from
-        figures["familiarity"] = {"own_refused": round(float(beyond.mean()), 4)}
+        figures["familiarity"] = Familiar(own_refused=round(float(beyond.mean()), 4))
     return figures
 
 
-def calibration_figures(task: ImageTask, prediction: Prediction, scored: Scored) -> dict[str, Any]:
+def calibration_figures(task: ImageTask, prediction: Prediction, scored: Scored) -> CalibrationMeasured:
     """Calibration error and Brier score before and after calibration, what the error would be if calibration were
     perfect, and the bins of the reliability plot."""
     raw = prediction.uncalibrated.astype(np.float64) @ label_space(task).projection
     before = replace(scored, probabilities=raw)
     confidence, right = confidences(scored)
     bins = np.array_split(np.argsort(confidence, kind="stable"), BINS)
-    return {
-        "before": calibration_of(before),
-        "after": calibration_of(scored),
-        "perfect": {"calibration_error": error_of_perfect_calibration(scored, draws=DRAWS).model_dump()},
-        "reliability": [
-            [round(float(confidence[b].mean()), 4), round(float(right[b].mean()), 4), len(b)] for b in bins if len(b)
-        ],
-    }
+    return CalibrationMeasured(
+        before=calibration_of(before),
+        after=calibration_of(scored),
+        perfect=CalibrationFigures(calibration_error=error_of_perfect_calibration(scored, draws=DRAWS)),
+        reliability=tuple(
+            (round(float(confidence[b].mean()), 4), round(float(right[b].mean()), 4), len(b)) for b in bins if len(b)
+        ),
+    )
 
 
-def calibration_of(s: Scored) -> dict[str, Any]:
+def calibration_of(s: Scored) -> CalibrationFigures:
     """Calibration error and Brier score of answers as they are given."""
-    return {
-        "calibration_error": bootstrap(s, calibration_error, draws=DRAWS).model_dump(),
-        "brier_score": bootstrap(s, brier_score, draws=DRAWS).model_dump(),
-    }
+    return CalibrationFigures(
+        calibration_error=bootstrap(s, calibration_error, draws=DRAWS),
+        brier_score=bootstrap(s, brier_score, draws=DRAWS),
+    )
 
 
 def label_sets(names: Sequence[str], decisions: Sequence[Decision]) -> NDArray[np.bool_]:
@@ -94,40 +99,44 @@ def label_sets(names: Sequence[str], decisions: Sequence[Decision]) -> NDArray[n
 
 def set_figures(
     samples: Sequence[Sample], scored: Scored, sets: NDArray[np.bool_], names: Sequence[str]
-) -> dict[str, Any]:
+) -> PredictionSetsMeasured:
     """How often the true label is in the set, by label and by source, and how large the sets are."""
-    sizes = sets.sum(axis=1)
-    of_label = {
-        name: {"count": int(scored.truth[:, i].sum()), "coverage": round(float(sets[scored.truth[:, i], i].mean()), 4)}
-        for i, name in enumerate(names)
-        if scored.truth[:, i].any()
-    }
-    sources = np.array([s.source for s in samples])
-    return {
-        "by_label": of_label,
-        "by_source": {n: _covered(scored.truth[sources == n], sets[sources == n]) for n in sorted(set(sources))},
-        "coverage": _covered(scored.truth, sets),
-        "mean_size": round(float(sizes.mean()), 3),
-        "sizes": {str(size): round(float((sizes == size).mean()), 4) for size in range(sets.shape[1] + 1)},
-    }
+    sizes, sources = sets.sum(axis=1), np.array([s.source for s in samples])
+    of_label = {}
+    for i, name in enumerate(names):
+        if (true := scored.truth[:, i]).any():
+            covered = proportion(sets[true, i], scored.groups[true])
+            of_label[name] = LabelCoverage(count=int(true.sum()), coverage=covered.value, coverage_interval=covered)
+    every = _covered(scored, sets)
+    return PredictionSetsMeasured(
+        by_label=of_label,
+        by_source={n: _covered(scored.rows(sources == n), sets[sources == n]).value for n in sorted(set(sources))},
+        coverage=every.value,
+        coverage_interval=every,
+        mean_size=round(float(sizes.mean()), 3),
+        sizes={str(size): round(float((sizes == size).mean()), 4) for size in range(sets.shape[1] + 1)},
+    )
 
 
-def _covered(truth: NDArray[np.bool_], sets: NDArray[np.bool_]) -> float:
+def _covered(scored: Scored, sets: NDArray[np.bool_]) -> Interval:
     """Share of the true labels that lie in the sets."""
-    return round(float(sets[truth].mean()), 4)
+    rows, _ = np.nonzero(scored.truth)
+    return proportion(sets[scored.truth], scored.groups[rows])
 
 
-def abstention_figures(decisions: Sequence[Decision], scored: Scored) -> dict[str, Any]:
+def abstention_figures(decisions: Sequence[Decision], scored: Scored) -> AbstentionMeasured:
     """How often the service abstains, what that leaves, and accuracy by the share of pictures that is answered."""
     abstains = np.array([bool(decision.abstain_reasons) for decision in decisions])
     order = np.argsort(-_surest_first(scored), kind="stable")
     answered = {f"{s:.1f}": order[: max(1, round(s * len(order)))] for s in SHARES_ANSWERED}
-    return {
-        "share": round(float(abstains.mean()), 4),
-        "accuracy_when_answering": accuracy_interval(scored.rows(~abstains)).model_dump(),
-        **({"accuracy_when_abstaining": round(accuracy(scored.rows(abstains)), 4)} if abstains.any() else {}),
-        "accuracy_by_share_answered": {k: round(accuracy(scored.rows(rows)), 4) for k, rows in answered.items()},
-    }
+    share = proportion(abstains, scored.groups)
+    return AbstentionMeasured(
+        share=share.value,
+        share_interval=share,
+        accuracy_when_answering=accuracy_interval(scored.rows(~abstains)),
+        accuracy_when_abstaining=round(accuracy(scored.rows(abstains)), 4) if abstains.any() else None,
+        accuracy_by_share_answered={k: round(accuracy(scored.rows(rows)), 4) for k, rows in answered.items()},
+    )
 
 
 def _surest_first(s: Scored) -> NDArray[np.float64]:
@@ -138,7 +147,7 @@ def _surest_first(s: Scored) -> NDArray[np.float64]:
 
 def alert_figures(
     task: ImageTask, manifest: Manifest, samples: Sequence[Sample], prediction: Prediction
-) -> dict[str, Any]:
+) -> dict[str, Detection]:
     """Sensitivity, specificity and AUC of each alert."""
     groups, figures = np.array([s.group for s in samples]), {}
     for rule in (r for r in task.alerts if r.name in manifest.alerts):
@@ -146,12 +155,7 @@ def alert_figures(
         scores = np.clip(alert_scores(task, rule.classes, prediction.probabilities), 0, 1)
         raised = scores >= manifest.alerts[rule.name].threshold
         two = Scored(_both(there), _both(raised), np.stack([1 - scores, scores], axis=1), groups).rows(told)
-        figures[rule.name] = {
-            "count": int(there[told].sum()),
-            "sensitivity": sensitivity_interval(two, 1).model_dump(),
-            "specificity": specificity_interval(two, 1).model_dump(),
-            "auc": bootstrap(two, lambda s: class_auc(s, 1), draws=DRAWS).model_dump(),
-        }
+        figures[rule.name] = detection(two, 1, draws=DRAWS)
     return figures
 
 
@@ -159,7 +163,7 @@ def _both(positive: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.stack([~positive, positive], axis=1)
 
 
-def failures(s: Scored, names: Sequence[str]) -> list[dict[str, Any]]:
+def failures(s: Scored, names: Sequence[str]) -> tuple[Failure, ...]:
     """The surest wrong answers: number of the picture within the test split, from 0, its labels and those named."""
     wrong = np.flatnonzero((s.truth != s.predicted).any(axis=1))
     sure = _surest_first(s)
@@ -168,12 +172,12 @@ def failures(s: Scored, names: Sequence[str]) -> list[dict[str, Any]]:
     def called(row: NDArray[np.bool_]) -> str:
         return " + ".join(n for n, there in zip(names, row, strict=True) if there) or "none"
 
-    return [
-        {
-            "picture": int(i),
-            "truth": called(s.truth[i]),
-            "named": called(s.predicted[i]),
-            "confidence": round(float(sure[i]), 4),
-        }
+    return tuple(
+        Failure(
+            picture=int(i),
+            truth=called(s.truth[i]),
+            named=called(s.predicted[i]),
+            confidence=round(float(sure[i]), 4),
+        )
         for i in surest
-    ]
+    )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +14,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from ml_model.inference.measured import Crossed, Summary
 from ml_model.training.data.labels import label_space, target_masks
 from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.metrics import Scored, called, summarise
@@ -48,7 +47,7 @@ def with_fold(samples: Sequence[Sample], numbers: NDArray[np.int64], fold: int) 
     return [replace(s, split=split) for s, split in zip(samples, splits, strict=True)]
 
 
-def cross_validate(job: Job, folds: int) -> dict[str, Any]:
+def cross_validate(job: Job, folds: int) -> Crossed:
     """Figures over all pictures of the recipe's `cross_validated` set, each answered by a model without its group.
 
     The phases before the first that draws on that set are taken from `job.out_dir`. Writes cross_validation.json
@@ -68,13 +67,13 @@ def cross_validate(job: Job, folds: int) -> dict[str, Any]:
         probabilities[rows] = _answers(one, rows)
         colour[rows] = _colour_only(one, rows)
     kept = numbers >= 0
-    figures = {
-        "source": source,
-        "folds": folds,
-        "model": _figures(job, probabilities, kept),
-        "colour_only": _figures(job, colour, kept),
-    }
-    (job.out_dir / RESULT).write_text(json.dumps(figures, indent=1))
+    figures = Crossed(
+        source=source,
+        folds=folds,
+        model=_figures(job, probabilities, kept),
+        colour_only=_figures(job, colour, kept),
+    )
+    (job.out_dir / RESULT).write_text(figures.model_dump_json(indent=1), encoding="utf-8")
     return figures
 
 
@@ -113,7 +112,7 @@ def _colours(job: Job, rows: Sequence[int] | NDArray[np.int64]) -> NDArray[np.fl
     return np.stack([np.concatenate([p.mean(axis=0), p.std(axis=0)]) for p in pictures])
 
 
-def _figures(job: Job, probabilities: NDArray[np.floating], kept: NDArray[np.bool_]) -> dict[str, Any]:
+def _figures(job: Job, probabilities: NDArray[np.floating], kept: NDArray[np.bool_]) -> Summary:
     samples = [s for s, k in zip(job.samples, kept, strict=True) if k]
     space = label_space(job.task)
     truth = target_masks(samples, job.task.codes) @ space.projection > 0
@@ -122,8 +121,7 @@ def _figures(job: Job, probabilities: NDArray[np.floating], kept: NDArray[np.boo
     return summarise(Scored(truth, called(p, job.task.multi_label), p, groups), space.names, draws=300)
 
 
-def cross_validation_result(out_dir: Path) -> dict[str, Any] | None:
+def cross_validation_result(out_dir: Path) -> Crossed | None:
     """What `cross_validate` wrote there, if it did."""
     path = out_dir / RESULT
-    found: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
-    return found
+    return Crossed.model_validate_json(path.read_bytes()) if path.is_file() else None

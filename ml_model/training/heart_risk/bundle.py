@@ -7,6 +7,8 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ml_model.inference.bundle import Bundle, fresh_draft, load_bundle, publish, write_bundle
+from ml_model.inference.measured import TrainingCost
+from ml_model.inference.measured_tabular import RiskMetrics
 from ml_model.tabular.risk_model import MODEL_FILE, model_to_json
 from ml_model.tasks.registry import RiskTask
 from ml_model.training.evaluation.evidence_level import evidence_level
@@ -29,21 +31,19 @@ def train(task: RiskTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
     model = fit_logistic(task, table)
     draft = fresh_draft(out_dir)
     (draft / MODEL_FILE).write_text(model_to_json(model), encoding="utf-8")
+    minutes = round((time.monotonic() - began) / 60, 2)
     fields = {
         **manifest_fields(task.id, task.contract_sha256, task.licence, draft / MODEL_FILE, seed),
         "library_versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
         "classes": ("no_disease", "disease"),
         "trained_on": task.datasets[0].name,
-        "evidence": evidence_level(test["leave_one_site_out"]["seven_inputs"]["pooled"]["auc"]["low"]),
+        "evidence": evidence_level(test.leave_one_site_out["seven_inputs"].pooled.auc.low),
         "recipe": {
             "model": "logistic, linear columns, signs constrained, missing columns by a joint Gaussian",
             "penalty": PENALTY,
         },
         "data_fingerprints": {d.name: file_fingerprint(folder / d.file) for d in task.datasets},
-        "metrics": {
-            "test": test,
-            "training": {"minutes": round((time.monotonic() - began) / 60, 2), "patients": len(table.outcome)},
-        },
+        "metrics": RiskMetrics(test=test, training=TrainingCost(minutes=minutes, patients=len(table.outcome))),
     }
     write_bundle(draft, fields, [MODEL_FILE])
     publish(draft, out_dir)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss
 
+from ml_model.inference.measured_tabular import RiskFigures, RiskTest, SiteLeftOut
 from ml_model.tasks.registry import RiskTask
 from ml_model.training.evaluation.calibration_error import equal_mass_calibration_error
 from ml_model.training.evaluation.intervals import resampled
@@ -30,18 +31,18 @@ FOLDS = 10
 RESAMPLES = 1000
 
 
-def figures(outcome: NDArray[np.bool_], probability: Floats) -> dict[str, Any]:
+def figures(outcome: NDArray[np.bool_], probability: Floats) -> RiskFigures:
     """AUC with its 95 % bootstrap interval, Brier score, calibration error (`ece`, bins of equal mass)."""
     patients = np.arange(len(outcome))
     discrimination = resampled(patients, lambda rows: auc(outcome[rows], probability[rows]), draws=RESAMPLES)
-    return {
-        "patients": len(outcome),
-        "with_outcome": int(outcome.sum()),
-        "auc": discrimination.model_dump(),
-        "brier": round(float(brier_score_loss(outcome, probability, labels=[False, True], pos_label=True)), 4),
-        "ece": round(equal_mass_calibration_error(probability, outcome), 4),
-        "mean_probability": round(float(probability.mean()), 4),
-    }
+    return RiskFigures(
+        patients=len(outcome),
+        with_outcome=int(outcome.sum()),
+        auc=discrimination,
+        brier=round(float(brier_score_loss(outcome, probability, labels=[False, True], pos_label=True)), 4),
+        ece=round(equal_mass_calibration_error(probability, outcome), 4),
+        mean_probability=round(float(probability.mean()), 4),
+    )
 
 
 def folds(outcome: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
@@ -83,7 +84,7 @@ def _boosting(given: tuple[str, ...]) -> Fit:
     return lambda table: fit_boosting(table.only(given))
 
 
-def evaluate(task: RiskTask, table: RiskTable, others: dict[str, RiskTable], seed: int) -> dict[str, Any]:
+def evaluate(task: RiskTask, table: RiskTable, others: dict[str, RiskTable], seed: int) -> RiskTest:
     """All figures of the manifest, for the served model and what it was compared with."""
     every = table.features
     seven = every[:7]
@@ -102,32 +103,31 @@ def evaluate(task: RiskTask, table: RiskTable, others: dict[str, RiskTable], see
     columns = make_columns(task, table)
     pulls = {n: shared_weights(task, columns, other) for n, other in others.items()}
     priors = {n: held_out(_with_prior(task, w), table, fold, lambda t: t.only(seven)) for n, w in pulls.items()}
-    return {
-        "ten_fold": {n: figures(table.outcome, p) for n, p in tenfold.items()},
-        "ten_fold_by_site": _sites(table, tenfold["seven_inputs"]),
-        "ten_fold_by_sex": _sexes(table, tenfold["seven_inputs"]),
-        "leave_one_site_out": {
-            n: {"pooled": figures(table.outcome, p), "by_site": _sites(table, p)} for n, p in by_site.items()
-        },
-        "compared": {
+    return RiskTest(
+        ten_fold={n: figures(table.outcome, p) for n, p in tenfold.items()},
+        ten_fold_by_site=_sites(table, tenfold["seven_inputs"]),
+        ten_fold_by_sex=_sexes(table, tenfold["seven_inputs"]),
+        leave_one_site_out={n: _site_left_out(table, p) for n, p in by_site.items()},
+        compared={
             "gradient_boosting_ten_fold": figures(table.outcome, boosted),
-            "gradient_boosting_leave_one_site_out": {
-                "pooled": figures(table.outcome, boosted_by_site),
-                "by_site": _sites(table, boosted_by_site),
-            },
+            "gradient_boosting_leave_one_site_out": _site_left_out(table, boosted_by_site),
             **{f"weights_pulled_to_{n}_ten_fold": figures(table.outcome, p) for n, p in priors.items()},
         },
-    }
+    )
 
 
-def _sites(table: RiskTable, probability: Floats) -> dict[str, Any]:
+def _site_left_out(table: RiskTable, probability: Floats) -> SiteLeftOut:
+    return SiteLeftOut(pooled=figures(table.outcome, probability), by_site=_sites(table, probability))
+
+
+def _sites(table: RiskTable, probability: Floats) -> dict[str, RiskFigures]:
     return {
         str(site): figures(table.outcome[table.site == site], probability[table.site == site])
         for site in np.unique(table.site)
     }
 
 
-def _sexes(table: RiskTable, probability: Floats) -> dict[str, Any]:
+def _sexes(table: RiskTable, probability: Floats) -> dict[str, RiskFigures]:
     sex = table.values[:, table.features.index("sex")]
     named = {"female": sex == 0, "male": sex == 1}
     return {name: figures(table.outcome[who], probability[who]) for name, who in named.items()}

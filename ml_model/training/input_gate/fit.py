@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.inference.bundle import Bundle, fresh_draft, load_bundle, publish, write_bundle
+from ml_model.inference.measured import TrainingCost
+from ml_model.inference.measured_tabular import GateMetrics
 from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, ModalitySpec
 from ml_model.training.data.batches import AugmentedBatches
@@ -105,7 +107,7 @@ def finish_gate(
         seed=recipe.seed, recipe=plain(recipe),
     )  # fmt: skip
     fields = {**described, "evidence": "sufficient"}
-    predictor = Predictor(write_bundle(draft, {**fields, "metrics": {}}, [MODEL_FILE]))
+    predictor = Predictor(write_bundle(draft, {**fields, "metrics": GateMetrics()}, [MODEL_FILE]))
 
     def answered(split: str) -> tuple[NDArray[np.float32], list[Sample]]:
         rows = [i for i, s in enumerate(samples) if s.split == split]
@@ -114,9 +116,9 @@ def finish_gate(
     validation, val = answered("val")
     thresholds = thresholds_of(validation, [s.label for s in val], spec.codes)
     figures = gate_figures(*answered("test"), spec.codes, thresholds)
-    training = {"minutes": round(minutes, 1), "pictures": sum(s.split == "train" for s in samples)}
-    metrics = {"test": figures, "training": training}
-    (draft / CARD).write_text(gate_card(spec, metrics, thresholds), encoding="utf-8")
+    training = TrainingCost(minutes=round(minutes, 1), pictures=sum(s.split == "train" for s in samples))
+    metrics = GateMetrics(test=figures, training=training)
+    (draft / CARD).write_text(gate_card(spec, figures, training, thresholds), encoding="utf-8")
     write_bundle(draft, {**fields, "metrics": metrics, "thresholds": thresholds}, [MODEL_FILE, CARD])
     publish(draft, out_dir)
     return load_bundle(out_dir, task=BUNDLE_ID, contract_sha256=spec.contract_sha256)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ml_model.inference.bundle import BalancedDecision, Calibration, Manifest, OperatingPoint, draft_of, write_bundle
 from ml_model.inference.calibration import calibrated
+from ml_model.inference.measured import ImageMetrics
 from ml_model.inference.ood import FAMILIARITY_FILE
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
 from ml_model.training.data.labels import fully_labelled, label_space, target_masks
@@ -46,7 +47,8 @@ def decide(
     """
     task, samples = job.task, job.pick("val")
     given, draft = {"populations": populations}, draft_of(job.out_dir)
-    predictor = Predictor(write_bundle(draft, fields({}, evidence="insufficient", **given), [MODEL_FILE]))
+    unsettled = fields(ImageMetrics(), evidence="insufficient", **given)
+    predictor = Predictor(write_bundle(draft, unsettled, [MODEL_FILE]))
     evaluator = Evaluator(task, answering(predictor), predictor.bundle.manifest)
     seen = evaluator.predict(samples)
     projection = label_space(task).projection
@@ -83,7 +85,7 @@ def _on_calibrated(
     decided: dict[str, Any],
 ) -> dict[str, Any]:
     task, samples = job.task, job.pick("val")
-    manifest = Manifest(**fields({}, evidence="insufficient", **decided), files={})
+    manifest = Manifest(**fields(ImageMetrics(), evidence="insufficient", **decided), files={})
     validation = Evaluator(task, lambda sample, change: told, manifest).score(samples, told)
     if balanced is not None:
         weights = rescaled_weights(balanced.weights, calibration.slope, calibration.intercept)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from ml_model.inference.measured import Explanation
 from ml_model.training.reports.markdown import figure, table
 
 # By name in the manifest: title, name of what chance gives, name of the difference.
@@ -16,17 +14,16 @@ ROWS = {
 }
 
 
-def explanation_section(metrics: Mapping[str, Any]) -> str:
+def explanation_section(told: Explanation | None) -> str:
     """Deletion, insertion and lesion outlines beside chance; empty where nothing was measured."""
-    told = metrics.get("explanation")
-    if not told:
+    if told is None:
         return ""
     rows = [
-        [title, *(figure(told[key]) for key in (name, chance, gain))]
+        [title, *(figure(getattr(told, key)) for key in (name, chance, gain))]
         for name, (title, chance, gain) in ROWS.items()
-        if name in told
+        if getattr(told, name)
     ]
-    measured = f"{told['pictures']} test pictures ({told['empty_maps']} with an empty heatmap)"
+    measured = f"{told.pictures} test pictures ({told.empty_maps} with an empty heatmap)"
     return f"""
 ### What the heatmaps are worth
 A heatmap shows influence, not location: which places raised the score of the named class, right or wrong.
@@ -39,11 +36,11 @@ says no more than chance does.
 """
 
 
-def _lesions(told: Mapping[str, Any]) -> str:
+def _lesions(told: Explanation) -> str:
     """What the figures on lesion outlines mean; empty where there are none."""
-    if "lesions" not in told:
+    if told.lesions is None:
         return ""
     return f"""
-Of these, {told["lesions"]} have outlined lesions: how much of the heatmap lies on the lesion, and how often its
+Of these, {told.lesions} have outlined lesions: how much of the heatmap lies on the lesion, and how often its
 strongest place does. Chance is the lesion's share of the picture.
 """

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ml_model.inference.measured import Interval
 
 INTERVALS = (
     "95 % intervals by group: of shares (accuracy, sensitivity, specificity, top-1)\n"
@@ -10,11 +14,11 @@ INTERVALS = (
 )
 
 
-def figure(interval: Mapping[str, float] | None) -> str:
+def figure(interval: Interval | None) -> str:
     """`0.912 (0.890-0.931)`, or that it was not measured."""
     if interval is None:
         return "not measured"
-    return f"{interval['value']:.3f} ({interval['low']:.3f}-{interval['high']:.3f})"
+    return f"{interval.value:.3f} ({interval.low:.3f}-{interval.high:.3f})"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+
+from ml_model.inference.measured import ImageTest
 
 mpl.use("Agg")
 from matplotlib import pyplot as plt  # noqa: E402
@@ -56,18 +57,18 @@ def plot_curves(run_dir: Path, names: Sequence[str], path: Path) -> bool:
     return True
 
 
-def plot_trust(test: Mapping[str, Any], out_dir: Path) -> list[str]:
+def plot_trust(test: ImageTest, out_dir: Path) -> list[str]:
     """reliability.png and, where the model abstains, risk_coverage.png; their names."""
-    bins = test["calibration"]["reliability"]
+    bins = test.calibration.reliability if test.calibration else ()
     figure, axes = plt.subplots(figsize=(3.4, 3.4), dpi=DPI, layout="constrained")
     axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
     axes.scatter([b[0] for b in bins], [b[1] for b in bins], s=[4 + b[2] / 2 for b in bins])
     axes.set(xlabel="confidence", ylabel="share right", title="reliability", xlim=(0, 1.02), ylim=(0, 1.02))
     figure.savefig(out_dir / "reliability.png")
     plt.close(figure)
-    if "abstention" not in test:
+    if test.abstention is None:
         return ["reliability.png"]
-    by_share = test["abstention"]["accuracy_by_share_answered"]
+    by_share = test.abstention.accuracy_by_share_answered
     figure, axes = plt.subplots(figsize=(3.4, 3.4), dpi=DPI, layout="constrained")
     axes.plot([float(s) for s in by_share], [1 - a for a in by_share.values()], marker="o")
     axes.set(xlabel="share answered, surest first", ylabel="share wrong", title="risk and coverage", ylim=(0, None))

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from ml_model.inference.bundle import Manifest
+from ml_model.inference.measured import ImageTest
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.input_gate.data import DRAWN
 from ml_model.training.reports.markdown import figure, table
@@ -13,7 +11,7 @@ from ml_model.training.reports.markdown import figure, table
 
 def trust_sections(task: ImageTask, manifest: Manifest) -> str:
     """Calibration, prediction sets, abstention, alerts, familiarity and failures, as far as they were measured."""
-    test = manifest.metrics["test"]
+    test = manifest.image_test
     parts = (
         _calibration(manifest, test),
         _sets(test),
@@ -24,15 +22,15 @@ def trust_sections(task: ImageTask, manifest: Manifest) -> str:
     return "\n".join(part for part in (*parts, _failures(test)) if part)
 
 
-def _calibration(manifest: Manifest, test: Mapping[str, Any]) -> str:
-    measured = test.get("calibration")
+def _calibration(manifest: Manifest, test: ImageTest) -> str:
+    measured = test.calibration
     if not measured or manifest.calibration is None:
         return ""
     rows = [
-        [name, figure(measured[name]["calibration_error"]), figure(measured[name]["brier_score"])]
-        for name in ("before", "after")
+        [name, figure(told.calibration_error), figure(told.brier_score)]
+        for name, told in (("before", measured.before), ("after", measured.after))
     ]
-    rows += [["if perfect", figure(measured["perfect"]["calibration_error"]), ""]] if "perfect" in measured else []
+    rows += [["if perfect", figure(measured.perfect.calibration_error), ""]] if measured.perfect else []
     method = manifest.calibration.method.replace("_", " ")
     chosen = f"Fitted on validation: {method}" if method != "none" else "None: on validation no fit clearly helps"
     return f"""
@@ -48,33 +46,37 @@ pictures and so lies rather high.
 """
 
 
-def _sets(test: Mapping[str, Any]) -> str:
-    sets = test.get("prediction_sets")
+def _sets(test: ImageTest) -> str:
+    sets = test.prediction_sets
     if not sets:
         return ""
-    rows = [[name, str(row["count"]), f"{row['coverage']:.3f}"] for name, row in sets["by_label"].items()]
-    rows += [[f"source: {name}", "", f"{value:.3f}"] for name, value in sets["by_source"].items()]
-    sizes = ", ".join(f"{share:.3f} of the sets hold {size}" for size, share in sets["sizes"].items() if share)
+    rows = [
+        [name, str(row.count), figure(row.coverage_interval) if row.coverage_interval else f"{row.coverage:.3f}"]
+        for name, row in sets.by_label.items()
+    ]
+    rows += [[f"source: {name}", "", f"{value:.3f}"] for name, value in sets.by_source.items()]
+    sizes = ", ".join(f"{share:.3f} of the sets hold {size}" for size, share in sets.sizes.items() if share)
+    covered = figure(sets.coverage_interval) if sets.coverage_interval else f"{sets.coverage:.3f}"
     return f"""
 ### Prediction sets
 Class-conditional split conformal, made to hold the true label for nine in ten cases of every label. On test they hold
-it for {sets["coverage"]:.3f}; {sets["mean_size"]} labels on average ({sizes}).
+it for {covered}; {sets.mean_size} labels on average ({sizes}).
 
 {table(["label", "n", "coverage"], rows)}
 """
 
 
-def _abstention(test: Mapping[str, Any]) -> str:
-    told = test.get("abstention")
+def _abstention(test: ImageTest) -> str:
+    told = test.abstention
     if not told:
         return ""
-    rows = [[share, f"{value:.3f}"] for share, value in told["accuracy_by_share_answered"].items()]
-    rest = told.get("accuracy_when_abstaining")
+    rows = [[share, f"{value:.3f}"] for share, value in told.accuracy_by_share_answered.items()]
+    rest = told.accuracy_when_abstaining
     refused = "" if rest is None else f", {rest:.3f} on those it abstains from"
     return f"""
 ### Abstention
 The service abstains where the set holds nothing or more than half of the labels, and on unusual pictures: on
-{told["share"]:.3f} of the test pictures. Accuracy is {figure(told["accuracy_when_answering"])} on the others{refused}.
+{told.share:.3f} of the test pictures. Accuracy is {figure(told.accuracy_when_answering)} on the others{refused}.
 If only the surest were answered:
 
 {table(["share answered", "accuracy"], rows)}
@@ -83,13 +85,13 @@ If only the surest were answered:
 """
 
 
-def _alerts(manifest: Manifest, test: Mapping[str, Any]) -> str:
-    measured = test.get("alerts")
+def _alerts(manifest: Manifest, test: ImageTest) -> str:
+    measured = test.alerts
     if not measured:
         return ""
     rows = [
-        [name, str(row["count"]), f"{manifest.alerts[name].threshold:.3f}", manifest.alerts[name].rule]
-        + [figure(row[key]) for key in ("sensitivity", "specificity", "auc")]
+        [name, str(row.count), f"{manifest.alerts[name].threshold:.3f}", manifest.alerts[name].rule]
+        + [figure(row.sensitivity), figure(row.specificity), figure(row.auc)]
         for name, row in measured.items()
     ]
     return f"""
@@ -100,25 +102,24 @@ Raised whatever class is named first, from the summed probability of the finding
 """
 
 
-def _known(manifest: Manifest, test: Mapping[str, Any]) -> str:
-    limits, told = manifest.familiarity, test.get("familiarity")
+def _known(manifest: Manifest, test: ImageTest) -> str:
+    limits, told = manifest.familiarity, test.familiarity
     if limits is None or told is None:
         return ""
-    others = manifest.metrics.get("strangers", {})
-    rows = [[n.removeprefix(DRAWN), f"{row['count']:.0f}", f"{row['refused']:.3f}"] for n, row in others.items()]
+    others = manifest.image_metrics.strangers or {}
+    rows = [[name.removeprefix(DRAWN), str(row.count), f"{row.refused:.3f}"] for name, row in others.items()]
     seen = f" Of others, were the input gate not before it:\n\n{table(['kind', 'n', 'refused'], rows)}" if rows else ""
     return f"""
 ### Pictures unlike those of training
 What the leading components of the training pictures do not explain of the embedding; {limits.rule}.
-Of the test pictures {told["own_refused"]:.3f} would be refused.{seen}
+Of the test pictures {told.own_refused:.3f} would be refused.{seen}
 """
 
 
-def _failures(test: Mapping[str, Any]) -> str:
-    wrong = test.get("failures")
-    if not wrong:
+def _failures(test: ImageTest) -> str:
+    if not test.failures:
         return ""
-    rows = [[str(f["picture"]), f["truth"], f["named"], f"{f['confidence']:.3f}"] for f in wrong]
+    rows = [[str(f.picture), f.truth, f.named, f"{f.confidence:.3f}"] for f in test.failures]
     return f"""
 ### The surest wrong answers
 By their number within the test split, counted from 0 in the order of its reading.
@@ -136,7 +137,7 @@ def not_measured(task: ImageTask) -> str:
 
 def checklist(task: ImageTask, manifest: Manifest) -> str:
     """Where this card answers the items of CLAIM, the checklist for artificial intelligence in medical imaging."""
-    test = manifest.metrics["test"]
+    test = manifest.image_test
     rows = [
         ["study design", "retrospective, on public data sets, one measurement of the test split per model"],
         [
@@ -147,14 +148,14 @@ def checklist(task: ImageTask, manifest: Manifest) -> str:
         ["partition", f"by {'; '.join(sorted({d.group_key for d in task.datasets}))}; no group in two splits"],
         [
             "sample size",
-            f"{test['count']} test pictures of {test['groups']} groups; chosen by availability, not by power",
+            f"{test.count} test pictures of {test.groups} groups; chosen by availability, not by power",
         ],
         ["preprocessing", f"one decoder for training, evaluation and serving; geometry {task.input.geometry}"],
         ["model and training", "Training; recipe, seed, library versions and data fingerprints are in manifest.json"],
         ["metrics and uncertainty", "Test figures, with 95 % intervals by group"],
         ["subgroups", "By source and subgroup; what is not measured is named there"],
         ["robustness", "As users may send them; Made worse"],
-        ["explainability", "What the heatmaps are worth" if manifest.metrics.get("explanation") else "not measured"],
+        ["explainability", "What the heatmaps are worth" if manifest.image_metrics.explanation else "not measured"],
         ["failure analysis", "The surest wrong answers"],
         ["external test", "none: the test pictures come from the same sources as the training pictures"],
         ["clinical use", "none; Intended use and Limits"],

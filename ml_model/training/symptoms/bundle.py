@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from ml_model.inference.bundle import Bundle, fresh_draft, load_bundle, publish, write_bundle
+from ml_model.inference.measured import TrainingCost
+from ml_model.inference.measured_tabular import Matching, SymptomMetrics, SymptomTest
 from ml_model.tabular.symptom_matcher import SymptomMatcher, Vocabulary, family_heads
 from ml_model.tabular.symptom_model import ARRAYS_FILE, DISEASES_FILE, VOCABULARY_FILE, NaiveBayes
 from ml_model.tasks.registry import SymptomTask
@@ -58,11 +60,12 @@ def train(task: SymptomTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
     learned = count_rows(lists_of(table, split < 2), len(table.diseases))
     model = replace(fit(learned, smoothing), absent_weight=tuned.absent_weight, temperature=tuned.temperature)
     vocabulary = build_vocabulary(task, table, folder)
-    metrics = {
-        "test": _test_metrics(model, fit(learned, FLOOR), test, table, seed),
-        "matching": measure_matching(SymptomMatcher(vocabulary)),
-        "training": {"minutes": round((time.monotonic() - began) / 60, 2), "rows": int(learned.rows.sum())},
-    }
+    tested = _test_metrics(model, fit(learned, FLOOR), test, table, seed)
+    metrics = SymptomMetrics(
+        test=tested,
+        matching=measure_matching(SymptomMatcher(vocabulary)),
+        training=TrainingCost(minutes=round((time.monotonic() - began) / 60, 2), rows=int(learned.rows.sum())),
+    )
     draft = fresh_draft(out_dir)
     _write_files(draft, task, table, model, vocabulary, read_descriptions(folder / task.datasets[2].file))
     recipe = {
@@ -72,7 +75,7 @@ def train(task: SymptomTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
         "temperature": [round(float(v), 3) for v in model.temperature],
         "tolerance": TOLERANCE,
     }
-    low = metrics["test"]["complete_lists"]["top5"]["low"]
+    low = tested.complete_lists.top5.low
     fields = {
         **manifest_fields(task.id, task.contract_sha256, task.licence, draft / ARRAYS_FILE, seed),
         "classes": table.diseases,
@@ -109,21 +112,21 @@ def manifest_fields(task_id: str, contract: str, licence: str, weights: Path, se
     }
 
 
-def _test_metrics(model: NaiveBayes, floor: NaiveBayes, test: Lists, table: SymptomTable, seed: int) -> dict[str, Any]:
+def _test_metrics(model: NaiveBayes, floor: NaiveBayes, test: Lists, table: SymptomTable, seed: int) -> SymptomTest:
     """The one reading of the test split, for the model and for plain naive Bayes on the same lists."""
     measured = len(set(test.disease.tolist()))
     ones = np.ones_like(model.absent_weight)
     plain = figures(probabilities(floor, test), test)
     if_complete = figures(probabilities(replace(model, absent_weight=ones), test), test)
-    return {
+    return SymptomTest(
         **evaluate(model, test, np.random.default_rng(seed + 1)),
-        "plain_naive_bayes": plain,
-        "if_all_lists_were_known_to_be_complete": if_complete,
-        "diseases_measured": measured,
-        "diseases_not_measured": len(table.diseases) - measured,
-        "symptoms_without_data": table.never_present,
-        "diseases_without_data": table.without_rows,
-    }
+        plain_naive_bayes=plain,
+        if_all_lists_were_known_to_be_complete=if_complete,
+        diseases_measured=measured,
+        diseases_not_measured=len(table.diseases) - measured,
+        symptoms_without_data=table.never_present,
+        diseases_without_data=table.without_rows,
+    )
 
 
 def build_vocabulary(task: SymptomTask, table: SymptomTable, folder: Path) -> Vocabulary:
@@ -140,7 +143,7 @@ def build_vocabulary(task: SymptomTask, table: SymptomTable, folder: Path) -> Vo
     return Vocabulary(table.symptoms, aliases, synonyms, filler, frozenset(language.negations), language.families)
 
 
-def measure_matching(matcher: SymptomMatcher) -> dict[str, Any]:
+def measure_matching(matcher: SymptomMatcher) -> Matching:
     """Share of the phrase set that is read as meant, read as something else, and of nonsense that is matched."""
     phrases = tomllib.loads(PHRASES.read_text(encoding="utf-8"))
     read = {given: matcher.match([given]) for given in phrases["meant"]}
@@ -151,16 +154,16 @@ def measure_matching(matcher: SymptomMatcher) -> dict[str, Any]:
     ]
     nonsense = phrases["nonsense"]["phrases"]
     matched = [g for g in nonsense if matcher.match([g]).names]
-    return {
-        "phrases": len(read),
-        "right": round(len(right) / len(read), 4),
-        "other_symptom": round(len(wrong) / len(read), 4),
-        "suggested_only": round(len(suggested) / len(read), 4),
-        "nonsense_phrases": len(nonsense),
-        "nonsense_matched": round(len(matched) / len(nonsense), 4),
-        "not_right": sorted(set(read) - set(right)),
-        "nonsense_that_matched": matched,
-    }
+    return Matching(
+        phrases=len(read),
+        right=round(len(right) / len(read), 4),
+        other_symptom=round(len(wrong) / len(read), 4),
+        suggested_only=round(len(suggested) / len(read), 4),
+        nonsense_phrases=len(nonsense),
+        nonsense_matched=round(len(matched) / len(nonsense), 4),
+        not_right=tuple(sorted(set(read) - set(right))),
+        nonsense_that_matched=tuple(matched),
+    )
 
 
 def _write_files(

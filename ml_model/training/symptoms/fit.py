@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_model.inference.measured_tabular import ByCount, ListFigures
 from ml_model.tabular.symptom_model import NaiveBayes
 from ml_model.training.evaluation.calibration_error import equal_mass_calibration_error
 from ml_model.training.evaluation.intervals import proportion
@@ -189,22 +190,22 @@ def _choose(model: NaiveBayes, parts: list[tuple[Lists, float]], tolerance: floa
     return best[1], best[2]
 
 
-def figures(probability: Floats, lists: Lists) -> dict[str, Any]:
+def figures(probability: Floats, lists: Lists) -> ListFigures:
     """Top-1 and top-5 with 95 % intervals by symptom vector, calibration error (`ece`, equal-mass bins), log loss."""
     best = np.argsort(-probability, axis=1)[:, :5] if probability.shape[1] <= 5 else _top5(probability)
     chosen = probability.argmax(axis=1)
     top1 = chosen == lists.disease
     top5 = (best == lists.disease[:, None]).any(axis=1)
     true = probability[np.arange(len(lists.disease)), lists.disease]
-    return {
-        "lists": len(lists.disease),
-        "vectors": len(np.unique(lists.group)),
-        "top1": proportion(top1, lists.group).model_dump(),
-        "top5": proportion(top5, lists.group).model_dump(),
-        "ece": round(equal_mass_calibration_error(probability.max(axis=1).astype(np.float64), top1), 4),
-        "mean_confidence": round(float(probability.max(axis=1).mean()), 4),
-        "log_loss": round(float(-np.log(np.maximum(true, 1e-12)).mean()), 4),
-    }
+    return ListFigures(
+        lists=len(lists.disease),
+        vectors=len(np.unique(lists.group)),
+        top1=proportion(top1, lists.group),
+        top5=proportion(top5, lists.group),
+        ece=round(equal_mass_calibration_error(probability.max(axis=1).astype(np.float64), top1), 4),
+        mean_confidence=round(float(probability.max(axis=1).mean()), 4),
+        log_loss=round(float(-np.log(np.maximum(true, 1e-12)).mean()), 4),
+    )
 
 
 def _top5(probability: Floats) -> NDArray[np.int64]:
@@ -212,19 +213,19 @@ def _top5(probability: Floats) -> NDArray[np.int64]:
 
 
 def evaluate(model: NaiveBayes, test: Lists, rng: np.random.Generator) -> dict[str, Any]:
-    """Figures on complete lists (as rows, and each vector once) and on lists cut short to 1..5 symptoms."""
+    """Fields of a SymptomTest: on complete lists (as rows, and each vector once) and on lists cut short to 1..5."""
     first_of_vector = np.unique(test.group, return_index=True)[1]
     once = test.where(first_of_vector)
-    report: dict[str, Any] = {
-        "complete_lists": figures(probabilities(model, test), test),
-        "distinct_vectors": figures(probabilities(model, once), once),
-        "by_symptoms_given": {},
-    }
+    by_count = {}
     for count in CUT_COUNTS:
         cut = cut_short(test, count, rng)
         whole = test.where(test.count == count)
-        report["by_symptoms_given"][str(count)] = {
-            "cut_short": figures(probabilities(model, cut), cut) if len(cut.disease) else None,
-            "complete": figures(probabilities(model, whole), whole) if len(whole.disease) else None,
-        }
-    return report
+        by_count[str(count)] = ByCount(
+            cut_short=figures(probabilities(model, cut), cut) if len(cut.disease) else None,
+            complete=figures(probabilities(model, whole), whole) if len(whole.disease) else None,
+        )
+    return {
+        "complete_lists": figures(probabilities(model, test), test),
+        "distinct_vectors": figures(probabilities(model, once), once),
+        "by_symptoms_given": by_count,
+    }

@@ -158,10 +158,10 @@ def test_figures_say_who_is_accepted_where() -> None:
     p = np.array([[0.9, 0.1, 0.0], [0.3, 0.6, 0.1], [0.2, 0.8, 0.0], [0.1, 0.1, 0.8]])
     figures = gate_figures(p, samples, ("a", "b", OTHER), {"a": 0.5, "b": 0.5})
     noise = f"{DRAWN}noise"
-    assert figures["accepted"] == {"a": {"a": 0.5, "b": 0.0, noise: 0.0}, "b": {"a": 0.5, "b": 1.0, noise: 0.0}}
-    assert figures["count"] == {"a": 2, "b": 1, noise: 1}
-    assert figures["most_probable_kind_right"] == 0.75
-    assert (figures["worst_own_accepted"], figures["worst_other_accepted"]) == (0.5, 0.5)
+    assert figures.accepted == {"a": {"a": 0.5, "b": 0.0, noise: 0.0}, "b": {"a": 0.5, "b": 1.0, noise: 0.0}}
+    assert figures.count == {"a": 2, "b": 1, noise: 1}
+    assert figures.most_probable_kind_right == 0.75
+    assert (figures.worst_own_accepted, figures.worst_other_accepted) == (0.5, 0.5)
     assert "| noise | 1 | 0.000 | 0.000 |" in acceptance_table(figures)
 
 

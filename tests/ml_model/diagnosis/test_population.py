@@ -114,14 +114,15 @@ def test_the_figures_with_the_age_are_of_those_whose_age_is_known() -> None:
         for i, (age, code) in enumerate(zip(ages, codes, strict=True))
     ]
     figures = evaluate(fixed(MAMMOGRAM, predicted([[0.5, 0.5]] * 5), age_effect=EFFECT), samples)
-    assert figures["macro_auc"]["value"] == 0.5
-    aged = figures["age_given"]
-    assert (aged["count"], aged["macro_auc"]["value"], aged["by_case"]["macro_auc"]["value"]) == (4, 1.0, 1.0)
-    assert aged["accuracy"]["value"] == 1.0
+    assert figures.macro_auc.value == 0.5
+    aged = figures.age_given
+    assert aged is not None
+    assert (aged.count, aged.macro_auc.value, aged.by_case.macro_auc.value) == (4, 1.0, 1.0)
+    assert aged.accuracy.value == 1.0
     sure = odds(with_age(np.array([[0.5, 0.5]] * 4, np.float32), [45, 50, 75, 80], EFFECT))
     named = np.maximum(sure, 1 / sure) / (1 + np.maximum(sure, 1 / sure))
-    assert aged["brier_score"]["value"] == pytest.approx(2 * ((1 - named) ** 2).mean(), abs=1e-4)
-    assert "age_given" not in evaluate(fixed(MAMMOGRAM, predicted([[0.5, 0.5]] * 5)), samples)
+    assert aged.brier_score.value == pytest.approx(2 * ((1 - named) ** 2).mean(), abs=1e-4)
+    assert evaluate(fixed(MAMMOGRAM, predicted([[0.5, 0.5]] * 5)), samples).age_given is None
 
 
 def test_an_age_does_not_go_with_several_labels() -> None:

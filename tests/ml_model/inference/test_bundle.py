@@ -10,12 +10,13 @@ from samples import image_task
 
 from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import MODELS_DIR, Bundle, load_bundle, write_bundle
+from ml_model.inference.measured import ImageMetrics
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 FIELDS = {
     "task": "skin", "version": "1", "classes": ("a", "b"), "trained_on": "x", "licence": "x", "evidence": "limited",
     "created": "2026-01-01", "git_commit": "0", "seed": 0, "library_versions": {}, "recipe": {},
-    "data_fingerprints": {}, "metrics": {},
+    "data_fingerprints": {}, "metrics": ImageMetrics(),
 }  # fmt: skip
 CONTRACT = "c" * 64
 

@@ -94,8 +94,8 @@ def model(bundle: Bundle) -> SymptomModel:
 def test_training_learns_the_table_and_leaves_out_what_has_no_data(small_bundle: Bundle) -> None:
     manifest = small_bundle.manifest
     assert manifest.classes == ("flu", "measles", "cystitis", "migraine")
-    assert manifest.metrics["test"]["symptoms_without_data"] == ["never seen"]
-    assert manifest.metrics["test"]["diseases_without_data"] == ["no rows"]
+    assert manifest.metrics.test.symptoms_without_data == ("never seen",)
+    assert manifest.metrics.test.diseases_without_data == ("no rows",)
     stored = json.loads(small_bundle.file("vocabulary.json").read_text(encoding="utf-8"))
     assert stored["names"] == ["fever", "cough", "skin rash", "pelvic pain", "headache", "knee pain"]
     assert stored["synonyms"] == {"fever": ["burning hot fever"]}, "claimed twice or a name itself: not kept"
@@ -231,10 +231,10 @@ def test_plain_language_is_read(model: SymptomModel, phrase: str, name: str) -> 
 
 def test_paraphrases_and_nonsense_as_the_manifest_says(model: SymptomModel, bundle: Bundle) -> None:
     measured = symptom_bundle.measure_matching(SymptomMatcher(model._matcher._vocabulary))
-    assert json.loads(json.dumps(measured)) == bundle.manifest.metrics["matching"]
-    assert measured["right"] >= 0.88
-    assert measured["other_symptom"] <= 0.02
-    assert measured["nonsense_matched"] == 0
+    assert measured == bundle.manifest.metrics.matching
+    assert measured.right >= 0.88
+    assert measured.other_symptom <= 0.02
+    assert measured.nonsense_matched == 0
 
 
 def test_none_of_the_measured_phrases_is_an_alias() -> None:
@@ -327,25 +327,17 @@ def test_more_symptoms_make_the_model_surer(model: SymptomModel) -> None:
 
 
 def test_shipped_figures_meet_the_bars(bundle: Bundle) -> None:
-    test = bundle.manifest.metrics["test"]
-    assert test["distinct_vectors"]["top1"]["value"] >= 0.875
-    assert test["distinct_vectors"]["top5"]["value"] >= 0.98
-    assert test["complete_lists"]["top5"]["value"] >= 0.98
+    test = bundle.manifest.metrics.test
+    assert test.distinct_vectors.top1.value >= 0.875
+    assert test.distinct_vectors.top5.value >= 0.98
+    assert test.complete_lists.top5.value >= 0.98
     # Reading short lists as perhaps cut short costs a little on complete ones, and never more than this.
-    plain = test["plain_naive_bayes"]["top1"]["value"]
-    assert test["complete_lists"]["top1"]["value"] >= plain - 0.003
-    assert test["if_all_lists_were_known_to_be_complete"]["top1"]["value"] >= plain - 0.001
+    plain = test.plain_naive_bayes.top1.value
+    assert test.complete_lists.top1.value >= plain - 0.003
+    assert test.if_all_lists_were_known_to_be_complete.top1.value >= plain - 0.001
     for count in "12345":
-        assert test["by_symptoms_given"][count]["cut_short"]["ece"] <= 0.05
+        assert test.by_symptoms_given[count].cut_short.ece <= 0.05
     assert sum(f.stat().st_size for f in bundle.path.iterdir()) < 5_000_000
-
-
-def test_recipe_states_what_was_measured(bundle: Bundle) -> None:
-    text = (Path(symptom_bundle.__file__).parents[2] / "train_disease_model.py").read_text(encoding="utf-8")
-    test = bundle.manifest.metrics["test"]
-    for part in ("complete_lists", "distinct_vectors"):
-        top1, top5 = (test[part][k]["value"] for k in ("top1", "top5"))
-        assert f"top-1 {top1:.3f}, top-5 {top5:.3f}" in text
 
 
 def test_serving_imports_neither_training_nor_its_libraries() -> None:
@@ -371,4 +363,4 @@ def test_test_figures_come_from_the_test_split(bundle: Bundle, tmp_path: Path) -
     test = symptom_fit.lists_of(table, split == 2)
     bayes = SymptomModel.load(bundle)._bayes
     top1 = float((symptom_fit.probabilities(bayes, test).argmax(axis=1) == test.disease).mean())
-    assert top1 == pytest.approx(bundle.manifest.metrics["test"]["complete_lists"]["top1"]["value"], abs=1e-4)
+    assert top1 == pytest.approx(bundle.manifest.metrics.test.complete_lists.top1.value, abs=1e-4)

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pictures import detailed
 from PIL import Image
-from samples import image_task, tiny_probabilities, write_tiny
+from samples import image_task, measured_test, tiny_probabilities, write_tiny
 
 from backend.app import create_app
 from backend.config import Config
@@ -55,6 +55,10 @@ def client_of(folder: Path, **fields: Any) -> FlaskClient:
     return app.test_client()
 
 
+def melanoma(sensitivity: dict[str, float], specificity: dict[str, float]) -> dict[str, Any]:
+    return {"Melanoma": {"count": 1, "auc": FIGURE, "sensitivity": sensitivity, "specificity": specificity}}
+
+
 def trusted(**thresholds: float) -> dict[str, Any]:
     """Manifest fields with these thresholds of the sets; classes that are not named are never in question."""
     return {
@@ -67,7 +71,7 @@ def trusted(**thresholds: float) -> dict[str, Any]:
             }
             for rule in skin().alerts
         },
-        "metrics": {"test": {"alerts": {"Melanoma": {"sensitivity": FIGURE, "specificity": OTHER_FIGURE}}}},
+        "metrics": {"kind": "image", "test": measured_test(alerts=melanoma(FIGURE, OTHER_FIGURE))},
     }  # fmt: skip
 
 
@@ -135,13 +139,16 @@ def test_an_alert_says_what_it_is_worth_at_a_prevalence(tmp_path: Path) -> None:
 
 
 def test_with_an_age_an_alert_is_worth_what_was_measured_with_ages(tmp_path: Path) -> None:
-    aged = {"alerts": {"Melanoma": {"sensitivity": OTHER_FIGURE, "specificity": FIGURE}}}
-    alone = trusted(nv=0.0)["metrics"]["test"]
+    aged = {
+        "count": 1, "accuracy": FIGURE, "calibration_error": FIGURE, "brier_score": FIGURE,
+        "alerts": melanoma(OTHER_FIGURE, FIGURE),
+    }  # fmt: skip
+    test = measured_test(alerts=melanoma(FIGURE, OTHER_FIGURE), age_given=aged)
     effect = {
         "reference_years": 50, "youngest_years": 5, "oldest_years": 85,
         "at_reference": (0.0,) * 7, "per_decade": (0.1,) * 7,
     }  # fmt: skip
-    fields = trusted(nv=0.0) | {"age_effect": effect, "metrics": {"test": {**alone, "age_given": aged}}}
+    fields = trusted(nv=0.0) | {"age_effect": effect, "metrics": {"kind": "image", "test": test}}
     client = client_of(tmp_path, **fields)
     for query, sensitivity, specificity in (("", FIGURE, OTHER_FIGURE), ("?age_years=70", OTHER_FIGURE, FIGURE)):
         alert = posted(client, photo(), query)[1]["operating_points"][0]

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from samples import image_task, write_tiny
+from samples import image_task, measured_test, write_tiny
 
 from ml_model.inference.bundle import load_bundle, write_bundle
+from ml_model.inference.measured import ImageMetrics, Refused
 from ml_model.inference.ood import FAMILIARITY_FILE, Familiarity
 from ml_model.inference.predictor import Predictor
 from ml_model.input_gate.modality_classifier import OTHER
@@ -47,8 +48,8 @@ def test_a_share_of_every_other_kind_is_refused(tmp_path: Path) -> None:
     kinds = {task.input.modality: blue, "mixed": red + blue, "reddish": red}
     small = {"too small": pictures(tmp_path, "too small", 2, side=task.input.min_side_px - 1)}
     refused = refused_by_distance(task, predictor, kinds | small)
-    assert refused == {"mixed": {"count": 4.0, "refused": 0.25}, "reddish": {"count": 3.0, "refused": 0.0}}
-    metrics = {"test": {"familiarity": {"own_refused": 0.0}}, "strangers": refused}
+    assert refused == {"mixed": Refused(count=4, refused=0.25), "reddish": Refused(count=3, refused=0.0)}
+    metrics = ImageMetrics(test=measured_test(familiarity={"own_refused": 0.0}), strangers=refused)
     card = trust_sections(task, predictor.bundle.manifest.model_copy(update={"metrics": metrics}))
     assert "| mixed | 4 | 0.250 |" in card
 

@@ -40,7 +40,7 @@ def test_the_page_of_results_holds_every_image_model_and_its_plots() -> None:
     page = results.page_markdown()
     for path in MODELS_DIR.glob("*/manifest.json"):
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        if "by_group" in manifest["metrics"].get("test", {}):
+        if manifest["metrics"]["kind"] == "image":
             assert f"Version {manifest['version']}, evidence" in page
     for linked in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page):
         assert (results.PAGE.parent / linked).is_file(), linked

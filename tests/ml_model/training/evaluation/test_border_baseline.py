@@ -38,14 +38,14 @@ def xray() -> ImageTask:
 
 
 def auc(figures: dict[str, Any], name: str) -> float:
-    return float(figures[name]["macro_auc"]["value"])
+    return float(figures[name].macro_auc.value)
 
 
 @pytest.mark.parametrize(("mark", "low", "high"), [(slice(0, 6), 0.99, 1.0), (slice(20, 44), 0.3, 0.7)])
 def test_only_what_is_in_the_frame_is_told(mark: slice, low: float, high: float) -> None:
     figures: dict[str, Any] = frame_only(xray(), *films(mark))
     assert set(figures) == {SOURCE, f"{SOURCE}, view AP", f"{SOURCE}, view PA"}
-    assert figures[SOURCE]["count"] == 100
+    assert figures[SOURCE].count == 100
     assert low <= auc(figures, SOURCE) <= high
     assert low <= auc(figures, f"{SOURCE}, view AP") <= high
 

@@ -47,11 +47,11 @@ def test_a_coarse_label_is_right_when_any_of_its_classes_is_named() -> None:
     assert fully_labelled(task, samples).tolist() == [True, True, True, False, False, True, True]
     assert label_space(task, "coarse").names == ("ill", "nv")
     figures = evaluate(fixed(task, predicted(named)), samples)
-    assert figures["count"] == 5
-    assert figures["accuracy"]["value"] == pytest.approx(3 / 5)
-    assert figures["by_group"]["coarse"]["count"] == 4
-    assert figures["by_group"]["coarse"]["accuracy"]["value"] == pytest.approx(2 / 4)
-    assert figures["by_group"]["fine"]["accuracy"]["value"] == pytest.approx(2 / 3, abs=1e-4)
+    assert figures.count == 5
+    assert figures.accuracy.value == pytest.approx(3 / 5)
+    assert figures.by_group["coarse"].count == 4
+    assert figures.by_group["coarse"].accuracy.value == pytest.approx(2 / 4)
+    assert figures.by_group["fine"].accuracy.value == pytest.approx(2 / 3, abs=1e-4)
     scored = fixed(task, predicted(named)).score(samples, predicted(named), source="coarse").rows(np.arange(3, 7))
     assert accuracy(scored) == 0.5
     assert class_auc(scored, 0) == 0.5

@@ -21,6 +21,7 @@ from samples import image_task
 from scipy.stats import spearmanr
 
 from ml_model.inference.bundle import MODELS_DIR, Bundle, Manifest
+from ml_model.inference.measured import Explanation
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
 from ml_model.training.data.decoded_cache import shown
 from ml_model.training.data.samples import Sample
@@ -101,25 +102,23 @@ def test_a_right_map_is_told_from_a_wrong_one_and_from_chance(tmp_path: Path) ->
     left = blurred[cell(*SPOT)].mean() / 255
     assert 0.1 < left < 0.5
     half_step = (1 - left) / 2 / STEPS
-    assert right["pictures"] == 24
-    assert right["deletion"]["value"] == pytest.approx(left + half_step, abs=1e-3)
-    assert right["insertion"]["value"] == pytest.approx(1 - half_step, abs=1e-3)
-    assert wrong["deletion"]["value"] == pytest.approx(1 - half_step, abs=1e-3)
-    assert wrong["insertion"]["value"] == pytest.approx(left + half_step, abs=1e-3)
+    assert right.pictures == 24
+    assert right.deletion.value == pytest.approx(left + half_step, abs=1e-3)
+    assert right.insertion.value == pytest.approx(1 - half_step, abs=1e-3)
+    assert wrong.deletion.value == pytest.approx(1 - half_step, abs=1e-3)
+    assert wrong.insertion.value == pytest.approx(left + half_step, abs=1e-3)
     for name in ("deletion_random", "insertion_random"):
-        assert right[name]["value"] == pytest.approx((1 + left) / 2, abs=0.15)
+        assert getattr(right, name).value == pytest.approx((1 + left) / 2, abs=0.15)
     for name in ("deletion_gain", "insertion_gain"):
-        assert right[name]["low"] > 0 > wrong[name]["high"]
-    assert right["deletion_gain"]["value"] == pytest.approx(
-        right["deletion_random"]["value"] - right["deletion"]["value"], abs=2e-4
-    )
+        assert getattr(right, name).low > 0 > getattr(wrong, name).high
+    assert right.deletion_gain.value == pytest.approx(right.deletion_random.value - right.deletion.value, abs=2e-4)
     assert "mass_inside_mask" not in right
 
 
 def test_an_empty_map_is_no_better_than_chance_and_is_counted(tmp_path: Path) -> None:
     told = evidence(map_of(), spots(tmp_path, 24, cell(*SPOT)))
-    assert (told["pictures"], told["empty_maps"]) == (24, 24)
-    assert told["deletion_gain"]["low"] <= 0 <= told["deletion_gain"]["high"]
+    assert (told.pictures, told.empty_maps) == (24, 24)
+    assert told.deletion_gain.low <= 0 <= told.deletion_gain.high
     assert "mass_inside_mask" not in told
 
 
@@ -146,10 +145,10 @@ def test_lesions_in_several_files_are_measured_together(tmp_path: Path) -> None:
     save(plain.with_name("normal (1)_mask.png"))  # BUSI outlines nothing on a normal picture
     normal = Sample(plain, "BUSI", "normal", ("birads_1",), "n", "test")
     told = evidence(map_of((*SPOT, 3.0), (5, 5, 1.0), (0, 0, 4.0)), [*samples, normal])
-    assert (told["pictures"], told["lesions"]) == (4, 3)
-    assert told["mass_inside_mask"]["value"] == 0.5
-    assert told["mask_area"]["value"] == pytest.approx(2 / 49, abs=1e-4)
-    assert told["pointing_game"]["value"] == 0
+    assert (told.pictures, told.lesions) == (4, 3)
+    assert told.mass_inside_mask.value == 0.5
+    assert told.mask_area.value == pytest.approx(2 / 49, abs=1e-4)
+    assert told.pointing_game.value == 0
 
 
 @pytest.mark.parametrize("geometry", ["squash", "mirror", "field"])
@@ -185,24 +184,27 @@ def test_the_sample_is_spread_over_the_labels_and_always_the_same() -> None:
 
 def test_nothing_is_told_of_a_model_without_maps(tmp_path: Path, write_tiny_bundle: Callable[..., Bundle]) -> None:
     predictor = Predictor(write_tiny_bundle(image_task("breast"), tmp_path, maps=False))
-    assert explanation_evidence(image_task("breast"), spots(tmp_path, 1), predictor) == {}
-    assert evidence(map_of((*SPOT, 1.0)), []) == {}
+    assert explanation_evidence(image_task("breast"), spots(tmp_path, 1), predictor) is None
+    assert evidence(map_of((*SPOT, 1.0)), []) is None
 
 
 def test_the_card_sets_the_heatmaps_beside_chance(tmp_path: Path) -> None:
     shipped = Manifest.model_validate_json((MODELS_DIR / "breast" / "manifest.json").read_bytes())
-    metrics = {name: value for name, value in shipped.metrics.items() if name != "explanation"}
+
+    def with_told(told: Explanation | None) -> Manifest:
+        return shipped.model_copy(update={"metrics": shipped.image_metrics.model_copy(update={"explanation": told})})
+
     told = evidence(map_of((*SPOT, 3.0), (0, 0, 1.0)), spots(tmp_path, 2, cell(*SPOT)))
     task = image_task("breast")
-    assert "heatmap" not in card_markdown(task, shipped.model_copy(update={"metrics": metrics}))
-    card = card_markdown(task, shipped.model_copy(update={"metrics": {**metrics, "explanation": told}}))
+    assert "heatmap" not in card_markdown(task, with_told(None))
+    card = card_markdown(task, with_told(told))
     assert "influence, not location" in card
     assert "On 2 test pictures (0 with an empty heatmap)" in card
     assert "Of these, 2 have outlined lesions" in card
     row = "| share of the heatmap on the lesion | 0.750 (0.750-0.750) | 0.020 (0.020-0.020) | 0.730 (0.730-0.730) |"
     assert row in card
     unmasked = evidence(map_of((*SPOT, 3.0)), spots(tmp_path / "plain", 2))
-    card = card_markdown(task, shipped.model_copy(update={"metrics": {**metrics, "explanation": unmasked}}))
+    card = card_markdown(task, with_told(unmasked))
     assert "| deletion (lower is better) |" in card
     assert "lesions" not in card.split("### What the heatmaps are worth")[1].split("## Training")[0]
 

@@ -31,7 +31,7 @@ def test_figures_agree_with_scikit_learn(scored: Scored) -> None:
     assert metrics.macro_f1(scored) == pytest.approx(reference.f1_score(truth, predicted, average="macro"))
     auc = reference.roc_auc_score(truth, scored.probabilities, multi_class="ovr")
     assert metrics.macro_auc(scored) == pytest.approx(auc)
-    assert metrics.confusion(scored) == reference.confusion_matrix(truth, predicted).tolist()
+    assert np.array(metrics.confusion(scored)).tolist() == reference.confusion_matrix(truth, predicted).tolist()
 
 
 def test_a_class_that_does_not_occur_is_left_out_of_the_means(scored: Scored) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from samples import image_task
 
 from ml_model.diagnosis.decision import interpret, screening_category
 from ml_model.inference.bundle import MODELS_DIR, Manifest, ScreeningCalibration, write_bundle
+from ml_model.inference.measured import ImageMetrics, Interval
 from ml_model.training.evaluation.metrics import Scored
 from ml_model.training.evaluation.source_leakage import merged_labels, source_told_by_embedding
 from ml_model.training.fit.cross_validation import HELD_OUT, cross_validate, fold_numbers, with_fold
@@ -61,7 +61,7 @@ def test_what_draws_on_the_set_is_trained_anew_for_each_fold_and_the_rest_is_kep
         heads.add(weights_of(job, kept / "phase1.weights.h5").tobytes())
     assert len(heads) == 5
     assert weights_of(job, tmp_path / "checkpoints" / "phase1.weights.h5").tobytes() not in heads
-    assert figures["model"]["macro_auc"]["value"] > 0.95
+    assert figures.model.macro_auc.value > 0.95
 
 
 def weights_of(job: Job, path: Path) -> NDArray[np.float32]:
@@ -83,7 +83,7 @@ def test_a_source_that_shows_in_the_embedding_is_found(shift: float, low: float,
     embedding = rng.normal(size=(120, 8)).astype(np.float32)
     embedding[1::2, 3] += shift
     told = source_told_by_embedding(samples, embedding)
-    assert low <= told["well"]["auc"] <= high
+    assert low <= told["well"].auc <= high
     assert source_told_by_embedding(samples[::2], embedding[::2]) == {}
 
 
@@ -134,9 +134,11 @@ def test_the_band_follows_the_probability_at_screening_prevalence(probability: f
 def crossed_manifest(low: float) -> Manifest:
     """The shipped histology manifest with a cross-validated AUC whose interval begins at `low`."""
     manifest = Manifest.model_validate_json((MODELS_DIR / "histopathology" / "manifest.json").read_bytes())
-    crossed = json.loads(json.dumps(manifest.metrics["cross_validation"]))
-    crossed["model"]["macro_auc"] = {"value": 0.9, "low": low, "high": 0.95}
-    return manifest.model_copy(update={"metrics": {**manifest.metrics, "cross_validation": crossed}})
+    crossed = manifest.image_metrics.cross_validation
+    assert crossed is not None
+    model = crossed.model.model_copy(update={"macro_auc": Interval(value=0.9, low=low, high=0.95)})
+    metrics = {"cross_validation": crossed.model_copy(update={"model": model})}
+    return manifest.model_copy(update={"metrics": manifest.image_metrics.model_copy(update=metrics)})
 
 
 def test_a_card_begins_with_the_data_set_on_which_the_model_does_not_hold() -> None:
@@ -147,7 +149,8 @@ def test_a_card_begins_with_the_data_set_on_which_the_model_does_not_hold() -> N
     )
     sound = crossed_manifest(0.71)
     assert card_markdown(task, sound).splitlines()[2].startswith("Evidence:")
-    weak = {**sound.metrics, "test": {**sound.metrics["test"], "macro_auc": {"value": 0.7, "low": 0.6, "high": 0.8}}}
+    test = sound.image_test.model_copy(update={"macro_auc": Interval(value=0.7, low=0.6, high=0.8)})
+    weak = sound.image_metrics.model_copy(update={"test": test})
     first = card_markdown(task, sound.model_copy(update={"metrics": weak})).splitlines()[2]
     assert first == "**Not to be relied on: macro AUC 0.700 (0.600-0.800) on the test pictures.**"
 
@@ -157,24 +160,26 @@ def test_figures_added_to_a_finished_bundle_lower_its_evidence(tmp_path: Path) -
     for name in ("manifest.json", "model.onnx", "familiarity.npz", "card.md"):
         shutil.copy(shipped / name, tmp_path)
     recipe = Recipe(task="histopathology", phases=(Phase("all", 1, 32, 1e-3),))
-    job = Job(image_task("histopathology"), recipe, two_sets(), np.zeros((50, 8, 8, 3), np.uint8), tmp_path)
+    nothing = np.zeros((50, 8, 8, 3), np.uint8)
+    job = Job(image_task("histopathology"), two_sets(), recipe=recipe, pixels=nothing, out_dir=tmp_path)
     given = crossed_manifest(0.8).model_copy(update={"evidence": "sufficient"})
     for low, expected in ((0.9, "sufficient"), (0.8, "limited"), (0.6, "insufficient")):
         fields = given.model_dump(mode="json", exclude={"files", "format_version"})
         write_bundle(tmp_path, {**fields, "metrics": given.metrics, "evidence": "sufficient"}, ["model.onnx"])
-        add_metrics(job, cross_validation=crossed_manifest(low).metrics["cross_validation"])
+        add_metrics(job, cross_validation=crossed_manifest(low).image_metrics.cross_validation)
         added = Manifest.model_validate_json((tmp_path / "manifest.json").read_bytes())
         assert added.evidence == expected
-        assert added.metrics["cross_validation"]["model"]["macro_auc"]["low"] == low
-        assert added.metrics["test"] == given.metrics["test"]
+        assert added.image_metrics.cross_validation.model.macro_auc.low == low
+        assert added.image_test == given.image_test
 
 
 def test_a_bundle_that_was_never_measured_is_left_for_its_own_run_to_finish(tmp_path: Path) -> None:
     shutil.copy(MODELS_DIR / "histopathology" / "model.onnx", tmp_path)
     recipe = Recipe(task="histopathology", phases=(Phase("all", 1, 32, 1e-3),))
-    job = Job(image_task("histopathology"), recipe, two_sets(), np.zeros((50, 8, 8, 3), np.uint8), tmp_path)
+    nothing = np.zeros((50, 8, 8, 3), np.uint8)
+    job = Job(image_task("histopathology"), two_sets(), recipe=recipe, pixels=nothing, out_dir=tmp_path)
     fields = crossed_manifest(0.8).model_dump(mode="json", exclude={"files", "format_version"})
-    write_bundle(tmp_path, {**fields, "metrics": {}}, ["model.onnx"])
+    write_bundle(tmp_path, {**fields, "metrics": ImageMetrics()}, ["model.onnx"])
     before = (tmp_path / "manifest.json").read_bytes()
-    add_metrics(job, cross_validation=crossed_manifest(0.8).metrics["cross_validation"])
+    add_metrics(job, cross_validation=crossed_manifest(0.8).image_metrics.cross_validation)
     assert (tmp_path / "manifest.json").read_bytes() == before

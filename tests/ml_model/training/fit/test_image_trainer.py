@@ -18,6 +18,7 @@ from PIL import Image
 from samples import ROOT, image_task
 
 from ml_model.inference.bundle import Bundle, load_bundle
+from ml_model.inference.measured import Refused
 from ml_model.inference.predictor import Predictor
 from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageTask
@@ -104,31 +105,31 @@ def test_the_bundle_says_what_it_was_made_from(bundle: Bundle) -> None:
     manifest = bundle.manifest
     assert manifest.classes == xray().codes
     assert manifest.recipe["backbone"] == "small_cnn"
-    assert manifest.metrics["test"]["count"] == 24 + 30
-    assert set(manifest.metrics["test"]["variants"]) == {"jpeg_75", "jpeg_95", "png", "twice_the_size"}
-    corruptions = manifest.metrics["test"]["corruptions"]
+    assert manifest.image_test.count == 24 + 30
+    assert set(manifest.image_test.variants) == {"jpeg_75", "jpeg_95", "png", "twice_the_size"}
+    corruptions = manifest.image_test.corruptions
     assert set(corruptions) == {"blur", "noise", "jpeg_30", "brighter", "darker", "rotated_left", "rotated_right"}
-    assert corruptions["rotated_left"]["macro_auc"] > 0.9
-    assert manifest.metrics["test"]["macro_auc"]["value"] > 0.95
+    assert corruptions["rotated_left"].macro_auc > 0.9
+    assert manifest.image_test.macro_auc.value > 0.95
     assert manifest.operating_point is not None
     assert manifest.operating_point.validation_sensitivity >= 0.95
     plots = {"confusion_matrix.png", "training_curves.png", "reliability.png", "risk_coverage.png"}
     assert set(manifest.files) == {"model.onnx", "familiarity.npz", "card.md", "classification_report.txt", *plots}
-    assert manifest.metrics["explanation"]["pictures"] == 24 + 30
+    assert manifest.image_metrics.explanation.pictures == 24 + 30
     card = (bundle.path / "card.md").read_text()
     assert "### What the heatmaps are worth" in card
-    assert f"{manifest.metrics['test']['accuracy']['value']:.3f}" in card
+    assert f"{manifest.image_test.accuracy.value:.3f}" in card
 
 
 def test_what_answers_may_claim_was_settled_on_validation_and_measured_on_test(bundle: Bundle) -> None:
-    manifest, test = bundle.manifest, bundle.manifest.metrics["test"]
+    manifest, test = bundle.manifest, bundle.manifest.image_test
     assert manifest.calibration is not None
     assert manifest.prediction_sets is not None
     assert set(manifest.prediction_sets.thresholds) == set(xray().measured_labels)
-    assert test["prediction_sets"]["coverage"] > 0.8
-    before, after = (test["calibration"][name]["calibration_error"]["value"] for name in ("before", "after"))
+    assert test.prediction_sets.coverage > 0.8
+    before, after = (c.calibration_error.value for c in (test.calibration.before, test.calibration.after))
     assert after < before - 0.05  # four epochs leave a network far less sure than it may be
-    assert test["familiarity"]["own_refused"] < 0.1
+    assert test.familiarity.own_refused < 0.1
     assert manifest.familiarity is not None
     rng = np.random.default_rng(0)
     strange = Predictor(bundle).predict(rng.integers(0, 256, (4, 224, 224, 3), dtype=np.uint8)).distance
@@ -140,7 +141,7 @@ def test_what_answers_may_claim_was_settled_on_validation_and_measured_on_test(b
 
 
 def test_a_bundle_is_measured_again_without_training(bundle: Bundle, data: Path, tmp_path: Path) -> None:
-    shipped, strangers = tmp_path / "shipped", {"photographs": {"count": 60.0, "refused": 0.9}}
+    shipped, strangers = tmp_path / "shipped", {"photographs": {"count": 60, "refused": 0.9}}
     shutil.copytree(bundle.path, shipped)
     written = json.loads((shipped / "manifest.json").read_text())
     (shipped / "manifest.json").write_text(
@@ -156,9 +157,9 @@ def test_a_bundle_is_measured_again_without_training(bundle: Bundle, data: Path,
     assert new.files["training_curves.png"] == old.files["training_curves.png"]
     assert (new.recipe, new.created, new.calibration) == (old.recipe, old.created, old.calibration)
     assert (new.operating_points, new.familiarity) == (old.operating_points, old.familiarity)
-    assert new.metrics["strangers"] == strangers
-    assert new.metrics["test"]["macro_auc"] == old.metrics["test"]["macro_auc"]
-    assert new.metrics["training"] == old.metrics["training"]
+    assert new.image_metrics.strangers == {"photographs": Refused(count=60, refused=0.9)}
+    assert new.image_test.macro_auc == old.image_test.macro_auc
+    assert new.image_metrics.training == old.image_metrics.training
     other = tmp_path / "other"
     shutil.copytree(data, other)
     next((other / "chest_xray" / "test" / "NORMAL").iterdir()).unlink()
@@ -189,11 +190,11 @@ def test_the_populations_are_told_apart_and_judged_each_at_its_own_point(bundle:
     assert manifest.populations == (children, adults)
     assert set(manifest.operating_points) == {children, adults, f"{adults}, view PA"}
     assert set(manifest.evidence_by_population) == {children, adults}
-    told = manifest.metrics["test"]["populations_told"]
+    told = manifest.image_test.populations_told
     assert told[children][adults] == 0 == told[adults][children]
     assert min(told[children][children], told[adults][adults]) > 0.8
-    given = manifest.metrics["test"]["by_group"][f"{adults}, age given"]
-    assert given["count"] == 30
+    given = manifest.image_test.part(adults, known="age")
+    assert given.count == 30
     predictor = Predictor(bundle)
     for adult in (False, True):
         stream = io.BytesIO()

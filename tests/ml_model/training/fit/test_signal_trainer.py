@@ -13,6 +13,7 @@ from samples import ROOT, image_task, write_tiny
 
 from ml_model.ecg.recording import EcgRecording, network_signal, read_wfdb
 from ml_model.inference.bundle import MODELS_DIR, Manifest, load_bundle
+from ml_model.inference.measured import Interval
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES
@@ -114,9 +115,9 @@ def test_a_recipe_on_a_users_records_ends_in_a_bundle_that_answers(tmp_path: Pat
     ran = run_recipe("--data", str(root), "--out", str(out), "--epochs", "2", "--members", "1")
     assert ran.returncode == 0, ran.stderr
     bundle = load_bundle(out, task="heart-signal", contract_sha256=task.signal_contract_sha256)
-    test = bundle.manifest.metrics["test"]
-    assert test["count"] == 10
-    assert set(test["variants"]) == set(RECORDING_CHANGES["variants"])
+    test = bundle.manifest.image_test
+    assert test.count == 10
+    assert set(test.variants) == set(RECORDING_CHANGES["variants"])
     signal = network_signal(read_wfdb(next(root.rglob("*.hea"))), task.signal)
     assert Predictor(bundle).predict_signals(signal[None]).probabilities.shape == (1, 5)
     assert "xresnet1d (seed 0)" in (out / "card.md").read_text()
@@ -133,13 +134,12 @@ def test_a_card_sets_the_answers_to_pictures_beside_those_from_the_signal() -> N
     manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
     plain = card_markdown(heart(), manifest)
     assert "| pages | answered | from the signal | macro AUC |\n" in plain
-    pages = {
-        name: {**row, "picture_alone": {"value": 0.8, "low": 0.7, "high": 0.9}}
-        for name, row in manifest.metrics["pages"].items()
-        if name != "many_looks_by_layout"
-    }
-    layouts = {"many_looks_by_layout": manifest.metrics["pages"]["many_looks_by_layout"]}
-    both = manifest.model_copy(update={"metrics": {**manifest.metrics, "pages": {**pages, **layouts}}})
+    metrics = manifest.image_metrics
+    assert metrics.pages is not None
+    alone = {"picture_alone": Interval(value=0.8, low=0.7, high=0.9)}
+    rows = {n: row.model_copy(update=alone) for n, row in metrics.pages.rows() if not n.startswith("many looks, ")}
+    told = metrics.model_copy(update={"pages": metrics.pages.model_copy(update=rows)})
+    both = manifest.model_copy(update={"metrics": told})
     rows = [line for line in card_markdown(heart(), both).splitlines() if line.startswith("| usual look ")]
     assert rows[0].endswith("| 0.800 (0.700-0.900) |")
     assert "| pages | answered | from the signal | macro AUC | the picture alone |\n" in card_markdown(heart(), both)
@@ -156,6 +156,6 @@ def test_pages_are_answered_from_the_signal_and_by_the_picture_alone(
     write_ptb_xl(tmp_path, records=50)
     samples = read_task(tmp_path / "ptb-xl", task)[:20]
     figures = ecg_page_metrics.beside_recordings(task, samples, Predictor(write_tiny(task, tmp_path / "models")))
-    assert (figures["usual_look"]["from_signal"], figures["usual_look"]["answered"]) == (1, 1)
-    assert 0 <= figures["usual_look"]["picture_alone"]["value"] <= 1
-    assert figures["usual_look"]["picture_alone"] != figures["usual_look"]["macro_auc"]
+    assert (figures.usual_look.from_signal, figures.usual_look.answered) == (1, 1)
+    assert 0 <= figures.usual_look.picture_alone.value <= 1
+    assert figures.usual_look.picture_alone != figures.usual_look.macro_auc

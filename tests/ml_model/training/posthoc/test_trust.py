@@ -15,6 +15,7 @@ from ml_model.diagnosis.population import KnownFacts
 from ml_model.diagnosis.selective_prediction import reasons_to_abstain
 from ml_model.inference.bundle import BalancedDecision, Calibration, FamiliarityLimits, PredictionSets
 from ml_model.inference.calibration import calibrated
+from ml_model.inference.measured import Failure, Interval
 from ml_model.inference.ood import Familiarity
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.samples import Sample
@@ -231,16 +232,18 @@ def test_figures_of_trust_are_those_counted_by_hand() -> None:
     settled = manifest(task, prediction_sets=sets, familiarity=limits)
     decisions = [decide(task, settled, told.rows(np.array([row])), KnownFacts()) for row in range(4)]
     figures = trust_figures(task, settled, samples, told, answers, decisions)
-    assert figures["prediction_sets"]["by_label"] == {
-        "normal": {"count": 1, "coverage": 1.0},
-        "pneumonia": {"count": 3, "coverage": round(2 / 3, 4)},
+    found = figures["prediction_sets"]
+    assert {name: (row.count, row.coverage) for name, row in found.by_label.items()} == {
+        "normal": (1, 1.0),
+        "pneumonia": (3, round(2 / 3, 4)),
     }
-    assert figures["prediction_sets"]["mean_size"] == 1.25
-    assert figures["abstention"]["share"] == 0.75  # one set of two, two pictures that are far away
-    assert figures["abstention"]["accuracy_when_answering"]["value"] == 1.0
-    assert figures["familiarity"] == {"own_refused": 0.25}
-    assert figures["failures"] == [{"picture": 2, "truth": "pneumonia", "named": "normal", "confidence": 0.8}]
-    assert figures["calibration"]["after"]["brier_score"]["value"] == pytest.approx((0.02 + 0.32 + 1.28 + 0.18) / 4)
+    assert found.by_label["normal"].coverage_interval == Interval(value=1.0, low=0.025, high=1.0)
+    assert (found.mean_size, found.coverage, found.coverage_interval.value) == (1.25, 0.75, 0.75)
+    assert figures["abstention"].share == 0.75  # one set of two, two pictures that are far away
+    assert figures["abstention"].accuracy_when_answering.value == 1.0
+    assert figures["familiarity"].own_refused == 0.25
+    assert figures["failures"] == (Failure(picture=2, truth="pneumonia", named="normal", confidence=0.8),)
+    assert figures["calibration"].after.brier_score.value == pytest.approx((0.02 + 0.32 + 1.28 + 0.18) / 4)
 
 
 def test_alerts_of_a_task_file_are_checked() -> None:

@@ -160,5 +160,5 @@ def test_the_shipped_model_of_recordings_answers_alike_on_both_engines() -> None
     assert np.abs(one.probabilities - other.probabilities).max() < 1e-4
     assert np.abs(one.activation_maps - other.activation_maps).max() < 1e-4 * max(1, other.activation_maps.max())
     assert one.activation_maps.shape == (3, len(task.classes), 1, 125)
-    pages = bundle.manifest.metrics["pages"]
-    assert pages["usual_look"]["answered"] > 0.95
+    pages = bundle.manifest.image_metrics.pages
+    assert pages.usual_look.answered > 0.95

@@ -1,0 +1,121 @@
+"""What was measured of the input gate and of the models on tables, as their manifests hold it."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from ml_model.inference.measured import ImageMetrics, Interval, Measured, TrainingCost
+
+
+class GateTest(Measured):
+    """`accepted`: by the kind asked for and the kind, or sort of other picture, that was sent."""
+
+    accepted: dict[str, dict[str, float]]
+    count: dict[str, int]
+    most_probable_kind_right: float
+    worst_own_accepted: float
+    worst_other_accepted: float
+
+
+class GateMetrics(Measured):
+    """Of the input gate."""
+
+    kind: Literal["gate"] = "gate"
+    test: GateTest | None = None
+    training: TrainingCost | None = None
+
+
+class ListFigures(Measured):
+    """Ranking from lists of symptoms. `vectors`: distinct ones. `ece`: calibration error over bins of equal mass."""
+
+    lists: int
+    vectors: int
+    top1: Interval
+    top5: Interval
+    ece: float
+    mean_confidence: float
+    log_loss: float
+
+
+class ByCount(Measured):
+    """Lists of one length: longer ones cut short, and those that hold no more."""
+
+    cut_short: ListFigures | None = None
+    complete: ListFigures | None = None
+
+
+class SymptomTest(Measured):
+    """`by_symptoms_given`: by the number of symptoms in the list."""
+
+    complete_lists: ListFigures
+    distinct_vectors: ListFigures
+    by_symptoms_given: dict[str, ByCount]
+    plain_naive_bayes: ListFigures
+    if_all_lists_were_known_to_be_complete: ListFigures
+    diseases_measured: int
+    diseases_not_measured: int
+    symptoms_without_data: tuple[str, ...]
+    diseases_without_data: tuple[str, ...]
+
+
+class Matching(Measured):
+    """Shares of the phrase set that are read as meant, as something else, and of nonsense that is matched."""
+
+    phrases: int
+    right: float
+    other_symptom: float
+    suggested_only: float
+    nonsense_phrases: int
+    nonsense_matched: float
+    not_right: tuple[str, ...]
+    nonsense_that_matched: tuple[str, ...]
+
+
+class SymptomMetrics(Measured):
+    """Of a ranking of diseases."""
+
+    kind: Literal["symptoms"] = "symptoms"
+    test: SymptomTest | None = None
+    matching: Matching | None = None
+    training: TrainingCost | None = None
+
+
+class RiskFigures(Measured):
+    """`ece`: calibration error over bins of equal mass. `brier`: mean squared distance from the outcome."""
+
+    patients: int
+    with_outcome: int
+    auc: Interval
+    brier: float
+    ece: float
+    mean_probability: float
+
+
+class SiteLeftOut(Measured):
+    """Each site by a model that saw none of its patients."""
+
+    pooled: RiskFigures
+    by_site: dict[str, RiskFigures]
+
+
+class RiskTest(Measured):
+    """`ten_fold` and `leave_one_site_out` by what is given; `compared`: other models on the same patients."""
+
+    ten_fold: dict[str, RiskFigures]
+    ten_fold_by_site: dict[str, RiskFigures]
+    ten_fold_by_sex: dict[str, RiskFigures]
+    leave_one_site_out: dict[str, SiteLeftOut]
+    compared: dict[str, RiskFigures | SiteLeftOut]
+
+
+class RiskMetrics(Measured):
+    """Of a risk model."""
+
+    kind: Literal["risk"] = "risk"
+    test: RiskTest | None = None
+    training: TrainingCost | None = None
+
+
+Metrics = Annotated[ImageMetrics | SymptomMetrics | RiskMetrics | GateMetrics, Field(discriminator="kind")]
