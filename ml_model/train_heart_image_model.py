@@ -1,13 +1,11 @@
-"""Train the ECG picture model (PTB-XL records drawn as pages; five labels, several may be true; 70 minutes on 2 cores).
+"""Train the ECG picture model (PTB-XL records drawn as pages; five labels, several may be true).
 
     python ml_model/train_heart_image_model.py --data ml_model/Dataset/ptb-xl
     python ml_model/train_heart_image_model.py --data DIR --weights PATH --epochs 1 --limit 200   # a trial run
 
 Folds 1-8 train, fold 9 validates, fold 10 tests, as published. Every record is drawn in several looks, half of them
-photographed. The service asks this model only about pages whose signal cannot be read back; the bundle's card holds
-its answers to all pages against those from the signal. Which wins, macro AUC on test: pages in the usual look .864
-where the signal answers first, .821 from the picture alone; in many looks .851 and .786. The picture answers those few
-that cannot be read, so that none is refused.
+photographed. The service asks this model only about pages whose signal cannot be read back, so that none is refused;
+the bundle's card holds its cost, and its answers to all pages beside those from the signal, which are better.
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -44,3 +46,10 @@ def test_the_page_of_results_holds_every_image_model_and_its_plots() -> None:
             assert f"Version {manifest['version']}, evidence" in page
     for linked in re.findall(r"!\[[^]]*\]\(([^)]+)\)", page):
         assert (results.PAGE.parent / linked).is_file(), linked
+
+
+@pytest.mark.parametrize("recipe", sorted(results.README.parent.glob("ml_model/*.py")), ids=lambda path: path.stem)
+def test_no_recipe_states_a_figure_that_a_training_may_change(recipe: Path) -> None:
+    """A decimal fraction, a percentage or a cost in its docstring; the commands in it have none."""
+    said = ast.get_docstring(ast.parse(recipe.read_text(encoding="utf-8"))) or ""
+    assert re.findall(r"(?<![\w-])\d*\.\d{2,}|\d+ %|\d+ (?:seconds|minutes)", said) == []
