@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from ml_model.errors import BundleInvalid
 from ml_model.user_models.conversion import MODEL_FILE, REPORT_FILE, ConversionJob
 
-OPSET = 17
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's greyscale
 TOLERANCE = 1e-4
 LIBRARIES = ("keras", "tensorflow", "onnx", "tf2onnx", "numpy")
@@ -130,20 +129,15 @@ def export(serve: Any, job: ConversionJob, path: Path) -> None:
     """Freeze and write as ONNX, weights in float32 as they are."""
     import onnx
     import tensorflow as tf
-    import tf2onnx
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
-    from ml_model.training.models.onnx_export import rename_ends
+    from ml_model.training.models.onnx_export import frozen_graph
 
     signature = tf.TensorSpec((None, job.height_px, job.width_px, 3), tf.uint8, name="image")
     # Clipping takes off rounding, and keeps engines from merging the output with a tensor of another name before it.
-    function = tf.function(lambda image: tf.clip_by_value(serve(image), 0.0, 1.0))
-    frozen = convert_variables_to_constants_v2(function.get_concrete_function(signature))
-    input_name, output_name = frozen.inputs[0].name, frozen.outputs[0].name
-    graph, _ = tf2onnx.convert.from_graph_def(
-        frozen.graph.as_graph_def(), input_names=[input_name], output_names=[output_name], opset=OPSET
+    graph = frozen_graph(
+        lambda image: {"probabilities": tf.clip_by_value(serve(image), 0.0, 1.0)}, signature, ["probabilities"]
     )
-    onnx.save(without_final_identity(rename_ends(graph, {input_name: "image", output_name: "probabilities"})), path)
+    onnx.save(without_final_identity(graph), path)
 
 
 def without_final_identity(model: Any) -> Any:

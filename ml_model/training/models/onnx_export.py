@@ -9,7 +9,7 @@ written here as forward operations. The only module that touches TensorFlow itse
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -109,26 +109,31 @@ def export_onnx(model: keras.Model, path: Path, *, multi_label: bool, flips: Seq
     `probabilities`, `activation_maps`, `embedding`.
     """
     import tensorflow as tf
-    import tf2onnx
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
     def serve(taken: Any) -> dict[str, Any]:
         outputs = served_outputs(model, taken, multi_label=multi_label, flips=flips)
         return {name: tf.identity(value, name=name) for name, value in zip(OUTPUTS, outputs, strict=True)}
 
     signature = tf.TensorSpec((None, *model.input_shape[1:]), model.input.dtype, name=model.input.name)
+    onnx.save(halve_weights(frozen_graph(serve, signature, OUTPUTS)), path)
+
+
+def frozen_graph(serve: Callable[[Any], dict[str, Any]], signature: Any, outputs: Sequence[str]) -> onnx.ModelProto:
+    """`serve`, from a tensor like `signature` to the tensors of these names, as a graph with its weights inside."""
+    import tensorflow as tf
+    import tf2onnx
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
     frozen = convert_variables_to_constants_v2(tf.function(serve).get_concrete_function(signature))
     # A dictionary of outputs is flattened in the order of its sorted keys.
-    order = dict(zip(sorted(OUTPUTS), (tensor.name for tensor in frozen.outputs), strict=True))
+    order = dict(zip(sorted(outputs), (tensor.name for tensor in frozen.outputs), strict=True))
     graph, _ = tf2onnx.convert.from_graph_def(
         frozen.graph.as_graph_def(),
         input_names=[frozen.inputs[0].name],
-        output_names=[order[name] for name in OUTPUTS],
+        output_names=[order[name] for name in outputs],
         opset=OPSET,
     )
-    ends = {frozen.inputs[0].name: model.input.name} | {order[name]: name for name in OUTPUTS}
-    renamed = rename_ends(graph, ends)
-    onnx.save(halve_weights(renamed), path)
+    return rename_ends(graph, {frozen.inputs[0].name: signature.name} | {order[name]: name for name in outputs})
 
 
 def add_population_output(path: Path, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
@@ -181,7 +186,7 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m ml_model.training.export MODEL.keras MODEL.onnx --single-label|--multi-label [FLIP ...]`."""
+    """`python -m ml_model.training.models.onnx_export MODEL.keras MODEL.onnx --single-label|--multi-label [FLIP]...`."""
     source, target, labels, *flips = arguments
     model = keras.saving.load_model(source, compile=False, safe_mode=True)
     export_onnx(model, Path(target), multi_label=labels == "--multi-label", flips=flips)
