@@ -186,7 +186,7 @@ def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def main(arguments: list[str]) -> int:
-    """`python -m ml_model.training.models.onnx_export MODEL.keras MODEL.onnx --single-label|--multi-label [FLIP]...`."""
+    """`python -m ml_model.training.models.onnx_export IN.keras OUT.onnx --single-label|--multi-label [FLIP ...]`."""
     source, target, labels, *flips = arguments
     model = keras.saving.load_model(source, compile=False, safe_mode=True)
     export_onnx(model, Path(target), multi_label=labels == "--multi-label", flips=flips)
