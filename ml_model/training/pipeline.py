@@ -8,22 +8,22 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import keras
 import numpy as np
 
+from ml_model.diagnosis.case import Case
+from ml_model.diagnosis.pipeline import Engines, diagnose
+from ml_model.ecg.recording import read_wfdb
 from ml_model.inference.bundle import (
     MANIFEST,
     BalancedDecision,
     Bundle,
     Manifest,
     draft_of,
-    file_sha256,
     fresh_draft,
     load_bundle,
     publish,
@@ -31,29 +31,29 @@ from ml_model.inference.bundle import (
 )
 from ml_model.inference.measured import ImageMetrics, Subgroup, TrainingCost, Validated
 from ml_model.inference.ood import FAMILIARITY_FILE
-from ml_model.inference.predictor import MODEL_FILE, Predictor
+from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
+from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES
-from ml_model.training.data.decoded_cache import data_fingerprint
+from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES, RecordingChange
 from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.border_baseline import frame_only
-from ml_model.training.evaluation.ecg_page_metrics import beside_recordings
-from ml_model.training.evaluation.evaluator import Evaluator, answering_pictures, evaluate
+from ml_model.training.evaluation.ecg_page_metrics import beside_recordings, page_figures
+from ml_model.training.evaluation.evaluator import Answering, Evaluator, answering_pictures, evaluate
 from ml_model.training.evaluation.evidence_level import evidence_level, weakest
 from ml_model.training.evaluation.explanation_faithfulness import explanation_evidence
 from ml_model.training.fit.cross_validation import cross_validation_result
 from ml_model.training.job import Job, SignalJob, drawn_prior
+from ml_model.training.manifest_fields import manifest_fields
 from ml_model.training.models.image_classifier import LOGITS
 from ml_model.training.models.serving_model import served_model
 from ml_model.training.posthoc.population_classifier import add_populations
 from ml_model.training.posthoc.settle import AnsweringBy, Fields, decide
-from ml_model.training.recipe import plain
 from ml_model.training.reports.model_card import card_markdown, classification_report
 from ml_model.training.reports.plots import plot_confusion, plot_curves, plot_trust
 
 CURVES = "training_curves.png"
 FURTHER = ("pages", "explanation")  # figures beside those of the test split that follow how classes are named
 NAMING = ("calibration", "operating_point", "operating_points")
-LIBRARIES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "onnx", "tf2onnx")
 
 
 def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
@@ -252,49 +252,33 @@ def _balanced_decision(job: Job) -> BalancedDecision | None:
     )
 
 
-def _git_commit() -> str:
-    """Of the code that trains; unknown outside of a clone."""
-    git = shutil.which("git")
-    if git is None:
-        return "unknown"
-    command = [git, "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-    return done.stdout.strip() if done.returncode == 0 else "unknown"
+def answering_recordings(predictor: Predictor, task: ImageTask) -> Answering:
+    """As the service answers a recording."""
+    engines = Engines(signals=predictor)
+
+    def answer(sample: Sample, change: RecordingChange | None) -> Prediction:
+        recording = read_wfdb(sample.path)
+        case = Case(recording=change(recording) if change else recording, gate="off")
+        return diagnose(task, case, engines).outputs
+
+    return answer
 
 
-def manifest_fields(job: Job | SignalJob, metrics: ImageMetrics, **extra: Any) -> dict[str, Any]:
-    """Manifest fields of a job."""
-    described = provenance(
-        job.bundle_id, job.contract_sha256, job.task.codes, job.task.licence, job.samples, draft_of(job.out_dir),
-        seed=job.recipe.seed, recipe=_recipe(job),
-    )  # fmt: skip
-    return {**described, "metrics": metrics, **extra}
+def finish_signals(job: SignalJob, model: keras.Model, minutes: float) -> Bundle:
+    """Write the bundle of the averaged networks into `job.out_dir` and return it, verified."""
+    fresh_draft(job.out_dir)
+    export_elsewhere(model, job.out_dir, multi_label=job.task.multi_label)
+    cost = TrainingCost(minutes=round(minutes, 1), recordings=len(job.pick("train")))
+    return measure_signals(job, partial(manifest_fields, job), ImageMetrics(training=cost))
 
 
-def provenance(
-    bundle_id: str, contract_sha256: str, codes: Sequence[str], licence: str, samples: Sequence[Sample], draft: Path,
-    *, seed: int, recipe: dict[str, Any],
-) -> dict[str, Any]:  # fmt: skip
-    """Manifest fields that say what a bundle was made from; its graph is in `draft`. codes: in output order."""
-    created = datetime.now(UTC).strftime("%Y-%m-%d")
-    sources = sorted({s.source for s in samples})
-    return {
-        "task": bundle_id,
-        "contract_sha256": contract_sha256,
-        "version": f"{created.replace('-', '.')}+{file_sha256(draft / MODEL_FILE)[:8]}",
-        "classes": codes,
-        "trained_on": ", ".join(sources),
-        "licence": licence,
-        "created": created,
-        "git_commit": _git_commit(),
-        "seed": seed,
-        "library_versions": {name: version(name) for name in LIBRARIES},
-        "recipe": recipe,
-        "data_fingerprints": {name: data_fingerprint([s for s in samples if s.source == name]) for name in sources},
-    }
+def measure_signals(job: SignalJob, fields: Fields, metrics: ImageMetrics, old: Manifest | None = None) -> Bundle:
+    """Settle on validation and measure on test the model of recordings in the draft of `job.out_dir`, and write its
+    bundle."""
 
+    def pages(predictor: Predictor) -> dict[str, Any]:
+        return {"pages": page_figures(job.task, job.pick("test"), predictor)}
 
-def _recipe(job: Job | SignalJob) -> dict[str, Any]:
-    """The recipe as plain data; dataclasses all the way down."""
-    weights = Path(job.weights).name if job.weights else "none"
-    return {**plain(job.recipe), "weights": weights, "backend": keras.backend.backend()}
+    logs = [f"{name}-{seed}" for name, seed in job.recipe.members]
+    sent = Sent(partial(answering_recordings, task=job.task), RECORDING_CHANGES, pages, logs)
+    return measure(job, sent, fields, metrics, decide(job, fields, sent.answering), old)

@@ -175,8 +175,7 @@ def _image_job(recipe: Recipe, options: argparse.Namespace) -> Job:
 def _train_recordings(recipe: SignalRecipe, options: argparse.Namespace) -> int:
     job = _signal_job(recipe, options)
     if options.measure:
-        from ml_model.training.pipeline import kept_metrics, measure_again
-        from ml_model.training.signal_finish import measure_signals
+        from ml_model.training.pipeline import kept_metrics, measure_again, measure_signals
 
         fields, old = measure_again(job, options.measure)
         print(figures_of(measure_signals(job, fields, kept_metrics(old), old)))
@@ -187,7 +186,7 @@ def _train_recordings(recipe: SignalRecipe, options: argparse.Namespace) -> int:
     model, minutes = train_signals(job), training_minutes(job.out_dir)
     if options.train_only:
         return _trained_only(minutes)
-    from ml_model.training.signal_finish import finish_signals
+    from ml_model.training.pipeline import finish_signals
 
     print(f"{figures_of(finish_signals(job, model, minutes))}\n{minutes:.1f} minutes of training")
     return 0

@@ -151,4 +151,4 @@ def called(probabilities: NDArray[np.floating], multi_label: bool) -> NDArray[np
     """Predicted classes as a matrix: at least 0.5 for multi-label, else the most probable."""
     if multi_label:
         return np.asarray(probabilities >= 0.5)
-    return np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)]
+    return np.asarray(np.eye(probabilities.shape[1], dtype=bool)[probabilities.argmax(axis=1)])

@@ -24,9 +24,10 @@ from ml_model.training.fit.callbacks import PictureFigures, run_epochs
 from ml_model.training.fit.checkpoints import Stage, made_from, open_checkpoints, training_minutes
 from ml_model.training.fit.optimizer import warm_adamw
 from ml_model.training.input_gate.report import gate_card, gate_figures
+from ml_model.training.manifest_fields import provenance
 from ml_model.training.models.image_classifier import build_model
 from ml_model.training.models.losses import MaskedFocalLoss
-from ml_model.training.pipeline import export_elsewhere, provenance
+from ml_model.training.pipeline import export_elsewhere
 from ml_model.training.recipe import GateRecipe, plain
 
 CARD = "card.md"

@@ -17,7 +17,7 @@ from samples import image_task, measured_test, tiny_probabilities, write_tiny
 
 from backend.app import create_app
 from backend.config import Config
-from backend.services.rendering.uncertainty import predictive_values
+from backend.services.rendering.responses import predictive_values
 from ml_model.inference.bundle import write_bundle
 from ml_model.inference.ood import FAMILIARITY_FILE, Familiarity
 from ml_model.inference.predictor import Predictor

@@ -1,0 +1,71 @@
+"""What a manifest says of the making of a bundle: data, recipe, code and libraries."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import keras
+
+from ml_model.inference.bundle import draft_of, file_sha256
+from ml_model.inference.measured import ImageMetrics
+from ml_model.inference.predictor import MODEL_FILE
+from ml_model.training.data.decoded_cache import data_fingerprint
+from ml_model.training.data.samples import Sample
+from ml_model.training.job import Job, SignalJob
+from ml_model.training.recipe import plain
+
+LIBRARIES = ("keras", "tensorflow", "numpy", "pillow", "openvino", "onnx", "tf2onnx")
+
+
+def _git_commit() -> str:
+    """Of the code that trains; unknown outside of a clone."""
+    git = shutil.which("git")
+    if git is None:
+        return "unknown"
+    command = [git, "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    return done.stdout.strip() if done.returncode == 0 else "unknown"
+
+
+def manifest_fields(job: Job | SignalJob, metrics: ImageMetrics, **extra: Any) -> dict[str, Any]:
+    """Manifest fields of a job."""
+    described = provenance(
+        job.bundle_id, job.contract_sha256, job.task.codes, job.task.licence, job.samples, draft_of(job.out_dir),
+        seed=job.recipe.seed, recipe=_recipe(job),
+    )  # fmt: skip
+    return {**described, "metrics": metrics, **extra}
+
+
+def provenance(
+    bundle_id: str, contract_sha256: str, codes: Sequence[str], licence: str, samples: Sequence[Sample], draft: Path,
+    *, seed: int, recipe: dict[str, Any],
+) -> dict[str, Any]:  # fmt: skip
+    """Manifest fields that say what a bundle was made from; its graph is in `draft`. codes: in output order."""
+    created = datetime.now(UTC).strftime("%Y-%m-%d")
+    sources = sorted({s.source for s in samples})
+    return {
+        "task": bundle_id,
+        "contract_sha256": contract_sha256,
+        "version": f"{created.replace('-', '.')}+{file_sha256(draft / MODEL_FILE)[:8]}",
+        "classes": codes,
+        "trained_on": ", ".join(sources),
+        "licence": licence,
+        "created": created,
+        "git_commit": _git_commit(),
+        "seed": seed,
+        "library_versions": {name: version(name) for name in LIBRARIES},
+        "recipe": recipe,
+        "data_fingerprints": {name: data_fingerprint([s for s in samples if s.source == name]) for name in sources},
+    }
+
+
+def _recipe(job: Job | SignalJob) -> dict[str, Any]:
+    """The recipe as plain data; dataclasses all the way down."""
+    weights = Path(job.weights).name if job.weights else "none"
+    return {**plain(job.recipe), "weights": weights, "backend": keras.backend.backend()}
