@@ -28,7 +28,7 @@ def small_job(out_dir: Path, *phases: Phase, cross_validated: str | None = "smal
 
 
 def sample(source: str, label: str, group: str, *codes: str, split: str = "train") -> Sample:
-    return Sample(Path("x"), source, label, codes or (label,), group, split)
+    return Sample(Path(__file__), source, label, codes or (label,), group, split)
 
 
 def two_sets() -> list[Sample]:

@@ -14,6 +14,7 @@ from backend.schemas.images import (
     ExplanationAnswer,
     FieldOfViewAnswer,
     InputCheckAnswer,
+    IntervalAnswer,
     OperatingPointAnswer,
     PredictionAnswer,
     PredictionSetAnswer,
@@ -240,8 +241,8 @@ def _row(
     row: dict[str, Any] = {
         "finding": finding, "classes": tuple(classes), "probability": probability, "threshold": threshold,
         "reached": probability >= threshold, "rule": rule,
-        "sensitivity": sensitivity and sensitivity.model_dump(),
-        "specificity": specificity and specificity.model_dump(),
+        "sensitivity": sensitivity and IntervalAnswer(**dict(sensitivity)),
+        "specificity": specificity and IntervalAnswer(**dict(specificity)),
     }  # fmt: skip
     if prevalence is not None and sensitivity and specificity:
         row |= predictive_values(sensitivity.value, specificity.value, prevalence)
