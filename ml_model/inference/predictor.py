@@ -42,7 +42,7 @@ class Prediction:
     embedding: NDArray[np.float32]  # (N, features); features = 0 if the model has none
     population: NDArray[np.float32]  # (N, populations), 0-1; populations = 0 if the model cannot tell them apart
     uncalibrated: NDArray[np.float32]  # (N, classes), 0-1, as the graph gives them
-    distance: NDArray[np.float32]  # (N,) to the training pictures, see familiarity.py; (0,) if the bundle cannot tell
+    distance: NDArray[np.float32]  # (N,) to the training pictures, see ood.py; (0,) if the bundle cannot tell
 
     def rows(self, index: NDArray[np.integer] | NDArray[np.bool_]) -> Prediction:
         """The same for some rows only."""

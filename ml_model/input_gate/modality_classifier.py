@@ -39,7 +39,7 @@ class ModalitySpec(Frozen):
 
 @functools.cache
 def modality_spec() -> ModalitySpec:
-    """The kinds of ml_model/modality.toml."""
+    """The kinds of modality.toml."""
     return ModalitySpec.model_validate(tomllib.loads(SPEC_FILE.read_text(encoding="utf-8")))
 
 

@@ -167,7 +167,7 @@ class CategoryStep(Frozen):
 
 
 class CategoryRule(Frozen):
-    """How a label that is coarser than the classes is refined by pixels; see training/pixel_categories.py.
+    """How a label that is coarser than the classes is refined by pixels; see training/data/pixel_derived_labels.py.
 
     Pixels below the grey level `dark_below` count as dark, those from `bright_from` on as bright. Of each
     label's steps the last one whose minima are all reached gives the class; the first one asks for nothing.

@@ -10,8 +10,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import keras
-
 from ml_model.inference.bundle import draft_of, file_sha256
 from ml_model.inference.measured import ImageMetrics
 from ml_model.inference.predictor import MODEL_FILE
@@ -42,24 +40,33 @@ def manifest_fields(job: Job | SignalJob, metrics: ImageMetrics, **extra: Any) -
     return {**described, "metrics": metrics, **extra}
 
 
+def origin(
+    bundle_id: str, contract_sha256: str, licence: str, learnt: Path, *, seed: int, libraries: Sequence[str]
+) -> dict[str, Any]:
+    """Manifest fields of any bundle; `learnt` is the file that the training made, which the version is named after."""
+    created = datetime.now(UTC).strftime("%Y-%m-%d")
+    return {
+        "task": bundle_id,
+        "contract_sha256": contract_sha256,
+        "version": f"{created.replace('-', '.')}+{file_sha256(learnt)[:8]}",
+        "licence": licence,
+        "created": created,
+        "git_commit": _git_commit(),
+        "seed": seed,
+        "library_versions": {name: version(name) for name in libraries},
+    }
+
+
 def provenance(
     bundle_id: str, contract_sha256: str, codes: Sequence[str], licence: str, samples: Sequence[Sample], draft: Path,
     *, seed: int, recipe: dict[str, Any],
 ) -> dict[str, Any]:  # fmt: skip
     """Manifest fields that say what a bundle was made from; its graph is in `draft`. codes: in output order."""
-    created = datetime.now(UTC).strftime("%Y-%m-%d")
     sources = sorted({s.source for s in samples})
     return {
-        "task": bundle_id,
-        "contract_sha256": contract_sha256,
-        "version": f"{created.replace('-', '.')}+{file_sha256(draft / MODEL_FILE)[:8]}",
+        **origin(bundle_id, contract_sha256, licence, draft / MODEL_FILE, seed=seed, libraries=LIBRARIES),
         "classes": codes,
         "trained_on": ", ".join(sources),
-        "licence": licence,
-        "created": created,
-        "git_commit": _git_commit(),
-        "seed": seed,
-        "library_versions": {name: version(name) for name in LIBRARIES},
         "recipe": recipe,
         "data_fingerprints": {name: data_fingerprint([s for s in samples if s.source == name]) for name in sources},
     }
@@ -67,5 +74,7 @@ def provenance(
 
 def _recipe(job: Job | SignalJob) -> dict[str, Any]:
     """The recipe as plain data; dataclasses all the way down."""
+    import keras
+
     weights = Path(job.weights).name if job.weights else "none"
     return {**plain(job.recipe), "weights": weights, "backend": keras.backend.backend()}

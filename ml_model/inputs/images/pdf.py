@@ -1,6 +1,6 @@
 """The first page of a PDF document as a picture; devices print and archives export to such.
 
-PDFium draws it in a process of its own (`pdf_page.py`): it is not thread-safe, and a file of
+PDFium draws it in a process of its own (`pdf_worker.py`): it is not thread-safe, and a file of
 one megabyte can be made that keeps it busy for minutes, in gigabytes. There a limit ends
 that process, here it would end the service.
 """

@@ -24,11 +24,9 @@ from ml_model.inference.predictor import Predictor
 from ml_model.input_gate.modality_classifier import OTHER
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.commands.command_line import command_parser
+from ml_model.training.commands.startup import start_keras
 from ml_model.training.data.decoded_cache import picture_bytes
 from ml_model.training.data.samples import Sample
-from ml_model.training.input_gate.data import gate_samples
-from ml_model.training.job import Job
-from ml_model.training.pipeline import add_metrics
 from ml_model.training.recipe import Recipe
 
 MOST_OF_A_KIND = 60
@@ -72,6 +70,11 @@ def _distance(task: ImageTask, sample: Sample, engines: Engines) -> float | None
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure every bundle of pictures below `--models`."""
     options = command_parser(__doc__ or "", "--data", "--models").parse_args(arguments)
+    start_keras()
+    from ml_model.training.input_gate.data import gate_samples
+    from ml_model.training.job import Job
+    from ml_model.training.pipeline import add_metrics
+
     models = options.models or MODELS_DIR
     with tempfile.TemporaryDirectory() as folder:
         kinds = some_of_each_kind(gate_samples(options.data, Path(folder)))

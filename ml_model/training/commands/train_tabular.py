@@ -29,8 +29,8 @@ def _parser(description: str) -> argparse.ArgumentParser:
 
 def _train_symptoms(task_id: str, options: argparse.Namespace) -> int:
     from ml_model.tasks.registry import SymptomTask, load_task
+    from ml_model.training.data.tables import find_folder
     from ml_model.training.symptoms.bundle import train
-    from ml_model.training.symptoms.data import find_folder
 
     task = load_task(task_id)
     if not isinstance(task, SymptomTask):
@@ -43,8 +43,8 @@ def _train_symptoms(task_id: str, options: argparse.Namespace) -> int:
 
 def _train_risk(task_id: str, options: argparse.Namespace) -> int:
     from ml_model.tasks.registry import RiskTask, load_task
+    from ml_model.training.data.tables import find_folder
     from ml_model.training.heart_risk.bundle import train
-    from ml_model.training.symptoms.data import find_folder
 
     task = load_task(task_id)
     if not isinstance(task, RiskTask):

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+DRAWN = "drawn: "  # what the source of a picture that was drawn for the input gate begins with
+
 
 @dataclass(frozen=True)
 class Sample:

@@ -1,4 +1,4 @@
 """The training loops, their optimiser and callbacks, cross-validation.
 
-May import ml_model.training.data, models and evaluation.
+May import augmentation, data, models and evaluation of ml_model.training.
 """

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from importlib.metadata import version
 from pathlib import Path
 
-from ml_model.inference.bundle import Bundle, fresh_draft, load_bundle, publish, write_bundle
+from ml_model.inference.bundle import Bundle, file_sha256, fresh_draft, load_bundle, publish, write_bundle
 from ml_model.inference.measured import TrainingCost
 from ml_model.inference.measured_tabular import RiskMetrics
 from ml_model.tabular.risk_model import MODEL_FILE, model_to_json
@@ -15,8 +14,9 @@ from ml_model.training.evaluation.evidence_level import evidence_level
 from ml_model.training.heart_risk.data import read_cardio, read_framingham, read_uci
 from ml_model.training.heart_risk.evaluate import evaluate
 from ml_model.training.heart_risk.fit import PENALTY, fit_logistic
-from ml_model.training.symptoms.bundle import manifest_fields
-from ml_model.training.symptoms.data import file_fingerprint
+from ml_model.training.manifest_fields import origin
+
+LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
 
 def train(task: RiskTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
@@ -33,8 +33,7 @@ def train(task: RiskTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
     (draft / MODEL_FILE).write_text(model_to_json(model), encoding="utf-8")
     minutes = round((time.monotonic() - began) / 60, 2)
     fields = {
-        **manifest_fields(task.id, task.contract_sha256, task.licence, draft / MODEL_FILE, seed),
-        "library_versions": {name: version(name) for name in ("numpy", "scipy", "scikit-learn")},
+        **origin(task.id, task.contract_sha256, task.licence, draft / MODEL_FILE, seed=seed, libraries=LIBRARIES),
         "classes": ("no_disease", "disease"),
         "trained_on": task.datasets[0].name,
         "evidence": evidence_level(test.leave_one_site_out["seven_inputs"].pooled.auc.low),
@@ -42,7 +41,7 @@ def train(task: RiskTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
             "model": "logistic, linear columns, signs constrained, missing columns by a joint Gaussian",
             "penalty": PENALTY,
         },
-        "data_fingerprints": {d.name: file_fingerprint(folder / d.file) for d in task.datasets},
+        "data_fingerprints": {d.name: file_sha256(folder / d.file) for d in task.datasets},
         "metrics": RiskMetrics(test=test, training=TrainingCost(minutes=minutes, patients=len(table.outcome))),
     }
     write_bundle(draft, fields, [MODEL_FILE])

@@ -15,10 +15,9 @@ from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.augmentation.synthetic_negatives import KINDS, draw_other
 from ml_model.training.data.ecg_pages import with_looks
 from ml_model.training.data.readers import DatasetNotFound, read_task
-from ml_model.training.data.samples import Sample
+from ml_model.training.data.samples import DRAWN, Sample
 
 NATURAL_FOLDER = "natural_images"
-DRAWN = "drawn: "
 # Pictures kept of each kind, and of each kind of drawn picture. The test pictures of the tasks are all kept.
 MOST = {"train": 800, "val": 250}
 DRAWN_EACH = {"train": 200, "val": 40, "test": 200}

@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from ml_model.inference.measured import TrainingCost
 from ml_model.inference.measured_tabular import GateTest
 from ml_model.input_gate.modality_classifier import OTHER, ModalitySpec
-from ml_model.training.data.samples import Sample
-from ml_model.training.input_gate.data import DRAWN
+from ml_model.training.data.samples import DRAWN, Sample
 from ml_model.training.reports.markdown import table
 
 

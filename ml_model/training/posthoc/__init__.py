@@ -1,4 +1,4 @@
 """What is settled on validation once the weights are: calibration, thresholds, sets, limits.
 
-May import ml_model.training.evaluation; never reads the test split.
+May import data, models and evaluation of ml_model.training; never reads the test split.
 """

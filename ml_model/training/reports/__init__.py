@@ -1,4 +1,4 @@
 """Model cards, their sections and plots, from manifests.
 
-May import manifests and markdown; computes no figure.
+May import what the figures are made of (evaluation, diagnosis); computes no figure.
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from ml_model.inference.bundle import Manifest
 from ml_model.inference.measured import ImageTest
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.input_gate.data import DRAWN
+from ml_model.training.data.samples import DRAWN
 from ml_model.training.reports.markdown import figure, table
 
 

@@ -3,28 +3,24 @@
 from __future__ import annotations
 
 import json
-import shutil
-import subprocess
 import time
 import tomllib
 from dataclasses import replace
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ml_model.inference.bundle import Bundle, fresh_draft, load_bundle, publish, write_bundle
+from ml_model.inference.bundle import Bundle, file_sha256, fresh_draft, load_bundle, publish, write_bundle
 from ml_model.inference.measured import TrainingCost
 from ml_model.inference.measured_tabular import Matching, SymptomMetrics, SymptomTest
 from ml_model.tabular.symptom_matcher import SymptomMatcher, Vocabulary, family_heads
 from ml_model.tabular.symptom_model import ARRAYS_FILE, DISEASES_FILE, VOCABULARY_FILE, NaiveBayes
 from ml_model.tasks.registry import SymptomTask
 from ml_model.training.evaluation.evidence_level import evidence_level
+from ml_model.training.manifest_fields import origin
 from ml_model.training.symptoms.data import (
     SymptomTable,
-    file_fingerprint,
     read_descriptions,
     read_symptom_table,
     read_synonyms,
@@ -46,6 +42,9 @@ from ml_model.training.symptoms.fit import (
 PHRASES = Path(__file__).parent / "symptom_phrases.toml"
 COMMONEST = 4
 TOLERANCE = 0.005
+
+
+LIBRARIES = ("numpy", "rapidfuzz")
 
 
 def train(task: SymptomTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
@@ -77,39 +76,18 @@ def train(task: SymptomTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
     }
     low = tested.complete_lists.top5.low
     fields = {
-        **manifest_fields(task.id, task.contract_sha256, task.licence, draft / ARRAYS_FILE, seed),
+        **origin(task.id, task.contract_sha256, task.licence, draft / ARRAYS_FILE, seed=seed, libraries=LIBRARIES),
         "classes": table.diseases,
         "trained_on": task.datasets[0].name,
         # Synthetic patients are no evidence for real ones, however well they are ranked.
         "evidence": min(evidence_level(low), "limited", key=("insufficient", "limited", "sufficient").index),
         "recipe": recipe,
-        "data_fingerprints": {d.name: file_fingerprint(folder / d.file) for d in task.datasets},
+        "data_fingerprints": {d.name: file_sha256(folder / d.file) for d in task.datasets},
         "metrics": metrics,
     }
     write_bundle(draft, fields, [ARRAYS_FILE, VOCABULARY_FILE, DISEASES_FILE])
     publish(draft, out_dir)
     return load_bundle(out_dir, task=task.id, contract_sha256=task.contract_sha256)
-
-
-def manifest_fields(task_id: str, contract: str, licence: str, weights: Path, seed: int) -> dict[str, Any]:
-    """The manifest fields that say where a tabular bundle comes from."""
-    git = shutil.which("git")
-    commit = ""
-    if git:
-        command = [git, "-C", str(Path(__file__).parent), "rev-parse", "--verify", "HEAD"]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
-        commit = done.stdout.strip() if done.returncode == 0 else ""
-    created = datetime.now(UTC).strftime("%Y-%m-%d")
-    return {
-        "task": task_id,
-        "contract_sha256": contract,
-        "version": f"{created.replace('-', '.')}+{file_fingerprint(weights)[:8]}",
-        "licence": licence,
-        "created": created,
-        "git_commit": commit or "unknown",
-        "seed": seed,
-        "library_versions": {"numpy": version("numpy"), "rapidfuzz": version("rapidfuzz")},
-    }
 
 
 def _test_metrics(model: NaiveBayes, floor: NaiveBayes, test: Lists, table: SymptomTable, seed: int) -> SymptomTest:

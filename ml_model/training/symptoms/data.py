@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,19 +28,6 @@ class SymptomTable:
     diseases: tuple[str, ...]
     never_present: tuple[str, ...]
     without_rows: tuple[str, ...]
-
-
-def find_folder(data: Path, name: str) -> Path:
-    """`data` itself or `data/name`, whichever holds the tables. Raises FileNotFoundError."""
-    for folder in (data / name, data):
-        if folder.is_dir() and any(folder.glob("*.npz" if name == "symptoms" else "*.csv")):
-            return folder
-    raise FileNotFoundError(f"no {name} tables in {data} or {data / name}; unzip the data set there")
-
-
-def file_fingerprint(path: Path) -> str:
-    """SHA-256 of a data file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def vector_groups(present: NDArray[np.bool_]) -> NDArray[np.int64]:

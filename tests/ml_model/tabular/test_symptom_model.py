@@ -355,7 +355,7 @@ def test_serving_imports_neither_training_nor_its_libraries() -> None:
 
 def test_test_figures_come_from_the_test_split(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "diseases773.npz").write_bytes(real_member("symptoms.zip", "diseases773.npz"))
-    fingerprint = symptom_data.file_fingerprint(tmp_path / "diseases773.npz")
+    fingerprint = file_sha256(tmp_path / "diseases773.npz")
     assert fingerprint == bundle.manifest.data_fingerprints[TASK.datasets[0].name]
     table = symptom_data.read_symptom_table(tmp_path / "diseases773.npz")
     assert table.diseases == bundle.manifest.classes
