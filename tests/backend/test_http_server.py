@@ -15,9 +15,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
+from child_processes.processes import Service
 from PIL import Image
-from processes import ROOT, Service
-from samples import image_task, multipart, write_tiny
+from samples import SUPPORT, image_task, multipart, write_tiny
 
 from backend.endpoint import MAX_UPLOAD_BYTES, UploadRequest
 from backend.http_server import MAX_BODY_BYTES, BodyBuffer
@@ -39,7 +39,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         "PYTHONDONTWRITEBYTECODE": "1",
         "TMPDIR": str(root),
     }
-    running = Service(environment, ["tests/support/watched_server.py"])
+    running = Service(environment, ["tests/support/child_processes/watched_server.py"])
     running.wait_ready()
     yield running
     running.process.terminate()
@@ -93,9 +93,11 @@ def test_what_is_too_large_is_refused_and_not_kept_either(service: Service, mega
 
 
 def test_the_watch_sees_a_temporary_file() -> None:
-    script = "import sys; from watched_server import watch; sys.addaudithook(watch); import tempfile as t; "
+    script = (
+        "import sys; from child_processes.watched_server import watch; sys.addaudithook(watch); import tempfile as t; "
+    )
     command = [sys.executable, "-c", script + "t.TemporaryFile().close(); t.mkstemp()"]
-    done = subprocess.run(command, cwd=ROOT / "tests/support", capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=SUPPORT, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.count("opened for writing: ") >= 2
 
 

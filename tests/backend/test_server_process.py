@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from processes import ROOT, START_WITHIN_S, Service
-from samples import multipart, upload
+from child_processes.processes import START_WITHIN_S, Service
+from samples import ROOT, multipart, upload
 
 from backend.app import Application, create_app
 from backend.config import Config, ConfigError

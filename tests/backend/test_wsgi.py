@@ -16,9 +16,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from child_processes.processes import START_WITHIN_S
 from gunicorn.config import make_settings
-from processes import ROOT, START_WITHIN_S
-from samples import image_task, multipart, write_tiny
+from samples import ROOT, image_task, multipart, write_tiny
 
 from ml_model.tasks.registry import TASKS_DIR
 

@@ -1,4 +1,4 @@
-"""What the answers say: rules that hold for every task, the explanation, demo mode, cards, headers."""
+"""What the answers say: rules that hold for every task, the explanation, demo mode, request ids."""
 
 from __future__ import annotations
 
@@ -10,22 +10,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 from PIL import Image
 from samples import HEART_VALUES, image_task, tiny_probabilities, upload
 
 from backend.app import Application, create_app
 from backend.config import Config
-from backend.services.loading.bundles import find_bundle
-from backend.services.rendering.card_html import card_page
-from backend.services.rendering.heatmaps import Heatmap, overlay_png, peak_region
 from ml_model.diagnosis.population import view_key
 from ml_model.inference.bundle import Bundle, OperatingPoint
 from ml_model.inputs.images.decoder import load_image
-from ml_model.inputs.images.geometry import Frame
-from ml_model.tasks.registry import ImageTask, load_image_tasks, load_tasks
+from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 IMAGE_TASKS = load_image_tasks()
 
@@ -243,48 +236,6 @@ def test_a_model_without_maps_says_so(
     assert answer["explanation"]["method"] == "none"
 
 
-def cells(peak: tuple[int, int], rows: int = 7, columns: int = 7) -> np.ndarray:
-    grid = np.zeros((rows, columns), np.float32)
-    grid[peak] = 2.0
-    return grid
-
-
-def test_peak_region_is_in_original_pixels() -> None:
-    grid = cells((2, 3))
-    grid[2, 4] = 1.5
-    grid[6, 6] = 1.9  # as strong, but not connected
-    grid[1, 3] = 0.9  # below half of the peak
-    heatmap = Heatmap(np.zeros((224, 224, 3), np.uint8), grid, Frame(0, 0, 700, 350), 700, 350)
-    assert peak_region(heatmap) == (300, 100, 200, 50)
-    assert peak_region(Heatmap(heatmap.pixels, np.zeros((7, 7), np.float32), Frame(0, 0, 700, 350), 700, 350)) is None
-
-
-@settings(max_examples=25, deadline=None)
-@given(
-    grid=hnp.arrays(np.float32, st.tuples(st.integers(1, 9), st.integers(1, 9)), elements=st.floats(0, 1, width=32)),
-    width=st.integers(1, 5000),
-    height=st.integers(1, 5000),
-)
-def test_peak_region_stays_inside_and_the_overlay_draws(grid: np.ndarray, width: int, height: int) -> None:
-    heatmap = Heatmap(np.full((32, 32, 3), 90, np.uint8), grid, Frame(0, 0, width, height), width, height)
-    region = peak_region(heatmap)
-    assert (region is None) == (grid.max() <= 0)
-    if region is not None:
-        x, y, w, h = region
-        assert 0 <= x < x + w <= width
-        assert 0 <= y < y + h <= height
-    with Image.open(io.BytesIO(overlay_png(heatmap))) as overlay:
-        assert max(overlay.size) == 448
-
-
-def test_overlay_tints_the_peak_and_leaves_the_rest() -> None:
-    heatmap = Heatmap(np.full((224, 224, 3), 90, np.uint8), cells((3, 3)), Frame(0, 0, 224, 224), 224, 224)
-    with Image.open(io.BytesIO(overlay_png(heatmap))) as overlay:
-        pixels = np.asarray(overlay).astype(int)
-    assert pixels[0, 0].tolist() == [90, 90, 90]
-    assert np.abs(pixels[224, 224] - 90).max() > 40
-
-
 def test_a_client_s_request_id_is_not_the_heatmap_s_address(
     live_app: Application, picture: Callable[..., bytes]
 ) -> None:
@@ -294,85 +245,3 @@ def test_a_client_s_request_id_is_not_the_heatmap_s_address(
     assert "guess-me" not in answer["explanation"]["heatmap_url"]
     own = ask(live_app, "/analyze/skin", picture())
     assert own["explanation"]["heatmap_url"] == f"/heatmaps/{own['request_id']}.png"
-
-
-@pytest.mark.parametrize("task", load_tasks(), ids=lambda t: t.id)
-def test_cards_in_three_forms(live_app: Application, task: Any) -> None:
-    client = live_app.test_client()
-    card = client.get(f"/models/{task.id}/card")
-    assert card.mimetype == "text/markdown"
-    assert f"# {task.title}" in card.text or live_app.services.models.current(task.id) is not None
-    data = client.get(f"/models/{task.id}/card", headers={"Accept": "application/json"}).get_json()
-    assert data["task"] == task.id
-    page = client.get(f"/models/{task.id}/card", headers={"Accept": "text/html"})
-    assert page.mimetype == "text/html"
-    assert f"<h1>{task.title}</h1>" in page.text.replace("&amp;", "&")
-    described = client.get(f"/models/{task.id}").get_json()
-    assert described["limits_of_use"] == list(task.limits_of_use)
-    assert described["kind"] == task.kind
-
-
-def test_a_card_as_a_page_shows_its_tables_and_plots_and_no_foreign_html() -> None:
-    card = "# Spots\n\n> A note\n\n| a | b |\n|---|---|\n| 1 | <script>x</script> |\n\n![curve](curve.png)\n"
-    page = card_page("Spots & more", card, "/models/spots/plots/pictures/")
-    assert "<title>Spots &amp; more</title>" in page
-    assert "<td>1</td>" in page
-    assert "<blockquote>" in page
-    assert "<script>" not in page
-    assert 'src="/models/spots/plots/pictures/curve.png"' in page
-
-
-def test_document_describes_every_task_and_field(live_app: Application) -> None:
-    document = live_app.test_client().get("/openapi.json").get_json()
-    assert document["openapi"].startswith("3.1")
-    for task in load_tasks():
-        described = live_app.test_client().get(f"/models/{task.id}").get_json()
-        operation = document["paths"][described["endpoint"]]["post"]
-        assert {"200", "400", "415", "422", "503"} <= operation["responses"].keys()
-    heart = document["paths"]["/predict-heart"]["post"]["requestBody"]["content"]["application/json"]["schema"]
-    assert heart["properties"]["age"]["minimum"] > 0
-    assert heart["required"] == ["age", "sex"]
-    names = set(document["components"]["schemas"])
-    references = set(_references(document))
-    assert references
-    assert {r.removeprefix("#/components/schemas/") for r in references} <= names
-
-
-def _references(node: Any) -> list[str]:
-    if isinstance(node, dict):
-        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
-        return own + [r for value in node.values() for r in _references(value)]
-    return [r for value in node for r in _references(value)] if isinstance(node, list) else []
-
-
-def test_headers_of_every_answer(live_app: Application) -> None:
-    client = live_app.test_client()
-    for path in ("/", "/health", "/nothing", "/static/app.js"):
-        reply = client.get(path, headers={"Origin": "http://elsewhere.example"})
-        assert reply.headers["X-Content-Type-Options"] == "nosniff"
-        assert "default-src 'self'" in reply.headers["Content-Security-Policy"]
-        assert reply.headers["Access-Control-Allow-Origin"] == "*"
-        reply.close()
-    assert client.get("/health").headers["Cache-Control"] == "no-store"
-
-
-def test_the_pages_ask_nobody_else_and_name_no_disease(live_app: Application) -> None:
-    """The web app knows neither classes nor addresses outside this server."""
-    folder = Path(str(live_app.static_folder))
-    text = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
-    for name, content in text.items():
-        addresses = content.replace("http://www.w3.org/2000/svg", "")
-        assert "http://" not in addresses, name
-        assert "https://" not in addresses, name
-        for task in IMAGE_TASKS:
-            for c in task.classes:
-                assert c.name.lower() not in content.lower(), (name, c.name)
-
-
-def test_find_bundle_prefers_the_first_folder(tmp_path: Path, write_tiny_bundle: Callable[..., Bundle]) -> None:
-    task = IMAGE_TASKS[0]
-    write_tiny_bundle(task, tmp_path / "shipped")
-    own = write_tiny_bundle(task, tmp_path / "own").path
-    assert find_bundle(task.id, (tmp_path / "own", tmp_path / "shipped")) == own
-    assert find_bundle(task.id, (own,)) == own, "MODEL_DIR may be the bundle itself"
-    assert find_bundle("other", (own, tmp_path / "shipped")) is None

@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 
 import pytest
-from publish_and_die import CONTRACT, NAMES, draft, whole
+from child_processes.publish_and_die import CONTRACT, NAMES, draft, whole
 from samples import SUPPORT
 
 from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import Bundle, load_bundle, publish
 
-SCRIPT = str(SUPPORT / "publish_and_die.py")
+SCRIPT = str(SUPPORT / "child_processes" / "publish_and_die.py")
 
 
 def loaded(folder: Path) -> Bundle:

@@ -28,7 +28,7 @@ HEIGHT, WIDTH = 64, 48
 CODES = ("akiec", "bcc", "mel")
 
 # Everything that needs TensorFlow runs in one process: models, what Keras itself answers, and the conversions.
-BUILDER = SUPPORT / "build_keras_files.py"
+BUILDER = SUPPORT / "child_processes" / "build_keras_files.py"
 
 
 def image_task(codes: tuple[str, ...] = ("normal", "pneumonia"), positive: str | None = None) -> ImageTask:
@@ -351,7 +351,7 @@ def test_slow_and_crashing_conversions_end_with_a_reason(tmp_path: Path, monkeyp
 
 
 def test_refused_file_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(conversion, "CONVERTER", "tests.support.refusing_converter")
+    monkeypatch.setattr(conversion, "CONVERTER", "tests.support.child_processes.refusing_converter")
     source = tmp_path / "film_model.h5"
     source.write_bytes(b"x")
     with pytest.raises(BundleInvalid, match="film_model.h5: it holds a Lambda layer"):

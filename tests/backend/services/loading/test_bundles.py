@@ -18,10 +18,12 @@ from samples import HEART_VALUES, image_task, write_tiny, write_tiny_gate, write
 
 from backend.app import Application, create_app
 from backend.config import Config
+from backend.services.loading.bundles import find_bundle
 from ml_model.ecg.export import as_csv
 from ml_model.ecg.page_renderer import draw_page
 from ml_model.ecg.recording import EcgRecording
-from ml_model.inference.bundle import MODELS_DIR
+from ml_model.inference.bundle import MODELS_DIR, Bundle
+from ml_model.tasks.registry import load_image_tasks
 
 RECORDING = EcgRecording(twelve_leads(seed=4), 100.0)
 UNREADABLE = b"\xff\xfe\x00{"
@@ -263,3 +265,12 @@ def test_a_shipped_bundle_is_called_so() -> None:
     described = create_app(config).services
     assert described.models.wait_ready(120)
     assert {loaded.source for task in described.models.tasks if (loaded := described.models.get(task))} == {"bundled"}
+
+
+def test_find_bundle_prefers_the_first_folder(tmp_path: Path, write_tiny_bundle: Callable[..., Bundle]) -> None:
+    task = load_image_tasks()[0]
+    write_tiny_bundle(task, tmp_path / "shipped")
+    own = write_tiny_bundle(task, tmp_path / "own").path
+    assert find_bundle(task.id, (tmp_path / "own", tmp_path / "shipped")) == own
+    assert find_bundle(task.id, (own,)) == own, "MODEL_DIR may be the bundle itself"
+    assert find_bundle("other", (own, tmp_path / "shipped")) is None

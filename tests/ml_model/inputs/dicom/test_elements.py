@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from decode_at_once import INPUT, THREADS
+from child_processes.decode_at_once import INPUT, THREADS
 from dicom_files import dataset, write
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import JPEGLosslessSV1, RLELossless
@@ -20,7 +20,7 @@ from backend.config import Config
 from ml_model.inputs.dicom.elements import set_up_pydicom
 from ml_model.inputs.images.decoder import load_image
 
-SCRIPT = SUPPORT / "decode_at_once.py"
+SCRIPT = SUPPORT / "child_processes" / "decode_at_once.py"
 
 
 @pytest.mark.parametrize("_attempt", range(3))

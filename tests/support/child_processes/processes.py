@@ -9,9 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from samples import ROOT
+
 # Seconds at most; a free machine needs one or two, one that trains at the same time a minute.
 START_WITHIN_S = 180
 

@@ -1,0 +1,85 @@
+"""What is there to read: cards, the document of the interface, the web app's pages, and the headers of every answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from backend.app import Application
+from backend.services.rendering.card_html import card_page
+from ml_model.tasks.registry import load_image_tasks, load_tasks
+
+
+@pytest.mark.parametrize("task", load_tasks(), ids=lambda t: t.id)
+def test_cards_in_three_forms(live_app: Application, task: Any) -> None:
+    client = live_app.test_client()
+    card = client.get(f"/models/{task.id}/card")
+    assert card.mimetype == "text/markdown"
+    assert f"# {task.title}" in card.text or live_app.services.models.current(task.id) is not None
+    data = client.get(f"/models/{task.id}/card", headers={"Accept": "application/json"}).get_json()
+    assert data["task"] == task.id
+    page = client.get(f"/models/{task.id}/card", headers={"Accept": "text/html"})
+    assert page.mimetype == "text/html"
+    assert f"<h1>{task.title}</h1>" in page.text.replace("&amp;", "&")
+    described = client.get(f"/models/{task.id}").get_json()
+    assert described["limits_of_use"] == list(task.limits_of_use)
+    assert described["kind"] == task.kind
+
+
+def test_a_card_as_a_page_shows_its_tables_and_plots_and_no_foreign_html() -> None:
+    card = "# Spots\n\n> A note\n\n| a | b |\n|---|---|\n| 1 | <script>x</script> |\n\n![curve](curve.png)\n"
+    page = card_page("Spots & more", card, "/models/spots/plots/pictures/")
+    assert "<title>Spots &amp; more</title>" in page
+    assert "<td>1</td>" in page
+    assert "<blockquote>" in page
+    assert "<script>" not in page
+    assert 'src="/models/spots/plots/pictures/curve.png"' in page
+
+
+def test_document_describes_every_task_and_field(live_app: Application) -> None:
+    document = live_app.test_client().get("/openapi.json").get_json()
+    assert document["openapi"].startswith("3.1")
+    for task in load_tasks():
+        described = live_app.test_client().get(f"/models/{task.id}").get_json()
+        operation = document["paths"][described["endpoint"]]["post"]
+        assert {"200", "400", "415", "422", "503"} <= operation["responses"].keys()
+    heart = document["paths"]["/predict-heart"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    assert heart["properties"]["age"]["minimum"] > 0
+    assert heart["required"] == ["age", "sex"]
+    names = set(document["components"]["schemas"])
+    references = set(_references(document))
+    assert references
+    assert {r.removeprefix("#/components/schemas/") for r in references} <= names
+
+
+def _references(node: Any) -> list[str]:
+    if isinstance(node, dict):
+        own = [node["$ref"]] if isinstance(node.get("$ref"), str) else []
+        return own + [r for value in node.values() for r in _references(value)]
+    return [r for value in node for r in _references(value)] if isinstance(node, list) else []
+
+
+def test_headers_of_every_answer(live_app: Application) -> None:
+    client = live_app.test_client()
+    for path in ("/", "/health", "/nothing", "/static/app.js"):
+        reply = client.get(path, headers={"Origin": "http://elsewhere.example"})
+        assert reply.headers["X-Content-Type-Options"] == "nosniff"
+        assert "default-src 'self'" in reply.headers["Content-Security-Policy"]
+        assert reply.headers["Access-Control-Allow-Origin"] == "*"
+        reply.close()
+    assert client.get("/health").headers["Cache-Control"] == "no-store"
+
+
+def test_the_pages_ask_nobody_else_and_name_no_disease(live_app: Application) -> None:
+    """The web app knows neither classes nor addresses outside this server."""
+    folder = Path(str(live_app.static_folder))
+    text = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
+    for name, content in text.items():
+        addresses = content.replace("http://www.w3.org/2000/svg", "")
+        assert "http://" not in addresses, name
+        assert "https://" not in addresses, name
+        for task in load_image_tasks():
+            for c in task.classes:
+                assert c.name.lower() not in content.lower(), (name, c.name)
