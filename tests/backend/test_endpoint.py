@@ -1,4 +1,4 @@
-"""Query parameters that an address does not read are refused with the nearest name, on every address."""
+"""What an address does not read: unknown query parameters, told with the nearest name, and too large bodies."""
 
 from __future__ import annotations
 
@@ -96,3 +96,29 @@ def test_a_form_field_that_belongs_into_the_query_is_said_so(
 def test_a_browser_may_still_ask_before_it_sends(live_app: Application) -> None:
     headers = {"Origin": "http://elsewhere.example", "Access-Control-Request-Method": "POST"}
     assert live_app.test_client().options("/analyze/skin?gate=off", headers=headers).status_code == 200
+
+
+class NeverRead(io.RawIOBase):
+    """A body that must not be touched."""
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, _offset: int, _whence: int = 0) -> int:
+        return 0
+
+    def readinto(self, _buffer: object) -> int:
+        raise AssertionError("the body was read")
+
+
+def test_an_upload_that_says_it_is_too_large_is_not_read(live_app: Application) -> None:
+    reply = live_app.test_client().post(
+        "/analyze/skin",
+        input_stream=NeverRead(),
+        content_type="multipart/form-data; boundary=sep",
+        environ_overrides={"CONTENT_LENGTH": "40000000"},
+    )
+    assert (reply.status_code, reply.get_json()["code"]) == (413, "input_too_large")

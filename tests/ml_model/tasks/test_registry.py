@@ -1,4 +1,4 @@
-"""Task files: what is refused and in which words, what a bundle is bound to, and the page that explains them."""
+"""Task files: what is refused and in which words, and what a bundle is bound to."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import BaseModel
-from samples import ROOT
 
 from ml_model.errors import TaskFileInvalid
-from ml_model.tasks.image_schema import Frozen
-from ml_model.tasks.registry import TASKS_DIR, ImageTask, load_image_tasks, load_task, load_tasks
+from ml_model.tasks.registry import TASKS_DIR, ImageTask, load_task, load_tasks
 
 SAMPLE = """
 kind = "image"
@@ -284,23 +281,3 @@ def test_contract_does_not_change_with_texts(tmp_path: Path, old: str, new: str)
 
 def test_the_registry_is_the_folder() -> None:
     assert {task.id for task in load_tasks()} == {path.stem for path in TASKS_DIR.glob("*.toml")}
-
-
-def test_the_example_in_the_documentation_is_a_valid_file(tmp_path: Path) -> None:
-    page = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
-    examples = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
-    assert len(examples) == 1
-    assert sample_task(tmp_path, examples[0]).codes == ("clear", "shadow")
-
-
-def test_the_documentation_names_every_field_and_colour() -> None:
-    page = (ROOT / "docs" / "tasks.md").read_text(encoding="utf-8")
-    of_task_files = {t for t in Frozen.__subclasses__() if t.__module__.startswith("ml_model.tasks.")}
-    tables: set[type[BaseModel]] = {ImageTask, *of_task_files}
-    fields = {name for table in tables for name in table.model_fields}
-    assert len(fields) > 30
-    explained = set(re.findall(r"(?<=[`\[.])[a-z_]+(?=[`\].])", page))
-    assert fields - explained == set()
-    colours = re.findall(r"`(#[0-9a-f]{6})`", page)
-    documented = set(zip(("healthy", "low", "moderate", "high", "critical"), colours, strict=True))
-    assert {(c.severity, c.urgency.color) for task in load_image_tasks() for c in task.classes} <= documented

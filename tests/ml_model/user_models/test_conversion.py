@@ -1,4 +1,4 @@
-"""A user's own Keras file: found, converted in a process of its own, equal to Keras, or refused with the reason."""
+"""A user's own Keras file: converted in a process of its own, equal to Keras, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,51 +23,13 @@ from ml_model.inference.measured import ImageMetrics
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.user_models import conversion
-from ml_model.user_models.conversion import ConversionJob, convert_user_model, find_user_model
+from ml_model.user_models.conversion import ConversionJob, convert_user_model
 
 HEIGHT, WIDTH = 64, 48
 CODES = ("akiec", "bcc", "mel")
 
 # Everything that needs TensorFlow runs in one process: models, what Keras itself answers, and the conversions.
 BUILDER = SUPPORT / "child_processes" / "build_keras_files.py"
-
-
-def image_task(codes: tuple[str, ...] = ("normal", "pneumonia"), positive: str | None = None) -> ImageTask:
-    """A task for pictures of 64 x 48 pixels."""
-    text = {"stage": "s", "description": "d", "prognosis": "p"}
-    urgency = {"timeline": "t", "action": "a", "color": "#00ff00"}
-    classes = [
-        {
-            "code": code,
-            "name": f"{code.title()} finding",
-            "type": "abnormal",
-            "severity": "low",
-            "staging": text,
-            "urgency": urgency,
-            "treatment_options": ["t"],
-        }
-        for code in codes
-    ]
-    dataset = {"name": "d", "folder": "f", "group_key": "g", "population": "p", "licence": "l", "citation": "c"}
-    fields: dict[str, Any] = {
-        "id": "film",
-        "kind": "image",
-        "title": "t",
-        "health_key": "film",
-        "licence": "l",
-        "intended_use": "i",
-        "limits_of_use": ["l"],
-        "input": {"modality": "film", "height_px": HEIGHT, "width_px": WIDTH},
-        "classes": classes,
-        "recommendations": {"low": {"title": "t", "message": "m", "actions": ["a"]}},
-        "demo_probabilities": [1.0] + [0.0] * (len(codes) - 1),
-        "user_models": ["film_model", "pneumonia_model"],
-        "datasets": [{**dataset, "labels": {f"LABEL-{code}": [code] for code in codes}}],
-    }
-    if positive:
-        negative = next(code for code in codes if code != positive)
-        fields["operating_point"] = {"positive": positive, "negative": negative, "min_sensitivity": 0.95}
-    return ImageTask.model_validate(fields)
 
 
 def pictures() -> NDArray[np.uint8]:
@@ -151,7 +114,7 @@ class Converted:
 
 
 @pytest.fixture(scope="module")
-def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
+def converted(tmp_path_factory: pytest.TempPathFactory, film_task: Callable[..., ImageTask]) -> Converted:
     folder = tmp_path_factory.mktemp("keras")
     for height, width, channels in ((40, 40, 1), (32, 40, 3), (80, 96, 3), (64, 48, 3)):
         np.save(folder / f"pictures_{height}x{width}x{channels}.npy", prepared(height, width, channels))
@@ -163,7 +126,7 @@ def converted(tmp_path_factory: pytest.TempPathFactory) -> Converted:
     with subprocess.Popen([sys.executable, str(BUILDER), str(folder)], stderr=subprocess.PIPE) as builder:
         while not (folder / "ready").exists() and builder.poll() is None:
             pass_time(builder)
-        bundle = convert_user_model(folder / "pneumonia_model.h5", image_task(), folder / "cache")
+        bundle = convert_user_model(folder / "pneumonia_model.h5", film_task(), folder / "cache")
         _, errors = builder.communicate(timeout=900)
         assert builder.returncode == 0, errors.decode()[-2000:]
     return Converted(folder, json.loads((folder / "found.json").read_text()), bundle)
@@ -216,22 +179,26 @@ def test_manifest_says_what_is_and_is_not_known(converted: Converted) -> None:
     assert {path.name for path in converted.bundle.path.iterdir()} == {"manifest.json", "model.onnx"}
 
 
-def test_second_time_comes_from_the_cache(converted: Converted, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_second_time_comes_from_the_cache(
+    converted: Converted, monkeypatch: pytest.MonkeyPatch, film_task: Callable[..., ImageTask]
+) -> None:
     monkeypatch.setattr(conversion, "CONVERTER", "ml_model.there_is_no_such_module")
     source, cache = converted.folder / "pneumonia_model.h5", converted.folder / "cache"
-    assert convert_user_model(source, image_task(), cache) == converted.bundle
+    assert convert_user_model(source, film_task(), cache) == converted.bundle
     # Another meaning of the same file is another bundle, so this one has to be converted.
     with pytest.raises(BundleInvalid, match="broke off"):
-        convert_user_model(source, image_task(positive="normal"), cache)
+        convert_user_model(source, film_task(positive="normal"), cache)
 
 
-def test_damaged_cache_is_not_served(converted: Converted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_damaged_cache_is_not_served(
+    converted: Converted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, film_task: Callable[..., ImageTask]
+) -> None:
     monkeypatch.setattr(conversion, "CONVERTER", "ml_model.there_is_no_such_module")
     copy = tmp_path / converted.bundle.path.name
     copy.mkdir()
     for file in converted.bundle.path.iterdir():
         (copy / file.name).write_bytes(file.read_bytes())
-    task = image_task()
+    task = film_task()
     assert load_bundle(copy, task="film", contract_sha256=task.contract_sha256).sha256 == converted.bundle.sha256
     (copy / "model.onnx").write_bytes(b"tampered")
     with pytest.raises(BundleInvalid, match="broke off"):
@@ -282,80 +249,27 @@ def test_unfit_files_are_refused_with_the_reason(converted: Converted, name: str
 # Without TensorFlow
 
 
-def test_files_are_found_in_the_order_of_the_task_file(tmp_path: Path) -> None:
-    task = image_task()
-    assert find_user_model(tmp_path, task) is None
-    (tmp_path / "someone_elses.keras").touch()
-    (tmp_path / "film_model.keras").mkdir()  # a folder is no file
-    assert find_user_model(tmp_path, task) is None
-    expected = ["pneumonia_model.h5", "pneumonia_model.keras", "film_model.h5"]
-    for name in expected:  # each one takes precedence over those before it
-        (tmp_path / name).touch()
-        assert find_user_model(tmp_path, task) == tmp_path / name
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("not json", "film_model_config.json: file: Invalid JSON"),
-        ('{"input_size": -3}', "film_model_config.json: input_size"),
-        ('{"input_size": [64]}', "film_model_config.json: input_size"),
-        ('{"input_scale": 0}', "film_model_config.json: input_scale"),
-        ('{"input_scale": NaN}', "film_model_config.json: "),
-        ('{"classes": "normal"}', "film_model_config.json: classes"),
-        ('{"classes": ["normal", "fracture"]}', "lists the classes normal, fracture; the task film needs each of"),
-        ('{"classes": ["normal", "normal"]}', "lists the classes normal, normal"),
-        ('{"classes": ["normal"]}', "lists the classes normal;"),
-    ],
-)
-def test_wrong_config_is_refused_before_anything_is_loaded(tmp_path: Path, text: str, message: str) -> None:
-    source = tmp_path / "film_model.keras"
-    source.touch()
-    (tmp_path / "film_model_config.json").write_text(text)
-    with pytest.raises(BundleInvalid) as refused:
-        convert_user_model(source, image_task(), tmp_path / "cache")
-    assert message in str(refused.value)
-    assert not (tmp_path / "cache").exists()
-
-
-@pytest.mark.parametrize("names", [["PNEUMONIA", "Normal"], ["Pneumonia finding", "label_normal"]])
-def test_config_may_name_classes_by_code_name_or_data_set_label(
-    tmp_path: Path, names: list[str], monkeypatch: pytest.MonkeyPatch
+def test_slow_and_crashing_conversions_end_with_a_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, film_task: Callable[..., ImageTask]
 ) -> None:
-    seen: list[ConversionJob] = []
-
-    def stop(job: ConversionJob, *_: object) -> dict[str, Any]:
-        seen.append(job)
-        raise BundleInvalid("far enough")
-
-    monkeypatch.setattr(conversion, "_run_converter", stop)
-    source = tmp_path / "film_model.keras"
-    source.touch()
-    config = {"classes": names, "input_size": 40, "accuracy": 0.99}
-    (tmp_path / "film_model_config.json").write_text(json.dumps(config))
-    with pytest.raises(BundleInvalid, match="far enough"):
-        convert_user_model(source, image_task(), tmp_path / "cache")
-    assert seen[0].output_codes == ("pneumonia", "normal")
-    assert (seen[0].model_size_px, seen[0].input_scale) == ((40, 40), pytest.approx(1 / 255))
-
-
-def test_slow_and_crashing_conversions_end_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = tmp_path / "film_model.keras"
     source.write_bytes(b"x")
     with pytest.raises(BundleInvalid, match="longer than 0.05 s"):
-        convert_user_model(source, image_task(), tmp_path / "cache", timeout_s=0.05)
+        convert_user_model(source, film_task(), tmp_path / "cache", timeout_s=0.05)
     monkeypatch.setattr(conversion, "CONVERTER", "ml_model.there_is_no_such_module")
     with pytest.raises(BundleInvalid, match=r"film_model.keras: the conversion broke off .*no_such_module"):
-        convert_user_model(source, image_task(), tmp_path / "cache")
+        convert_user_model(source, film_task(), tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
-def test_refused_file_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_refused_file_leaves_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, film_task: Callable[..., ImageTask]
+) -> None:
     monkeypatch.setattr(conversion, "CONVERTER", "tests.support.child_processes.refusing_converter")
     source = tmp_path / "film_model.h5"
     source.write_bytes(b"x")
     with pytest.raises(BundleInvalid, match="film_model.h5: it holds a Lambda layer"):
-        convert_user_model(source, image_task(), tmp_path / "cache")
+        convert_user_model(source, film_task(), tmp_path / "cache")
     assert list((tmp_path / "cache").iterdir()) == []
 
 
