@@ -35,6 +35,11 @@ HEART_VALUES = {
     "max_heart_rate": 150,
     "exercise_angina": 0,
 }
+# One patient with all ten inputs.
+HEART_PERSON: dict[str, float | None] = {
+    "age": 58, "sex": 1, "blood_pressure": 140, "cholesterol": 250, "chest_pain": 3, "max_heart_rate": 130,
+    "exercise_angina": 1, "fasting_blood_sugar": 0, "resting_ecg": 1, "oldpeak": 1.5,
+}  # fmt: skip
 
 
 def image_task(name: str) -> ImageTask:
