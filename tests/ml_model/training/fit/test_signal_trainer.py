@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from beats import twelve_leads, write_ptb_xl
+from networks import wrap
 from samples import ROOT, image_task, write_tiny
 
 from ml_model.ecg.recording import EcgRecording, network_signal, read_wfdb
@@ -65,7 +66,6 @@ def test_changes_of_a_recording_keep_what_they_leave(name: str) -> None:
 
 def test_averaged_networks_give_the_mean_of_their_logits_and_export_with_exact_maps(tmp_path: Path) -> None:
     import keras
-    from test_export import wrap
 
     from ml_model.training.models.onnx_export import export_onnx
     from ml_model.training.models.signal_classifier import averaged, build_network
@@ -89,7 +89,6 @@ def test_averaged_networks_give_the_mean_of_their_logits_and_export_with_exact_m
 
 def test_the_predictor_takes_float_signals_only(tmp_path: Path) -> None:
     import keras
-    from test_export import wrap
 
     from ml_model.training.models.onnx_export import export_onnx
     from ml_model.training.models.signal_classifier import averaged, build_network
