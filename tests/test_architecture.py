@@ -1,4 +1,4 @@
-"""Who may import whom: read from the source, and seen in a process that serves."""
+"""Who may import whom and how large things may be: read from the source, and seen in a process that serves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -111,6 +112,32 @@ def test_every_room_says_what_it_is_for_and_what_it_may_import(room: Path) -> No
     purpose, _, imports = str(docstring).partition("\n\n")
     assert purpose
     assert "May import" in imports or "imports" in imports
+
+
+MAX_FILE_LINES, MAX_FUNCTION_LINES, MAX_ROOM_MODULES = 300, 45, 12
+
+
+@pytest.mark.parametrize("package", ["ml_model", "backend", "tests", "benchmarks"])
+def test_files_and_functions_are_short_and_rooms_small(package: str) -> None:
+    """ml_model/ itself holds what a user runs, and ml_model/Dataset is the user's own."""
+    text = {p: p.read_text(encoding="utf-8") for p in sources(package) if "Dataset" not in p.parts}
+    files = {str(p.relative_to(ROOT)): len(t.splitlines()) for p, t in text.items()}
+    assert {name: lines for name, lines in files.items() if lines > MAX_FILE_LINES} == {}
+    functions = {
+        f"{p.relative_to(ROOT)}: {node.name}": (node.end_lineno or node.lineno) - node.lineno + 1
+        for p, t in text.items()
+        for node in ast.walk(ast.parse(t))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert {name: lines for name, lines in functions.items() if lines > MAX_FUNCTION_LINES} == {}
+    rooms = Counter(str(p.parent.relative_to(ROOT)) for p in text if p.stem not in ("__init__", "conftest"))
+    assert {room: n for room, n in rooms.items() if n > MAX_ROOM_MODULES and room != "ml_model"} == {}
+
+
+@pytest.mark.parametrize("path", sources("tests"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_no_test_file_imports_another(path: Path) -> None:
+    """What several share lies in tests/support or in a conftest.py."""
+    assert [n for n in imported_modules(path) if any(part.startswith("test_") for part in n.split("."))] == []
 
 
 def serving_modules() -> list[Path]:
