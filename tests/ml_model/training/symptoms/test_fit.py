@@ -11,7 +11,7 @@ import pytest
 from samples import real_member
 from small_symptoms import TASK, small_task, write_small_data
 
-from ml_model.inference.bundle import Bundle, load_bundle
+from ml_model.inference.bundle import Bundle, file_sha256, load_bundle
 from ml_model.tabular.symptom_model import SymptomModel
 from ml_model.tasks.registry import SymptomTask
 from ml_model.training.commands.train_tabular import run_symptom_recipe
@@ -73,7 +73,7 @@ def test_command_line_names_what_is_missing(tmp_path: Path, capsys: pytest.Captu
 
 def test_test_figures_come_from_the_test_split(disease_bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "diseases773.npz").write_bytes(real_member("symptoms.zip", "diseases773.npz"))
-    fingerprint = symptom_data.file_fingerprint(tmp_path / "diseases773.npz")
+    fingerprint = file_sha256(tmp_path / "diseases773.npz")
     assert fingerprint == disease_bundle.manifest.data_fingerprints[TASK.datasets[0].name]
     table = symptom_data.read_symptom_table(tmp_path / "diseases773.npz")
     assert table.diseases == disease_bundle.manifest.classes
