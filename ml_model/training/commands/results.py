@@ -17,8 +17,8 @@ from ml_model.inference.measured_tabular import GateMetrics, Metrics, RiskMetric
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.commands.command_line import command_parser
 from ml_model.training.input_gate.report import acceptance_table
-from ml_model.training.reports.markdown import INTERVALS, figure, table
-from ml_model.training.reports.model_card import COMPARED, figures_of, measured_markdown
+from ml_model.training.reports.markdown import COMPARED, INTERVALS, figure, figures_of, table
+from ml_model.training.reports.model_card import measured_markdown
 
 README = Path(__file__).parents[3] / "README.md"
 PAGE = README.parent / "docs" / "results.md"

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ml_model.inference.measured import Interval
+    from ml_model.inference.measured import Interval, Measured
 
+FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
+COMPARED = ("accuracy", "balanced_accuracy", "macro_auc")
 INTERVALS = (
     "95 % intervals by group: of shares (accuracy, sensitivity, specificity, top-1)\n"
     "Clopper-Pearson at the effective number of cases, of all other figures by bootstrap"
@@ -25,3 +27,8 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A Markdown table."""
     lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)])
+
+
+def figures_of(measured: Measured, names: Sequence[str]) -> list[str]:
+    """The figures of these names, each as it is printed."""
+    return [figure(getattr(measured, name)) for name in names]

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
-from ml_model.diagnosis.population import MIN_PROBABILITY
 from ml_model.inference.bundle import BalancedDecision, Manifest
 from ml_model.inference.measured import (
     AgeGiven,
     Brief,
-    Crossed,
-    ImageMetrics,
     ImageTest,
-    Measured,
     Pages,
     Robustness,
     Summary,
@@ -20,17 +16,16 @@ from ml_model.inference.measured import (
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.evaluation.evidence_level import evidence_level
 from ml_model.training.reports.explanation_section import explanation_section
-from ml_model.training.reports.markdown import INTERVALS, figure, table
+from ml_model.training.reports.markdown import COMPARED, FIGURES, INTERVALS, figure, figures_of, table
+from ml_model.training.reports.source_sections import (
+    crossed_section,
+    frame_section,
+    populations_section,
+    sources_section,
+)
 from ml_model.training.reports.uncertainty_section import checklist, not_measured, trust_sections
 
-FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
-COMPARED = ("accuracy", "balanced_accuracy", "macro_auc")
 DETECTED = ("sensitivity", "specificity", "auc")
-
-
-def figures_of(measured: Measured, names: Sequence[str]) -> list[str]:
-    """The figures of these names, each as it is printed."""
-    return [figure(getattr(measured, name)) for name in names]
 
 
 def classification_report(test: ImageTest) -> str:
@@ -72,22 +67,6 @@ def _changed(test: ImageTest, changes: Mapping[str, Robustness]) -> str:
     return table(["sent as", "accuracy", "balanced accuracy", "macro AUC"], rows)
 
 
-def _populations(test: ImageTest) -> str:
-    """How well the picture alone tells the population; empty for a task with one population."""
-    told = test.populations_told
-    if not told:
-        return ""
-    names = list(next(iter(told.values())))
-    rows = [[source, *(f"{shares[name]:.3f}" for name in names)] for source, shares in told.items()]
-    return f"""
-### Which population a picture is judged for when no age is given
-Share of each source's test pictures, told from the picture at a probability of {MIN_PROBABILITY} or more. What is
-told apart are the data sets: children's films of another hospital may look different.
-
-{table(["source", *(f"judged for {name}" if name != "not told" else name for name in names)], rows)}
-"""
-
-
 def _derived(derived: Summary | None) -> str:
     """Figures against categories that were derived from pixels; empty where there are none."""
     if derived is None:
@@ -101,21 +80,6 @@ reproduces that rule; the figures above, on the labels, are what was measured.
 {table(list(FIGURES), [figures_of(derived, FIGURES)])}
 
 {_per_class(derived, derived.per_class)}
-"""
-
-
-def _sources(test: ImageTest) -> str:
-    """How far the data set shows in the embedding; empty where no label is shared."""
-    told = test.source_told_by_embedding
-    if not told:
-        return ""
-    rows = [[label.replace("+", " or "), str(row.count), f"{row.auc:.3f}"] for label, row in told.items()]
-    return f"""
-### Whether the model sees where a picture comes from
-AUC with which a linear model tells the data sets apart from the embedding, within one label (.5: not at all). Where
-it is high, a picture's origin may have moved the answer.
-
-{table(["label", "n", "AUC of the source"], rows)}
 """
 
 
@@ -192,38 +156,6 @@ def _headline(manifest: Manifest) -> str:
     return "".join(lines)
 
 
-def _crossed(crossed: Crossed | None) -> str:
-    """Cross-validation of a data set too small for a split; empty where there is none."""
-    if crossed is None:
-        return ""
-    by_name = {"model": crossed.model, "colour only": crossed.colour_only}
-    rows = [[name, str(row.count), *figures_of(row, FIGURES)] for name, row in by_name.items()]
-    return f"""
-### {crossed.source}, cross-validated
-{crossed.folds} folds by group; each picture is answered by a model that saw none of its group. Beside it what the
-mean and the deviation of the colours tell by themselves.
-
-{table(["", "n", *FIGURES], rows)}
-"""
-
-
-def _frame(metrics: ImageMetrics, test: ImageTest) -> str:
-    """What the frame of the picture tells by itself; empty where it was not measured."""
-    if not metrics.frame_only:
-        return ""
-    rows = []
-    for name, row in metrics.frame_only.items():
-        whole = test.part(row.population, row.view)
-        rows.append([name, str(row.count), figure(row.macro_auc), figure(whole.macro_auc if whole else None)])
-    return f"""
-### What the frame of the picture tells by itself
-A linear model of the outer tenth of the picture on each side, trained on the same data. What it reaches owes nothing
-to the organ: lines, letters, arms and collimation tell the classes apart so far.
-
-{table(["group", "n", "macro AUC of the frame", "macro AUC of the model"], rows)}
-"""
-
-
 def _training(manifest: Manifest) -> str:
     recipe, training = manifest.recipe, manifest.image_metrics.training
     if training is None:
@@ -266,13 +198,13 @@ def measured_markdown(task: ImageTask, manifest: Manifest) -> str:
         f"### By source and subgroup\n{_by_group(test)}\n{not_measured(task)}",
         trust_sections(task, manifest),
         _changes(test),
-        _populations(test),
+        populations_section(test),
         _derived(test.derived_categories),
-        _sources(test),
+        sources_section(test),
         _cases(test.by_case),
         _age_given(test.age_given),
-        _frame(metrics, test),
-        _crossed(metrics.cross_validation),
+        frame_section(metrics, test),
+        crossed_section(metrics.cross_validation),
         _pages(metrics.pages),
         explanation_section(metrics.explanation),
     )
