@@ -174,7 +174,6 @@ def test_bundle_of_other_inputs_does_not_load(heart_bundle: Bundle) -> None:
 def test_shipped_figures_meet_the_bars(heart_bundle: Bundle) -> None:
     test = heart_bundle.manifest.metrics.test
     assert test.ten_fold["seven_inputs"].auc.value >= 0.86
-    # In bins of equal mass 780 patients of perfect calibration read .04, and one time in forty .054 or more.
     # In 15 bins of equal mass; answers of 780 patients that hold exactly as often as they claim read .024 to .054.
     assert test.ten_fold["seven_inputs"].ece <= 0.055
     assert set(test.leave_one_site_out["seven_inputs"].by_site) == {"cleveland", "hungarian", "switzerland", "va"}
