@@ -81,7 +81,10 @@ class ImageDiagnosis:
         loaded = (models.signals if of_signals else models.pictures) if result.predictor else None
         told = _provenance(result, case, query, models.preprocessing_sha256)
         return analyze_answer(
-            result, AnswerParts(self._explanation(result, query, context), told, loaded, told_by), query, context
+            result,
+            AnswerParts(self._explanation(result, query, context), told, loaded, told_by, models.warning),
+            query,
+            context,
         )
 
     def _reader(self, task: ImageTask, case: Case, query: AnalyzeQuery) -> tuple[ImageTask, KindTold | None]:

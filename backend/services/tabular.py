@@ -81,7 +81,9 @@ class TabularDiagnosis:
         names = matches.names
         ranking = engine.rank(names, age_years=question.age, sex=question.sex, top_k=TOP_DISEASES)
         best = ranking[0]
+        warning = self._models.unused_user_file(task.id)
         return DiseaseAnswer(
+            **({"warning": warning} if warning else {}),
             success=True,
             prediction=DiseasePrediction(
                 disease=best.disease, confidence=best.probability, confidence_percent=percent(best.probability)

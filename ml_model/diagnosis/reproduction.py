@@ -36,8 +36,8 @@ class CannotReplay(MediDiagnoseError):
 class Replay:
     """What was told, and what is told again."""
 
-    answered: Told
-    again: Told
+    answered: Outcome
+    again: Outcome
     same_preprocessing: bool
 
     @property
@@ -55,7 +55,7 @@ def replay(result: Result, files: Files, models: Path = MODELS_DIR) -> Replay:
         task, sha256, source = load_task(model["task"]), model["sha256"], model.get("source")
         then, sent = provenance["preprocessing_sha256"], tuple(provenance["input_sha256"])
         asked: Mapping[str, Any] = provenance["request"]
-        answered = told_in(task, result)
+        answered = outcome_in(task, result)
     except (KeyError, TypeError, AttributeError) as error:
         raise CannotReplay(f"this is no answer of the service: {error} is missing or malformed") from error
     if sha256 is None:
@@ -93,16 +93,16 @@ def _bundle(models: Path, task: Task, sha256: str) -> Bundle:
     raise CannotReplay(f"the answer is of model {sha256}; in {models} there is {there}")
 
 
-def _body_again(task: SymptomTask | RiskTask, bundle: Bundle, body: bytes, top_k: int) -> Told:
+def _body_again(task: SymptomTask | RiskTask, bundle: Bundle, body: bytes, top_k: int) -> Outcome:
     """A JSON body, answered by the service's own path."""
     if isinstance(task, RiskTask):
-        return told_of_risk(HeartRiskModel.load(bundle, task).assess(risk_values(task, json_object(body))))
+        return outcome_of_risk(HeartRiskModel.load(bundle, task).assess(risk_values(task, json_object(body))))
     question, model = read_body(body, DiseaseQuestion), SymptomModel.load(bundle)
     matches = model.match(question.symptoms)
-    return told_of_symptoms(model.rank(matches.names, question.age, question.sex, top_k), matches.matched)
+    return outcome_of_symptoms(model.rank(matches.names, question.age, question.sex, top_k), matches.matched)
 
 
-def _image_again(task: ImageTask, bundle: Bundle, files: Files, result: Result, asked: Mapping[str, Any]) -> Told:
+def _image_again(task: ImageTask, bundle: Bundle, files: Files, result: Result, asked: Mapping[str, Any]) -> Outcome:
     read_as, predictor = (result.get("recording") or {}).get("read_as", "picture"), Predictor(bundle)
     of_recording, of_signal = read_as == "recording", read_as in ("recording", "page_signal")
     case = Case(
@@ -118,59 +118,61 @@ def _image_again(task: ImageTask, bundle: Bundle, files: Files, result: Result, 
         decision = diagnose(task, case, engines).decision
     except PoorQuality as error:
         raise CannotReplay(f"the signal could not be read off this page again: {error}") from error
-    return told_of_image(task, decision.diagnosis, result)
+    return outcome_of_image(task, decision.diagnosis, result)
 
 
 @dataclass(frozen=True)
-class Told:
+class Outcome:
     """`figures`: probabilities (0-1), scores and log-odds by what they belong to. `named`: what was settled on."""
 
     figures: dict[str, float]
     named: str
 
 
-def told_in(task: ImageTask | SymptomTask | RiskTask, result: Result) -> Told:
+def outcome_in(task: ImageTask | SymptomTask | RiskTask, result: Result) -> Outcome:
     """What an answer of the service says. Raises KeyError, TypeError or AttributeError for what is no such answer."""
     if isinstance(task, SymptomTask):
         rows = {row["disease"]: row["probability"] for row in result["top_predictions"]}
         matched = {_matched(row["given"], row["name"]): row["score"] for row in result["symptoms_matched"]}
-        return Told(rows | matched, result["prediction"]["disease"])
+        return Outcome(rows | matched, result["prediction"]["disease"])
     if isinstance(task, RiskTask):
         found = result["prediction"]
         added = {_added_by(name): factor["contribution"] for name, factor in result["risk_factors"].items()}
         whole = {name: result[name] for name in ("baseline_log_odds", "imputed_log_odds")}
-        return Told({"probability": found["probability"], **whole, **added}, _risk(**_words_of(found)))
+        return Outcome({"probability": found["probability"], **whole, **added}, _risk(**_words_of(found)))
     if "class_probabilities" in result:
-        return Told({**result["class_probabilities"], "probability": result["probability"]}, result["classification"])
+        return Outcome(
+            {**result["class_probabilities"], "probability": result["probability"]}, result["classification"]
+        )
     if "all_predictions" in result:
         ranked = {row["code"]: row["confidence"] for row in result["all_predictions"]}
-        return Told(ranked, result["prediction"]["code"])
-    return Told({"confidence": result["confidence"]}, str(result["prediction"]))
+        return Outcome(ranked, result["prediction"]["code"])
+    return Outcome({"confidence": result["confidence"]}, str(result["prediction"]))
 
 
-def told_of_image(task: ImageTask, diagnosis: Diagnosis, result: Result) -> Told:
+def outcome_of_image(task: ImageTask, diagnosis: Diagnosis, result: Result) -> Outcome:
     """A diagnosis in the shape of `result`: classes, labels of the data set, or one word."""
     by_code = {row.spec.code: min(1.0, float(row.probability)) for row in diagnosis.ranking}
     code = diagnosis.predicted.code
     if "class_probabilities" in result:
         totals, label = label_probabilities(by_code, task.datasets[0].labels), label_of(task, code)
-        return Told({**totals, "probability": totals[label]}, label)
+        return Outcome({**totals, "probability": totals[label]}, label)
     if "all_predictions" in result:
-        return Told(by_code, code)
-    return Told({"confidence": by_code[code]}, diagnosis.predicted.type.capitalize())
+        return Outcome(by_code, code)
+    return Outcome({"confidence": by_code[code]}, diagnosis.predicted.type.capitalize())
 
 
-def told_of_symptoms(ranking: Sequence[RankedDisease], matched: Sequence[MatchedSymptom]) -> Told:
+def outcome_of_symptoms(ranking: Sequence[RankedDisease], matched: Sequence[MatchedSymptom]) -> Outcome:
     """A ranking of diseases, the most probable first, and how the symptoms were read."""
     rows = {disease.disease: disease.probability for disease in ranking}
-    return Told(rows | {_matched(m.given, m.name): m.score for m in matched}, ranking[0].disease)
+    return Outcome(rows | {_matched(m.given, m.name): m.score for m in matched}, ranking[0].disease)
 
 
-def told_of_risk(found: RiskAssessment) -> Told:
+def outcome_of_risk(found: RiskAssessment) -> Outcome:
     """A risk with what each factor adds to it."""
     whole = {"baseline_log_odds": found.baseline_log_odds, "imputed_log_odds": found.imputed_log_odds}
     added = {_added_by(factor.name): factor.contribution for factor in found.factors}
-    return Told({"probability": found.probability, **whole, **added}, _risk(found.condition, found.risk_level))
+    return Outcome({"probability": found.probability, **whole, **added}, _risk(found.condition, found.risk_level))
 
 
 def _words_of(prediction: Mapping[str, Any]) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """Draw a 12-lead recording as a page of ECG paper, in the many looks that recorders print and apps show.
 
-A look is a value (`Look`), so a page can be drawn again; `draw_page` also says where each lead lies, as
+A look is a value (`PageStyle`), so a page can be drawn again; `draw_page` also says where each lead lies, as
 ground truth for a digitiser. Millimetres are of paper, pixels of the page; pixel i covers i - 0.5 to i + 0.5.
 """
 
@@ -15,10 +15,17 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from ml_model.ecg.page_style import DEFAULT_LOOK, GRIDS, LAYOUTS, RECORD_S, Colour, Look, looks_for_record, random_look
+from ml_model.ecg.page_style import (
+    DEFAULT_STYLE,
+    GRIDS,
+    LAYOUTS,
+    RECORD_S,
+    Colour,
+    PageStyle,
+)
 from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
 
-__all__ = ["DEFAULT_LOOK", "LeadBox", "Look", "Page", "draw_page", "looks_for_record", "random_look", "render"]
+__all__ = ["DEFAULT_STYLE", "LeadBox", "Page", "PageStyle", "draw_page", "render"]
 
 Pixels = NDArray[np.uint8]
 Array = NDArray[np.floating]
@@ -48,7 +55,7 @@ class Page:
     """Pixels uint8 RGB (H, W, 3) and where the leads lie: columns of leads first, then the rhythm strips."""
 
     pixels: Pixels
-    look: Look
+    look: PageStyle
     boxes: tuple[LeadBox, ...]
 
     @property
@@ -63,7 +70,7 @@ class Page:
 class _Geometry:
     """Millimetres of a look's page."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self, look: PageStyle) -> None:
         self.rows, self.columns = LAYOUTS[look.layout]
         self.strips = self.rows + len(look.rhythm_leads)
         self.column_s = min(RECORD_S, look.trace_width_mm / look.speed_mm_per_s) / self.columns
@@ -79,12 +86,12 @@ class _Geometry:
         self.height_mm = self.bottom_mm + look.margins_mm[1] + (FOOTER_MM if look.header else 0.0)
 
 
-def render(recording: EcgRecording, look: Look = DEFAULT_LOOK) -> Pixels:
+def render(recording: EcgRecording, look: PageStyle = DEFAULT_STYLE) -> Pixels:
     """Page of a recording as uint8 RGB (H, W, 3)."""
     return draw_page(recording, look).pixels
 
 
-def draw_page(recording: EcgRecording, look: Look = DEFAULT_LOOK) -> Page:
+def draw_page(recording: EcgRecording, look: PageStyle = DEFAULT_STYLE) -> Page:
     """Page of a recording. Gaps (NaN) are left blank; a lead without a second to show has no box."""
     rng = np.random.default_rng(look.seed)
     geometry = _Geometry(look)
@@ -106,7 +113,7 @@ def draw_page(recording: EcgRecording, look: Look = DEFAULT_LOOK) -> Page:
     return page
 
 
-def _boxes(recording: EcgRecording, look: Look, geometry: _Geometry, rng: Generator) -> list[LeadBox]:
+def _boxes(recording: EcgRecording, look: PageStyle, geometry: _Geometry, rng: Generator) -> list[LeadBox]:
     rows, scale = geometry.rows, look.px_per_mm
     shown = geometry.column_s, geometry.column_mm
     places = [(lead, index % rows, index // rows, *shown) for index, lead in enumerate(STANDARD_LEADS)]
@@ -133,7 +140,7 @@ def _boxes(recording: EcgRecording, look: Look, geometry: _Geometry, rng: Genera
     return boxes
 
 
-def _pulses(look: Look, geometry: _Geometry) -> list[Curve]:
+def _pulses(look: PageStyle, geometry: _Geometry) -> list[Curve]:
     """The calibration pulse of each row."""
     left_mm = look.margins_mm[0]
     on_mm, off_mm = left_mm + PULSE_FOOT_MM, left_mm + PULSE_FOOT_MM + PULSE_S * look.speed_mm_per_s
@@ -197,7 +204,7 @@ def _fill(pixels: Pixels, columns: NDArray[np.int64], top: Array, bottom: Array,
     flat[at[share[:, 0] > 0.99]] = ink  # where curves cross, the edge of one has just gone over the other
 
 
-def _paper(look: Look, geometry: _Geometry, rng: Generator) -> Pixels:
+def _paper(look: PageStyle, geometry: _Geometry, rng: Generator) -> Pixels:
     """Paper with its grid of 1 mm and 5 mm squares."""
     scale = look.px_per_mm
     page = np.empty((round(geometry.height_mm * scale), round(geometry.width_mm * scale), 3), np.uint8)
@@ -220,7 +227,7 @@ def _paper(look: Look, geometry: _Geometry, rng: Generator) -> Pixels:
     return page
 
 
-def _line_shares(px: Array, look: Look) -> Array:
+def _line_shares(px: Array, look: PageStyle) -> Array:
     """(2, n): how much of each pixel a line every 1 mm, and one every 5 mm, covers, 0 to 1."""
     shares = []
     for every_mm, wide in ((1, 1.0), (5, 1.6)):
@@ -231,7 +238,7 @@ def _line_shares(px: Array, look: Look) -> Array:
     return np.array(shares)
 
 
-def _grid_rows(look: Look, kinds: Array, x: Array) -> Pixels:
+def _grid_rows(look: PageStyle, kinds: Array, x: Array) -> Pixels:
     """(kinds, W, 3) rows of pixels: `kinds` (k, 2) and `x` (2, W) are shares of the two kinds of lines."""
     rows = np.broadcast_to(np.array(look.paper, float), (len(kinds), x.shape[1], 3))
     join = np.minimum if look.grid_minor == "dots" else np.maximum

@@ -27,7 +27,7 @@ INKS: tuple[Colour, ...] = ((20, 20, 30), (0, 0, 0), (50, 50, 56), (28, 34, 92),
 
 
 @dataclass(frozen=True)
-class Look:
+class PageStyle:
     """How a page looks. The defaults are the most usual one."""
 
     layout: Layout = "3x4"  # rows x columns of leads, in the order of STANDARD_LEADS down the columns
@@ -58,7 +58,7 @@ class Look:
     seed: int = 0  # of baseline jitter, grid phase and header
 
 
-DEFAULT_LOOK = Look()
+DEFAULT_STYLE = PageStyle()
 
 
 def _one_of(rng: Generator, shares: dict[T, float]) -> T:
@@ -66,7 +66,7 @@ def _one_of(rng: Generator, shares: dict[T, float]) -> T:
     return list(shares)[rng.choice(len(shares), p=list(shares.values()))]
 
 
-def random_look(rng: Generator) -> Look:
+def random_style(rng: Generator) -> PageStyle:
     """A look drawn from what recorders print, usual ones more often."""
     layouts: dict[Layout, float] = {"12x1": 0.18, "6x2": 0.27, "4x3": 0.12, "3x4": 0.43}
     layout = _one_of(rng, layouts)
@@ -78,7 +78,7 @@ def random_look(rng: Generator) -> Look:
     fast = rng.random() < (0.12 if layout == "3x4" else 0.25)
     trace_width_mm = 500.0 if fast and rng.random() < 0.7 else 250.0
     px_per_mm = float(rng.uniform(3, 8 if trace_width_mm < 500 else 5))
-    return Look(
+    return PageStyle(
         layout=layout,
         rhythm_leads=_one_of(rng, rhythms),
         sequential=bool(rng.random() < 0.75),
@@ -108,7 +108,7 @@ def random_look(rng: Generator) -> Look:
     )
 
 
-def looks_for_record(index: int, count: int = 1, seed: int = 0) -> tuple[Look, ...]:
+def styles_for_record(index: int, count: int = 1, seed: int = 0) -> tuple[PageStyle, ...]:
     """The same `count` looks for record `index` in every evaluation."""
     rng = np.random.default_rng([seed, index])
-    return tuple(random_look(rng) for _ in range(count))
+    return tuple(random_style(rng) for _ in range(count))

@@ -113,7 +113,7 @@ class AlertPoint(ChosenThreshold):
     classes: tuple[str, ...]
 
 
-class FamiliarityLimits(BaseModel):
+class OodLimits(BaseModel):
     """Distances to training pictures, by those of validation: unusual from `warn_from`, other from `refuse_from`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -162,7 +162,7 @@ class Manifest(BaseModel):
     age_effect: AgeEffect | None = None
     prediction_sets: PredictionSets | None = None
     alerts: dict[str, AlertPoint] = {}
-    familiarity: FamiliarityLimits | None = None
+    familiarity: OodLimits | None = None
     metrics: Metrics
     files: dict[str, str]
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.floating]
-FAMILIARITY_FILE = "familiarity.npz"
+OOD_FILE = "familiarity.npz"
 
 
 def of_length_one(embedding: Array) -> NDArray[np.float64]:
@@ -21,14 +21,14 @@ def of_length_one(embedding: Array) -> NDArray[np.float64]:
     return np.asarray(rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12))
 
 
-class Familiarity:
+class OodDetector:
     """mean (D,) and components (D, k), orthonormal, of training embeddings of length one."""
 
     def __init__(self, mean: Array, components: Array) -> None:
         self.mean, self.components = mean.astype(np.float64), components.astype(np.float64)
 
     @classmethod
-    def read(cls, path: Path) -> Familiarity:
+    def read(cls, path: Path) -> OodDetector:
         """From a bundle's file; no pickled object is read."""
         with np.load(path, allow_pickle=False) as arrays:
             return cls(arrays["mean"], arrays["components"])

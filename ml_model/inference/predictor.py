@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import Bundle
 from ml_model.inference.calibration import calibrated
-from ml_model.inference.ood import FAMILIARITY_FILE, Familiarity
+from ml_model.inference.ood import OOD_FILE, OodDetector
 
 MODEL_FILE = "model.onnx"
 PROBABILITIES, ACTIVATION_MAPS, EMBEDDING = "probabilities", "activation_maps", "embedding"
@@ -63,8 +63,8 @@ class Predictor:
         if engine == "auto":
             engine = "onnxruntime" if accelerated_providers() else "openvino"
         self.engine = engine
-        known = FAMILIARITY_FILE in bundle.manifest.files
-        self._familiarity = Familiarity.read(bundle.file(FAMILIARITY_FILE)) if known else None
+        known = OOD_FILE in bundle.manifest.files
+        self._ood = OodDetector.read(bundle.file(OOD_FILE)) if known else None
         try:
             self._run = _openvino(path, cache_dir) if engine == "openvino" else _onnxruntime(path)
         except Exception as error:  # the engines' errors share no other base
@@ -94,7 +94,7 @@ class Predictor:
             embedding,
             outputs.get(POPULATION, np.zeros((count, 0), np.float32)),
             given,
-            self._familiarity.distances(embedding) if self._familiarity else np.zeros(0, np.float32),
+            self._ood.distances(embedding) if self._ood else np.zeros(0, np.float32),
         )
 
 

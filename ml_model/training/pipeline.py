@@ -30,7 +30,7 @@ from ml_model.inference.bundle import (
     write_bundle,
 )
 from ml_model.inference.measured import ImageMetrics, Subgroup, TrainingCost, Validated
-from ml_model.inference.ood import FAMILIARITY_FILE
+from ml_model.inference.ood import OOD_FILE
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES
@@ -124,7 +124,7 @@ def measure(
     """
     kept = old if old is not None and all(getattr(old, name) == decided[name] for name in NAMING) else None
     draft = fields(ImageMetrics(), evidence="insufficient", **decided)
-    predictor = Predictor(write_bundle(draft_of(job.out_dir), draft, [MODEL_FILE, FAMILIARITY_FILE]))
+    predictor = Predictor(write_bundle(draft_of(job.out_dir), draft, [MODEL_FILE, OOD_FILE]))
     evaluator = Evaluator(job.task, sent.answering(predictor), predictor.bundle.manifest, {} if kept else sent.changes)
     test = evaluate(evaluator, job.pick("test"))
     if kept:
@@ -191,7 +191,7 @@ def write_with_card(job: Job | SignalJob, fields: dict[str, Any], logs: Sequence
         plots.append(CURVES)
     (draft / "classification_report.txt").write_text(classification_report(test), encoding="utf-8")
     (draft / "card.md").write_text(card_markdown(job.task, manifest), encoding="utf-8")
-    known = [FAMILIARITY_FILE] if (draft / FAMILIARITY_FILE).is_file() else []
+    known = [OOD_FILE] if (draft / OOD_FILE).is_file() else []
     write_bundle(draft, fields, [MODEL_FILE, *known, "card.md", "classification_report.txt", *plots])
     publish(draft, job.out_dir)
     return load_bundle(job.out_dir, task=job.bundle_id, contract_sha256=job.contract_sha256)
@@ -205,7 +205,7 @@ def add_metrics(job: Job, **more: Any) -> None:
     manifest = old.manifest
     if manifest.metrics.test is None:  # left by a run that was stopped while it measured; finishing finds the figures
         return
-    _draft_of(job, old, FAMILIARITY_FILE)
+    _draft_of(job, old, OOD_FILE)
     fields = manifest.model_dump(mode="json", exclude={"files", "format_version"})
     fields["metrics"] = metrics = manifest.image_metrics.model_copy(update=more)
     fields["evidence"] = weakest([fields["evidence"], *_crossed_evidence(metrics)])

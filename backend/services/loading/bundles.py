@@ -43,6 +43,7 @@ class ImageModels:
     pictures: LoadedModel | None
     signals: LoadedModel | None
     preprocessing_sha256: str
+    warning: str | None = None  # what kept a user's own file from answering in their place
 
 
 def find_bundle(task_id: str, model_dirs: tuple[Path, ...]) -> Path | None:

@@ -55,6 +55,7 @@ class ModelStore:
         self._problems: dict[str, str] = {}
         self._found: set[str] = set()  # bundles that there are, sound or not
         self._invalid: set[str] = set()
+        self._unused: dict[str, str] = {}  # by task: why a user's own file does not answer
         self.ready: dict[
             str, ImageModels
         ] = {}  # by task, once loaded and sound; others are asked for by `image_models`
@@ -120,7 +121,7 @@ class ModelStore:
         engines = Engines(
             predictor_of(pictures), predictor_of(signals), None if recording else self.gate, self.image_tasks
         )
-        return ImageModels(engines, pictures, signals, preprocessing_sha256(task))
+        return ImageModels(engines, pictures, signals, preprocessing_sha256(task), self.unused_user_file(task.id))
 
     def current(self, task_id: str) -> LoadedModel | None:
         """The model as it stands now, without waiting; where there is only one of recordings, that."""
@@ -213,7 +214,8 @@ class ModelStore:
         try:
             found = self._open_user_model(task)
         except Exception as error:  # as in _load: the bundled model goes on serving
-            self._report(task.id, error)
+            self._unused[task.id] = self._report(task.id, error)
+            self._note_ready(task)
             return
         if found is not None:
             self._loaded[task.id] = found
@@ -231,10 +233,16 @@ class ModelStore:
             return LoadedModel(*open_user_symptom_model(folder, task), "user")
         return None
 
-    def _report(self, name: str, error: Exception) -> None:
+    def unused_user_file(self, task_id: str) -> str | None:
+        """What every answer of a task says where a user's own file is there and cannot serve."""
+        reason = self._unused.get(task_id)
+        return f"a model of your own is there but does not answer: {reason}; the bundled model did" if reason else None
+
+    def _report(self, name: str, error: Exception) -> str:
         known = isinstance(error, MediDiagnoseError)
         message = str(error) if known else f"{name}: {type(error).__name__}: the model could not be loaded"
         # Where the service is installed is nobody's business: engines quote the whole path of a file.
         message = ABSOLUTE_FOLDER.sub("", " ".join(message.split()))
         self._problems[name] = "; ".join(filter(None, (self._problems.get(name), message)))
         self._logger.error("model_problem", task=name, problem=message)
+        return message

@@ -15,10 +15,10 @@ from ml_model.ecg.digitizer.page import PageReading
 from ml_model.ecg.export import as_wfdb
 from ml_model.ecg.leads import EcgRecording
 from ml_model.ecg.page_renderer import draw_page
-from ml_model.ecg.page_style import Look
+from ml_model.ecg.page_style import PageStyle
 
 # How the signal that the network saw is drawn for the heatmap: all leads over the whole time, nothing beside them.
-_DRAWN = Look(
+_DRAWN = PageStyle(
     layout="12x1",
     rhythm_leads=(),
     row_mm=15.0,

@@ -49,6 +49,7 @@ class AnswerParts:
     provenance: ProvenanceAnswer
     loaded: LoadedModel | None
     kind_told_by: KindTold | None = None
+    warning: str | None = None
 
 
 def percent(probability: float) -> str:
@@ -160,7 +161,8 @@ def analyze_answer(
     recommendation = RecommendationAnswer(
         level=spec.severity, title=advice.title, message=advice.message, actions=advice.actions
     )
-    optional: dict[str, Any] = {"warning": messages.DEMO_WARNING} if demo_mode else {}
+    warning = messages.DEMO_WARNING if demo_mode else parts.warning
+    optional: dict[str, Any] = {"warning": warning} if warning else {}
     if result.ecg:
         optional["recording"] = recording_answer(result.ecg, context)
     return AnalyzeAnswer(

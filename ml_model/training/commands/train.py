@@ -146,7 +146,7 @@ def _image_job(recipe: Recipe, options: argparse.Namespace) -> Job:
     """Task, samples and decoded pictures of a run."""
     from ml_model.tasks.registry import ImageTask, load_task
     from ml_model.training.data.decoded_cache import decode_all
-    from ml_model.training.data.ecg_pages import with_looks
+    from ml_model.training.data.ecg_pages import with_page_styles
     from ml_model.training.data.pixel_derived_labels import refine_labels
     from ml_model.training.data.readers import read_task
 
@@ -162,7 +162,7 @@ def _image_job(recipe: Recipe, options: argparse.Namespace) -> Job:
 
     if not (options.measure or options.frame_control):
         check_weights(recipe.backbone, weights)
-    samples = with_looks(samples, recipe.looks_per_record)
+    samples = with_page_styles(samples, recipe.looks_per_record)
     print(f"{task.title}: {len(samples)} pictures of {len({s.group for s in samples})} groups")
     pixels = decode_all(samples, task.input, out_dir / "cache")
     samples = refine_labels(task, samples, pixels)

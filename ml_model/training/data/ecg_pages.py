@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.ecg.page_renderer import draw_page
-from ml_model.ecg.page_style import random_look
+from ml_model.ecg.page_style import random_style
 from ml_model.ecg.recording import read_wfdb
 from ml_model.training.augmentation.page_photos import photograph
 from ml_model.training.data.samples import Sample
 
 
-def with_looks(samples: Sequence[Sample], per_record: int) -> list[Sample]:
+def with_page_styles(samples: Sequence[Sample], per_record: int) -> list[Sample]:
     """Each record for training `per_record` times, every other page photographed; the others once, as drawn.
 
     Their layout becomes an attribute, so that figures are given for each. Samples that are pictures stay as they are.
@@ -28,7 +28,7 @@ def with_looks(samples: Sequence[Sample], per_record: int) -> list[Sample]:
         copies = per_record if sample.split == "train" else 1
         for copy in range(copies):
             look = 1 + number * per_record + copy
-            layout = random_look(np.random.default_rng(look)).layout
+            layout = random_style(np.random.default_rng(look)).layout
             attributes = {**sample.attributes, "layout": layout}
             drawn.append(replace(sample, look=look, photographed=copy % 2 == 1, attributes=attributes))
     return drawn
@@ -40,5 +40,5 @@ def page_of(sample: Sample) -> NDArray[np.uint8]:
     if not sample.look:
         return draw_page(recording).pixels
     rng = np.random.default_rng(sample.look)
-    page = draw_page(recording, random_look(rng)).pixels
+    page = draw_page(recording, random_style(rng)).pixels
     return photograph(page, rng) if sample.photographed else page

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ml_model.diagnosis.case import Case, CaseResult
 from ml_model.diagnosis.pipeline import Engines, diagnose
 from ml_model.ecg.page_renderer import draw_page
-from ml_model.ecg.page_style import DEFAULT_LOOK, looks_for_record
+from ml_model.ecg.page_style import DEFAULT_STYLE, styles_for_record
 from ml_model.ecg.recording import read_wfdb
 from ml_model.errors import PoorQuality
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
@@ -56,7 +56,7 @@ def page_figures(
     for name, change in CONDITIONS.items():
 
         def page(number: int, name: str = name, change: Change | None = change) -> bytes:
-            look = DEFAULT_LOOK if name == USUAL else looks_for_record(number)[0]
+            look = DEFAULT_STYLE if name == USUAL else styles_for_record(number)[0]
             drawn = draw_page(read_wfdb(samples[number].path), look).pixels
             return as_png(change(drawn) if change else drawn)
 
@@ -107,6 +107,6 @@ def _auc(truth: NDArray[np.bool_], probabilities: Answer, groups: NDArray[np.str
 def _by_layout(
     answers: Sequence[CaseResult | None], truth: NDArray[np.bool_], groups: NDArray[np.str_]
 ) -> dict[str, PageFigures]:
-    layouts = [looks_for_record(i)[0].layout for i in range(len(answers))]
+    layouts = [styles_for_record(i)[0].layout for i in range(len(answers))]
     rows = {layout: [i for i, found in enumerate(layouts) if found == layout] for layout in sorted(Counter(layouts))}
     return {name: _summary([answers[i] for i in r], truth[r], groups[r]) for name, r in rows.items()}

@@ -13,7 +13,7 @@ import numpy as np
 from ml_model.input_gate.modality_classifier import OTHER
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.augmentation.synthetic_negatives import KINDS, draw_other
-from ml_model.training.data.ecg_pages import with_looks
+from ml_model.training.data.ecg_pages import with_page_styles
 from ml_model.training.data.readers import DatasetNotFound, read_task
 from ml_model.training.data.samples import DRAWN, Sample
 
@@ -40,7 +40,7 @@ def gate_samples(data: Path, drawn_dir: Path, limit: int | None = None) -> list[
 
 def _of_task(task: ImageTask, data: Path) -> Iterator[Sample]:
     modality = task.input.modality
-    for sample in with_looks(read_task(data, task), per_record=1):
+    for sample in with_page_styles(read_task(data, task), per_record=1):
         # Half of the ECG pages are photographed.
         photographed = bool(sample.look and sample.look % 2)
         yield replace(sample, label=modality, codes=(modality,), photographed=photographed, attributes={})

@@ -6,20 +6,20 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
-from ml_model.inference.bundle import FamiliarityLimits
-from ml_model.inference.ood import Familiarity, of_length_one
+from ml_model.inference.bundle import OodLimits
+from ml_model.inference.ood import OodDetector, of_length_one
 
 Array = NDArray[np.floating]
 COMPONENTS = 64
 WARN_SHARE, REFUSE_SHARE = 0.02, 0.005  # of the validation pictures that lie further out
 
 
-def fit_familiarity(train: Array, validation: Array, seed: int) -> tuple[Familiarity, FamiliarityLimits]:
+def fit_ood_detector(train: Array, validation: Array, seed: int) -> tuple[OodDetector, OodLimits]:
     """From embeddings (N, D) of training and validation pictures as they are served."""
     scaled = of_length_one(train)
     analysis = PCA(min(COMPONENTS, len(scaled) - 1, scaled.shape[1] // 2), random_state=seed).fit(scaled)
     # What is written, in half the bytes, is what the limits are for.
-    familiarity = Familiarity(analysis.mean_.astype(np.float16), analysis.components_.T.astype(np.float16))
+    familiarity = OodDetector(analysis.mean_.astype(np.float16), analysis.components_.T.astype(np.float16))
     distances = familiarity.distances(validation)
     warn_from, refuse_from = np.quantile(distances, (1 - WARN_SHARE, 1 - REFUSE_SHARE))
     # Room for the tail that so few validation pictures cannot show.
@@ -28,4 +28,4 @@ def fit_familiarity(train: Array, validation: Array, seed: int) -> tuple[Familia
         f"warned of beyond {1 - WARN_SHARE:.3f} of the validation pictures, refused beyond {1 - REFUSE_SHARE:.3f} "
         "of them and a tenth more"
     )
-    return familiarity, FamiliarityLimits(warn_from=float(warn_from), refuse_from=float(refuse_from), rule=rule)
+    return familiarity, OodLimits(warn_from=float(warn_from), refuse_from=float(refuse_from), rule=rule)

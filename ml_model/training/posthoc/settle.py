@@ -11,7 +11,7 @@ import numpy as np
 from ml_model.inference.bundle import BalancedDecision, Calibration, Manifest, OperatingPoint, draft_of, write_bundle
 from ml_model.inference.calibration import calibrated
 from ml_model.inference.measured import ImageMetrics
-from ml_model.inference.ood import FAMILIARITY_FILE
+from ml_model.inference.ood import OOD_FILE
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
 from ml_model.training.data.labels import fully_labelled, label_space, target_masks
 from ml_model.training.data.samples import Sample
@@ -21,7 +21,7 @@ from ml_model.training.posthoc.age_prior import fit_age_effect
 from ml_model.training.posthoc.alerts import alert_points
 from ml_model.training.posthoc.calibration import fit_calibration
 from ml_model.training.posthoc.conformal import prediction_sets, rescaled_weights
-from ml_model.training.posthoc.ood import fit_familiarity
+from ml_model.training.posthoc.ood import fit_ood_detector
 from ml_model.training.posthoc.operating_points import (
     choose_operating_point,
     population_operating_points,
@@ -57,8 +57,8 @@ def decide(
     groups = [s.group for s in samples]
     calibration = fit_calibration(seen.uncalibrated, masks, groups, multi_label=task.multi_label)
     known = evaluator.predict(_of_every_source(job.pick("train"), job.recipe.seed)).embedding
-    familiarity, limits = fit_familiarity(known, seen.embedding, job.recipe.seed)
-    familiarity.write(draft / FAMILIARITY_FILE)
+    familiarity, limits = fit_ood_detector(known, seen.embedding, job.recipe.seed)
+    familiarity.write(draft / OOD_FILE)
     told = replace(seen, probabilities=calibrated(seen.uncalibrated, calibration))
     aged = fit_age_effect(task.codes, job.pick("train"), samples, told.probabilities) if task.age_counts else None
     decided = {**given, "calibration": calibration, "age_effect": aged, "familiarity": limits}

@@ -12,16 +12,14 @@ from numpy.typing import NDArray
 from samples import image_task
 
 from ml_model.ecg.page_renderer import (
-    DEFAULT_LOOK,
+    DEFAULT_STYLE,
     LeadBox,
-    Look,
     Page,
+    PageStyle,
     draw_page,
-    looks_for_record,
-    random_look,
     render,
 )
-from ml_model.ecg.page_style import GRIDS, LAYOUTS, Layout
+from ml_model.ecg.page_style import GRIDS, LAYOUTS, Layout, random_style, styles_for_record
 from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
 from ml_model.inputs.images.decoder import load_image
 from ml_model.training.augmentation.page_photos import CORRUPTIONS, _bent, photograph
@@ -29,7 +27,7 @@ from ml_model.training.data.decoded_cache import picture_bytes, shown
 from ml_model.training.data.samples import Sample
 
 WHITE = (255, 255, 255)
-BARE = Look(
+BARE = PageStyle(
     rhythm_leads=(), grid="none", labels=False, header=False, calibration_pulse=False, paper=WHITE, ink=(0, 0, 0)
 )  # fmt: skip
 HZ = 250.0
@@ -188,18 +186,18 @@ def test_grid_lines_are_1_and_5_mm_apart(scale: float) -> None:
 
 def test_a_page_is_a_function_of_recording_and_look() -> None:
     recording = recording_of(wavy())
-    look = replace(DEFAULT_LOOK, baseline_jitter_mm=3.0)
+    look = replace(DEFAULT_STYLE, baseline_jitter_mm=3.0)
     assert np.array_equal(render(recording, look), render(recording, look))
     assert not np.array_equal(render(recording, look), render(recording, replace(look, seed=1)))
-    assert np.array_equal(render(recording), render(recording, DEFAULT_LOOK))
+    assert np.array_equal(render(recording), render(recording, DEFAULT_STYLE))
 
 
 def test_random_looks_come_again_with_their_seed_and_vary() -> None:
-    assert random_look(np.random.default_rng(5)) == random_look(np.random.default_rng(5))
-    assert looks_for_record(3, count=2) == looks_for_record(3, count=2)
-    assert looks_for_record(3, count=3)[:2] == looks_for_record(3, count=2)
-    assert len({*looks_for_record(3, count=2), *looks_for_record(4), *looks_for_record(3, seed=1)}) == 4
-    looks = [random_look(np.random.default_rng(seed)) for seed in range(300)]
+    assert random_style(np.random.default_rng(5)) == random_style(np.random.default_rng(5))
+    assert styles_for_record(3, count=2) == styles_for_record(3, count=2)
+    assert styles_for_record(3, count=3)[:2] == styles_for_record(3, count=2)
+    assert len({*styles_for_record(3, count=2), *styles_for_record(4), *styles_for_record(3, seed=1)}) == 4
+    looks = [random_style(np.random.default_rng(seed)) for seed in range(300)]
     assert {look.layout for look in looks} == set(LAYOUTS)
     assert {look.grid for look in looks} == set(GRIDS)
     assert {look.gain_mm_per_mv for look in looks} == {5, 10, 20}
@@ -209,7 +207,7 @@ def test_random_looks_come_again_with_their_seed_and_vary() -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_every_random_look_can_be_drawn_with_its_boxes_on_the_page(seed: int) -> None:
-    page = draw_page(recording_of(wavy()), random_look(np.random.default_rng(seed)))
+    page = draw_page(recording_of(wavy()), random_style(np.random.default_rng(seed)))
     height, width, channels = page.pixels.shape
     assert (page.pixels.dtype.name, channels) == ("uint8", 3)
     for box in page.boxes:
@@ -220,7 +218,7 @@ def test_every_random_look_can_be_drawn_with_its_boxes_on_the_page(seed: int) ->
 
 @pytest.fixture(scope="module")
 def page() -> NDArray[np.uint8]:
-    return render(recording_of(wavy()), replace(DEFAULT_LOOK, px_per_mm=3.0))
+    return render(recording_of(wavy()), replace(DEFAULT_STYLE, px_per_mm=3.0))
 
 
 def test_photos_are_pictures_and_come_again_with_their_seed(page: NDArray[np.uint8]) -> None:

@@ -8,7 +8,7 @@ from beats import twelve_leads
 from PIL import Image
 
 from ml_model.ecg.page_renderer import draw_page
-from ml_model.ecg.page_style import looks_for_record
+from ml_model.ecg.page_style import styles_for_record
 from ml_model.ecg.recording import EcgRecording
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
 from ml_model.inference.predictor import Predictor
@@ -43,7 +43,7 @@ def test_what_is_no_medical_picture_is_accepted_nowhere(gate: Predictor, kind: s
 def test_ecg_pages_are_accepted_as_such_and_nothing_else(gate: Predictor) -> None:
     for seed in range(12):
         recording = EcgRecording(twelve_leads(seed=seed), 100.0)
-        page = draw_page(recording, looks_for_record(seed)[0]).pixels
+        page = draw_page(recording, styles_for_record(seed)[0]).pixels
         assert accepted_as(gate, page) == {"ecg_image"}
 
 

@@ -104,6 +104,9 @@ def test_a_bad_keras_file_is_reported_and_the_bundle_serves(
     answer = app.test_client().post("/analyze/skin", data=upload(picture())).get_json()
     assert answer["demo_mode"] is False
     assert answer["model"]["version"] == "0.0.1"
+    assert next(iter(answer)) == "warning"
+    assert answer["warning"].startswith("a model of your own is there but does not answer: skin_cancer_model")
+    assert answer["warning"].endswith("; the bundled model did")
 
 
 def test_the_task_named_here_is_the_symptom_task() -> None:

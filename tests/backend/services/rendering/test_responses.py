@@ -19,7 +19,7 @@ from backend.app import create_app
 from backend.config import Config
 from backend.services.rendering.responses import predictive_values
 from ml_model.inference.bundle import write_bundle
-from ml_model.inference.ood import FAMILIARITY_FILE, Familiarity
+from ml_model.inference.ood import OOD_FILE, OodDetector
 from ml_model.inference.predictor import Predictor
 from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageTask
@@ -47,9 +47,9 @@ def client_of(folder: Path, **fields: Any) -> FlaskClient:
     task = skin()
     bundle = write_tiny(task, folder / "models")
     known = Predictor(bundle).predict(load_image(photo(), task.input).pixels[None]).embedding
-    Familiarity(known[0] / np.linalg.norm(known[0]), np.zeros((3, 1))).write(bundle.path / FAMILIARITY_FILE)
+    OodDetector(known[0] / np.linalg.norm(known[0]), np.zeros((3, 1))).write(bundle.path / OOD_FILE)
     kept = bundle.manifest.model_dump(mode="json", exclude={"files", "format_version"})
-    write_bundle(bundle.path, {**kept, "calibration": CALIBRATION, **fields}, ["model.onnx", FAMILIARITY_FILE])
+    write_bundle(bundle.path, {**kept, "calibration": CALIBRATION, **fields}, ["model.onnx", OOD_FILE])
     app = create_app(Config(model_dirs=(folder / "models",), user_models_dir=folder, data_dir=folder / "d", log=False))
     assert app.services.models.wait_ready()
     return app.test_client()

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from ml_model.ecg.digitizer.page import PageReading, read_page
-from ml_model.ecg.page_renderer import DEFAULT_LOOK, Page, draw_page
-from ml_model.ecg.page_style import Look
+from ml_model.ecg.page_renderer import DEFAULT_STYLE, Page, draw_page
+from ml_model.ecg.page_style import PageStyle
 from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
 
 HZ = 100.0
@@ -52,7 +52,7 @@ RECORDING = beats()
 
 
 def draw(**look: object) -> Page:
-    return draw_page(RECORDING, replace(DEFAULT_LOOK, **look))  # type: ignore[arg-type]
+    return draw_page(RECORDING, replace(DEFAULT_STYLE, **look))  # type: ignore[arg-type]
 
 
 def agreement(page: Page, reading: PageReading) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -199,7 +199,7 @@ def _text() -> NDArray[np.uint8]:
 
 
 def _empty_grid() -> NDArray[np.uint8]:
-    return draw_page(EcgRecording(np.full((1000, 12), np.nan, np.float32), HZ), Look(header=False)).pixels
+    return draw_page(EcgRecording(np.full((1000, 12), np.nan, np.float32), HZ), PageStyle(header=False)).pixels
 
 
 def _unrelated() -> NDArray[np.uint8]:

@@ -10,7 +10,7 @@ from samples import image_task, measured_test, write_tiny
 
 from ml_model.inference.bundle import load_bundle, write_bundle
 from ml_model.inference.measured import ImageMetrics, Refused
-from ml_model.inference.ood import FAMILIARITY_FILE, Familiarity
+from ml_model.inference.ood import OOD_FILE, OodDetector
 from ml_model.inference.predictor import Predictor
 from ml_model.input_gate.modality_classifier import OTHER
 from ml_model.tasks.registry import ImageTask
@@ -39,10 +39,10 @@ def test_a_share_of_every_other_kind_is_refused(tmp_path: Path) -> None:
     task = skin()
     bundle = write_tiny(task, tmp_path)
     known = np.array(COLOURS["reddish"], np.float64)
-    Familiarity(known / np.linalg.norm(known), np.zeros((3, 1))).write(bundle.path / FAMILIARITY_FILE)
+    OodDetector(known / np.linalg.norm(known), np.zeros((3, 1))).write(bundle.path / OOD_FILE)
     fields = bundle.manifest.model_dump(mode="json", exclude={"files", "format_version"})
     fields["familiarity"] = {"warn_from": 0.1, "refuse_from": 0.2, "rule": "beyond nearly all"}
-    write_bundle(bundle.path, fields, ["model.onnx", FAMILIARITY_FILE])
+    write_bundle(bundle.path, fields, ["model.onnx", OOD_FILE])
     predictor = Predictor(load_bundle(bundle.path, task=task.id, contract_sha256=task.contract_sha256))
     red, blue = pictures(tmp_path, "reddish", 3), pictures(tmp_path, "bluish", 1)
     kinds = {task.input.modality: blue, "mixed": red + blue, "reddish": red}

@@ -13,10 +13,10 @@ from ml_model.diagnosis.conformal import labels_in_question
 from ml_model.diagnosis.decision import decide, interpret
 from ml_model.diagnosis.population import KnownFacts
 from ml_model.diagnosis.selective_prediction import reasons_to_abstain
-from ml_model.inference.bundle import BalancedDecision, Calibration, FamiliarityLimits, PredictionSets
+from ml_model.inference.bundle import BalancedDecision, Calibration, OodLimits, PredictionSets
 from ml_model.inference.calibration import calibrated
 from ml_model.inference.measured import Failure, Interval
-from ml_model.inference.ood import Familiarity
+from ml_model.inference.ood import OodDetector
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.calibration_error import brier_score, calibration_error, error_of_perfect_calibration
@@ -25,7 +25,7 @@ from ml_model.training.evaluation.uncertainty_metrics import trust_figures
 from ml_model.training.posthoc.alerts import alert_points
 from ml_model.training.posthoc.calibration import fit_calibration, negative_log_likelihoods
 from ml_model.training.posthoc.conformal import conformal_threshold, prediction_sets, rescaled_weights
-from ml_model.training.posthoc.ood import fit_familiarity
+from ml_model.training.posthoc.ood import fit_ood_detector
 
 
 def drawn(count: int, classes: int, sharpness: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -183,14 +183,14 @@ def test_what_excites_other_features_than_the_training_pictures_is_found_and_rea
     train, validation, fresh = (
         rng.normal(1, 1, (n, 6)) @ few + 0.1 * rng.normal(size=(n, 40)) for n in (400, 200, 500)
     )
-    familiarity, limits = fit_familiarity(train, validation, seed=0)
+    familiarity, limits = fit_ood_detector(train, validation, seed=0)
     assert limits.warn_from < limits.refuse_from
     assert (familiarity.distances(fresh) >= limits.refuse_from).mean() < 0.02
     strange = rng.normal(1, 1, (50, 40)) @ all_of_them
     assert (familiarity.distances(strange) >= limits.refuse_from).all()
     assert familiarity.distances(train[:1] * 7) == pytest.approx(familiarity.distances(train[:1]))
     familiarity.write(tmp_path / "f.npz")
-    together = Familiarity.read(tmp_path / "f.npz").distances(validation)
+    together = OodDetector.read(tmp_path / "f.npz").distances(validation)
     assert together.tobytes() == familiarity.distances(validation).tobytes()
     apart = np.concatenate([familiarity.distances(validation[i : i + 1]) for i in range(len(validation))])
     assert together.tobytes() == apart.tobytes()
@@ -225,7 +225,7 @@ def test_figures_of_trust_are_those_counted_by_hand() -> None:
     samples = [Sample(Path("x"), "a", c, (c,), str(i), "test") for i, c in enumerate(codes)]
     truth = np.array([[1, 0], [0, 1], [0, 1], [0, 1]], bool)
     sets = PredictionSets(coverage=0.9, thresholds={"normal": 0.35, "pneumonia": 0.25})
-    limits = FamiliarityLimits(warn_from=1.0, refuse_from=2.0, rule="x")
+    limits = OodLimits(warn_from=1.0, refuse_from=2.0, rule="x")
     told = predicted(p)
     object.__setattr__(told, "distance", np.array([0.5, 0.5, 1.5, 2.5]))
     answers = Scored(truth, np.eye(2, dtype=bool)[p.argmax(axis=1)], p, np.arange(4).astype(str))
