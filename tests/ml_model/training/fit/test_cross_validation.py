@@ -161,7 +161,7 @@ def test_figures_added_to_a_finished_bundle_lower_its_evidence(tmp_path: Path) -
         shutil.copy(shipped / name, tmp_path)
     recipe = Recipe(task="histopathology", phases=(Phase("all", 1, 32, 1e-3),))
     nothing = np.zeros((50, 8, 8, 3), np.uint8)
-    job = Job(image_task("histopathology"), two_sets(), recipe=recipe, pixels=nothing, out_dir=tmp_path)
+    job = Job(image_task("histopathology"), recipe, two_sets(), nothing, tmp_path)
     given = crossed_manifest(0.8).model_copy(update={"evidence": "sufficient"})
     for low, expected in ((0.9, "sufficient"), (0.8, "limited"), (0.6, "insufficient")):
         fields = given.model_dump(mode="json", exclude={"files", "format_version"})
@@ -177,7 +177,7 @@ def test_a_bundle_that_was_never_measured_is_left_for_its_own_run_to_finish(tmp_
     shutil.copy(MODELS_DIR / "histopathology" / "model.onnx", tmp_path)
     recipe = Recipe(task="histopathology", phases=(Phase("all", 1, 32, 1e-3),))
     nothing = np.zeros((50, 8, 8, 3), np.uint8)
-    job = Job(image_task("histopathology"), two_sets(), recipe=recipe, pixels=nothing, out_dir=tmp_path)
+    job = Job(image_task("histopathology"), recipe, two_sets(), nothing, tmp_path)
     fields = crossed_manifest(0.8).model_dump(mode="json", exclude={"files", "format_version"})
     write_bundle(tmp_path, {**fields, "metrics": ImageMetrics()}, ["model.onnx"])
     before = (tmp_path / "manifest.json").read_bytes()
