@@ -61,7 +61,7 @@ def card(services: Services, task: str, query: CardQuery) -> Response:
     mimetype = {form: name for name, form in MIMETYPES.items()}[kind]
     if kind == "json":
         return Response(json.dumps(catalogue.card_json(found, loaded), allow_nan=False) + "\n", mimetype=mimetype)
-    text = catalogue.bundled_card(loaded) or catalogue.card_markdown(found, loaded, models.invalid(task))
+    text = catalogue.card_markdown(found, loaded, models.invalid(task))
     if kind == "html":
         text = card_page(found.title, text, f"/models/{task}/plots/{query.member or 'pictures'}/")
     return Response(text, mimetype=mimetype)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,23 +10,51 @@ import pytest
 
 from backend.app import Application
 from backend.services.rendering.card_html import card_page
-from ml_model.tasks.registry import load_image_tasks, load_tasks
+from backend.services.rendering.catalogue import card_markdown
+from backend.services.rendering.messages import DISCLAIMER
+from ml_model.tasks.registry import load_image_tasks, load_task, load_tasks
 
 
 @pytest.mark.parametrize("task", load_tasks(), ids=lambda t: t.id)
 def test_cards_in_three_forms(live_app: Application, task: Any) -> None:
     client = live_app.test_client()
+    bundle = live_app.services.models.current(task.id).bundle
     card = client.get(f"/models/{task.id}/card")
     assert card.mimetype == "text/markdown"
-    assert f"# {task.title}" in card.text or live_app.services.models.current(task.id) is not None
+    assert card.text == (bundle.path / "card.md").read_text(encoding="utf-8")
+    assert card.text.startswith("# ")
     data = client.get(f"/models/{task.id}/card", headers={"Accept": "application/json"}).get_json()
     assert data["task"] == task.id
     page = client.get(f"/models/{task.id}/card", headers={"Accept": "text/html"})
     assert page.mimetype == "text/html"
-    assert f"<h1>{task.title}</h1>" in page.text.replace("&amp;", "&")
+    assert f"<h1>{card.text.splitlines()[0].removeprefix('# ')}</h1>" in page.text.replace("&amp;", "&")
     described = client.get(f"/models/{task.id}").get_json()
     assert described["limits_of_use"] == list(task.limits_of_use)
     assert described["kind"] == task.kind
+
+
+def test_the_model_of_recordings_has_a_card_of_its_own(live_app: Application) -> None:
+    card = live_app.test_client().get("/models/heart/card?member=signal").text
+    assert card.startswith("# The tiny model heart-signal\n")
+
+
+@pytest.mark.parametrize("task", load_tasks(), ids=lambda t: t.id)
+def test_without_a_model_the_card_says_so_and_gives_use_and_limits(demo_app: Application, task: Any) -> None:
+    limits = "\n".join(f"- {limit}" for limit in task.limits_of_use)
+    assert demo_app.test_client().get(f"/models/{task.id}/card").text == (
+        f"# {task.title}\n\n> {DISCLAIMER}\n\nNo trained model is loaded for this task; it answers with a marked "
+        f"example.\n\n## Intended use\n{task.intended_use}\n\n## Limits\n{limits}\n"
+    )
+
+
+def test_a_model_that_came_without_a_card_is_said_to_have_none(live_app: Application) -> None:
+    """As a user's own file does."""
+    loaded = live_app.services.models.current("skin")
+    assert loaded is not None
+    bare = loaded.bundle.manifest.model_copy(update={"files": {}})
+    text = card_markdown(load_task("skin"), replace(loaded, bundle=replace(loaded.bundle, manifest=bare)))
+    assert "The model of this task came without a card; what is known of it is at `/models/skin`." in text
+    assert "tiny" not in text
 
 
 def test_a_card_as_a_page_shows_its_tables_and_plots_and_no_foreign_html() -> None:

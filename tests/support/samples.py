@@ -146,7 +146,7 @@ def write_tiny(
         "evidence_by_population": evidence_by_population or {},
         "age_effect": age_effect,
     }
-    return write_bundle(path, fields, ["model.onnx"])
+    return _with_card(path, fields)
 
 
 def tiny_signal_probabilities(task: ImageTask, signal_mv: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -192,7 +192,13 @@ def write_tiny_signal(task: ImageTask, folder: Path) -> Bundle:
     path = folder / f"{task.id}-signal"
     path.mkdir(parents=True)
     onnx.save(model, path / "model.onnx")
-    return write_bundle(path, _tiny_fields(task.codes, path.name, task.signal_contract_sha256), ["model.onnx"])
+    return _with_card(path, _tiny_fields(task.codes, path.name, task.signal_contract_sha256))
+
+
+def _with_card(path: Path, fields: dict[str, object]) -> Bundle:
+    """The manifest over the tiny model that is in `path` and a card that names its bundle."""
+    (path / "card.md").write_text(f"# The tiny model {path.name}\n\nAUC 0.500 (0.400-0.600)\n", encoding="utf-8")
+    return write_bundle(path, fields, ["model.onnx", "card.md"])
 
 
 def write_tiny_gate(folder: Path) -> Bundle:

@@ -1,9 +1,7 @@
-"""What each task is and which model serves it, and a card written from the manifest."""
+"""What each task is and which model serves it, and the card of that model."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from typing import Any
 
 from backend.schemas.common import ModelDescription
@@ -91,13 +89,6 @@ def describe_all(models: ModelStore) -> tuple[ModelDescription, ...]:
     return tuple(describe(task, models.current(task.id), models.current_signal(task.id)) for task in found)
 
 
-def bundled_card(loaded: LoadedModel | None) -> str | None:
-    """The card that the evaluation wrote, in Markdown, if there is one."""
-    if loaded is None or CARD_FILE not in loaded.bundle.manifest.files:
-        return None
-    return loaded.bundle.file(CARD_FILE).read_text(encoding="utf-8")
-
-
 def card_json(task: Task, loaded: LoadedModel | None) -> dict[str, Any]:
     """The card as data: the description, plus what the manifest says about training."""
     card = describe(task, loaded).model_dump(mode="json", by_alias=True, exclude_unset=True)
@@ -115,42 +106,19 @@ def card_json(task: Task, loaded: LoadedModel | None) -> dict[str, Any]:
     return card
 
 
-def _figure(value: object) -> str:
-    if isinstance(value, dict) and {"value", "low", "high"} <= value.keys():
-        return f"{value['value']:.3f} ({value['low']:.3f} to {value['high']:.3f})"
-    if isinstance(value, float):
-        return f"{value:.4g}"
-    return value if isinstance(value, str) else json.dumps(value)
-
-
-def _lines(name: str, value: object, depth: int = 0) -> Iterator[str]:
-    label = f"{'  ' * depth}- {name.replace('_', ' ')}"
-    if isinstance(value, dict) and not {"value", "low", "high"} <= value.keys():
-        yield f"{label}:"
-        for key, inner in value.items():
-            yield from _lines(str(key), inner, depth + 1)
-    else:
-        yield f"{label}: {_figure(value)}"
-
-
 def card_markdown(task: Task, loaded: LoadedModel | None, problem: str | None = None) -> str:
-    """The card as Markdown, from the same data as `card_json`. problem: why the task's own bundle cannot be used."""
-    card = card_json(task, loaded)
-    lines = [f"# {task.title}", "", f"> {DISCLAIMER}", ""]
+    """The card that was written with the model; where there is none, what is known without one.
+
+    problem: why the task's own bundle cannot be used.
+    """
+    if loaded and CARD_FILE in loaded.bundle.manifest.files:
+        return loaded.bundle.file(CARD_FILE).read_text(encoding="utf-8")
     if problem:
-        lines += [f"The model of this task cannot be used, and the task answers nothing (503): {problem}.", ""]
+        state = f"The model of this task cannot be used, and the task answers nothing (503): {problem}."
     elif loaded is None:
-        lines += ["No trained model is loaded for this task; it answers with a marked example.", ""]
-    lines += ["## Use", "", task.intended_use, "", *(f"- {limit}" for limit in task.limits_of_use), ""]
-    lines += ["## Model", ""]
-    for key in ("task", "version", "sha256", "source", "trained_on", "evidence", "licence"):
-        lines += _lines(key, card[key])
-    if task_classes := card.get("classes"):
-        lines += ["", f"## Classes ({len(task_classes)})", ""]
-        lines += [f"- {c['name']}" + (f" (`{c['code']}`)" if "code" in c else "") for c in task_classes]
-    for title, key in (("Operating point", "operating_point"), ("Measured", "metrics"), ("Training", "training")):
-        if card.get(key):
-            lines += ["", f"## {title}", ""]
-            for name, value in card[key].items():
-                lines += _lines(name, value)
-    return "\n".join(lines) + "\n"
+        state = "No trained model is loaded for this task; it answers with a marked example."
+    else:
+        state = f"The model of this task came without a card; what is known of it is at `/models/{task.id}`."
+    limits = "\n".join(f"- {limit}" for limit in task.limits_of_use)
+    head = f"# {task.title}\n\n> {DISCLAIMER}\n\n{state}"
+    return f"{head}\n\n## Intended use\n{task.intended_use}\n\n## Limits\n{limits}\n"

@@ -15,6 +15,8 @@ from ml_model.training.heart_risk.data import read_cardio, read_framingham, read
 from ml_model.training.heart_risk.evaluate import evaluate
 from ml_model.training.heart_risk.fit import PENALTY, fit_logistic
 from ml_model.training.manifest_fields import origin
+from ml_model.training.reports.card import add_card
+from ml_model.training.reports.risk_card import risk_card
 
 LIBRARIES = ("numpy", "scipy", "scikit-learn")
 
@@ -44,6 +46,7 @@ def train(task: RiskTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
         "data_fingerprints": {d.name: file_sha256(folder / d.file) for d in task.datasets},
         "metrics": RiskMetrics(test=test, training=TrainingCost(minutes=minutes, patients=len(table.outcome))),
     }
-    write_bundle(draft, fields, [MODEL_FILE])
+    bundle = write_bundle(draft, fields, [MODEL_FILE])
+    add_card(bundle, risk_card(task, bundle.manifest))
     publish(draft, out_dir)
     return load_bundle(out_dir, task=task.id, contract_sha256=task.contract_sha256)

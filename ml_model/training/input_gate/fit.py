@@ -29,8 +29,8 @@ from ml_model.training.models.image_classifier import build_model
 from ml_model.training.models.losses import MaskedFocalLoss
 from ml_model.training.pipeline import export_elsewhere
 from ml_model.training.recipe import GateRecipe, plain
+from ml_model.training.reports.card import add_card
 
-CARD = "card.md"
 OWN_ACCEPTED_ON_VALIDATION = 0.995
 THRESHOLD_RANGE = (0.02, 0.5)
 
@@ -119,7 +119,7 @@ def finish_gate(
     figures = gate_figures(*answered("test"), spec.codes, thresholds)
     training = TrainingCost(minutes=round(minutes, 1), pictures=sum(s.split == "train" for s in samples))
     metrics = GateMetrics(test=figures, training=training)
-    (draft / CARD).write_text(gate_card(spec, figures, training, thresholds), encoding="utf-8")
-    write_bundle(draft, {**fields, "metrics": metrics, "thresholds": thresholds}, [MODEL_FILE, CARD])
+    measured = write_bundle(draft, {**fields, "metrics": metrics, "thresholds": thresholds}, [MODEL_FILE])
+    add_card(measured, gate_card(spec, figures, training, thresholds))
     publish(draft, out_dir)
     return load_bundle(out_dir, task=BUNDLE_ID, contract_sha256=spec.contract_sha256)

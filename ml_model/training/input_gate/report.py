@@ -11,7 +11,7 @@ from ml_model.inference.measured import TrainingCost
 from ml_model.inference.measured_tabular import GateTest
 from ml_model.input_gate.modality_classifier import OTHER, ModalitySpec
 from ml_model.training.data.samples import DRAWN, Sample
-from ml_model.training.reports.markdown import table
+from ml_model.training.reports.markdown import document, section, table
 
 
 def gate_figures(
@@ -52,25 +52,20 @@ def acceptance_table(figures: GateTest) -> str:
 def gate_card(spec: ModalitySpec, figures: GateTest, training: TrainingCost, thresholds: Mapping[str, float]) -> str:
     """The gate's card."""
     chosen = table(["kind", "accepted from"], [[spec.kinds[code], f"{t:.3f}"] for code, t in thresholds.items()])
-    return f"""# Input gate
-
+    what = f"""\
 Which kind of picture an upload is, before any diagnosis: a small network over {len(spec.kinds)} kinds. A picture is
 accepted by a task when the probability of the task's kind reaches a threshold; else it is refused with what it looks
-like. {training.pictures} training pictures, {training.minutes} minutes. Licence: {spec.licence}.
-
-## Share of test pictures accepted
-Rows are what was sent, columns the kind that was asked for. Documents and the sorts below them are drawn.
-
-{acceptance_table(figures)}
-
-The most probable kind is the right one for {figures.most_probable_kind_right:.4f} of them.
-
-## Thresholds, chosen on validation
-
-{chosen}
-
-## Limits
+like. {training.pictures} training pictures, {training.minutes} minutes. Licence: {spec.licence}."""
+    rows = "Rows are what was sent, columns the kind that was asked for. Documents and the sorts below them are drawn."
+    right = f"The most probable kind is the right one for {figures.most_probable_kind_right:.4f} of them."
+    limits = f"""\
 A kind that it was not shown (another organ, another projection, photographs of skin with a phone) may be taken for the
 kind nearest to it. It looks at the whole picture at {spec.input.width_px} x {spec.input.height_px} pixels and cannot
-tell a small inset, nor whether a picture was altered.
-"""
+tell a small inset, nor whether a picture was altered."""
+    return document(
+        "Input gate",
+        what,
+        section("Share of test pictures accepted", rows, acceptance_table(figures), right),
+        section("Thresholds, chosen on validation", chosen),
+        section("Limits", limits),
+    )

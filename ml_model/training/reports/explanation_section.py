@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ml_model.inference.measured import Explanation
-from ml_model.training.reports.markdown import figure, table
+from ml_model.training.reports.markdown import figure, section, table
 
 # By name in the manifest: title, name of what chance gives, name of the difference.
 ROWS = {
@@ -24,23 +24,20 @@ def explanation_section(told: Explanation | None) -> str:
         if getattr(told, name)
     ]
     measured = f"{told.pictures} test pictures ({told.empty_maps} with an empty heatmap)"
-    return f"""
-### What the heatmaps are worth
+    text = f"""\
 A heatmap shows influence, not location: which places raised the score of the named class, right or wrong.
 On {measured} its places were blurred, the strongest first (deletion), or
 laid bare one by one on a blurred copy (insertion); the figure is the mean probability of the class on the way, and
 chance is the same in random order. The gain is over chance, picture by picture: where its interval holds 0, the heatmap
-says no more than chance does.
-{_lesions(told)}
-{table(["", "heatmap", "chance", "gain"], rows)}
-"""
+says no more than chance does."""
+    found = table(["", "heatmap", "chance", "gain"], rows)
+    return section("What the heatmaps are worth", text, _lesions(told), found, level=3)
 
 
 def _lesions(told: Explanation) -> str:
     """What the figures on lesion outlines mean; empty where there are none."""
     if told.lesions is None:
         return ""
-    return f"""
+    return f"""\
 Of these, {told.lesions} have outlined lesions: how much of the heatmap lies on the lesion, and how often its
-strongest place does. Chance is the lesion's share of the picture.
-"""
+strongest place does. Chance is the lesion's share of the picture."""

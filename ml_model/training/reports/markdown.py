@@ -1,8 +1,8 @@
-"""Figures and tables as the cards and the README print them."""
+"""Parts of a page in Markdown: figures, tables, lists, sections, as the cards and the README print them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,3 +32,23 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def figures_of(measured: Measured, names: Sequence[str]) -> list[str]:
     """The figures of these names, each as it is printed."""
     return [figure(getattr(measured, name)) for name in names]
+
+
+def bullets(items: Iterable[str]) -> str:
+    """A list, one item a line."""
+    return "\n".join(f"- {item}" for item in items)
+
+
+def joined(*blocks: str) -> str:
+    """Blocks with an empty line between them; empty ones are left out."""
+    return "\n\n".join(block for block in blocks if block)
+
+
+def section(title: str, *blocks: str, level: int = 2) -> str:
+    """A heading with what stands below it."""
+    return f"{'#' * level} {title}\n{joined(*blocks)}"
+
+
+def document(title: str, *blocks: str) -> str:
+    """A whole file."""
+    return joined(f"# {title}", *blocks) + "\n"

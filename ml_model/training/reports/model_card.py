@@ -15,8 +15,9 @@ from ml_model.inference.measured import (
 )
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.evaluation.evidence_level import evidence_level
+from ml_model.training.reports.card import task_card
 from ml_model.training.reports.explanation_section import explanation_section
-from ml_model.training.reports.markdown import COMPARED, FIGURES, INTERVALS, figure, figures_of, table
+from ml_model.training.reports.markdown import COMPARED, FIGURES, INTERVALS, figure, figures_of, joined, section, table
 from ml_model.training.reports.source_sections import (
     crossed_section,
     frame_section,
@@ -54,10 +55,10 @@ def _changes(test: ImageTest) -> str:
     """What the figures become when the test samples are changed; the kinds of change that were measured."""
     made_worse = (
         "### Made worse\nPictures: blurred (deviation 0.8 % of the side), with noise (deviation 12 levels), as JPEG of "
-        "quality 30, 30 % brighter\nor darker, turned by 15 degrees.\n"
+        "quality 30, 30 % brighter\nor darker, turned by 15 degrees."
     )
-    kinds = (("### As users may send them\n", test.variants), (made_worse, test.corruptions))
-    return "\n".join(f"{title}\n{_changed(test, rows)}\n" for title, rows in kinds if rows)
+    kinds = (("### As users may send them", test.variants), (made_worse, test.corruptions))
+    return joined(*(joined(head, _changed(test, rows)) for head, rows in kinds if rows))
 
 
 def _changed(test: ImageTest, changes: Mapping[str, Robustness]) -> str:
@@ -71,16 +72,12 @@ def _derived(derived: Summary | None) -> str:
     """Figures against categories that were derived from pixels; empty where there are none."""
     if derived is None:
         return ""
-    return f"""
-### The derived categories
+    text = """\
 Within a label the categories were derived from the pixels of the picture (mean, standard deviation, shares of dark and
 bright pixels; the rule is in the task file), not read by a radiologist. These figures say how well the model
-reproduces that rule; the figures above, on the labels, are what was measured.
-
-{table(list(FIGURES), [figures_of(derived, FIGURES)])}
-
-{_per_class(derived, derived.per_class)}
-"""
+reproduces that rule; the figures above, on the labels, are what was measured."""
+    whole = table(list(FIGURES), [figures_of(derived, FIGURES)])
+    return section("The derived categories", text, whole, _per_class(derived, derived.per_class), level=3)
 
 
 def _measured_of(brief: Brief) -> list[str]:
@@ -93,12 +90,8 @@ def _cases(case: Brief | None) -> str:
     if case is None:
         return ""
     names = _measured_of(case)
-    return f"""
-### Views of one case averaged
-{case.count} cases (one side of one patient).
-
-{table([n.replace("_", " ") for n in names], [figures_of(case, names)])}
-"""
+    found = table([n.replace("_", " ") for n in names], [figures_of(case, names)])
+    return section("Views of one case averaged", f"{case.count} cases (one side of one patient).", found, level=3)
 
 
 def _age_given(aged: AgeGiven | None) -> str:
@@ -113,13 +106,11 @@ def _age_given(aged: AgeGiven | None) -> str:
         found = {"macro_auc": row.auc, "sensitivity": row.sensitivity, "specificity": row.specificity}
         cells = [figure(found[n]) if n in found else "" for n in names]
         rows.append([f"alert: {name}", str(row.count), *cells, ""])
-    return f"""
-### When the age is known as well
+    text = """\
 All other figures are of the picture alone. Here each came with the age that its data set gives, as `age_years` or a
-DICOM file says it; how much an age counts was learnt from the training data and weighed on validation.
-
-{table(["", "n", *(n.replace("_", " ") for n in names), "calibration error"], rows)}
-"""
+DICOM file says it; how much an age counts was learnt from the training data and weighed on validation."""
+    head = ["", "n", *(n.replace("_", " ") for n in names), "calibration error"]
+    return section("When the age is known as well", text, table(head, rows), level=3)
 
 
 def _pages(pages: Pages | None) -> str:
@@ -132,14 +123,11 @@ def _pages(pages: Pages | None) -> str:
         cells = [name.replace("_", " "), f"{row.answered:.3f}", f"{row.from_signal:.3f}", figure(row.macro_auc)]
         rows.append([*cells, figure(row.picture_alone)] if alone else cells)
     named = ["pages", "answered", "from the signal", "macro AUC", *(["the picture alone"] if alone else [])]
-    return f"""
-### Pictures of pages
+    text = """\
 The test recordings drawn as pages, in the usual look (3 rows of 4 leads, a rhythm strip, 25 mm/s) and in many looks;
 then spoilt as cameras and copiers do. The signal is read off the page and answered; a page that cannot be read is
-refused, or answered by the model of pictures where there is one. The AUC is that of the answered pages.
-
-{table(named, rows)}
-"""
+refused, or answered by the model of pictures where there is one. The AUC is that of the answered pages."""
+    return section("Pictures of pages", text, table(named, rows), level=3)
 
 
 def _headline(manifest: Manifest) -> str:
@@ -147,13 +135,13 @@ def _headline(manifest: Manifest) -> str:
     auc, crossed = manifest.image_test.macro_auc, manifest.image_metrics.cross_validation
     lines = []
     if evidence_level(auc.low) == "insufficient":
-        lines.append(f"**Not to be relied on: macro AUC {figure(auc)} on the test pictures.**\n\n")
+        lines.append(f"**Not to be relied on: macro AUC {figure(auc)} on the test pictures.**")
     if crossed and evidence_level(crossed.model.macro_auc.low) == "insufficient":
         lines.append(
             f"**Not to be relied on for pictures like those of {crossed.source}: macro AUC "
-            f"{figure(crossed.model.macro_auc)} over patients that\nthe model had not seen.**\n\n"
+            f"{figure(crossed.model.macro_auc)} over patients that\nthe model had not seen.**"
         )
-    return "".join(lines)
+    return joined(*lines)
 
 
 def _training(manifest: Manifest) -> str:
@@ -195,7 +183,7 @@ def measured_markdown(task: ImageTask, manifest: Manifest) -> str:
     """Everything that was measured, without a title."""
     metrics, test = manifest.image_metrics, manifest.image_test
     sections = (
-        f"### By source and subgroup\n{_by_group(test)}\n{not_measured(task)}",
+        section("By source and subgroup", _by_group(test), not_measured(task), level=3),
         trust_sections(task, manifest),
         _changes(test),
         populations_section(test),
@@ -208,41 +196,16 @@ def measured_markdown(task: ImageTask, manifest: Manifest) -> str:
         _pages(metrics.pages),
         explanation_section(metrics.explanation),
     )
-    measured = "\n\n".join(section.strip() for section in sections if section.strip())
-    return f"""{test.count} pictures of {test.groups} groups, with the served decoder and runtime;
-{INTERVALS}. {_called(task, manifest)}
-
-{table(list(FIGURES), [figures_of(test, FIGURES)])}
-
-{_per_class(test, test.labels)}
-
-{measured}"""
+    text = f"""{test.count} pictures of {test.groups} groups, with the served decoder and runtime;
+{INTERVALS}. {_called(task, manifest)}"""
+    return joined(text, table(list(FIGURES), [figures_of(test, FIGURES)]), _per_class(test, test.labels), *sections)
 
 
 def card_markdown(task: ImageTask, manifest: Manifest) -> str:
     """The card of an image model."""
-    data = "\n".join(
-        f"- {d.name}: {d.population} Licence: {d.licence} Grouped by {d.group_key}. {d.citation}" for d in task.datasets
+    parts = (
+        section("Test figures", measured_markdown(task, manifest)),
+        section("Training", _training(manifest)),
+        checklist(task, manifest),
     )
-    limits = "\n".join(f"- {limit}" for limit in task.limits_of_use)
-    return f"""# {task.title}
-
-{_headline(manifest)}Evidence: **{manifest.evidence}**. For research and education only; not a medical device.
-
-Version {manifest.version}, created {manifest.created}, licence of the model: {task.licence}
-
-## Intended use
-{task.intended_use}
-
-## Limits
-{limits}
-
-## Data
-{data}
-
-## Test figures
-{measured_markdown(task, manifest)}
-
-## Training
-{_training(manifest)}
-{checklist(task, manifest)}"""
+    return task_card(task, manifest, *parts, warning=_headline(manifest))

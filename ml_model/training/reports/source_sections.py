@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ml_model.diagnosis.population import MIN_PROBABILITY
 from ml_model.inference.measured import Crossed, ImageMetrics, ImageTest
-from ml_model.training.reports.markdown import FIGURES, figure, figures_of, table
+from ml_model.training.reports.markdown import FIGURES, figure, figures_of, section, table
 
 
 def populations_section(test: ImageTest) -> str:
@@ -14,13 +14,12 @@ def populations_section(test: ImageTest) -> str:
         return ""
     names = list(next(iter(told.values())))
     rows = [[source, *(f"{shares[name]:.3f}" for name in names)] for source, shares in told.items()]
-    return f"""
-### Which population a picture is judged for when no age is given
+    text = f"""\
 Share of each source's test pictures, told from the picture at a probability of {MIN_PROBABILITY} or more. What is
-told apart are the data sets: children's films of another hospital may look different.
-
-{table(["source", *(f"judged for {name}" if name != "not told" else name for name in names)], rows)}
-"""
+told apart are the data sets: children's films of another hospital may look different."""
+    named = ["source", *(f"judged for {name}" if name != "not told" else name for name in names)]
+    title = "Which population a picture is judged for when no age is given"
+    return section(title, text, table(named, rows), level=3)
 
 
 def sources_section(test: ImageTest) -> str:
@@ -29,13 +28,11 @@ def sources_section(test: ImageTest) -> str:
     if not told:
         return ""
     rows = [[label.replace("+", " or "), str(row.count), f"{row.auc:.3f}"] for label, row in told.items()]
-    return f"""
-### Whether the model sees where a picture comes from
+    text = """\
 AUC with which a linear model tells the data sets apart from the embedding, within one label (.5: not at all). Where
-it is high, a picture's origin may have moved the answer.
-
-{table(["label", "n", "AUC of the source"], rows)}
-"""
+it is high, a picture's origin may have moved the answer."""
+    found = table(["label", "n", "AUC of the source"], rows)
+    return section("Whether the model sees where a picture comes from", text, found, level=3)
 
 
 def frame_section(metrics: ImageMetrics, test: ImageTest) -> str:
@@ -46,13 +43,11 @@ def frame_section(metrics: ImageMetrics, test: ImageTest) -> str:
     for name, row in metrics.frame_only.items():
         whole = test.part(row.population, row.view)
         rows.append([name, str(row.count), figure(row.macro_auc), figure(whole.macro_auc if whole else None)])
-    return f"""
-### What the frame of the picture tells by itself
+    text = """\
 A linear model of the outer tenth of the picture on each side, trained on the same data. What it reaches owes nothing
-to the organ: lines, letters, arms and collimation tell the classes apart so far.
-
-{table(["group", "n", "macro AUC of the frame", "macro AUC of the model"], rows)}
-"""
+to the organ: lines, letters, arms and collimation tell the classes apart so far."""
+    found = table(["group", "n", "macro AUC of the frame", "macro AUC of the model"], rows)
+    return section("What the frame of the picture tells by itself", text, found, level=3)
 
 
 def crossed_section(crossed: Crossed | None) -> str:
@@ -61,10 +56,7 @@ def crossed_section(crossed: Crossed | None) -> str:
         return ""
     by_name = {"model": crossed.model, "colour only": crossed.colour_only}
     rows = [[name, str(row.count), *figures_of(row, FIGURES)] for name, row in by_name.items()]
-    return f"""
-### {crossed.source}, cross-validated
+    text = f"""\
 {crossed.folds} folds by group; each picture is answered by a model that saw none of its group. Beside it what the
-mean and the deviation of the colours tell by themselves.
-
-{table(["", "n", *FIGURES], rows)}
-"""
+mean and the deviation of the colours tell by themselves."""
+    return section(f"{crossed.source}, cross-validated", text, table(["", "n", *FIGURES], rows), level=3)

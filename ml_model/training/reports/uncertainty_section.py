@@ -6,7 +6,7 @@ from ml_model.inference.bundle import Manifest
 from ml_model.inference.measured import ImageTest
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.samples import DRAWN
-from ml_model.training.reports.markdown import figure, table
+from ml_model.training.reports.markdown import figure, section, table
 
 
 def trust_sections(task: ImageTask, manifest: Manifest) -> str:
@@ -19,7 +19,7 @@ def trust_sections(task: ImageTask, manifest: Manifest) -> str:
         _alerts(manifest, test),
         _known(manifest, test),
     )
-    return "\n".join(part for part in (*parts, _failures(test)) if part)
+    return "\n\n\n".join(part for part in (*parts, _failures(test)) if part)
 
 
 def _calibration(manifest: Manifest, test: ImageTest) -> str:
@@ -33,17 +33,12 @@ def _calibration(manifest: Manifest, test: ImageTest) -> str:
     rows += [["if perfect", figure(measured.perfect.calibration_error), ""]] if measured.perfect else []
     method = manifest.calibration.method.replace("_", " ")
     chosen = f"Fitted on validation: {method}" if method != "none" else "None: on validation no fit clearly helps"
-    return f"""
-### Calibration
-{chosen}. The calibration error (15 bins of equal mass) is how far confidence and the share of
+    text = f"""{chosen}. The calibration error (15 bins of equal mass) is how far confidence and the share of
 right answers lie apart. On so few pictures it cannot be 0, however good the model: "if perfect" is what it would be,
 with 95 % of the draws, if every confidence were exactly right. The other intervals are by resampling, which repeats
-pictures and so lies rather high.
-
-{table(["calibration", "calibration error", "Brier score"], rows)}
-
-![reliability](reliability.png)
-"""
+pictures and so lies rather high."""
+    found = table(["calibration", "calibration error", "Brier score"], rows)
+    return section("Calibration", text, found, "![reliability](reliability.png)", level=3)
 
 
 def _sets(test: ImageTest) -> str:
@@ -57,13 +52,10 @@ def _sets(test: ImageTest) -> str:
     rows += [[f"source: {name}", "", f"{value:.3f}"] for name, value in sets.by_source.items()]
     sizes = ", ".join(f"{share:.3f} of the sets hold {size}" for size, share in sets.sizes.items() if share)
     covered = figure(sets.coverage_interval) if sets.coverage_interval else f"{sets.coverage:.3f}"
-    return f"""
-### Prediction sets
+    text = f"""\
 Class-conditional split conformal, made to hold the true label for nine in ten cases of every label. On test they hold
-it for {covered}; {sets.mean_size} labels on average ({sizes}).
-
-{table(["label", "n", "coverage"], rows)}
-"""
+it for {covered}; {sets.mean_size} labels on average ({sizes})."""
+    return section("Prediction sets", text, table(["label", "n", "coverage"], rows), level=3)
 
 
 def _abstention(test: ImageTest) -> str:
@@ -73,16 +65,12 @@ def _abstention(test: ImageTest) -> str:
     rows = [[share, f"{value:.3f}"] for share, value in told.accuracy_by_share_answered.items()]
     rest = told.accuracy_when_abstaining
     refused = "" if rest is None else f", {rest:.3f} on those it abstains from"
-    return f"""
-### Abstention
+    text = f"""\
 The service abstains where the set holds nothing or more than half of the labels, and on unusual pictures: on
 {told.share:.3f} of the test pictures. Accuracy is {figure(told.accuracy_when_answering)} on the others{refused}.
-If only the surest were answered:
-
-{table(["share answered", "accuracy"], rows)}
-
-![risk and coverage](risk_coverage.png)
-"""
+If only the surest were answered:"""
+    found = table(["share answered", "accuracy"], rows)
+    return section("Abstention", text, found, "![risk and coverage](risk_coverage.png)", level=3)
 
 
 def _alerts(manifest: Manifest, test: ImageTest) -> str:
@@ -94,12 +82,9 @@ def _alerts(manifest: Manifest, test: ImageTest) -> str:
         + [figure(row.sensitivity), figure(row.specificity), figure(row.auc)]
         for name, row in measured.items()
     ]
-    return f"""
-### Alerts
-Raised whatever class is named first, from the summed probability of the finding's classes.
-
-{table(["finding", "n", "from", "chosen as", "sensitivity", "specificity", "AUC"], rows)}
-"""
+    text = "Raised whatever class is named first, from the summed probability of the finding's classes."
+    found = table(["finding", "n", "from", "chosen as", "sensitivity", "specificity", "AUC"], rows)
+    return section("Alerts", text, found, level=3)
 
 
 def _known(manifest: Manifest, test: ImageTest) -> str:
@@ -108,31 +93,27 @@ def _known(manifest: Manifest, test: ImageTest) -> str:
         return ""
     others = manifest.image_metrics.strangers or {}
     rows = [[name.removeprefix(DRAWN), str(row.count), f"{row.refused:.3f}"] for name, row in others.items()]
-    seen = f" Of others, were the input gate not before it:\n\n{table(['kind', 'n', 'refused'], rows)}" if rows else ""
-    return f"""
-### Pictures unlike those of training
-What the leading components of the training pictures do not explain of the embedding; {limits.rule}.
-Of the test pictures {told.own_refused:.3f} would be refused.{seen}
-"""
+    seen = " Of others, were the input gate not before it:" if rows else ""
+    text = f"""What the leading components of the training pictures do not explain of the embedding; {limits.rule}.
+Of the test pictures {told.own_refused:.3f} would be refused.{seen}"""
+    refused = table(["kind", "n", "refused"], rows) if rows else ""
+    return section("Pictures unlike those of training", text, refused, level=3)
 
 
 def _failures(test: ImageTest) -> str:
     if not test.failures:
         return ""
     rows = [[str(f.picture), f.truth, f.named, f"{f.confidence:.3f}"] for f in test.failures]
-    return f"""
-### The surest wrong answers
-By their number within the test split, counted from 0 in the order of its reading.
-
-{table(["picture", "truth", "named", "confidence"], rows)}
-"""
+    text = "By their number within the test split, counted from 0 in the order of its reading."
+    found = table(["picture", "truth", "named", "confidence"], rows)
+    return section("The surest wrong answers", text, found, level=3)
 
 
 def not_measured(task: ImageTask) -> str:
     """Subgroups without data, by name."""
     if not task.unmeasured_groups:
         return ""
-    return "\nNot measured, for want of data: " + "; ".join(task.unmeasured_groups) + ".\n"
+    return "Not measured, for want of data: " + "; ".join(task.unmeasured_groups) + "."
 
 
 def checklist(task: ImageTask, manifest: Manifest) -> str:
@@ -160,4 +141,4 @@ def checklist(task: ImageTask, manifest: Manifest) -> str:
         ["external test", "none: the test pictures come from the same sources as the training pictures"],
         ["clinical use", "none; Intended use and Limits"],
     ]
-    return f"\n## Reporting checklist (CLAIM)\n{table(['item', 'answer'], rows)}\n"
+    return section("Reporting checklist (CLAIM)", table(["item", "answer"], rows))

@@ -19,6 +19,8 @@ from ml_model.tabular.symptom_model import ARRAYS_FILE, DISEASES_FILE, VOCABULAR
 from ml_model.tasks.registry import SymptomTask
 from ml_model.training.evaluation.evidence_level import evidence_level
 from ml_model.training.manifest_fields import origin
+from ml_model.training.reports.card import add_card
+from ml_model.training.reports.symptom_card import symptom_card
 from ml_model.training.symptoms.data import (
     SymptomTable,
     read_descriptions,
@@ -85,7 +87,8 @@ def train(task: SymptomTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
         "data_fingerprints": {d.name: file_sha256(folder / d.file) for d in task.datasets},
         "metrics": metrics,
     }
-    write_bundle(draft, fields, [ARRAYS_FILE, VOCABULARY_FILE, DISEASES_FILE])
+    bundle = write_bundle(draft, fields, [ARRAYS_FILE, VOCABULARY_FILE, DISEASES_FILE])
+    add_card(bundle, symptom_card(task, bundle.manifest))
     publish(draft, out_dir)
     return load_bundle(out_dir, task=task.id, contract_sha256=task.contract_sha256)
 

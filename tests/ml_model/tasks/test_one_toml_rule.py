@@ -143,8 +143,7 @@ def test_models_health_and_documentation_pick_it_up(sock_app: Application, sock_
     target = next(p for p in operation["parameters"] if p["name"] == "target")
     assert target["schema"]["enum"] == ["left", "right", "odd"]
     card = client.get("/models/sock-check/card").text
-    assert card.startswith("# Pictures of socks")
-    assert "0.500 (0.400 to 0.600)" in card
+    assert card == "# The tiny model sock-check\n\nAUC 0.500 (0.400-0.600)\n", "that of its bundle"
     unknown = client.post("/analyze/shoe-check")
     assert (unknown.status_code, unknown.get_json()["code"]) == (404, "not_found")
     assert "sock-check" in unknown.get_json()["error"]

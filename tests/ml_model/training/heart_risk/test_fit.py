@@ -20,6 +20,7 @@ from ml_model.training.heart_risk import bundle as risk_bundle
 from ml_model.training.heart_risk import data as risk_data
 from ml_model.training.heart_risk import evaluate as risk_evaluate
 from ml_model.training.heart_risk import fit as risk_fit
+from ml_model.training.reports.risk_card import risk_card
 
 TASK = load_task("heart-risk")
 assert isinstance(TASK, RiskTask)
@@ -109,6 +110,7 @@ def test_recipe_writes_a_bundle_that_serves(tmp_path: Path, monkeypatch: pytest.
     assert test.ten_fold["seven_inputs"].auc.value > 0.75
     assert set(test.leave_one_site_out["seven_inputs"].by_site) == {"a", "b"}
     assert test.ten_fold["seven_inputs"].patients == 240
+    assert trained.file("card.md").read_text(encoding="utf-8") == risk_card(TASK, trained.manifest)
     assert HeartRiskModel.load(trained, TASK).assess(HEART_PERSON).probability > 0.5
 
 

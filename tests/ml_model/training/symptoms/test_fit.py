@@ -16,6 +16,7 @@ from ml_model.tabular.symptom_model import SymptomModel
 from ml_model.tasks.registry import SymptomTask
 from ml_model.training.commands.train_tabular import run_symptom_recipe
 from ml_model.training.data.splits import SplitError
+from ml_model.training.reports.symptom_card import symptom_card
 from ml_model.training.symptoms import bundle as symptom_bundle
 from ml_model.training.symptoms import data as symptom_data
 from ml_model.training.symptoms import fit as symptom_fit
@@ -26,6 +27,9 @@ def test_training_learns_the_table_and_leaves_out_what_has_no_data(small_disease
     assert manifest.classes == ("flu", "measles", "cystitis", "migraine")
     assert manifest.metrics.test.symptoms_without_data == ("never seen",)
     assert manifest.metrics.test.diseases_without_data == ("no rows",)
+    card = small_disease_bundle.file("card.md").read_text(encoding="utf-8")
+    assert card == symptom_card(small_task(), manifest)
+    assert "- Symptoms of the data set without rows (1): never seen." in card
     stored = json.loads(small_disease_bundle.file("vocabulary.json").read_text(encoding="utf-8"))
     assert stored["names"] == ["fever", "cough", "skin rash", "pelvic pain", "headache", "knee pain"]
     assert stored["synonyms"] == {"fever": ["burning hot fever"]}, "claimed twice or a name itself: not kept"
