@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from ml_model.inference.interval import Interval, Measured
 
 # What a request says beside the picture.
 Known = Literal["nothing", "age", "age_and_view"]
-
-
-class Measured(BaseModel):
-    """Base of all figures."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    @model_serializer(mode="wrap")
-    def _without_the_unmeasured(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        return {name: value for name, value in write(self).items() if value is not None}
-
-
-class Interval(Measured):
-    """A figure with its 95 % interval, which counts groups and not rows."""
-
-    value: float
-    low: float
-    high: float
 
 
 class TrainingCost(Measured):

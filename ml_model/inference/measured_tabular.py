@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ml_model.inference.measured import ImageMetrics, Interval, Measured, TrainingCost
+from ml_model.inference.interval import Interval, Measured
+from ml_model.inference.measured import ImageMetrics, TrainingCost
 
 
 class GateTest(Measured):

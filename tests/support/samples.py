@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from ml_model.inference.bundle import AgeEffect, Bundle, OperatingPoint, write_bundle
-from ml_model.inference.measured import ImageMetrics, ImageTest, Interval
+from ml_model.inference.interval import Interval
+from ml_model.inference.measured import ImageMetrics, ImageTest
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, modality_spec
 from ml_model.tasks.registry import ImageInput, ImageTask, load_task
 

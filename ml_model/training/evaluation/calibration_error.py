@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import brier_score_loss
 
-from ml_model.inference.measured import Interval
+from ml_model.inference.interval import Interval
 from ml_model.training.evaluation.intervals import TAILS, rounded
 from ml_model.training.evaluation.metrics import Scored
 

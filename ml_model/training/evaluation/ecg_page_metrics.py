@@ -17,7 +17,8 @@ from ml_model.ecg.page_style import DEFAULT_STYLE, styles_for_record
 from ml_model.ecg.recording import read_wfdb
 from ml_model.errors import PoorQuality
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
-from ml_model.inference.measured import Interval, PageFigures, Pages
+from ml_model.inference.interval import Interval
+from ml_model.inference.measured import PageFigures, Pages
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.page_photos import CORRUPTIONS

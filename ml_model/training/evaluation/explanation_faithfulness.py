@@ -16,7 +16,8 @@ from tqdm import tqdm
 
 from ml_model.diagnosis.case import Case, PictureView
 from ml_model.diagnosis.pipeline import Engines, diagnose
-from ml_model.inference.measured import Explanation, Interval
+from ml_model.inference.interval import Interval
+from ml_model.inference.measured import Explanation
 from ml_model.inference.predictor import Predictor
 from ml_model.inputs.images.decoder import load_image
 from ml_model.tasks.registry import ImageTask

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import beta
 from sklearn import config_context
 
-from ml_model.inference.measured import Interval
+from ml_model.inference.interval import Interval
 
 TAILS = (0.025, 0.975)
 

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import f1_score, roc_auc_score
 
-from ml_model.inference.measured import Detection, Interval, Summary
+from ml_model.inference.interval import Interval
+from ml_model.inference.measured import Detection, Summary
 from ml_model.training.evaluation.intervals import proportion, resampled
 
 Floats = NDArray[np.floating]

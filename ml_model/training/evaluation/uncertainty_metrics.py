@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ml_model.diagnosis.decision import Decision
 from ml_model.inference.bundle import Manifest
+from ml_model.inference.interval import Interval
 from ml_model.inference.measured import (
     AbstentionMeasured,
     CalibrationFigures,
@@ -18,7 +19,6 @@ from ml_model.inference.measured import (
     Detection,
     Failure,
     Familiar,
-    Interval,
     LabelCoverage,
     PredictionSetsMeasured,
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ml_model.inference.measured import Interval, Measured
+    from ml_model.inference.interval import Interval, Measured
 
 FIGURES = ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc")
 COMPARED = ("accuracy", "balanced_accuracy", "macro_auc")

@@ -13,7 +13,8 @@ from samples import image_task
 
 from ml_model.diagnosis.decision import interpret, screening_category
 from ml_model.inference.bundle import MODELS_DIR, Manifest, ScreeningCalibration, write_bundle
-from ml_model.inference.measured import ImageMetrics, Interval
+from ml_model.inference.interval import Interval
+from ml_model.inference.measured import ImageMetrics
 from ml_model.training.evaluation.metrics import Scored
 from ml_model.training.evaluation.source_leakage import merged_labels, source_told_by_embedding
 from ml_model.training.fit.cross_validation import HELD_OUT, cross_validate, fold_numbers, with_fold

@@ -14,7 +14,7 @@ from samples import ROOT, image_task, write_tiny
 
 from ml_model.ecg.recording import EcgRecording, network_signal, read_wfdb
 from ml_model.inference.bundle import MODELS_DIR, Manifest, load_bundle
-from ml_model.inference.measured import Interval
+from ml_model.inference.interval import Interval
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES

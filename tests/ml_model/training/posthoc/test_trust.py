@@ -15,7 +15,8 @@ from ml_model.diagnosis.population import KnownFacts
 from ml_model.diagnosis.selective_prediction import reasons_to_abstain
 from ml_model.inference.bundle import BalancedDecision, Calibration, OodLimits, PredictionSets
 from ml_model.inference.calibration import calibrated
-from ml_model.inference.measured import Failure, Interval
+from ml_model.inference.interval import Interval
+from ml_model.inference.measured import Failure
 from ml_model.inference.ood import OodDetector
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.samples import Sample

@@ -9,7 +9,7 @@ import pytest
 from samples import write_tiny
 
 from ml_model.inference.bundle import MODELS_DIR, Bundle, load_bundle
-from ml_model.inference.measured import Interval
+from ml_model.inference.interval import Interval
 from ml_model.inference.measured_tabular import SymptomMetrics
 from ml_model.tasks.registry import RiskTask, SymptomTask, load_image_tasks, load_task, load_tasks
 from ml_model.training.reports.card import CARD_FILE, add_card
