@@ -56,7 +56,7 @@ class Job(_Splits):
 
 def drawing_weights(recipe: Recipe, train: Sequence[Sample]) -> NDArray[np.float64]:
     """Probability of drawing each training sample, by the recipe."""
-    return sampling_weights(train, recipe.sampling_power, recipe.source_power, recipe.group_power)
+    return sampling_weights(train, recipe.sampling_power, recipe.source_power)
 
 
 def drawn_prior(job: Job) -> NDArray[np.float64]:

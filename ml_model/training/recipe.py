@@ -47,7 +47,6 @@ class Phase:
     frozen: only the head learns, on features of the frozen backbone that are computed once.
     sources: the data sets drawn from; none named means all. pictures: how many are drawn in an epoch, by
     default as many as there are.
-    window_px: side of the square of the picture, anywhere in it, that is brought to size_px; by default the largest.
     learning_rate is the peak; it rises over the first 5 % of the steps and falls as a cosine.
     """
 
@@ -59,7 +58,6 @@ class Phase:
     batch_size: int = 32
     sources: tuple[str, ...] = ()
     pictures: int | None = None
-    window_px: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ class Recipe:
     """Defaults suit a fine-tuning from ImageNet of some thousands of pictures.
 
     sampling_power: 0 draws pictures as they come, 1 every class of a source equally often; source_power does the
-    same for the sources, group_power for the patients of a class. With logit adjustment the trained logits are
+    same for the sources. With logit adjustment the trained logits are
     those of equally frequent classes; served_prior_weight 1 gives the frequencies of the sampler back to the served
     model, 0 does not. decision "balanced" takes them away again when a class is named, and only then.
     test_time_flips are the mirror images that the served model sees beside the picture, at twice the time for each.
@@ -94,7 +92,6 @@ class Recipe:
     label_smoothing: float = 0.0
     sampling_power: float = 0.5
     source_power: float = 0.0
-    group_power: float = 0.0
     rebalance: Literal["none", "logit_adjustment", "class_weights"] = "logit_adjustment"
     served_prior_weight: float = 0.0
     decision: Literal["most_probable", "balanced"] = "most_probable"

@@ -29,10 +29,10 @@ NONE = Augmentation(
 )  # fmt: skip
 
 
-def central_square(picture: Picture, size_px: int, window_px: int | None = None) -> Picture:
-    """The square of side window_px in the middle, by default the largest, at a phase's size (area averaging)."""
+def central_square(picture: Picture, size_px: int) -> Picture:
+    """The largest square in the middle, at a phase's size (area averaging)."""
     height, width = picture.shape[:2]
-    side = window_px or min(height, width)
+    side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     picture = picture[top : top + side, left : left + side]
     if side == size_px:
@@ -40,12 +40,9 @@ def central_square(picture: Picture, size_px: int, window_px: int | None = None)
     return cv2.resize(picture, (size_px, size_px), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
-def augment(
-    picture: Picture, settings: Augmentation, size_px: int, rng: Generator, window_px: int | None = None
-) -> Picture:
-    """One random view of `picture` (H, W, 3) at (size_px, size_px, 3), uint8: of a square of side window_px anywhere
-    in it, by default of the largest square."""
-    view = _warp(picture, settings, size_px, rng, window_px)
+def augment(picture: Picture, settings: Augmentation, size_px: int, rng: Generator) -> Picture:
+    """One random view of `picture` (H, W, 3) at (size_px, size_px, 3), uint8, of the largest square."""
+    view = _warp(picture, settings, size_px, rng)
     view = _light(view, settings, rng)
     if settings.stain:
         view = _stain(view, settings.stain, rng)
@@ -64,16 +61,14 @@ def augment(
     return view
 
 
-def _warp(
-    picture: Picture, settings: Augmentation, size_px: int, rng: Generator, window_px: int | None = None
-) -> Picture:
+def _warp(picture: Picture, settings: Augmentation, size_px: int, rng: Generator) -> Picture:
     height, width = picture.shape[:2]
     angle = np.deg2rad(rng.uniform(-settings.rotation_degrees, settings.rotation_degrees))
     zoom = np.exp(rng.uniform(-settings.zoom, settings.zoom))
     stretch = np.exp(rng.uniform(-settings.stretch, settings.stretch))
     flip_x = -1 if settings.horizontal_flip and rng.random() < 0.5 else 1
     flip_y = -1 if settings.vertical_flip and rng.random() < 0.5 else 1
-    side = window_px or min(height, width)
+    side = min(height, width)
     scale = size_px / side * zoom * np.array([stretch, 1 / stretch])
     rotation = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = rotation @ np.diag(scale * [flip_x, flip_y])

@@ -28,7 +28,6 @@ class AugmentedBatches(keras.utils.PyDataset):
         *,
         augmentation: Augmentation,
         size_px: int | None,
-        window_px: int | None = None,
         batch_size: int,
         seed: int,
         pictures: int | None = None,
@@ -38,7 +37,6 @@ class AugmentedBatches(keras.utils.PyDataset):
         self.pixels, self.rows, self.masks = pixels, rows, masks
         self.weights, self.augmentation = weights, augmentation
         self.size_px, self.batch_size, self.seed = size_px, batch_size, seed
-        self.window_px = window_px
         self.pictures = pictures or len(rows)
         self.epoch = 0
 
@@ -61,5 +59,5 @@ class AugmentedBatches(keras.utils.PyDataset):
         originals = self.pixels[self.rows[chosen]]
         if self.size_px is None:
             return originals, self.masks[chosen]
-        pictures = [augment(p, self.augmentation, self.size_px, rng, self.window_px) for p in originals]
+        pictures = [augment(p, self.augmentation, self.size_px, rng) for p in originals]
         return np.stack(pictures), self.masks[chosen]

@@ -11,18 +11,14 @@ from numpy.typing import NDArray
 from ml_model.training.data.samples import Sample
 
 
-def sampling_weights(
-    samples: Sequence[Sample], power: float, source_power: float = 0.0, group_power: float = 0.0
-) -> NDArray[np.float64]:
+def sampling_weights(samples: Sequence[Sample], power: float, source_power: float = 0.0) -> NDArray[np.float64]:
     """Probability of drawing each sample.
 
     power 0 draws as the data are, 1 draws every class of a source equally often, so that the source
-    can't be used as the answer; source_power 0 leaves each source its share, 1 draws all equally often;
-    group_power does the same for the patients of a class, so that none with many pictures outweighs the others.
+    can't be used as the answer; source_power 0 leaves each source its share, 1 draws all equally often.
     """
     weights = np.ones(len(samples))
     for exponent, keys in (
-        (group_power, [(s.source, s.label, s.group) for s in samples]),
         (power, [(s.source, s.label) for s in samples]),
         (source_power, [s.source for s in samples]),
     ):

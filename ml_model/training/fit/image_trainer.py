@@ -131,7 +131,6 @@ def _batches(
         drawing_weights(recipe, train),
         augmentation=recipe.augmentation,
         size_px=phase.size_px,
-        window_px=phase.window_px,
         batch_size=min(phase.batch_size, len(train)),
         seed=recipe.seed,
         pictures=pictures,
@@ -140,7 +139,7 @@ def _batches(
 
 
 def _middle(picture: NDArray[np.uint8], phase: Phase) -> NDArray[np.uint8]:
-    return central_square(picture, phase.size_px, phase.window_px) if phase.size_px else picture
+    return central_square(picture, phase.size_px) if phase.size_px else picture
 
 
 def _fine_tune(job: Job, phase: Phase, model: keras.Model, stage: Stage) -> None:

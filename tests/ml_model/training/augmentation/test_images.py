@@ -44,20 +44,6 @@ def test_source_power_draws_the_smaller_source_more_often() -> None:
     assert half["b", "x"] / half["a", "x"] == pytest.approx((50 / 100) ** 0.5)
 
 
-def test_group_power_lets_no_patient_outweigh_the_others() -> None:
-    """Of class x, patient p has 6 pictures and q has 2; class y is one patient's."""
-    groups = ["p"] * 6 + ["q"] * 2 + ["r"] * 8
-    samples = [replace(sample("a", "y" if g == "r" else "x"), group=g) for g in groups]
-
-    def of_patients(group_power: float) -> list[float]:
-        weights = sampling_weights(samples, 0.0, 0.0, group_power)
-        return [float(sum(w for w, g in zip(weights, groups, strict=True) if g == name)) for name in "pqr"]
-
-    assert of_patients(0.0) == pytest.approx([6 / 16, 2 / 16, 8 / 16])
-    assert of_patients(1.0) == pytest.approx([1 / 4, 1 / 4, 1 / 2])
-    assert of_patients(0.5)[0] / of_patients(0.5)[1] == pytest.approx(3**0.5)
-
-
 def test_no_balance_draws_as_the_data_are() -> None:
     assert shares(sampling_weights(SAMPLES, 0.0))["a", "x"] == pytest.approx(90 / 150)
 
@@ -210,23 +196,3 @@ def test_a_flat_picture_stays_nearly_flat_whatever_the_warp(seed: int, size_px: 
     view = augment(np.full((32, 32, 3), 120, np.uint8), warp_only, size_px, np.random.default_rng(seed))
     assert view.shape == (size_px, size_px, 3)
     assert np.abs(view.astype(int) - 120).max() <= 1
-
-
-def test_a_window_is_cut_at_its_own_scale_from_anywhere_in_the_picture() -> None:
-    """Columns and rows are written in the levels of a 60 x 90 picture; windows of 20 are shown at 40."""
-    rows, columns = np.mgrid[0:60, 0:90]
-    picture = np.stack([rows * 4, columns * 2, np.zeros_like(rows)], axis=-1).astype(np.uint8)
-    rng, seen = np.random.default_rng(0), []
-    for _ in range(40):
-        view = augment(picture, NONE, 40, rng, window_px=20)
-        assert view.shape == (40, 40, 3)
-        assert np.ptp(view[:, 20, 0].astype(int)) == pytest.approx(19.5 * 4, abs=5)
-        assert np.ptp(view[20, :, 1].astype(int)) == pytest.approx(19.5 * 2, abs=4)
-        seen.append((view[20, 20, 0] / 4, view[20, 20, 1] / 2))
-    low, high = np.min(seen, axis=0), np.max(seen, axis=0)
-    assert (low >= 9).all()
-    assert (low < 16).all()
-    assert high[0] > 44
-    assert high[1] > 74
-    middle = central_square(picture, 20, window_px=20)
-    np.testing.assert_array_equal(middle, picture[20:40, 35:55])
