@@ -29,7 +29,7 @@ run: $(STAMP)
 	PORT=$(PORT) exec $(BIN)/python backend/server.py
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .

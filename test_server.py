@@ -43,7 +43,7 @@ def started_service() -> Iterator[str]:
     """The address of a service of our own, stopped afterwards."""
     command = [sys.executable, "backend/server.py", "--port", "0"]
     environment = {**os.environ, "DRAIN_SECONDS": "0"}
-    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, encoding="utf-8") as process:
         try:
             assert process.stdout is not None
             line = next((text for text in process.stdout if "serving on" in text), "")

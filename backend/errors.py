@@ -49,6 +49,7 @@ STATUS: dict[type[domain.MediDiagnoseError], int] = {
     domain.InvalidJson: 400,
     NotFound: 404,
     domain.InputTooLarge: 413,
+    domain.TooCostly: 413,
     domain.UnsupportedFormat: 415,
     domain.UnreadableInput: 422,
     domain.PoorQuality: 422,
@@ -59,6 +60,8 @@ STATUS: dict[type[domain.MediDiagnoseError], int] = {
     domain.InvalidValue: 422,
     domain.ModelUnavailable: 503,
     domain.BundleInvalid: 503,
+    domain.Overloaded: 503,
+    domain.DeadlineExceeded: 504,
     Draining: 503,
     domain.MediDiagnoseError: 500,
 }

@@ -34,6 +34,24 @@ class InputTooLarge(MediDiagnoseError):
     code = "input_too_large"
 
 
+class TooCostly(MediDiagnoseError):
+    """Reading it would take more computing, memory or time than one file may; the message says which limit."""
+
+    code = "too_costly"
+
+
+class Overloaded(MediDiagnoseError):
+    """Nothing is wrong with the request: the service has as much work as it may take on at a time."""
+
+    code = "overloaded"
+
+
+class DeadlineExceeded(MediDiagnoseError):
+    """The request was not answered within the time that one may take."""
+
+    code = "deadline_exceeded"
+
+
 class UnreadableInput(MediDiagnoseError):
     """The right format by its content, but truncated or corrupt."""
 

@@ -179,7 +179,7 @@ def test_a_process_that_served_everything_has_loaded_nothing_heavy(
         write_tiny_bundle(task, tmp_path)
     (tmp_path / "picture.jpg").write_bytes(picture())
     command = [sys.executable, "-c", SERVE, str(tmp_path), json.dumps([task.id for task in tasks])]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert set(found["status"]) == {200}

@@ -27,7 +27,7 @@ def _git_commit() -> str:
     if git is None:
         return "unknown"
     command = [git, "-C", str(Path(__file__).parent), "rev-parse", "HEAD"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False)  # noqa: S603
     return done.stdout.strip() if done.returncode == 0 else "unknown"
 
 

@@ -235,7 +235,7 @@ def export_elsewhere(model: keras.Model, out_dir: Path, *, multi_label: bool, fl
     command = [sys.executable, "-m", "ml_model.training.models.onnx_export", str(out_dir / "model.keras")]
     command += [str(draft_of(out_dir) / MODEL_FILE), "--multi-label" if multi_label else "--single-label", *flips]
     backend = {**os.environ, "KERAS_BACKEND": "tensorflow"}
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env=backend)  # noqa: S603
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=backend)  # noqa: S603
     if done.returncode:
         raise RuntimeError(f"the export ended with status {done.returncode}:\n{done.stdout}{done.stderr}")
 

@@ -182,7 +182,13 @@ def _run_converter(job: ConversionJob, file_name: str, timeout_s: float) -> dict
     package_root = Path(__file__).resolve().parents[2]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and module, no shell
-            command, capture_output=True, text=True, errors="replace", timeout=timeout_s, cwd=package_root, check=False
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=timeout_s,
+            cwd=package_root,
+            check=False,
         )
     except subprocess.TimeoutExpired as error:
         raise BundleInvalid(f"{file_name}: the conversion took longer than {timeout_s:g} s and was stopped") from error

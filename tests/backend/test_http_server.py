@@ -97,7 +97,7 @@ def test_the_watch_sees_a_temporary_file() -> None:
         "import sys; from child_processes.watched_server import watch; sys.addaudithook(watch); import tempfile as t; "
     )
     command = [sys.executable, "-c", script + "t.TemporaryFile().close(); t.mkstemp()"]
-    done = subprocess.run(command, cwd=SUPPORT, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, cwd=SUPPORT, capture_output=True, encoding="utf-8", check=True, timeout=60)
     assert done.stdout.count("opened for writing: ") >= 2
 
 

@@ -178,7 +178,7 @@ def test_a_bad_task_file_stops_the_start_with_one_line(tmp_path: Path) -> None:
     command = [sys.executable, "backend/server.py", "--port", "0"]
     environment = {**os.environ, "TASKS_DIR": str(tmp_path)}
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=START_WITHIN_S, check=False
+        command, cwd=ROOT, env=environment, capture_output=True, encoding="utf-8", timeout=START_WITHIN_S, check=False
     )
     assert done.returncode == 2
     assert done.stdout == ""

@@ -79,7 +79,7 @@ def resident_mib() -> float:
     statm = Path("/proc/self/statm")
     if not statm.exists():
         pytest.skip(f"resident memory is read from /proc, which {sys.platform} has not")
-    return int(statm.read_text().split()[1]) * 4096 / 2**20
+    return int(statm.read_text(encoding="utf-8").split()[1]) * 4096 / 2**20
 
 
 def soft_pictures(task: ImageTask) -> NDArray[np.uint8]:

@@ -56,7 +56,7 @@ def test_killed_before_any_of_its_steps_it_leaves_the_old_or_the_new_bundle(firs
 def test_killed_at_random_it_leaves_a_whole_bundle(tmp_path: Path) -> None:
     rng = random.Random(0)
     for _ in range(5):
-        child = subprocess.Popen([sys.executable, SCRIPT, str(tmp_path)], stdout=subprocess.PIPE, text=True)
+        child = subprocess.Popen([sys.executable, SCRIPT, str(tmp_path)], stdout=subprocess.PIPE, encoding="utf-8")
         assert child.stdout is not None
         child.stdout.readline()
         time.sleep(rng.uniform(0, 0.1))

@@ -80,8 +80,8 @@ def test_a_byte_of_any_decoding_module_changes_the_hash(tmp_path: Path) -> None:
 
 def test_every_module_that_decoding_loads_is_hashed() -> None:
     """Told by a process that decodes, not by the packages."""
-    child = subprocess.run([sys.executable, "-c", DOORS], check=True, capture_output=True, text=True, timeout=300,
-                           cwd=SUPPORT)  # fmt: skip
+    command = [sys.executable, "-c", DOORS]
+    child = subprocess.run(command, check=True, capture_output=True, encoding="utf-8", timeout=300, cwd=SUPPORT)
     loaded = {Path(*name.split(".")[1:]) for name in child.stdout.split()}
     hashed = {path.relative_to(PACKAGE).with_suffix("") for path in decoding_modules()}
     hashed |= {path.parent for path in hashed if path.name == "__init__"}

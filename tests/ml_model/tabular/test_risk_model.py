@@ -190,5 +190,5 @@ def test_serving_imports_no_training_library() -> None:
         "b = load_bundle(MODELS_DIR / t.id, task=t.id, contract_sha256=t.contract_sha256); HeartRiskModel.load(b, t);"
         "sys.exit(' '.join({'sklearn', 'scipy', 'pandas', 'tensorflow', 'ml_model.training'} & set(sys.modules)) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stderr) == (0, "")

@@ -120,5 +120,5 @@ def test_serving_imports_neither_training_nor_its_libraries() -> None:
         "heavy = {'sklearn', 'scipy', 'pandas', 'tensorflow', 'ml_model.training'} & set(sys.modules);"
         "sys.exit(' '.join(heavy) or 0)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=False)
     assert (done.returncode, done.stderr) == (0, "")

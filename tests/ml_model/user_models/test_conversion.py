@@ -276,5 +276,5 @@ def test_refused_file_leaves_nothing_behind(
 def test_serving_side_imports_no_tensorflow() -> None:
     loaded = "[m for m in ('tensorflow', 'keras', 'ml_model.training') if m in sys.modules]"
     code = f"import sys, ml_model.user_models.conversion; print({loaded})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", check=True)
     assert done.stdout.strip() == "[]"

@@ -23,7 +23,7 @@ class Service:
         command = [sys.executable, *script, "--port", "0"]
         self.started = time.monotonic()
         self.process = subprocess.Popen(
-            command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, text=True
+            command, cwd=ROOT, env={**os.environ, **environment}, stdout=subprocess.PIPE, encoding="utf-8"
         )
         assert self.process.stdout is not None
         line = next((text for text in self.process.stdout if "serving on" in text), "")

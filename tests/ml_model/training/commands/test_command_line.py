@@ -34,8 +34,8 @@ except SystemExit as ended:
 def run(*command: str, **options: str) -> subprocess.CompletedProcess[str]:
     """A command of the project, with nobody at its standard input."""
     return subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, cwd=ROOT,
-        env={**os.environ, **options},
+        [sys.executable, *command], capture_output=True, encoding="utf-8", check=False, stdin=subprocess.DEVNULL,
+        cwd=ROOT, env={**os.environ, **options},
     )  # fmt: skip
 
 
@@ -101,7 +101,7 @@ def test_where_nobody_answers_the_option_is_named() -> None:
 
 def test_a_closed_standard_input_is_no_crash() -> None:
     script = f"exec '{sys.executable}' ml_model/image_classification.py <&-"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    done = subprocess.run(["bash", "-c", script], capture_output=True, encoding="utf-8", check=False, cwd=ROOT)
     assert done.returncode == 2
     assert done.stderr.splitlines()[-1].endswith("error: which model? give --task skin or --task xray")
 
@@ -110,7 +110,7 @@ def test_at_a_terminal_it_asks_and_takes_a_number(tmp_path: Path) -> None:
     ours, theirs = pty.openpty()
     os.write(ours, f"2\n{tmp_path}\n".encode())
     done = subprocess.run(
-        [sys.executable, "ml_model/image_classification.py"], stdin=theirs, capture_output=True, text=True,
+        [sys.executable, "ml_model/image_classification.py"], stdin=theirs, capture_output=True, encoding="utf-8",
         check=False, cwd=ROOT,
     )  # fmt: skip
     os.close(ours)

@@ -86,7 +86,7 @@ def bundle(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     first.wait()
     before = epochs_logged(out)
     assert len(before) in (2, 3)
-    resumed = subprocess.run(command(data, out, "--resume"), capture_output=True, text=True, check=False)
+    resumed = subprocess.run(command(data, out, "--resume"), capture_output=True, encoding="utf-8", check=False)
     assert resumed.returncode == 0, resumed.stderr[-2000:]
     assert epochs_logged(out) == [0, 1, 2, 3]
     said = resumed.stdout.splitlines()
@@ -148,7 +148,7 @@ def test_a_bundle_is_measured_again_without_training(bundle: Bundle, data: Path,
         json.dumps(written | {"metrics": written["metrics"] | {"strangers": strangers}})
     )
     again = subprocess.run(
-        command(data, tmp_path / "xray", "--measure", str(shipped)), capture_output=True, text=True, check=False
+        command(data, tmp_path / "xray", "--measure", str(shipped)), capture_output=True, encoding="utf-8", check=False
     )
     assert again.returncode == 0, again.stderr[-2000:]
     measured = load_bundle(tmp_path / "xray", task="xray", contract_sha256=xray().contract_sha256)
@@ -164,7 +164,10 @@ def test_a_bundle_is_measured_again_without_training(bundle: Bundle, data: Path,
     shutil.copytree(data, other)
     next((other / "chest_xray" / "test" / "NORMAL").iterdir()).unlink()
     refused = subprocess.run(
-        command(other, tmp_path / "refused", "--measure", str(bundle.path)), capture_output=True, text=True, check=False
+        command(other, tmp_path / "refused", "--measure", str(bundle.path)),
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
     )
     assert refused.returncode == 1
     assert "not the data that the bundle" in refused.stderr
@@ -217,7 +220,7 @@ def test_the_bundle_answers(bundle: Bundle) -> None:
 
 
 def test_a_folder_without_the_data_set_is_said(tmp_path: Path) -> None:
-    done = subprocess.run(command(tmp_path, tmp_path / "out"), capture_output=True, text=True, check=False)
+    done = subprocess.run(command(tmp_path, tmp_path / "out"), capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 1
     assert f"error: {tmp_path}: none of " in done.stderr
     assert "docs/training.md" in done.stderr
@@ -225,6 +228,6 @@ def test_a_folder_without_the_data_set_is_said(tmp_path: Path) -> None:
 
 def test_asked_without_options_it_asks(tmp_path: Path) -> None:
     script = [sys.executable, str(ROOT / "ml_model/image_classification.py")]
-    done = subprocess.run(script, input=f"2\n{tmp_path}\n", capture_output=True, text=True, check=False)
+    done = subprocess.run(script, input=f"2\n{tmp_path}\n", capture_output=True, encoding="utf-8", check=False)
     assert done.stdout.startswith("Which model? 1 skin, 2 pneumonia: ")
     assert f"error: {tmp_path}: none of " in done.stderr

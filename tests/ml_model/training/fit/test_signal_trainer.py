@@ -103,7 +103,7 @@ def test_the_predictor_takes_float_signals_only(tmp_path: Path) -> None:
 
 def run_recipe(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, str(ROOT / "ml_model/train_heart_signal_model.py"), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(command, capture_output=True, encoding="utf-8", check=False)
 
 
 def test_a_recipe_on_a_users_records_ends_in_a_bundle_that_answers(tmp_path: Path) -> None:
