@@ -19,8 +19,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ml_model.inference.bundle import fresh_draft
 from ml_model.inference.interval import Interval
+from ml_model.inference.publishing import fresh_draft
 from ml_model.tasks.registry import ImageTask, load_task
 from ml_model.training.data.decoded_cache import decode_all
 from ml_model.training.data.labels import fully_labelled, label_space, target_masks

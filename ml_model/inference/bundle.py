@@ -9,22 +9,25 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ml_model.errors import BundleInvalid
+from ml_model.inference.files import read_small_file
 from ml_model.inference.measured import ImageMetrics, ImageTest
 from ml_model.inference.measured_tabular import Metrics
 
 MANIFEST = "manifest.json"
-DRAFT = "draft"
 WAITING = ".waiting-"
 MODELS_DIR = Path(__file__).parents[1] / "models"
 FORMAT_VERSION: Literal[2] = 2
+MOST_MANIFEST_BYTES = 4_000_000
+T = TypeVar("T")
 
 
 class ChosenThreshold(BaseModel):
@@ -195,6 +198,27 @@ class Bundle:
             raise BundleInvalid(f"{self.path.name}: the manifest names no {name}")
         return _stored(self.path, name, self.manifest.files[name])
 
+    def read(self, name: str) -> bytes:
+        """Bytes of one of the bundle's files. Raises BundleInvalid when they are not, or no more, the manifest's."""
+        content = _checked(self.path.resolve().name, name, lambda: self.file(name).read_bytes())
+        if hashlib.sha256(content).hexdigest() != self.manifest.files[name]:
+            raise BundleInvalid(_altered(self.path.resolve().name, name))
+        return content
+
+
+def _altered(bundle_name: str, file_name: str) -> str:
+    return f"{bundle_name}: {file_name} is not the file the manifest was written for (SHA-256 differs)"
+
+
+def _checked(bundle_name: str, file_name: str, read: Callable[[], T]) -> T:
+    """What `read` gives. Raises BundleInvalid naming the file where the disk does not let it be read."""
+    try:
+        return read()
+    except FileNotFoundError as error:
+        raise BundleInvalid(f"{bundle_name}: file {file_name} is missing") from error
+    except OSError as error:
+        raise BundleInvalid(f"{bundle_name}: {file_name} cannot be read: {error.strerror or error}") from error
+
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes as hex."""
@@ -215,55 +239,14 @@ def write_bundle(path: Path, fields: dict[str, Any], file_names: list[str]) -> B
     return Bundle(path, manifest, file_sha256(path / MANIFEST))
 
 
-def draft_of(path: Path) -> Path:
-    """Where the next bundle for the folder `path` is made."""
-    return path / DRAFT
-
-
-def fresh_draft(path: Path) -> Path:
-    """The same, as an empty folder."""
-    draft = draft_of(path)
-    shutil.rmtree(draft, ignore_errors=True)
-    draft.mkdir(parents=True)
-    return draft
-
-
-def publish(draft: Path, path: Path) -> None:
-    """Move the bundle in `draft` into `path`, on the same file system, over the one that may be there.
-
-    Killed at any moment it leaves the old bundle or the new one, whole: the files wait under names of their own until
-    the new manifest has replaced the old one, in one step, and whoever reads a bundle takes what waits for it.
-    """
-    manifest = Manifest.model_validate_json((draft / MANIFEST).read_bytes())
-    _settle(path)
-    for name, sha256 in manifest.files.items():
-        (draft / name).replace(_waiting(path, name, sha256))
-    (draft / MANIFEST).replace(path / MANIFEST)
-    _settle(path)
-    shutil.rmtree(draft)
-
-
-def _waiting(path: Path, name: str, sha256: str) -> Path:
+def waiting_file(path: Path, name: str, sha256: str) -> Path:
     """Where a file of a new bundle lies until it takes the place of the old bundle's."""
     return path / f"{WAITING}{sha256[:16]}-{name}"
 
 
 def _stored(path: Path, name: str, sha256: str) -> Path:
-    waiting = _waiting(path, name, sha256)
+    waiting = waiting_file(path, name, sha256)
     return waiting if waiting.is_file() else path / name
-
-
-def _settle(path: Path) -> None:
-    """Finish what a killed `publish` began: what waits for the manifest that is there moves in, the rest goes."""
-    try:
-        files = Manifest.model_validate_json((path / MANIFEST).read_bytes()).files
-    except (FileNotFoundError, ValidationError):
-        files = {}
-    for name, sha256 in files.items():
-        if (waiting := _waiting(path, name, sha256)).is_file():
-            waiting.replace(path / name)
-    for left in path.glob(f"{WAITING}*"):
-        left.unlink()
 
 
 def load_bundle(path: Path, *, task: str, contract_sha256: str) -> Bundle:
@@ -273,13 +256,13 @@ def load_bundle(path: Path, *, task: str, contract_sha256: str) -> Bundle:
     for another task, another input or another class order.
     """
     name = path.resolve().name
-    manifest_path = path / MANIFEST
     try:
-        manifest = Manifest.model_validate_json(manifest_path.read_bytes())
+        text = read_small_file(path / MANIFEST, MOST_MANIFEST_BYTES)
+        manifest = Manifest.model_validate_json(text)
     except FileNotFoundError as error:
         raise BundleInvalid(f"{name}: no {MANIFEST}; train the task or restore the bundle") from error
     except OSError as error:
-        raise BundleInvalid(f"{name}: {MANIFEST} cannot be read: {error.strerror}") from error
+        raise BundleInvalid(f"{name}: {MANIFEST} cannot be read: {error.strerror or error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = "".join(f" {part}:" for part in first["loc"])
@@ -295,6 +278,6 @@ def load_bundle(path: Path, *, task: str, contract_sha256: str) -> Bundle:
         file = _stored(path, file_name, expected)
         if Path(file_name).name != file_name or not file.is_file():
             raise BundleInvalid(f"{name}: file {file_name} is missing")
-        if file_sha256(file) != expected:
-            raise BundleInvalid(f"{name}: {file_name} is not the file the manifest was written for (SHA-256 differs)")
-    return Bundle(path, manifest, file_sha256(manifest_path))
+        if _checked(name, file_name, partial(file_sha256, file)) != expected:
+            raise BundleInvalid(_altered(name, file_name))
+    return Bundle(path, manifest, hashlib.sha256(text).hexdigest())

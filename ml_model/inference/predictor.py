@@ -7,12 +7,12 @@ do not depend, bit for bit, on what else is in the batch, at a cost of a tenth i
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,14 @@ from numpy.typing import NDArray
 from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import Bundle
 from ml_model.inference.calibration import calibrated
+from ml_model.inference.compiled_cache import CompiledCache
 from ml_model.inference.ood import OOD_FILE, OodDetector
 
+if TYPE_CHECKING:
+    import openvino
+
 MODEL_FILE = "model.onnx"
+DEVICE = "CPU"
 PROBABILITIES, ACTIVATION_MAPS, EMBEDDING = "probabilities", "activation_maps", "embedding"
 POPULATION = "population"
 Engine = Literal["auto", "openvino", "onnxruntime"]
@@ -53,12 +58,12 @@ class Prediction:
 class Predictor:
     """A bundle, compiled. Safe to call from several threads.
 
-    cache_dir: where OpenVINO keeps the compiled graph for the next start; None keeps nothing.
+    cache: where the graph that OpenVINO compiles is kept for the next start; None keeps nothing.
     Raises BundleInvalid when the graph cannot be compiled or does not fit the manifest.
     """
 
-    def __init__(self, bundle: Bundle, *, engine: Engine = "auto", cache_dir: Path | None = None) -> None:
-        path = bundle.file(MODEL_FILE)
+    def __init__(self, bundle: Bundle, *, engine: Engine = "auto", cache: CompiledCache | None = None) -> None:
+        bundle.file(MODEL_FILE)
         self.bundle = bundle
         if engine == "auto":
             engine = "onnxruntime" if accelerated_providers() else "openvino"
@@ -66,7 +71,9 @@ class Predictor:
         known = OOD_FILE in bundle.manifest.files
         self._ood = OodDetector.read(bundle.file(OOD_FILE)) if known else None
         try:
-            self._run = _openvino(path, cache_dir) if engine == "openvino" else _onnxruntime(path)
+            self._run = _openvino(bundle, cache) if engine == "openvino" else _onnxruntime(bundle.read(MODEL_FILE))
+        except BundleInvalid:
+            raise
         except Exception as error:  # the engines' errors share no other base
             raise BundleInvalid(f"{bundle.path.name}: {MODEL_FILE} does not compile: {error}") from error
 
@@ -105,19 +112,42 @@ def accelerated_providers() -> list[str]:
     return [p for p in onnxruntime.get_available_providers() if p not in PLAIN_PROVIDERS]
 
 
-def _openvino(path: Path, cache_dir: Path | None) -> Callable[[NDArray[Any]], Outputs]:
+def _compiled(bundle: Bundle, cache: CompiledCache | None) -> openvino.CompiledModel:
+    """The graph of a bundle, for one picture or recording at a time; from the cache where it is there, and whole."""
+    import openvino
+
+    core, settings = openvino.Core(), {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    name = bundle.manifest.task
+    # All that the graph depends on, the processor and the number of its cores among it: they change the last bits.
+    device = [core.get_property(DEVICE, key) for key in ("FULL_DEVICE_NAME", "OPTIMIZATION_CAPABILITIES")]
+    made_of = repr((bundle.manifest.files[MODEL_FILE], openvino.__version__, device, cores(), settings, "batch of 1"))
+    if cache and (kept := cache.read(name, made_of)) is not None:
+        try:
+            compiled = core.import_model(openvino.Tensor(np.frombuffer(kept, np.uint8)), DEVICE, settings)
+        except Exception as error:  # the engine's errors share no other base
+            cache.refuse(name, made_of, f"the engine does not take it: {type(error).__name__}")
+        else:
+            cache.used(name)
+            return compiled
+    model = core.read_model(bundle.read(MODEL_FILE))
+    model.reshape([1, *(d.get_length() for d in list(model.input(0).partial_shape)[1:])])
+    compiled = core.compile_model(model, DEVICE, settings)
+    if cache:
+        cache.write(name, made_of, compiled.export_model().getvalue())
+    return compiled
+
+
+def cores() -> int:
+    """On how many cores this process may run."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _openvino(bundle: Bundle, cache: CompiledCache | None) -> Callable[[NDArray[Any]], Outputs]:
     import openvino
 
     with _FIRST_USE:
         _ = openvino.Tensor(np.zeros(1, np.float32)).data
-    core = openvino.Core()
-    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    if cache_dir is not None:
-        cache_dir.mkdir(parents=True, exist_ok=True)
-        settings["CACHE_DIR"] = str(cache_dir)
-    model = core.read_model(path)
-    model.reshape([1, *(d.get_length() for d in list(model.input(0).partial_shape)[1:])])
-    compiled = core.compile_model(model, "CPU", settings)
+    compiled = _compiled(bundle, cache)
     # An output may carry several names after optimisation; ours is the one that counts.
     known = (PROBABILITIES, ACTIVATION_MAPS, EMBEDDING, POPULATION)
     names = [next(n for n in known if n in output.get_names()) for output in compiled.outputs]
@@ -140,10 +170,10 @@ def _openvino(path: Path, cache_dir: Path | None) -> Callable[[NDArray[Any]], Ou
     return run
 
 
-def _onnxruntime(path: Path) -> Callable[[NDArray[Any]], Outputs]:
+def _onnxruntime(model: bytes) -> Callable[[NDArray[Any]], Outputs]:
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(path, providers=[*accelerated_providers(), "CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(model, providers=[*accelerated_providers(), "CPUExecutionProvider"])
     names = [output.name for output in session.get_outputs()]
     taken = session.get_inputs()[0].name
 

@@ -10,9 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from ml_model.inference.bundle import draft_of, file_sha256
+from ml_model.inference.bundle import file_sha256
 from ml_model.inference.measured import ImageMetrics
 from ml_model.inference.predictor import MODEL_FILE
+from ml_model.inference.publishing import draft_of
 from ml_model.training.data.decoded_cache import data_fingerprint
 from ml_model.training.data.samples import Sample
 from ml_model.training.job import Job, SignalJob

@@ -18,20 +18,11 @@ import numpy as np
 from ml_model.diagnosis.case import Case
 from ml_model.diagnosis.pipeline import Engines, diagnose
 from ml_model.ecg.recording import read_wfdb
-from ml_model.inference.bundle import (
-    MANIFEST,
-    BalancedDecision,
-    Bundle,
-    Manifest,
-    draft_of,
-    fresh_draft,
-    load_bundle,
-    publish,
-    write_bundle,
-)
+from ml_model.inference.bundle import MANIFEST, BalancedDecision, Bundle, Manifest, load_bundle, write_bundle
 from ml_model.inference.measured import ImageMetrics, Subgroup, TrainingCost, Validated
 from ml_model.inference.ood import OOD_FILE
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
+from ml_model.inference.publishing import draft_of, fresh_draft, publish
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES
 from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES, RecordingChange

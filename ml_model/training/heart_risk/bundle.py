@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ml_model.inference.bundle import Bundle, file_sha256, fresh_draft, load_bundle, publish, write_bundle
+from ml_model.inference.bundle import Bundle, file_sha256, load_bundle, write_bundle
 from ml_model.inference.measured import TrainingCost
 from ml_model.inference.measured_tabular import RiskMetrics
+from ml_model.inference.publishing import fresh_draft, publish
 from ml_model.tabular.risk_model import MODEL_FILE, model_to_json
 from ml_model.tasks.registry import RiskTask
 from ml_model.training.evaluation.evidence_level import evidence_level

@@ -11,10 +11,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.inference.bundle import Bundle, fresh_draft, load_bundle, publish, write_bundle
+from ml_model.inference.bundle import Bundle, load_bundle, write_bundle
 from ml_model.inference.measured import TrainingCost
 from ml_model.inference.measured_tabular import GateMetrics
 from ml_model.inference.predictor import MODEL_FILE, Predictor
+from ml_model.inference.publishing import fresh_draft, publish
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, ModalitySpec
 from ml_model.training.data.batches import AugmentedBatches
 from ml_model.training.data.labels import target_masks

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
-from ml_model.inference.bundle import draft_of
 from ml_model.inference.predictor import MODEL_FILE, Predictor
+from ml_model.inference.publishing import draft_of
 from ml_model.training.augmentation.images import augment, central_square
 from ml_model.training.job import Job
 from ml_model.training.models.onnx_export import add_population_output

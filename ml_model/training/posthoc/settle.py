@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ml_model.inference.bundle import BalancedDecision, Calibration, Manifest, OperatingPoint, draft_of, write_bundle
+from ml_model.inference.bundle import BalancedDecision, Calibration, Manifest, OperatingPoint, write_bundle
 from ml_model.inference.calibration import calibrated
 from ml_model.inference.measured import ImageMetrics
 from ml_model.inference.ood import OOD_FILE
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
+from ml_model.inference.publishing import draft_of
 from ml_model.training.data.labels import fully_labelled, label_space, target_masks
 from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.evaluator import Answering, Evaluator

@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from ml_model.inference.bundle import Bundle, file_sha256, fresh_draft, load_bundle, publish, write_bundle
+from ml_model.inference.bundle import Bundle, file_sha256, load_bundle, write_bundle
 from ml_model.inference.measured import TrainingCost
 from ml_model.inference.measured_tabular import Matching, SymptomMetrics, SymptomTest
+from ml_model.inference.publishing import fresh_draft, publish
 from ml_model.tabular.symptom_matcher import SymptomMatcher, Vocabulary, family_heads
 from ml_model.tabular.symptom_model import ARRAYS_FILE, DISEASES_FILE, VOCABULARY_FILE, NaiveBayes
 from ml_model.tasks.registry import SymptomTask

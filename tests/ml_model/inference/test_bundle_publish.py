@@ -14,7 +14,8 @@ from child_processes.publish_and_die import CONTRACT, NAMES, draft, whole
 from samples import SUPPORT
 
 from ml_model.errors import BundleInvalid
-from ml_model.inference.bundle import Bundle, load_bundle, publish
+from ml_model.inference.bundle import Bundle, load_bundle
+from ml_model.inference.publishing import publish
 
 SCRIPT = str(SUPPORT / "child_processes" / "publish_and_die.py")
 

@@ -14,8 +14,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ml_model.inference.bundle import Bundle, fresh_draft, publish, write_bundle
+from ml_model.inference.bundle import Bundle, write_bundle
 from ml_model.inference.measured import ImageMetrics
+from ml_model.inference.publishing import fresh_draft, publish
 
 NAMES = ["card.md", "familiarity.npz", "model.onnx"]
 CONTRACT = "c" * 64
