@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import sys
 
 from flask_cors import CORS
 from flask_openapi3 import OpenAPI
@@ -11,6 +12,7 @@ from backend.api import analyze, compat, health, models, pages, predict
 from backend.config import Config
 from backend.endpoint import COOKIE, SERVICES, SignedCookie, UploadRequest
 from backend.errors import register_error_handlers
+from backend.log_writer import LogWriter
 from backend.openapi import api_info, build_document
 from backend.schemas.common import ErrorAnswer
 from backend.services.container import Services
@@ -29,12 +31,14 @@ class Application(OpenAPI):
     request_class = UploadRequest
     session_interface = SignedCookie()
     services: Services
+    log: LogWriter
 
 
 def create_app(config: Config) -> Application:
     """The application, its models loading in the background. Raises TaskFileInvalid for a bad task file."""
     tasks = load_tasks(config.tasks_dir)
-    logger = make_logger(config.log)
+    log = LogWriter(sys.stdout)
+    logger = make_logger(config.log, log)
     app = Application(
         "backend",
         info=api_info(),
@@ -50,8 +54,9 @@ def create_app(config: Config) -> Application:
     )
     # Werkzeug would answer a doubled slash with an HTML redirect.
     app.url_map.merge_slashes = False
-    store = ModelStore(tasks, config, logger)
     metrics = make_metrics()
+    metrics.log_lines_dropped.set_function(lambda: log.dropped)
+    store = ModelStore(tasks, config, logger, metrics)
     services = Services(
         config=config,
         models=store,
@@ -61,7 +66,7 @@ def create_app(config: Config) -> Application:
         metrics=metrics,
         readiness=Readiness(),
     )
-    app.services = services
+    app.services, app.log = services, log
     app.extensions[SERVICES] = services
     register_telemetry(app, logger, services.metrics, services.readiness)
     register_error_handlers(app)

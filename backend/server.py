@@ -6,6 +6,7 @@ For another WSGI server: backend/wsgi.py.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import dataclasses
 import errno
 import os
@@ -67,6 +68,7 @@ def _serve(config: Config) -> None:
     signal.signal(signal.SIGINT, stop)
     print(f"serving on http://{config.host}:{server.port} (stop with Ctrl-C)", flush=True)
     server.run()
+    application.log.drain()
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -85,6 +87,7 @@ def main(arguments: Sequence[str]) -> int:
 
 if __name__ == "__main__":
     status = main(sys.argv[1:])
-    sys.stdout.flush()
+    with contextlib.suppress(OSError):  # nobody reads any more
+        sys.stdout.flush()
     # Not sys.exit: a model may still be compiling in a native thread, and taking the interpreter down under it aborts.
     os._exit(status)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import logging
 import re
-import sys
 import time
 import uuid
 from dataclasses import dataclass, field
+from typing import TextIO, cast
 
 import structlog
 from flask import Flask, Response, g, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from backend.errors import Draining
+from backend.log_writer import LogWriter
 
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -34,11 +35,11 @@ SECURITY_HEADERS = {
 Logger = structlog.typing.FilteringBoundLogger
 
 
-def make_logger(enabled: bool) -> Logger:
-    """A logger of JSON lines on standard output; nothing global is configured."""
+def make_logger(enabled: bool, writer: LogWriter) -> Logger:
+    """A logger of JSON lines; nothing global is configured."""
     lowest = logging.INFO if enabled else logging.CRITICAL
     logger: Logger = structlog.wrap_logger(
-        structlog.PrintLogger(sys.stdout),
+        structlog.WriteLogger(cast(TextIO, writer)),
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -58,6 +59,8 @@ class Metrics:
     seconds: Histogram
     answers: Counter
     model_loaded: Gauge
+    compiled_graphs: Counter
+    log_lines_dropped: Gauge
 
     def text(self) -> Response:
         """The Prometheus exposition."""
@@ -84,6 +87,15 @@ def make_metrics() -> Metrics:
             "medidiagnose_answers", "Answers by task, demo mode apart", ("task", "demo"), registry=registry
         ),
         model_loaded=Gauge("medidiagnose_model_loaded", "1 if a model serves the task", ("task",), registry=registry),
+        compiled_graphs=Counter(
+            "medidiagnose_compiled_graphs",
+            "Compiled graphs by what became of them: read, written, damaged, not_kept",
+            ("outcome",),
+            registry=registry,
+        ),
+        log_lines_dropped=Gauge(
+            "medidiagnose_log_lines_dropped", "Log lines that nobody took, of this process", registry=registry
+        ),
     )
 
 

@@ -8,10 +8,14 @@ use threads, not workers.
 
 from __future__ import annotations
 
+import atexit
+
 from backend.app import Application, create_app
 from backend.config import Config
 
 
 def application() -> Application:
     """The application as the environment configures it. Raises ConfigError and TaskFileInvalid."""
-    return create_app(Config.from_env())
+    made = create_app(Config.from_env())
+    atexit.register(made.log.drain)
+    return made

@@ -38,7 +38,8 @@ def _loaded(services: Services) -> dict[str, bool]:
 def health(services: Services) -> HealthAnswer:
     """`models` says for each task whether a trained model serves it; `problems` says why one does not.
 
-    `degraded`: a bundle is there that cannot be used, and what needs it answers 503.
+    `degraded`: a bundle is there that cannot be used, and what needs it answers 503; or the folder `MODEL_DIR` is not
+    there. `notes`: what costs no answer, such as a data folder that takes nothing.
     """
     models = services.models
     return HealthAnswer(
@@ -47,6 +48,7 @@ def health(services: Services) -> HealthAnswer:
         version=service_version(),
         models=_loaded(services),
         problems=models.problems(),
+        notes=models.notes(),
         demo_mode=services.config.demo_mode,
         # Found, not imported: TensorFlow takes seconds and serving does not need it.
         tensorflow=_importable("tensorflow"),

@@ -61,11 +61,16 @@ class ProvenanceAnswer(Answer):
 
 
 class HealthAnswer(Answer):
-    status: Literal["healthy", "degraded"] = Field(description="degraded: a bundle is there that cannot be used")
+    status: Literal["healthy", "degraded"] = Field(
+        description="degraded: a bundle is there that cannot be used, or a folder of bundles that was named is not"
+    )
     service: str
     version: str
     models: dict[str, bool]
     problems: dict[str, str] = Field(description="by task: why its own or a user's model is not the one serving")
+    notes: dict[str, str] = Field(
+        description="what is amiss though every answer is as ever: by task, or by the setting of a folder"
+    )
     demo_mode: bool = Field(description="whether a task without a model answers with an example")
     tensorflow: bool
     pil: bool

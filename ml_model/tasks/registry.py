@@ -242,9 +242,13 @@ _ANY_TASK: TypeAdapter[ImageTask | SymptomTask | RiskTask] = TypeAdapter(AnyTask
 
 
 def _read(path: Path) -> ImageTask | SymptomTask | RiskTask:
+    if not path.is_file():
+        raise TaskFileInvalid(f"{path.name}: it is no ordinary file")  # reading a pipe would never end
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise TaskFileInvalid(f"{path.name}: cannot be read: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise TaskFileInvalid(f"{path.name}: not valid TOML: {error}") from error
     if content.get("id", path.stem) != path.stem:
         raise TaskFileInvalid(f"{path.name}: id: is the file's name; remove it or rename the file")
@@ -264,6 +268,8 @@ def _subclasses(model: type[BaseModel]) -> Iterable[type[BaseModel]]:
 def load_tasks(directory: Path = TASKS_DIR) -> tuple[ImageTask | SymptomTask | RiskTask, ...]:
     """Every task of a folder, sorted by id. Raises TaskFileInvalid naming file and field."""
     tasks = tuple(_read(path) for path in sorted(directory.glob("*.toml")))
+    if not tasks:
+        raise TaskFileInvalid(f"no task files (<id>.toml) in the folder {directory.name}; see TASKS_DIR")
     if twice := _twice(task.health_key for task in tasks):
         files = " and ".join(f"{task.id}.toml" for task in tasks if task.health_key == twice)
         raise TaskFileInvalid(f"{files}: health_key: {twice!r} is used twice; each task needs its own")

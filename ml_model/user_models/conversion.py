@@ -8,6 +8,7 @@ output order, `input_size` (one number, or height and width, in pixels) and `inp
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -24,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import Bundle, file_sha256, load_bundle, write_bundle
+from ml_model.inference.files import left_behind, read_small_file
 from ml_model.inference.measured import ImageMetrics
 from ml_model.tasks.registry import ImageTask
 
@@ -31,6 +33,9 @@ from ml_model.tasks.registry import ImageTask
 CONVERTER_VERSION = 1
 CONVERTER = "ml_model.user_models.keras_converter"
 MODEL_FILE, REPORT_FILE, JOB_FILE = "model.onnx", "report.json", "job.json"
+WORKPLACE = ".converting-"
+CANNOT_WRITE = 74  # the converter's exit status where the disk does not take its result (EX_IOERR of sysexits.h)
+MOST_CONFIG_BYTES = 1_000_000
 SUFFIXES = (".keras", ".h5")
 TIMEOUT_S = 600.0
 DEFAULT_SCALE = 1 / 255
@@ -89,19 +94,23 @@ def convert_user_model(source: Path, task: ImageTask, cache_dir: Path, *, timeou
     `probabilities` (N, classes) in the task's order, equal to the Keras model's to 1e-4.
     Nothing is known about the model's quality: evidence is "insufficient", nothing is measured.
 
-    Raises BundleInvalid naming the file and what is wrong with it.
+    Raises BundleInvalid naming the file and what is wrong with it, and OSError where `cache_dir` cannot be written to
+    or is full: nothing half made remains in it.
     """
     config, config_text = _read_config(source)
-    sha256 = file_sha256(source)
+    try:
+        sha256 = file_sha256(source)
+    except OSError as error:
+        raise BundleInvalid(f"{source.name}: cannot be read: {error.strerror or error}") from error
     key = _cache_key(sha256, config_text, task)
     folder = cache_dir / f"{task.id}-{key[:20]}"
-    try:
+    with contextlib.suppress(BundleInvalid):  # not converted yet, or damaged since
         return load_bundle(folder, task=task.id, contract_sha256=task.contract_sha256)
-    except BundleInvalid:  # not converted yet, or damaged since
-        shutil.rmtree(folder, ignore_errors=True)
     job = _job(source, task, config)
     cache_dir.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=cache_dir, prefix=".converting-", ignore_cleanup_errors=True) as scratch:
+    for left in left_behind(cache_dir, f"{WORKPLACE}*"):
+        shutil.rmtree(left, ignore_errors=True)
+    with tempfile.TemporaryDirectory(dir=cache_dir, prefix=WORKPLACE, ignore_cleanup_errors=True) as scratch:
         workplace = Path(scratch) / "bundle"
         workplace.mkdir()
         job = dataclasses.replace(job, target_dir=str(workplace.resolve()))
@@ -111,10 +120,11 @@ def convert_user_model(source: Path, task: ImageTask, cache_dir: Path, *, timeou
         write_bundle(workplace, _manifest_fields(source, sha256, task, job, report), [MODEL_FILE])
         try:
             workplace.rename(folder)  # atomic: a crash before it leaves no half-written bundle
-        except OSError:
-            if not folder.is_dir():
-                raise
-            # Another process converted the same file meanwhile; its bundle is as good.
+        except OSError:  # a damaged one, or that of another process, which converted the same file meanwhile
+            with contextlib.suppress(BundleInvalid):
+                return load_bundle(folder, task=task.id, contract_sha256=task.contract_sha256)
+            shutil.rmtree(folder, ignore_errors=True)
+            workplace.rename(folder)
     return load_bundle(folder, task=task.id, contract_sha256=task.contract_sha256)
 
 
@@ -130,9 +140,11 @@ def _positive(task: ImageTask) -> str:
 def _read_config(source: Path) -> tuple[UserModelConfig, bytes]:
     path = source.with_name(f"{source.stem}_config.json")
     try:
-        text = path.read_bytes()
+        text = read_small_file(path, MOST_CONFIG_BYTES)
     except FileNotFoundError:
         return UserModelConfig(), b""
+    except OSError as error:
+        raise BundleInvalid(f"{path.name}: cannot be read: {error.strerror or error}") from error
     try:
         return UserModelConfig.model_validate_json(text), text
     except ValidationError as error:
@@ -192,6 +204,8 @@ def _run_converter(job: ConversionJob, file_name: str, timeout_s: float) -> dict
         )
     except subprocess.TimeoutExpired as error:
         raise BundleInvalid(f"{file_name}: the conversion took longer than {timeout_s:g} s and was stopped") from error
+    if done.returncode == CANNOT_WRITE:
+        raise OSError(0, done.stderr.strip().splitlines()[-1])
     try:
         report: dict[str, Any] = json.loads(report_file.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

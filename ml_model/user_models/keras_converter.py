@@ -11,6 +11,8 @@ import json
 import os
 import re
 import sys
+import threading
+import time
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,10 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.errors import BundleInvalid
-from ml_model.user_models.conversion import MODEL_FILE, REPORT_FILE, ConversionJob
+from ml_model.user_models.conversion import CANNOT_WRITE, MODEL_FILE, REPORT_FILE, ConversionJob
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601, as Pillow's greyscale
 TOLERANCE = 1e-4
+PARENT_WATCH_S = 0.5
 LIBRARIES = ("keras", "tensorflow", "onnx", "tf2onnx", "numpy")
 
 
@@ -208,7 +211,20 @@ def main(job_file: Path) -> int:
     return int("error" in report)
 
 
+def _end_with(parent: int) -> None:
+    """Nobody waits for the result of a service that was killed."""
+    while os.getppid() == parent:
+        time.sleep(PARENT_WATCH_S)
+    os._exit(1)
+
+
 if __name__ == "__main__":
     # Set for this process alone, before anything imports Keras: the export goes through TensorFlow, on the CPU.
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    sys.exit(main(Path(sys.argv[1])))
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    try:
+        status = main(Path(sys.argv[1]))
+    except OSError as failure:  # not the user's file, whose errors are BundleInvalid
+        print(failure.strerror or failure, file=sys.stderr)
+        status = CANNOT_WRITE
+    sys.exit(status)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from backend.config import Config
 from backend.schemas.common import Source
 from backend.services.loading.user_symptoms import UserSymptomModel
 from ml_model.diagnosis.bundle_fit import require_fit
 from ml_model.diagnosis.pipeline import Engines
 from ml_model.errors import BundleInvalid
-from ml_model.inference.bundle import MANIFEST, MODELS_DIR, Bundle, load_bundle
+from ml_model.inference.bundle import MANIFEST, MODELS_DIR, MOST_MANIFEST_BYTES, Bundle, load_bundle
+from ml_model.inference.files import read_small_file
 from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, modality_spec
 from ml_model.tabular.risk_model import HeartRiskModel
@@ -23,6 +25,7 @@ from ml_model.tasks.image_schema import SignalInput
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
 
 Task = ImageTask | SymptomTask | RiskTask
+Compile = Callable[[Bundle], Predictor]
 Engine = Predictor | SymptomModel | UserSymptomModel | HeartRiskModel
 
 
@@ -49,7 +52,7 @@ class ImageModels:
 def find_bundle(task_id: str, model_dirs: tuple[Path, ...]) -> Path | None:
     """The first folder of a bundle for the task, sound or not: `<dir>/<task>`, or `<dir>` where that is its bundle."""
     for directory in model_dirs:
-        if (directory / task_id).is_dir():
+        if os.path.lexists(directory / task_id):  # whatever it is: a broken link must not let another folder answer
             return directory / task_id
         if task_of(directory) == task_id:
             return directory
@@ -58,10 +61,10 @@ def find_bundle(task_id: str, model_dirs: tuple[Path, ...]) -> Path | None:
 
 def task_of(directory: Path) -> str | None:
     """Whose bundle a folder is: its manifest says it, or the folder's name where that cannot be read; None if none."""
-    if not (directory / MANIFEST).is_file():
+    if not os.path.lexists(directory / MANIFEST):
         return None
     try:
-        return str(json.loads((directory / MANIFEST).read_bytes())["task"])
+        return str(json.loads(read_small_file(directory / MANIFEST, MOST_MANIFEST_BYTES))["task"])
     except (ValueError, KeyError, TypeError, RecursionError, OSError):
         return directory.resolve().name
 
@@ -75,29 +78,29 @@ def _source(path: Path) -> Source:
     return "bundled" if path.resolve().is_relative_to(MODELS_DIR.resolve()) else "model_dir"
 
 
-def _image_engine(bundle: Bundle, task: ImageTask, config: Config) -> Predictor:
+def _image_engine(bundle: Bundle, task: ImageTask, compile_bundle: Compile) -> Predictor:
     require_fit(bundle, task)
-    predictor = Predictor(bundle, engine=config.engine, cache_dir=config.data_dir / "compiled")
+    predictor = compile_bundle(bundle)
     # One blank picture: the first run is slow, and a graph of the wrong shape shows itself here.
     blank = np.zeros((1, task.input.height_px, task.input.width_px, 3), np.uint8)
     return _fitting(predictor, predictor.predict(blank), len(task.classes))
 
 
-def _signal_engine(bundle: Bundle, task: ImageTask, signal_input: SignalInput, config: Config) -> Predictor:
+def _signal_engine(bundle: Bundle, task: ImageTask, signal_input: SignalInput, compile_bundle: Compile) -> Predictor:
     require_fit(bundle, task)
-    predictor = Predictor(bundle, engine=config.engine, cache_dir=config.data_dir / "compiled")
+    predictor = compile_bundle(bundle)
     blank = np.zeros((1, signal_input.samples, signal_input.leads), np.float32)
     return _fitting(predictor, predictor.predict_signals(blank), len(task.classes))
 
 
-def open_gate(path: Path, config: Config) -> Predictor:
+def open_gate(path: Path, compile_bundle: Compile) -> Predictor:
     """What tells kinds of picture apart. Raises BundleInvalid."""
     spec = modality_spec()
     bundle = load_bundle(path, task=BUNDLE_ID, contract_sha256=spec.contract_sha256)
     if missing := {code for code in spec.codes if code != OTHER} - bundle.manifest.thresholds.keys():
         # A kind without a threshold would be accepted whatever it shows.
         raise BundleInvalid(f"{bundle.path.name}: {MANIFEST} has no threshold for {', '.join(sorted(missing))}")
-    predictor = Predictor(bundle, engine=config.engine, cache_dir=config.data_dir / "compiled")
+    predictor = compile_bundle(bundle)
     blank = np.zeros((1, spec.input.height_px, spec.input.width_px, 3), np.uint8)
     return _fitting(predictor, predictor.predict(blank), len(spec.codes))
 
@@ -114,22 +117,22 @@ def predictor_of(loaded: LoadedModel | None) -> Predictor | None:
     return loaded.engine if loaded and isinstance(loaded.engine, Predictor) else None
 
 
-def open_model(bundle: Bundle, task: Task, config: Config) -> Engine:
+def open_model(bundle: Bundle, task: Task, compile_bundle: Compile) -> Engine:
     """A bundle made ready to answer."""
     if isinstance(task, ImageTask):
-        return _image_engine(bundle, task, config)
+        return _image_engine(bundle, task, compile_bundle)
     if isinstance(task, SymptomTask):
         return SymptomModel.load(bundle)
     return HeartRiskModel.load(bundle, task)
 
 
-def task_model(task: Task, path: Path, config: Config) -> LoadedModel:
+def task_model(task: Task, path: Path, compile_bundle: Compile) -> LoadedModel:
     """The bundle of a task in its folder. Raises BundleInvalid."""
     bundle = load_bundle(path, task=task.id, contract_sha256=task.contract_sha256)
-    return LoadedModel(bundle, open_model(bundle, task, config), _source(path))
+    return LoadedModel(bundle, open_model(bundle, task, compile_bundle), _source(path))
 
 
-def signal_model(task: ImageTask, signal_input: SignalInput, path: Path, config: Config) -> LoadedModel:
+def signal_model(task: ImageTask, signal_input: SignalInput, path: Path, compile_bundle: Compile) -> LoadedModel:
     """The bundle of a task's recordings in its folder. Raises BundleInvalid."""
     bundle = load_bundle(path, task=signal_bundle_id(task), contract_sha256=task.signal_contract_sha256)
-    return LoadedModel(bundle, _signal_engine(bundle, task, signal_input, config), _source(path))
+    return LoadedModel(bundle, _signal_engine(bundle, task, signal_input, compile_bundle), _source(path))

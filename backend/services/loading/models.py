@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import re
+import functools
+import os
+import tempfile
 import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
 
-from backend.config import Config
+from backend.config import REPOSITORY, Config
 from backend.errors import NotFound, StillLoading
 from backend.services.loading.bundles import (
     ImageModels,
@@ -24,11 +26,13 @@ from backend.services.loading.bundles import (
     task_model,
     task_of,
 )
+from backend.services.loading.faults import Faults
 from backend.services.loading.user_symptoms import PICKLES_OFF, find_user_symptom_model, open_user_symptom_model
-from backend.telemetry import Logger
+from backend.telemetry import Logger, Metrics
 from ml_model.diagnosis.pipeline import Engines
-from ml_model.errors import BundleInvalid, MediDiagnoseError
-from ml_model.inference.bundle import MANIFEST
+from ml_model.errors import BundleInvalid
+from ml_model.inference.bundle import MANIFEST, MODELS_DIR
+from ml_model.inference.compiled_cache import CompiledCache
 from ml_model.inference.predictor import Predictor
 from ml_model.inference.provenance import preprocessing_sha256
 from ml_model.input_gate.modality_classifier import BUNDLE_ID
@@ -37,13 +41,12 @@ from ml_model.user_models.conversion import convert_user_model, find_user_model
 
 T = TypeVar("T")
 LOAD_WAIT_S = 20.0
-ABSOLUTE_FOLDER = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:'\"]+[/\\])+")
 
 
 class ModelStore:
     """The loaded models by task id. Safe to read from several threads while they load."""
 
-    def __init__(self, tasks: tuple[Task, ...], config: Config, logger: Logger) -> None:
+    def __init__(self, tasks: tuple[Task, ...], config: Config, logger: Logger, metrics: Metrics) -> None:
         self.tasks: dict[str, Task] = {task.id: task for task in tasks}
         self._config = config
         self._logger = logger
@@ -52,7 +55,10 @@ class ModelStore:
         self._gate: Predictor | None = None
         self.image_tasks = tuple(task for task in tasks if isinstance(task, ImageTask))
         self._gate_done = threading.Event()
-        self._problems: dict[str, str] = {}
+        folders = (*config.model_dirs, config.user_models_dir, config.data_dir, config.tasks_dir, REPOSITORY)
+        self._faults = Faults(folders, logger, metrics)
+        cache = CompiledCache(config.data_dir / "compiled", self._faults.cache)
+        self._compile = functools.partial(Predictor, engine=config.engine, cache=cache)
         self._found: set[str] = set()  # bundles that there are, sound or not
         self._invalid: set[str] = set()
         self._unused: dict[str, str] = {}  # by task: why a user's own file does not answer
@@ -82,7 +88,11 @@ class ModelStore:
 
     def problems(self) -> dict[str, str]:
         """By task: what kept its bundle or a user's model from serving."""
-        return dict(sorted(self._problems.items()))
+        return dict(sorted(self._faults.problems.items()))
+
+    def notes(self) -> dict[str, str]:
+        """What is amiss though every answer is as ever: by task, or by the setting of a folder."""
+        return dict(sorted(self._faults.notes.items()))
 
     @property
     def degraded(self) -> bool:
@@ -91,7 +101,7 @@ class ModelStore:
 
     def invalid(self, task_id: str) -> str | None:
         """What is wrong with the bundle of a task that therefore answers nothing; None for any other task."""
-        return self._problems[task_id] if task_id in self._invalid - self._loaded.keys() else None
+        return self._faults.problems[task_id] if task_id in self._invalid - self._loaded.keys() else None
 
     def all_down(self) -> bool:
         """Whether tasks have bundles and none of these tasks can answer anything."""
@@ -151,17 +161,17 @@ class ModelStore:
     def _refuse_invalid(self, name: str) -> None:
         if name in self._invalid:
             raise BundleInvalid(
-                f"a model is there but cannot be used: {self._problems[name]}; restore it or train it again, then "
-                "start the service again"
+                f"a model is there but cannot be used: {self._faults.problems[name]}; restore it or train it again, "
+                "then start the service again"
             )
 
     def _load(self, task: Task) -> None:
         try:
-            if opened := self._opened(task.id, lambda path: task_model(task, path, self._config)):
+            if opened := self._opened(task.id, lambda path: task_model(task, path, self._compile)):
                 self._loaded[task.id] = opened
             if isinstance(task, ImageTask) and (signal := task.signal):
                 name = signal_bundle_id(task)
-                if opened := self._opened(name, lambda path: signal_model(task, signal, path, self._config)):
+                if opened := self._opened(name, lambda path: signal_model(task, signal, path, self._compile)):
                     self._signals[task.id] = opened
         finally:
             self._done[task.id].set()
@@ -181,40 +191,60 @@ class ModelStore:
             self._found.add(name)
             return open_bundle(path)
         except Exception as error:  # whatever is wrong with one model must not take the others down
-            self._report(name, error)
-            self._invalid.add(name)
+            self._refuse(name, error)
             return None
 
     def _load_gate(self) -> None:
         """Before the tasks' models, so that none answers without it."""
         try:
             if self._config.input_gate:
-                self._gate = self._opened(BUNDLE_ID, lambda path: open_gate(path, self._config))
+                self._gate = self._opened(BUNDLE_ID, lambda path: open_gate(path, self._compile))
         finally:
             self._gate_done.set()
 
-    def _report_strangers(self) -> None:
-        """A folder of MODEL_DIR that is a bundle itself, but of no task here."""
+    def _look_around(self) -> None:
+        """Folders that are not there, and bundles of no task here."""
         known = {BUNDLE_ID, *self.tasks, *map(signal_bundle_id, self.tasks.values())}
         for directory in self._config.model_dirs:
             name = task_of(directory)
             if name is not None and name not in known:
-                self._report(name, BundleInvalid(f"{directory.resolve().name}: {MANIFEST} names no task known here"))
-                self._invalid.add(name)
+                self._refuse(name, BundleInvalid(f"{directory.resolve().name}: {MANIFEST} names no task known here"))
+            try:
+                found = {path.name for path in directory.iterdir()}
+            except OSError as error:
+                said = f"MODEL_DIR cannot be read ({error.strerror}): none of its models answers"
+                self._refuse("MODEL_DIR", BundleInvalid(said))
+                continue
+            strange = sorted(n for n in found - known if os.path.lexists(directory / n / MANIFEST))
+            if strange and directory.resolve() != MODELS_DIR.resolve():
+                self._faults.note("MODEL_DIR", f"bundles of no task known here: {', '.join(strange)}")
+        if not self._config.user_models_dir.is_dir():
+            self._faults.note("USER_MODELS_DIR", "there is no such folder")
 
     def _load_all(self) -> None:
-        self._load_gate()
-        self._report_strangers()
+        self._guarded("MODEL_DIR", self._look_around)
+        self._guarded(BUNDLE_ID, self._load_gate)
         for task in self.tasks.values():
-            self._load(task)
+            self._guarded(task.id, functools.partial(self._load, task))
         for task in self.tasks.values():
             self._load_user_model(task)
+
+    def _guarded(self, name: str, load: Callable[[], None]) -> None:
+        """What nobody foresaw in one place must not keep the others from loading, or the service from starting."""
+        try:
+            load()
+        except Exception as error:
+            self._refuse(name, error)
+
+    def _refuse(self, name: str, error: Exception) -> None:
+        self._faults.problem(name, error)
+        self._invalid.add(name)
 
     def _load_user_model(self, task: Task) -> None:
         try:
             found = self._open_user_model(task)
         except Exception as error:  # as in _load: the bundled model goes on serving
-            self._unused[task.id] = self._report(task.id, error)
+            self._unused[task.id] = self._faults.problem(task.id, error)
             self._note_ready(task)
             return
         if found is not None:
@@ -225,24 +255,23 @@ class ModelStore:
     def _open_user_model(self, task: Task) -> LoadedModel | None:
         folder = self._config.user_models_dir
         if isinstance(task, ImageTask) and (source := find_user_model(folder, task)) is not None:
-            bundle = convert_user_model(source, task, self._config.data_dir / "converted")
-            return LoadedModel(bundle, open_model(bundle, task, self._config), "user")
+            try:
+                return self._converted(source, task, self._config.data_dir / "converted")
+            except OSError as error:
+                self._faults.not_kept(error.strerror or str(error))
+            with tempfile.TemporaryDirectory() as scratch:  # what answers is in memory when this goes
+                return self._converted(source, task, Path(scratch))
         if isinstance(task, SymptomTask) and find_user_symptom_model(folder) is not None:
             if not self._config.allow_pickle:
                 raise BundleInvalid(PICKLES_OFF)
             return LoadedModel(*open_user_symptom_model(folder, task), "user")
         return None
 
+    def _converted(self, source: Path, task: ImageTask, folder: Path) -> LoadedModel:
+        bundle = convert_user_model(source, task, folder)
+        return LoadedModel(bundle, open_model(bundle, task, self._compile), "user")
+
     def unused_user_file(self, task_id: str) -> str | None:
         """What every answer of a task says where a user's own file is there and cannot serve."""
         reason = self._unused.get(task_id)
         return f"a model of your own is there but does not answer: {reason}; the bundled model did" if reason else None
-
-    def _report(self, name: str, error: Exception) -> str:
-        known = isinstance(error, MediDiagnoseError)
-        message = str(error) if known else f"{name}: {type(error).__name__}: the model could not be loaded"
-        # Where the service is installed is nobody's business: engines quote the whole path of a file.
-        message = ABSOLUTE_FOLDER.sub("", " ".join(message.split()))
-        self._problems[name] = "; ".join(filter(None, (self._problems.get(name), message)))
-        self._logger.error("model_problem", task=name, problem=message)
-        return message
