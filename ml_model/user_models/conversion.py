@@ -12,6 +12,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -190,7 +191,7 @@ def _run_converter(job: ConversionJob, file_name: str, timeout_s: float) -> dict
     target_dir = Path(job.target_dir)
     job_file, report_file = target_dir / JOB_FILE, target_dir / REPORT_FILE
     job_file.write_text(json.dumps(dataclasses.asdict(job)), encoding="utf-8")
-    command = [sys.executable, "-m", CONVERTER, str(job_file)]
+    command = [sys.executable, "-m", CONVERTER, str(job_file), str(os.getpid())]
     package_root = Path(__file__).resolve().parents[2]
     try:
         done = subprocess.run(  # noqa: S603 - our own interpreter and module, no shell

@@ -1,8 +1,8 @@
 """The converting process: a Keras file -> model.onnx with one output, `probabilities`.
 
-`python -m ml_model.user_models.keras_converter JOB.json` reads a ConversionJob, writes model.onnx
+`python -m ml_model.user_models.keras_converter JOB.json PARENT` reads a ConversionJob, writes model.onnx
 and report.json into its target folder, and puts the reason into the report when the file
-cannot be served. Started by `ml_model.user_models.conversion` only.
+cannot be served. Started by `ml_model.user_models.conversion` only; ends with the process PARENT.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ def _end_with(parent: int) -> None:
 if __name__ == "__main__":
     # Set for this process alone, before anything imports Keras: the export goes through TensorFlow, on the CPU.
     os.environ |= {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(int(sys.argv[2]),), daemon=True).start()
     try:
         status = main(Path(sys.argv[1]))
     except OSError as failure:  # not the user's file, whose errors are BundleInvalid

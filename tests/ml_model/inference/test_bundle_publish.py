@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
@@ -73,3 +74,32 @@ def test_a_draft_without_one_of_its_files_changes_nothing(tmp_path: Path) -> Non
     with pytest.raises(FileNotFoundError):
         publish(made, tmp_path)
     assert (whole(loaded(tmp_path)), loaded(tmp_path).manifest.version) == (True, "old")
+
+
+def test_the_disk_has_the_files_before_their_names_and_their_names_before_the_manifest_s(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a power cut may undo is what was not synced: so a name may only be given to what is."""
+    publish(draft(tmp_path, "old"), tmp_path)
+    made, steps = draft(tmp_path, "new"), []
+    rename, fsync = Path.replace, os.fsync
+
+    def renaming(source: Path, target: Path) -> Path:
+        steps.append(("named", source.name, target.name))
+        return rename(source, target)
+
+    def syncing(descriptor: int) -> None:
+        steps.append(("synced", Path(os.readlink(f"/proc/self/fd/{descriptor}")).name, ""))
+        fsync(descriptor)
+
+    monkeypatch.setattr(Path, "replace", renaming)
+    monkeypatch.setattr(os, "fsync", syncing)
+    publish(made, tmp_path)
+    manifest = steps.index(("named", "manifest.json", "manifest.json"))
+    for name in [*NAMES, "manifest.json"]:
+        named = next(i for i, step in enumerate(steps) if step[:2] == ("named", name))
+        assert ("synced", name, "") in steps[:named], name
+    waiting = max(i for i, step in enumerate(steps[:manifest]) if step[0] == "named")
+    assert ("synced", tmp_path.name, "") in steps[waiting:manifest], "the names of what waits"
+    assert steps[manifest + 1] == ("synced", tmp_path.name, ""), "the manifest's name, before anything of the old goes"
+    assert (whole(loaded(tmp_path)), loaded(tmp_path).manifest.version) == (True, "new")
