@@ -80,4 +80,4 @@ def plot(services: Services, task: str, member: str, name: str) -> Response:
     loaded = {"pictures": models.current, "signal": models.current_signal}.get(member, lambda _: None)(task)
     if loaded is None or not name.endswith(".png") or name not in loaded.bundle.manifest.files:
         raise NotFound("there is no such plot; the card in HTML names those that there are")
-    return Response(loaded.bundle.file(name).read_bytes(), mimetype="image/png")
+    return Response(loaded.bundle.read(name), mimetype="image/png")

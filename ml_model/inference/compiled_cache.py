@@ -9,6 +9,7 @@ write a hash as well.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ Outcome = Literal["read", "written", "damaged", "not_kept"]
 OUTCOMES: tuple[Outcome, ...] = ("read", "written", "damaged", "not_kept")
 SUFFIX = ".compiled"
 DIGEST_BYTES = hashlib.sha256().digest_size
+NOT_ITS_FAULT = (errno.EACCES, errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # the file may be whole
 MOST_BYTES = 2_000_000_000
 MOST_FILES = 40  # about 1 GB: every retrained model and every new engine leaves the file of the one before
 
@@ -43,7 +45,11 @@ class CompiledCache:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            self.refuse(name, made_of, error.strerror or str(error))
+            reason = error.strerror or str(error)
+            if error.errno in NOT_ITS_FAULT:
+                self._tell(name, "not_kept", reason)
+            else:
+                self.refuse(name, made_of, reason)
             return None
         graph = content[DIGEST_BYTES:]
         if content[:DIGEST_BYTES] != _digest(made_of, graph):

@@ -75,7 +75,7 @@ class Predictor:
         except BundleInvalid:
             raise
         except Exception as error:  # the engines' errors share no other base
-            raise BundleInvalid(f"{bundle.path.name}: {MODEL_FILE} does not compile: {error}") from error
+            raise BundleInvalid(f"{bundle.path.name}: {MODEL_FILE} does not compile: {_told(error)}") from error
 
     def predict(self, images: NDArray[np.uint8]) -> Prediction:
         """images: uint8 (N, height_px, width_px, 3), RGB 0-255. Raises ValueError for any other array."""
@@ -105,6 +105,10 @@ class Predictor:
         )
 
 
+def _told(error: Exception) -> str:
+    return "there is not enough memory for it" if isinstance(error, MemoryError) else str(error)
+
+
 def accelerated_providers() -> list[str]:
     """ONNX Runtime's providers other than the plain CPU, best first."""
     import onnxruntime
@@ -124,6 +128,8 @@ def _compiled(bundle: Bundle, cache: CompiledCache | None) -> openvino.CompiledM
     if cache and (kept := cache.read(name, made_of)) is not None:
         try:
             compiled = core.import_model(openvino.Tensor(np.frombuffer(kept, np.uint8)), DEVICE, settings)
+        except MemoryError:
+            raise
         except Exception as error:  # the engine's errors share no other base
             cache.refuse(name, made_of, f"the engine does not take it: {type(error).__name__}")
         else:

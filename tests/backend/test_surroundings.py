@@ -94,3 +94,11 @@ def test_a_log_that_nobody_reads_and_then_nobody_can_holds_up_no_answer(
         assert bare.analyzed(picture())["success"] is True
     bare.process.terminate()
     assert bare.process.wait(60) == 0
+
+
+@pytest.mark.parametrize("package", ["backend", "ml_model"])
+def test_no_duration_is_taken_from_the_clock_that_can_be_set(package: str) -> None:
+    """A clock that jumps ends no deadline early or never: `time.time` is asked for the age of files alone."""
+    paths = [path for path in (ROOT / package).rglob("*.py") if "training" not in path.parts]
+    asked = {path.name for path in paths if "time.time()" in path.read_text(encoding="utf-8")}
+    assert asked <= {"files.py"}

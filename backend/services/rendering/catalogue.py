@@ -112,7 +112,7 @@ def card_markdown(task: Task, loaded: LoadedModel | None, problem: str | None = 
     problem: why the task's own bundle cannot be used.
     """
     if loaded and CARD_FILE in loaded.bundle.manifest.files:
-        return loaded.bundle.file(CARD_FILE).read_text(encoding="utf-8")
+        return loaded.bundle.read(CARD_FILE).decode()
     if problem:
         state = f"The model of this task cannot be used, and the task answers nothing (503): {problem}."
     elif loaded is None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import resource
 import subprocess
 import sys
 from collections.abc import Callable
@@ -139,6 +141,25 @@ def test_a_full_disk_leaves_nothing_half_written_and_several_processes_at_once_o
     assert list((tmp_path / "full").iterdir()) == []
     assert opened(bundle, tmp_path / "shared")[1] == [(TASK.id, "read", "")]
     assert len(list((tmp_path / "shared").iterdir())) == 1
+
+
+def test_without_a_free_descriptor_a_whole_graph_is_not_thrown_away(tmp_path: Path) -> None:
+    told: Told = []
+    cache, taken = CompiledCache(tmp_path, lambda *said: told.append(said)), []
+    cache.write("model", "x", b"graph")
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, before[1]))
+    try:
+        with contextlib.suppress(OSError):
+            while True:
+                taken.append(os.open(os.devnull, os.O_RDONLY))
+        assert cache.read("model", "x") is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+        for descriptor in taken:
+            os.close(descriptor)
+    assert told == [("model", "written", ""), ("model", "not_kept", "Too many open files")]
+    assert cache.read("model", "x") == b"graph"
 
 
 def test_the_folder_does_not_grow_without_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

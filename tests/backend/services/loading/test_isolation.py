@@ -132,3 +132,17 @@ def test_a_damaged_compiled_graph_is_counted_and_noted(tmp_path: Path, picture: 
     assert counted.format("damaged") in second[2]
     assert counted.format("written") in second[2]
     assert counted.format("read") in third[2]
+
+
+def test_a_card_that_changed_since_the_start_is_not_given(tmp_path: Path) -> None:
+    models = tmp_path / "models"
+    card = write_tiny(image_task("skin"), models).path / "card.md"
+    app = create_app(Config(model_dirs=(models,), user_models_dir=tmp_path, data_dir=tmp_path / "d", log=False))
+    assert app.services.models.wait_ready(60)
+    client = app.test_client()
+    assert "The tiny model skin" in client.get("/models/skin/card").text
+    card.write_text("# Another card")
+    reply = client.get("/models/skin/card")
+    assert (reply.status_code, reply.get_json()["code"]) == (503, "model_invalid")
+    card.unlink()
+    assert client.get("/models/skin/card").get_json()["error"].startswith("skin: file card.md is missing")
