@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import subprocess
 import sys
@@ -203,7 +204,12 @@ def test_damaged_cache_is_not_served(
     (copy / "model.onnx").write_bytes(b"tampered")
     with pytest.raises(BundleInvalid, match="broke off"):
         convert_user_model(converted.folder / "pneumonia_model.h5", task, tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [copy], "nothing of the conversion"
+    monkeypatch.setattr(conversion, "CONVERTER", "child_processes.instant_converter")
+    monkeypatch.setenv("PYTHONPATH", f"{SUPPORT}:{os.environ.get('PYTHONPATH', '')}")
+    made = convert_user_model(converted.folder / "pneumonia_model.h5", task, tmp_path)
+    assert (made.path, made.read("model.onnx")) == (copy, b"a model")
+    assert list(tmp_path.iterdir()) == [copy]
 
 
 # The converting process
