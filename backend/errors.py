@@ -46,6 +46,7 @@ class Draining(domain.MediDiagnoseError):
 STATUS: dict[type[domain.MediDiagnoseError], int] = {
     domain.EmptyInput: 400,
     domain.UnknownField: 400,
+    UnknownParameter: 400,
     domain.InvalidJson: 400,
     NotFound: 404,
     domain.InputTooLarge: 413,
@@ -59,6 +60,7 @@ STATUS: dict[type[domain.MediDiagnoseError], int] = {
     domain.NothingRecognised: 422,
     domain.InvalidValue: 422,
     domain.ModelUnavailable: 503,
+    StillLoading: 503,
     domain.BundleInvalid: 503,
     domain.Overloaded: 503,
     domain.DeadlineExceeded: 504,

@@ -7,25 +7,46 @@ from typing import Any
 
 from flask_openapi3 import Info, OpenAPI
 
-from backend.schemas.common import ErrorAnswer
+from backend.endpoint import COOKIE
+from backend.errors import STATUS
+from backend.schemas.common import Answer, ErrorAnswer, ProblemAnswer
+from backend.schemas.requests import RECORD_FILES, modality_words, risk_body, upload_body
 from backend.services.loading.bundles import Task
 from backend.services.rendering.catalogue import endpoint_of
 from backend.services.rendering.messages import DISCLAIMER, SERVICE_NAME, service_version
-from ml_model.inputs.tabular import allowed
 from ml_model.tasks.registry import ImageTask, RiskTask
 
-ANALYZE = "/analyze/{task}"
-ERROR_STATUSES = (400, 404, 405, 413, 415, 422, 500, 503)
+ANALYZE, READINESS = "/analyze/{task}", "/readyz"
+# Addresses that take one picture for one task, whatever else the task reads: the form's field.
+SINGLE_UPLOADS = {"/predict": "file", "/predict/breast-cancer": "image"}
+WITH_HISTORY = ("/predict", "/history")
+SESSION = "session"
 EDGE_TEXT = {
     400: "nothing sent, an unknown field or query parameter, or a body that is not JSON",
-    404: "no such task, heatmap or path",
-    405: "the path exists, the method does not",
-    413: "over 32 MB or over the pixel limit",
+    404: "no such task, heatmap, signal or plot",
+    405: "another method than those described for the path, HEAD and OPTIONS",
+    413: "over 32 MB, over the pixel limit, or more work than one file may cost",
     415: "the content is of no format this endpoint reads",
     422: "decoded, but refused; the message has the measured value and the limit",
     500: "an error inside the service",
-    503: "loading, draining, a damaged model, or no model with demo mode off; see Retry-After",
+    503: "loading, draining, too much work at a time, a damaged model, or no model with demo mode off",
+    504: "not answered within the time that a request may take",
 }
+COMMON, OF_PATHS, OF_BODIES = (400, 405, 500, 503), (404,), (413, 415, 422, 504)
+HEADERS: dict[str, Any] = {
+    "X-Request-ID": {
+        "description": "the client's own, if it has up to 64 letters, digits, dots, dashes and underscores; else ours",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"},
+    },
+    "Retry-After": {
+        "description": "seconds to wait before the request is sent again",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 1},
+    },
+    "Allow": {"description": "the methods there are", "required": True, "schema": {"type": "string"}},
+}
+ALSO = {405: "Allow", 503: "Retry-After"}
 
 
 def api_info() -> Info:
@@ -33,65 +54,107 @@ def api_info() -> Info:
     return Info(title=SERVICE_NAME, version=service_version(), description=DISCLAIMER)
 
 
-def _error_responses() -> dict[str, Any]:
-    schema = {"$ref": f"#/components/schemas/{ErrorAnswer.__name__}"}
-    content = {"application/json": {"schema": schema}, "application/problem+json": {"schema": schema}}
-    return {str(status): {"description": EDGE_TEXT[status], "content": content} for status in ERROR_STATUSES}
+def _reference(kind: str, name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/{kind}/{name}"}
 
 
-def _upload_body(task: ImageTask) -> dict[str, Any]:
-    image = {"type": "string", "format": "binary", "description": f"{task.title}: PNG, JPEG, WebP, TIFF, BMP or GIF"}
-    schema = {"type": "object", "properties": {"image": image}, "required": ["image"], "additionalProperties": False}
-    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+def _headers(status: int) -> dict[str, Any]:
+    names = ("X-Request-ID", *([ALSO[status]] if status in ALSO else []))
+    return {name: _reference("headers", name) for name in names}
 
 
-def _image_operation(shared: dict[str, Any], task: ImageTask) -> dict[str, Any]:
+def _error_response(status: int) -> dict[str, Any]:
+    codes = sorted({error.code for error, code in STATUS.items() if code == status})
+    told = f"{EDGE_TEXT[status]}; code: {', '.join(codes)}" if codes else EDGE_TEXT[status]
+    forms = {"application/json": ErrorAnswer, "application/problem+json": ProblemAnswer}
+    content = {form: {"schema": _reference("schemas", model.__name__)} for form, model in forms.items()}
+    return {"description": told, "headers": _headers(status), "content": content}
+
+
+def _schema_of(model: type[Answer]) -> dict[str, Any]:
+    return model.model_json_schema(mode="serialization", ref_template="#/components/schemas/{model}")
+
+
+def _add_components(document: dict[str, Any]) -> None:
+    cookie = {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "Signed; without it a session begins."}
+    components = document["components"]
+    components["schemas"] |= {model.__name__: _schema_of(model) for model in (ErrorAnswer, ProblemAnswer)}
+    components["headers"] = HEADERS
+    components["responses"] = {f"Error{status}": _error_response(status) for status in EDGE_TEXT}
+    components["securitySchemes"] = {SESSION: cookie}
+
+
+def _parameter(declared: dict[str, Any]) -> dict[str, Any]:
+    """A query parameter as it can be sent: left out, not null."""
+    schema = dict(declared["schema"])
+    present = [one for one in schema.pop("anyOf", ()) if one.get("type") != "null"]
+    schema |= present[0] if present else {}
+    if schema.get("default", "") is None:
+        del schema["default"]
+    return {**declared, "schema": schema}
+
+
+def _image_operation(shared: dict[str, Any], task: ImageTask, read: tuple[ImageTask, ...]) -> dict[str, Any]:
+    """read: the task and those whose pictures it hands over."""
     operation = copy.deepcopy(shared)
     classes = "; ".join(f"`{c.code}` {c.name}" for c in task.classes)
     operation["operationId"] = f"analyze_{task.id.replace('-', '_')}"
     operation["summary"] = f"Analyse one picture: {task.title}"
     operation["description"] = f"{task.intended_use}\n\nClasses: {classes}."
-    operation["parameters"] = [p for p in operation["parameters"] if p["in"] != "path"]
+    known = {
+        "target": tuple(code for one in read for code in one.codes),
+        "modality": tuple(word for one in read for word in modality_words(one)),
+    }
     for parameter in operation["parameters"]:
-        if parameter["name"] == "target":
-            parameter["schema"] = {"type": "string", "enum": list(task.codes)}
-    operation["requestBody"] = _upload_body(task)
+        if parameter["name"] in known:
+            parameter["schema"] = {"type": "string", "enum": list(dict.fromkeys(known[parameter["name"]]))}
+    fields = {"image": max(one.input.max_pictures for one in read), **({"record": RECORD_FILES} if task.signal else {})}
+    operation["requestBody"] = upload_body(task.title, fields)
     return operation
 
 
-def _risk_body(task: RiskTask) -> dict[str, Any]:
-    properties: dict[str, Any] = {}
-    for feature in task.features:
-        described: dict[str, Any] = {"type": ["number", "null"], "description": f"{feature.label}; {allowed(feature)}"}
-        if feature.categories:
-            described["enum"] = [*(c.value for c in feature.categories), None]
-        else:
-            described |= {"minimum": feature.minimum, "maximum": feature.maximum}
-        properties[feature.name] = described
-    required = [feature.name for feature in task.features if feature.required]
-    schema = {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+def _finish(path: str, operation: dict[str, Any], identifiers: dict[str, dict[str, Any]]) -> None:
+    """Path parameters, what the cookie does, headers, and every error that the operation can answer with."""
+    named = [name for name in identifiers if f"{{{name}}}" in path]
+    extra = [{"name": n, "in": "path", "required": True, "schema": identifiers[n]} for n in named]
+    queries = [_parameter(p) for p in operation.get("parameters") or [] if p["in"] != "path"]
+    operation["parameters"] = extra + queries
+    statuses = {*COMMON, *(OF_PATHS if named or path in SINGLE_UPLOADS else ()), *((422,) if queries else ())}
+    statuses |= {*OF_BODIES} if "requestBody" in operation else set()
+    answered = {status: response for status, response in operation["responses"].items() if status in ("200", "503")}
+    for status, response in answered.items():
+        response["headers"] = _headers(int(status)) | response.get("headers", {})
+    errors = {str(status): _reference("responses", f"Error{status}") for status in sorted(statuses)}
+    operation["responses"] = dict(sorted((errors | answered).items()))
+    if path in WITH_HISTORY:
+        operation["security"] = [{SESSION: []}, {}]
 
 
 def build_document(app: OpenAPI, tasks: tuple[Task, ...]) -> dict[str, Any]:
     """The finished document. Call it after every blueprint is registered."""
     document: dict[str, Any] = copy.deepcopy(app.api_doc)
     paths = document["paths"]
-    errors = _error_responses()
-    for operations in paths.values():
-        for operation in operations.values():
-            operation["responses"] = {**operation.get("responses", {}), **errors}
+    _add_components(document)
     shared = paths.pop(ANALYZE)["post"]
+    images = {task.id: task for task in tasks if isinstance(task, ImageTask)}
     for task in tasks:
         if isinstance(task, ImageTask):
-            paths[endpoint_of(task)] = {"post": _image_operation(shared, task)}
+            read = (task, *(images[name] for name in task.also_reads))
+            paths[endpoint_of(task)] = {"post": _image_operation(shared, task, read)}
         elif isinstance(task, RiskTask):
-            paths[endpoint_of(task)]["post"]["requestBody"] = _risk_body(task)
-    identifiers = {"task": {"type": "string", "enum": [task.id for task in tasks]}, "answer_id": {"type": "string"}}
+            paths[endpoint_of(task)]["post"]["requestBody"] = risk_body(task)
+    for path, field in SINGLE_UPLOADS.items():
+        operation = paths[path]["post"]
+        operation["requestBody"] = upload_body(operation["summary"], {field: 1})
+    identifiers: dict[str, dict[str, Any]] = {
+        "task": {"type": "string", "enum": [task.id for task in tasks]},
+        "answer_id": {"type": "string", "format": "uuid"},
+        "kind": {"type": "string", "enum": ["csv", "zip"]},
+        "member": {"type": "string", "enum": ["pictures", "signal"]},
+        "name": {"type": "string", "pattern": r"^[A-Za-z0-9._-]+\.png$"},
+    }
     for path, operations in paths.items():
         for operation in operations.values():
-            named = [name for name in identifiers if f"{{{name}}}" in path]
-            extra = [{"name": n, "in": "path", "required": True, "schema": identifiers[n]} for n in named]
-            operation["parameters"] = extra + [p for p in operation.get("parameters") or [] if p["in"] != "path"]
+            _finish(path, operation, identifiers)
     document["paths"] = dict(sorted(paths.items()))
     return document

@@ -10,6 +10,7 @@ from flask_openapi3 import APIBlueprint, Tag
 from backend.endpoint import strict, uploaded_files
 from backend.errors import NotFound
 from backend.schemas.images import ActivationMapAnswer, AnalyzeAnswer, AnalyzeQuery
+from backend.schemas.requests import RECORD_FILES
 from backend.services.container import Services
 from backend.services.rendering.ecg import wfdb_zip
 from backend.services.rendering.heatmaps import Heatmap, activation_map_answer, overlay_png
@@ -19,7 +20,6 @@ from ml_model.ecg.export import as_csv
 from ml_model.tasks.registry import ImageTask
 
 IMAGE, RECORD = "image", "record"
-RECORD_FILES = 2  # a WFDB recording is a header and its signals
 PNG = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
 
 api = APIBlueprint("analyze", __name__, abp_tags=[Tag(name="Images", description="a picture in, an answer out")])
@@ -92,7 +92,14 @@ def _kept_heatmap(services: Services, answer_id: str) -> Heatmap:
 @api.get(
     "/signals/<answer_id>.<kind>",
     summary="The signal read off a recent ECG page",
-    responses={200: {"content": {"text/csv": {}, "application/zip": {}}}},
+    responses={
+        200: {
+            "content": {
+                "text/csv": {"schema": {"type": "string"}},
+                "application/zip": {"schema": {"type": "string", "format": "binary"}},
+            }
+        }
+    },
 )
 @strict
 def signal(services: Services, answer_id: str, kind: str) -> Response:

@@ -69,7 +69,7 @@ def livez() -> StateAnswer:
     return StateAnswer(status="alive")
 
 
-@api.get("/readyz", summary="Is it ready for work", responses={200: StateAnswer})
+@api.get("/readyz", summary="Is it ready for work", responses={200: StateAnswer, 503: StateAnswer})
 @strict
 def readyz(services: Services) -> Response:
     """503 while models load, while the server drains, and where no task that has a bundle can answer."""
@@ -85,7 +85,7 @@ def readyz(services: Services) -> Response:
     return response
 
 
-@api.get("/metrics", summary="Prometheus counters", responses={200: {"content": {"text/plain": {}}}})
+@api.get("/metrics", summary="Prometheus counters", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
 @strict
 def metrics(services: Services) -> Response:
     """Requests and answers; no label holds anything that a user sent."""

@@ -48,7 +48,15 @@ def one(services: Services, task: str) -> ModelDescription:
 @api.get(
     "/models/<task>/card",
     summary="The model's card",
-    responses={200: {"content": {"text/markdown": {}, "application/json": {}, "text/html": {}}}},
+    responses={
+        200: {
+            "content": {
+                "text/markdown": {"schema": {"type": "string"}},
+                "application/json": {"schema": {"type": "object"}},
+                "text/html": {"schema": {"type": "string"}},
+            }
+        }
+    },
 )
 @strict
 def card(services: Services, task: str, query: CardQuery) -> Response:

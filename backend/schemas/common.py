@@ -26,8 +26,17 @@ class ErrorAnswer(Answer):
 
     success: Literal[False]
     error: str = Field(description="what was wrong, what was received, what to do")
-    code: str = Field(description="snake_case, for programs")
+    code: str = Field(description="snake_case, for programs", pattern="^[a-z0-9_]+$")
     request_id: str
+
+
+class ProblemAnswer(ErrorAnswer):
+    """The same as RFC 9457 problem details, for who asks for application/problem+json."""
+
+    type: Literal["about:blank"]
+    title: str
+    status: int
+    detail: str
 
 
 class ModelAnswer(Answer):

@@ -9,6 +9,7 @@ from cachetools import LRUCache
 from backend.endpoint import MAX_UPLOAD_BYTES
 from backend.schemas.common import ProvenanceAnswer
 from backend.schemas.images import AnalyzeAnswer, AnalyzeQuery, ExplanationAnswer
+from backend.schemas.requests import modality_words
 from backend.services.loading.models import ModelStore
 from backend.services.rendering.heatmaps import (
     Heatmap,
@@ -122,8 +123,7 @@ class ImageDiagnosis:
 
 def _is_called(task: ImageTask, modality: str) -> bool:
     """Whether a client's word for a kind of picture is that of the task, or one of its words."""
-    asked, expected = modality.strip().lower().replace("-", "_"), task.input.modality
-    return asked == expected or asked in expected.split("_")
+    return modality.strip().lower().replace("-", "_") in modality_words(task)
 
 
 def _provenance(result: CaseResult, case: Case, query: AnalyzeQuery, preprocessing_sha256: str) -> ProvenanceAnswer:

@@ -6,14 +6,31 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from ml_model.errors import InvalidValue, OutOfRange, UnknownField
 from ml_model.inputs.json_body import shown
 from ml_model.tasks.registry import RiskTask
 from ml_model.tasks.tabular_schema import RiskFeature
 
-Symptom = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+# What str.strip takes away, spelt out: \s means another set in each dialect of regular expressions.
+BLANKS = r"\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+
+
+def _stripped(text: str) -> str:
+    words = text.strip()
+    if not words:
+        raise PydanticCustomError("string_too_short", "String should have at least 1 character")
+    return words
+
+
+Symptom = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=200),
+    AfterValidator(_stripped),
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 200, "pattern": f"[^{BLANKS}]"}),
+]
 
 
 class DiseaseQuestion(BaseModel):
