@@ -1,16 +1,19 @@
 # make run serves, make test tests; both install what they need into .venv first.
 PYTHON ?= python3
 PORT ?= 5000
+EXAMPLES ?= 800
+SEED ?= -1
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install run test lint bench results clean
+.PHONY: help install run test fuzz fuzz-contract lint bench results clean
 
 help:
 	@echo "make install        the pinned packages, into $(VENV)"
 	@echo "make run            the service on port $(PORT) (PORT=8080 make run for another)"
 	@echo "make test           the tests"
+	@echo "make fuzz           the long searches for what breaks the service"
 	@echo "make lint           ruff and mypy"
 	@echo "make bench          speed of inference and of the service"
 	@echo "make results        the table of measured results in README.md, from the manifests"
@@ -30,6 +33,12 @@ run: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+fuzz: fuzz-contract
+
+# At least 20,000 requests made from the OpenAPI document, from a seed that is printed.
+fuzz-contract: $(STAMP)
+	$(BIN)/python -m pytest tests/backend/test_contract.py -s --contract-examples $(EXAMPLES) --contract-seed $(SEED)
 
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .

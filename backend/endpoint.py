@@ -20,7 +20,7 @@ from werkzeug.datastructures import FileStorage
 
 from backend.errors import UnknownParameter
 from backend.schemas.common import Answer
-from ml_model.errors import EmptyInput, UnknownField, UnsupportedFormat
+from ml_model.errors import EmptyInput, InvalidValue, UnknownField, UnsupportedFormat
 from ml_model.inputs.json_body import read_body, refuse
 
 MAX_UPLOAD_BYTES = 32_000_000
@@ -70,9 +70,12 @@ def _read_query(model: type[BaseModel]) -> BaseModel:
 
 
 def _refuse_unknown_parameters(known: Collection[str], body: Collection[str]) -> None:
-    """Raises UnknownParameter: one that is left out in silence would answer another question than was asked."""
+    """Raises UnknownParameter, or InvalidValue for one that is there twice: what is left out in silence would answer
+    another question than was asked."""
     unknown = next((name for name in request.args if name not in known), None)
     if unknown is None:
+        if twice := next((name for name, values in request.args.lists() if len(values) > 1), None):
+            raise InvalidValue(f"{twice}: it is in the address more than once; send each parameter once")
         return
     nearest = process.extractOne(unknown, known, scorer=fuzz.WRatio, score_cutoff=ALIKE_FROM)
     hint = f"; nearest known: {nearest[0]}" if nearest else ""

@@ -75,6 +75,7 @@ HTTP_CODES = {
     406: "not_acceptable",
     413: "input_too_large",
     415: "unsupported_format",
+    501: "not_implemented",
 }
 HTTP_MESSAGES = {
     404: "there is nothing at this path; GET / lists the endpoints",

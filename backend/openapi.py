@@ -29,10 +29,11 @@ EDGE_TEXT = {
     415: "the content is of no format this endpoint reads",
     422: "decoded, but refused; the message has the measured value and the limit",
     500: "an error inside the service",
+    501: "a body in another transfer encoding than chunked",
     503: "loading, draining, too much work at a time, a damaged model, or no model with demo mode off",
     504: "not answered within the time that a request may take",
 }
-COMMON, OF_PATHS, OF_BODIES = (400, 405, 500, 503), (404,), (413, 415, 422, 504)
+COMMON, OF_PATHS, OF_BODIES = (400, 405, 500, 503), (404,), (413, 415, 422, 501, 504)
 HEADERS: dict[str, Any] = {
     "X-Request-ID": {
         "description": "the client's own, if it has up to 64 letters, digits, dots, dashes and underscores; else ours",
@@ -108,9 +109,24 @@ def _image_operation(shared: dict[str, Any], task: ImageTask, read: tuple[ImageT
     for parameter in operation["parameters"]:
         if parameter["name"] in known:
             parameter["schema"] = {"type": "string", "enum": list(dict.fromkeys(known[parameter["name"]]))}
-    fields = {"image": max(one.input.max_pictures for one in read), **({"record": RECORD_FILES} if task.signal else {})}
-    operation["requestBody"] = upload_body(task.title, fields)
+            if len(read) > 1:
+                parameter["description"] += f"; told apart: {' or '.join(one.id for one in read)}"
+    most = {one.id: one.input.max_pictures for one in read}
+    fields = {"image": max(most.values()), **({"record": RECORD_FILES} if task.signal else {})}
+    limits = f" (at most: {', '.join(f'{name} {count}' for name, count in most.items())})" if len(read) > 1 else ""
+    operation["requestBody"] = upload_body(f"{task.title}{limits}", fields)
     return operation
+
+
+def _plain_arrays(node: Any) -> None:
+    """Tuples of one type as arrays of a fixed length, which more programs read than `prefixItems`."""
+    if isinstance(node, dict):
+        first, *rest = node.get("prefixItems", [None])
+        if rest and all(one == first for one in rest):
+            del node["prefixItems"]
+            node["items"] = first
+    for inner in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        _plain_arrays(inner)
 
 
 def _finish(path: str, operation: dict[str, Any], identifiers: dict[str, dict[str, Any]]) -> None:
@@ -157,4 +173,5 @@ def build_document(app: OpenAPI, tasks: tuple[Task, ...]) -> dict[str, Any]:
         for operation in operations.values():
             _finish(path, operation, identifiers)
     document["paths"] = dict(sorted(paths.items()))
+    _plain_arrays(document)
     return document

@@ -3,10 +3,12 @@
 import { errorBox } from "./answers.js";
 import { el, fetchJson, section } from "./dom.js";
 
-let schemas = {};
+let components = {};
 
-function resolve(schema) {
-  return schema?.$ref ? schemas[schema.$ref.split("/").pop()] ?? {} : schema ?? {};
+function resolve(node) {
+  if (!node?.$ref) return node ?? {};
+  const [kind, name] = node.$ref.split("/").slice(-2);
+  return components[kind]?.[name] ?? {};
 }
 
 function typeName(schema) {
@@ -58,8 +60,10 @@ function tryForm(method, path, operation) {
     return el("div", { class: "field" }, el("label", { for: `${id}-${p.name}` }, p.name), control);
   });
   const content = operation.requestBody?.content ?? {};
-  if (content["multipart/form-data"]) {
-    inputs.push(el("div", { class: "field" }, el("label", { for: `${id}-file` }, "image"),
+  const form = content["multipart/form-data"]?.schema;
+  const field = form && Object.keys(form.properties)[0];
+  if (form) {
+    inputs.push(el("div", { class: "field" }, el("label", { for: `${id}-file` }, field),
       el("input", { id: `${id}-file`, type: "file", name: "__file", required: true })));
   } else if (content["application/json"]) {
     inputs.push(el("div", { class: "field" }, el("label", { for: `${id}-json` }, "JSON body"),
@@ -78,7 +82,7 @@ function tryForm(method, path, operation) {
     }
     if (given.has("__file")) {
       request.body = new FormData();
-      request.body.append("image", given.get("__file"));
+      request.body.append(field, given.get("__file"));
     } else if (given.has("__json")) {
       request.body = given.get("__json");
       request.headers["Content-Type"] = "application/json";
@@ -105,7 +109,7 @@ function endpoint(path, method, operation) {
       ...(operation.parameters?.length ? section("Parameters", parameterTable(operation.parameters)) : []),
       ...body.flatMap(([type, { schema }]) => section(`Body: ${type}`, propertyTable(schema))),
       ...(good ? section(`Answer: ${typeName(good)}`, propertyTable(good)) : []),
-      ...section("Errors", el("ul", {}, failures.map(([status, { description }]) => el("li", {}, `${status}: ${description}`)))),
+      ...section("Errors", el("ul", {}, failures.map(([status, failure]) => el("li", {}, `${status}: ${resolve(failure).description}`)))),
       ...section("Try", tryForm(method, path, operation))));
 }
 
@@ -113,7 +117,7 @@ async function start() {
   const main = document.getElementById("endpoints");
   try {
     const specification = await fetchJson("/openapi.json");
-    schemas = specification.components.schemas;
+    components = specification.components;
     document.getElementById("description").textContent = specification.info.description;
     const groups = new Map();
     for (const [path, operations] of Object.entries(specification.paths)) {

@@ -18,6 +18,7 @@ from ml_model.tasks.registry import ImageTask
 
 READY_RETRY_S = 2
 LOADING_PAUSE_S = 0.1
+TEXT = {"content": {"text/plain": {"schema": {"type": "string"}}}}
 
 
 api = APIBlueprint("health", __name__, abp_tags=[Tag(name="Service", description="health, readiness, counters")])
@@ -85,7 +86,7 @@ def readyz(services: Services) -> Response:
     return response
 
 
-@api.get("/metrics", summary="Prometheus counters", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
+@api.get("/metrics", summary="Prometheus counters", responses={200: TEXT})
 @strict
 def metrics(services: Services) -> Response:
     """Requests and answers; no label holds anything that a user sent."""

@@ -16,7 +16,9 @@ class AnalyzeQuery(BaseModel):
     explain: Literal["none", "url", "inline"] = Field("url", description="where the heatmap goes")
     target: str | None = Field(None, description="code of the class to explain; the predicted one if absent")
     top_k: int | None = Field(None, ge=1, le=1000, description="at most this many entries in all_predictions")
-    modality: str | None = Field(None, description="what kind of picture it is, where a task reads several kinds; in any case, `-` for `_`")
+    modality: str | None = Field(
+        None, description="what kind of picture it is, where a task reads several; capitals and `-` for `_` will do"
+    )
     age_years: float | None = Field(None, ge=0, le=130, description="age, where it counts or tells populations apart")
     view: Literal["PA", "AP"] | None = Field(None, description="projection of a chest X-ray")
     sampling_rate_hz: float | None = Field(None, gt=0, le=10_000, description="of a recording that does not say it")

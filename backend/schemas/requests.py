@@ -1,4 +1,4 @@
-"""What is sent, as JSON schemas made from the task files: files of a form, measured values, words for a kind of picture.
+"""What is sent, as JSON schemas made from the task files: files of a form, measured values, words for a modality.
 
 A schema takes what the service takes. What only the content of a file can tell (its format, its quality) is
 refused as 400, 413, 415 or 422 all the same.
@@ -38,10 +38,7 @@ def upload_body(title: str, fields: Mapping[str, int]) -> dict[str, Any]:
         "properties": {name: _files(said[name], most) for name, most in fields.items()},
         "additionalProperties": False,
     }
-    if len(fields) == 1:
-        schema["required"] = list(fields)
-    else:
-        schema["oneOf"] = [{"required": [name]} for name in fields]
+    schema |= {"required": list(fields)} if len(fields) == 1 else {"minProperties": 1, "maxProperties": 1}
     encoding = {name: {"contentType": "application/octet-stream"} for name in fields}
     return {"required": True, "content": {"multipart/form-data": {"schema": schema, "encoding": encoding}}}
 

@@ -13,6 +13,7 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
 
 from ml_model.inference.bundle import AgeEffect, Bundle, OperatingPoint, write_bundle
 from ml_model.inference.interval import Interval
@@ -197,9 +198,10 @@ def write_tiny_signal(task: ImageTask, folder: Path) -> Bundle:
 
 
 def _with_card(path: Path, fields: dict[str, object]) -> Bundle:
-    """The manifest over the tiny model that is in `path` and a card that names its bundle."""
+    """The manifest over the tiny model that is in `path`, a card that names its bundle, and a plot."""
     (path / "card.md").write_text(f"# The tiny model {path.name}\n\nAUC 0.500 (0.400-0.600)\n", encoding="utf-8")
-    return write_bundle(path, fields, ["model.onnx", "card.md"])
+    Image.new("L", (8, 8)).save(path / "curve.png")
+    return write_bundle(path, fields, ["model.onnx", "card.md", "curve.png"])
 
 
 def write_tiny_gate(folder: Path) -> Bundle:
