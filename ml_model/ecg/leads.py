@@ -23,6 +23,7 @@ _OPPOSITE = re.compile(r"(^|\s)-\s*\w")  # -aVR of the Cabrera circle is not aVR
 _UNIT = r"(?P<prefix>[mu\u00b5\u03bc]|milli|micro)?v(?:olts?)?"
 _WHOLE_UNIT = re.compile(_UNIT, re.IGNORECASE)
 _NAME_WITH_UNIT = re.compile(rf"(?P<name>.*[^\s_(\[/,.])[\s_(\[/,.]+{_UNIT}[)\]]?", re.IGNORECASE)
+_MAX_NAME_CHARACTERS = 200  # of a channel; longer texts are not looked at
 _UNITS = {"": "V", "m": "mV", "milli": "mV"}
 
 
@@ -71,6 +72,8 @@ class FileSignals:
 
 def lead_of(name: str) -> str | None:
     """The standard lead that a channel's name means ("lead I", "DII", "avr [mV]"), or None for any other."""
+    if len(name) > _MAX_NAME_CHARACTERS:
+        return None
     with_unit = _NAME_WITH_UNIT.fullmatch(name.strip())
     bare = with_unit["name"] if with_unit else name
     if _OPPOSITE.search(bare):
@@ -83,6 +86,8 @@ def lead_of(name: str) -> str | None:
 
 def unit_named(text: str) -> str | None:
     """The unit in a column's name ("V1 (uV)", "lead_I_mV"), or that the text is; None where there is none."""
+    if len(text) > _MAX_NAME_CHARACTERS:
+        return None
     found = _WHOLE_UNIT.fullmatch(text.strip()) or _NAME_WITH_UNIT.fullmatch(text.strip())
     return _UNITS.get((found["prefix"] or "").lower(), "uV") if found else None
 

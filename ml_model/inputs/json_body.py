@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from ml_model.errors import EmptyInput, InvalidJson, InvalidValue, UnknownField
 
 MAX_JSON_BYTES = 256 * 1024
+MAX_DEPTH = 32  # of lists and objects in each other; what is read here has two
 SHOWN_CHARACTERS = 60
 M = TypeVar("M", bound=BaseModel)
 
@@ -46,10 +48,19 @@ def _finite(text: str) -> float:
 def _no_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        counts = Counter(name for name, _ in pairs)
+        twice = next(name for name, count in counts.items() if count > 1)
         raise InvalidJson(f"the field {twice!r:.80} is there twice; send each field once")
     return found
+
+
+def _is_deep(content: object) -> bool:
+    """Whether there is more than MAX_DEPTH of lists and objects in each other, which nothing recursive may meet."""
+    level = [content]
+    for _ in range(MAX_DEPTH):
+        nested = [each for each in level if isinstance(each, list | dict)]
+        level = [part for each in nested for part in (each.values() if isinstance(each, dict) else each)]
+    return any(isinstance(each, list | dict) for each in level)
 
 
 def json_object(data: bytes) -> dict[str, Any]:
@@ -63,6 +74,8 @@ def json_object(data: bytes) -> dict[str, Any]:
     except (UnicodeDecodeError, RecursionError, ValueError) as error:
         where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise InvalidJson(f"the body is not valid JSON{where}") from error
+    if _is_deep(content):
+        raise InvalidJson(f"lists and objects are nested more than {MAX_DEPTH} times; send them flat, see /openapi.json")
     if not isinstance(content, dict):
         raise InvalidValue(f"the body is {shown(content)}; send a JSON object")
     return content

@@ -24,7 +24,7 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
-_PICTURE = re.compile(r"!\[([^\]]*)\]\(([\w.-]+)\)")
+_PICTURE = re.compile(r"!\[([^\]]{0,300})\]\(([\w.-]{1,300})\)")
 
 
 def card_page(title: str, card: str, pictures_at: str) -> str:

@@ -27,12 +27,14 @@ from ml_model.errors import OutOfRange, UnreadableInput
 _MAX_BAD_SHARE = 0.05
 _LARGEST = 1e12  # what is larger means nothing in any unit
 # Only what says that it is of the sampling: comments also tell heart rates and the frequencies of filters.
+# Counted repeats only, and of runs that `_comment` has made short: the text may be anything.
 _RATE = re.compile(
-    r"(?:\bfs|\b(?:samp|abtast)\w*[ _-]*(?:rate|freq\w*))[ _]*(?:[(\[]?hz[)\]]?)?\s*[=:,;\s]\s*"
-    r"(?P<rate>\d{1,6}(?:\.\d{1,9})?)\s*(?P<kilo>k(?=hz))?",
+    r"(?:\bfs|\b(?:samp|abtast)\w{0,40}[ _-]{0,3}(?:rate|freq\w{0,40}))[ _]{0,3}(?:[(\[]?hz[)\]]?)?"
+    r"\s?[=:,;\s]\s?(?P<rate>\d{1,6}(?:\.\d{1,9})?)\s?(?P<kilo>k(?=hz))?",
     re.IGNORECASE,
 )
-_UNIT_COMMENT = re.compile(r"\bunits?\s*[=:,;]\s*(?P<unit>\w+)", re.IGNORECASE)
+_UNIT_COMMENT = re.compile(r"\bunits?\s?[=:,;]\s?(?P<unit>\w+)", re.IGNORECASE)
+_MAX_COMMENT_CHARACTERS = 1000  # of a line; what is behind them says nothing
 _TIME_WORDS = frozenset({"time", "t", "zeit", "tiempo", "temps", "tempo", "timestamp", "elapsed"})
 _INDEX_WORDS = frozenset({"sample", "samples", "index", "idx", "n", "nr", "no"})
 _SECONDS_IN = {"s": 1.0, "sec": 1.0, "secs": 1.0, "second": 1.0, "seconds": 1.0, "ms": 1e-3, "msec": 1e-3}
@@ -51,7 +53,7 @@ def read_csv(data: bytes, given_rate_hz: float | None, limits: RecordingLimits) 
     table = read_table(data, limits)
     time_column, time_rate_hz = _time(table)
     columns = _lead_columns(table, time_column)
-    comment = "\n".join(table.preamble)
+    comment = _comment(table.preamble)
     rate_hz = time_rate_hz or _stated_rate(comment) or given_rate_hz
     if rate_hz is None:
         raise UnreadableInput(
@@ -140,6 +142,13 @@ def _rate_of(times: NDArray[np.float64], seconds: float | None) -> float:
         )
     rate_hz = 1 / (step * unit_s)
     return float(round(rate_hz)) if abs(rate_hz - round(rate_hz)) <= _ROUND_RATE * rate_hz else rate_hz
+
+
+def _comment(preamble: Sequence[str]) -> str:
+    """The lines before the data as one text, in which no white space, underscore or hyphen follows upon itself."""
+    text = "\n".join(line[:_MAX_COMMENT_CHARACTERS] for line in preamble)
+    text = re.sub(r"\s+", lambda run: "\n" if run[0].strip(" ") else " ", text)
+    return re.sub(r"_+", "_", re.sub(r"-+", "-", text))
 
 
 def _stated_rate(comment: str) -> float | None:

@@ -19,13 +19,14 @@ from ml_model.ecg.leads import (
     require_size,
     required_unit,
 )
-from ml_model.errors import UnreadableInput, UnsupportedFormat
+from ml_model.errors import TooCostly, UnreadableInput, UnsupportedFormat
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 # Of SCP-ECG ("5.6.3-9-61"), of ISO/IEEE 11073 ("2:61"), and the latter's context-free number (131389).
 _DICOM_LEAD_CODE = re.compile(r"(?:5\.6\.3-9-|2:|1313(?=\d\d))(?P<number>\d{1,2})")
+_BRACKETS = re.compile(r"^([^(]*)\(.*\)")  # from the first to the last
 _CONTEXT_FREE_START = 28  # 131328 is code 0
 _DICOM_LEADS = {1: "I", 2: "II", 61: "III", 62: "aVR", 63: "aVL", 64: "aVF"} | {n + 2: f"V{n}" for n in range(1, 7)}
 _SAMPLE_KINDS = {
@@ -37,6 +38,8 @@ _SAMPLE_KINDS = {
     (32, "UL"): "u4",
 }
 _MAX_OFFSET_S = 600.0
+_MAX_GROUPS = 64  # recorders write one, or one for each lead
+_BYTE_KINDS = (None, "OB", "OW", "UN")
 
 
 @dataclass(frozen=True)
@@ -70,11 +73,11 @@ def read_dicom_waveform(data: bytes, limits: RecordingLimits) -> FileSignals:
 def _waveform(data: bytes, limits: RecordingLimits) -> FileSignals:
     from pydicom import dcmread
 
-    from ml_model.inputs.dicom.elements import BoundedStream, inflated, text_of
+    from ml_model.inputs.dicom.elements import opened, text_of
     from ml_model.inputs.dicom.transfer_syntax import uid_name
 
     tags = ["SOPClassUID", "WaveformSequence"]  # nothing about the patient is even read
-    dataset = dcmread(BoundedStream(inflated(data)), force=True, stop_before_pixels=True, specific_tags=tags)
+    dataset = dcmread(opened(data), force=True, stop_before_pixels=True, specific_tags=tags)
     items = _items(dataset, "WaveformSequence")
     if not items and "SOPClassUID" not in dataset:
         raise _corrupt_dicom("it ends before it says what it is")
@@ -83,6 +86,8 @@ def _waveform(data: bytes, limits: RecordingLimits) -> FileSignals:
         raise UnsupportedFormat(
             f"a DICOM file of SOP class {kind} holds no waveform; send an ECG waveform object, or a picture as one"
         )
+    if len(items) > _MAX_GROUPS:
+        raise TooCostly(f"the DICOM waveform has {len(items)} groups, at most {_MAX_GROUPS} are read; send one recording")
     byte_order = "<" if dataset.original_encoding[1] else ">"
     return _joined([_group(item, byte_order, limits) for item in items], limits)
 
@@ -107,8 +112,13 @@ def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
 
 
 def _bytes_of(item: Dataset, keyword: str) -> bytes:
+    from pydicom.dataelem import RawDataElement
+
     from ml_model.inputs.dicom.elements import values_of
 
+    raw = item.get_item(keyword) if keyword in item else None
+    if isinstance(raw, RawDataElement) and raw.VR in _BYTE_KINDS:
+        return raw.value or b""
     value = next(iter(values_of(item, keyword)), b"")
     return value if isinstance(value, bytes) else b""
 
@@ -153,7 +163,7 @@ def _dicom_lead(channel: Dataset) -> str | None:
     if coded := _DICOM_LEAD_CODE.fullmatch(text_of(source, "CodeValue")):
         number = int(coded["number"]) - (_CONTEXT_FREE_START if coded[0].startswith("1313") else 0)
         return _DICOM_LEADS.get(number)
-    told = re.sub(r"\(.*\)", "", text_of(source, "CodeMeaning"))
+    told = _BRACKETS.sub(r"\1", text_of(source, "CodeMeaning"))
     return lead_of(told) or lead_of(text_of(source, "CodeValue")) or lead_of(text_of(channel, "ChannelLabel"))
 
 

@@ -14,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.ecg.leads import RecordingLimits, lead_of, require_size, unit_named
-from ml_model.errors import InputTooLarge, UnreadableInput, UnsupportedFormat
+from ml_model.errors import InputTooLarge, TooCostly, UnreadableInput, UnsupportedFormat
 
 _SEPARATORS = ("\t", ";", ",", "|", None)  # None: blanks
-_MAX_PREAMBLE_LINES = 200
+_MAX_PREAMBLE_LINES, _MAX_PREAMBLE_CHARACTERS = 200, 64 * 1024
+_MAX_CELLS = 4_000_000  # five minutes of 12 leads at 1000 Hz
+_NUMBER = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?")
 _MAX_LINE_CHARACTERS = 16_384
 _MAX_ODD_LINES = 200_000  # empty, or with something other than numbers, which take the longest to read
 _MIN_NAMED_LEADS = 3  # in a line that must be one of names
@@ -80,7 +82,7 @@ def _separator(line: str) -> tuple[bool, str | None]:
     for candidate in _SEPARATORS:
         cells = _cells(line, candidate)
         filled = [cell for cell in cells if cell.strip().lower() not in _NO_VALUE]
-        numbers = sum(re.fullmatch(r"\s*[-+]?[\d.]+(?:[eE][-+]?\d+)?\s*", cell) is not None for cell in filled)
+        numbers = sum(_NUMBER.fullmatch(cell.strip()) is not None for cell in filled)
         if numbers > best and numbers >= _MIN_NUMERIC_SHARE * len(filled):
             best, separator = numbers, candidate
     return best > 1, separator
@@ -89,7 +91,14 @@ def _separator(line: str) -> tuple[bool, str | None]:
 def read_table(data: bytes, limits: RecordingLimits) -> Table:
     lines = _lines(data)
     preamble: list[str] = []
+    left = _MAX_PREAMBLE_CHARACTERS
     for line in itertools.islice(lines, _MAX_PREAMBLE_LINES):
+        left -= len(line)
+        if left < 0:
+            raise UnsupportedFormat(
+                f"the first {_MAX_PREAMBLE_CHARACTERS} characters of the text hold no table of numbers; send one column "
+                "per lead and one row per sample"
+            )
         is_data, separator = _separator(line)
         if is_data and not line.lstrip().startswith(("#", "%")):
             break
@@ -116,7 +125,7 @@ def _is_numbering(cells: Sequence[str]) -> bool:
 def _read_rows(
     lines: Iterator[str], separator: str | None, width: int, before: int, limits: RecordingLimits
 ) -> NDArray[np.float64]:
-    """(time, width). Raises UnreadableInput for a row of another width, InputTooLarge."""
+    """(time, width). Raises UnreadableInput for a row of another width, InputTooLarge, TooCostly."""
     values = array("d")
     odd = 0
     for number, line in enumerate(lines):
@@ -126,6 +135,8 @@ def _read_rows(
                 f"line {before + number + 1} of the table has {len(cells)} columns, the first row has {width}; "
                 "export the recording again"
             )
+        if (number + 1) * width > _MAX_CELLS:
+            raise TooCostly(f"the table has more than {_MAX_CELLS} values; send the 12 leads of one resting ECG")
         if number >= limits.max_samples:
             raise InputTooLarge(
                 f"the table has more than {limits.max_samples} rows; send the 12 leads of one resting ECG"
@@ -151,11 +162,13 @@ def _header(
     """
     names: tuple[str, ...] = ()
     units: tuple[str, ...] = ()
-    misfit = 0
+    misfit, most = 0, 2 * values.shape[1] + _MIN_NAMED_LEADS  # lines of more cells name no columns of this table
     for line in preamble:
         # Blanks may separate the numbers, but be part of names.
         for candidate in dict.fromkeys((separator, *_SEPARATORS)):
             cells = [cell.strip() for cell in line.lstrip("#% ").split(candidate)]
+            if len(cells) > most:
+                continue
             fitted, named = _fitted(cells, values), sum(lead_of(cell) is not None for cell in cells)
             if fitted and named:
                 names = fitted

@@ -26,14 +26,15 @@ from ml_model.ecg.leads import (
 from ml_model.errors import UnreadableInput, UnsupportedFormat
 
 _MAX_HEADER_BYTES = 64 * 2**10
+_MAX_LINE_CHARACTERS = 1000  # what is behind them in a line is not looked at; lines have about 80
 _RECORD = re.compile(
     r"(?P<name>[-\w]+)(?P<segments>/\d+)?\s+(?P<signals>\d{1,6})"
     r"(?:\s+(?P<rate>[\d.eE+-]{1,24})(?:/\S*)?(?:\s+(?P<samples>\d{1,15})(?:\s.*)?)?)?"
 )
-_SIGNAL = re.compile(
-    r"(?P<file>\S*[^\W\d]\S*)\s+(?P<format>\d{1,4})(?:x(?P<per_frame>\d{1,6}))?(?::(?P<skew>\d{1,9}))?"
-    r"(?:\+(?P<offset>\d{1,9}))?(?:\s+(?P<rest>.*))?"
+_STORED = re.compile(
+    r"(?P<format>\d{1,4})(?:x(?P<per_frame>\d{1,6}))?(?::(?P<skew>\d{1,9}))?(?:\+(?P<offset>\d{1,9}))?"
 )
+_LETTER = re.compile(r"[^\W\d]")
 _GAIN = re.compile(r"(?P<gain>[\d.eE+-]{1,24})(?:\((?P<baseline>-?\d{1,10})\))?(?:/(?P<unit>\S+))?")
 _DEFAULT_RATE_HZ, _DEFAULT_GAIN = 250.0, 200.0  # of the WFDB format, where a header is silent
 _MIN_GAIN, _MAX_GAIN = 1e-6, 1e9
@@ -71,7 +72,7 @@ class WfdbHeader:
 
 def _header_lines(data: bytes) -> list[str]:
     text = data[:_MAX_HEADER_BYTES].decode("utf-8-sig", errors="replace")
-    lines = [line.strip() for line in text.splitlines()]
+    lines = [line.strip()[:_MAX_LINE_CHARACTERS] for line in text.splitlines()]
     return [line for line in lines if line and not line.startswith("#")]
 
 
@@ -81,7 +82,14 @@ def is_wfdb_header(data: bytes) -> bool:
         return False
     lines = _header_lines(data)
     record = _RECORD.fullmatch(lines[0]) if lines else None
-    return bool(record and (record["segments"] or (len(lines) > 1 and _SIGNAL.fullmatch(lines[1]))))
+    return bool(record and (record["segments"] or (len(lines) > 1 and _signal_fields(lines[1]))))
+
+
+def _signal_fields(line: str) -> tuple[str, re.Match[str], str] | None:
+    """File, how it is stored and the rest of a signal line; None where it does not start with the two."""
+    fields = [*line.split(maxsplit=2), "", ""]
+    stored = _STORED.fullmatch(fields[1])
+    return (fields[0], stored, fields[2]) if stored and _LETTER.search(fields[0]) else None
 
 
 def _corrupt_header(what: str) -> UnreadableInput:
@@ -90,9 +98,10 @@ def _corrupt_header(what: str) -> UnreadableInput:
 
 def _wfdb_signal(line: str) -> WfdbSignal:
     """Raises UnreadableInput (malformed), UnsupportedFormat (a storage format that is not read)."""
-    found = _SIGNAL.fullmatch(line)
-    if not found:
+    fields = _signal_fields(line)
+    if fields is None:
         raise _corrupt_header("a signal line has no file name and format")
+    file, found, rest = fields
     if found["format"] not in _BYTES_OF_SAMPLES:
         raise UnsupportedFormat(
             f"WFDB signals in format {found['format']} are not read, but {', '.join(_BYTES_OF_SAMPLES)} are; "
@@ -100,7 +109,7 @@ def _wfdb_signal(line: str) -> WfdbSignal:
         )
     if int(found["per_frame"] or 1) != 1 or int(found["skew"] or 0):
         raise UnsupportedFormat("WFDB signals with skew or several samples a frame are not read; convert with xform")
-    gain_text, resolution_zero, checksum, name = _signal_rest(found["rest"] or "")
+    gain_text, resolution_zero, checksum, name = _signal_rest(rest)
     gained = _GAIN.fullmatch(gain_text)
     if not gained:
         raise _corrupt_header("the gain of a signal is malformed")
@@ -110,7 +119,7 @@ def _wfdb_signal(line: str) -> WfdbSignal:
     baseline = int(gained["baseline"] or _integer(resolution_zero))
     unit = gained["unit"] or "mV"
     offset = int(found["offset"] or 0)
-    return WfdbSignal(found["file"], found["format"], offset, gain, baseline, unit, _integer(checksum), name)
+    return WfdbSignal(file, found["format"], offset, gain, baseline, unit, _integer(checksum), name)
 
 
 def _signal_rest(rest: str) -> tuple[str, str, str, str]:

@@ -14,16 +14,25 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ml_model.errors import InputTooLarge, MediDiagnoseError, UnreadableInput
+from ml_model.errors import InputTooLarge, MediDiagnoseError, TooCostly, UnreadableInput
 from ml_model.inputs.dicom.transfer_syntax import DEFLATED, JPEG, RLE, UID_ROOT
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _MAX_READS = 100_000  # two or three an element; an enhanced series of 200 frames has half of it
-_MAX_INFLATED_BYTES = 256 * 2**20
+_MAX_INFLATED_BYTES = 128 * 2**20  # the largest picture in 16 bits
+_INFLATED_AT_ONCE = 2**20
+# Of values that become objects, one for each; names, numbers and windows have some hundred bytes.
+_MAX_VALUE_BYTES = 16 * 2**10
+_MAX_TABLE_BYTES = 256 * 2**10  # of a look-up table: 65,536 entries of 16 bits, with room for texts of them
+_TABLES = frozenset({0x00283006, *range(0x00281201, 0x00281204), *range(0x00281221, 0x00281224)})
+# Group 2 and the character set, in both byte orders: pydicom converts these at once, whether or not they are wanted.
+_CONVERTED_WHEN_READ = (b"\2\0", b"\x08\0\5\0", b"\0\x08\0\5")
+_HEAD_BYTES = 8
 MIN_BYTES = 132 + 8  # preamble and one empty element
 _MAX_NUMBER = 1e12  # larger ones overflow later and mean nothing
+_WARNING_MODULES = (re.compile(r"pydicom"), re.compile(r"PIL\.Image$"))
 _SETTING_UP = threading.Lock()
 
 
@@ -31,12 +40,18 @@ class BoundedStream(io.BytesIO):
     """Refuses what pydicom would take memory and minutes for, and skipping beyond the end, which it ignores."""
 
     reads = 0
+    _head = b""  # the last eight bytes that were read at once: tag, kind and length of an element
 
     def read(self, size: int | None = -1, /) -> bytes:
         self.reads += 1
         if self.reads > _MAX_READS:
-            raise corrupt(f"its header takes more than {_MAX_READS} reads")
-        return super().read(size)
+            raise corrupt(f"it takes more than {_MAX_READS} reads")
+        if size is not None and size > _MAX_VALUE_BYTES and self._head.startswith(_CONVERTED_WHEN_READ):
+            raise _too_long(size, _MAX_VALUE_BYTES)
+        found = super().read(size)
+        if size == _HEAD_BYTES:
+            self._head = found
+        return found
 
     def seek(self, offset: int, whence: int = 0, /) -> int:
         if whence == 0 and offset > self.getbuffer().nbytes:
@@ -53,6 +68,21 @@ def truncated() -> UnreadableInput:
 
 def corrupt(what: str) -> UnreadableInput:
     return UnreadableInput(f"the content starts as DICOM but is corrupt ({what}); export the picture again")
+
+
+def _too_long(size: int, most: int) -> TooCostly:
+    return TooCostly(f"an element of the DICOM file has {size} bytes, at most {most} are read; export the file again")
+
+
+def require_short(element: object) -> None:
+    """Raises TooCostly for an element that was not converted yet and has more values than it can mean."""
+    from pydicom.dataelem import RawDataElement
+
+    if not isinstance(element, RawDataElement) or element.VR == "SQ":
+        return
+    most, size = _MAX_TABLE_BYTES if element.tag in _TABLES else _MAX_VALUE_BYTES, len(element.value or b"")
+    if size > most:
+        raise _too_long(size, most)
 
 
 def set_up_pydicom() -> None:
@@ -79,10 +109,10 @@ def _register_decoders() -> None:
 
 def _ignore_warnings() -> None:
     """pydicom's warnings quote values. The filters are touched only where needed: threads share them."""
-    for module in (r"pydicom", r"PIL\.Image$"):
-        wanted = ("ignore", None, Warning, re.compile(module), 0)
+    for module in _WARNING_MODULES:
+        wanted = ("ignore", None, Warning, module, 0)
         if wanted not in warnings.filters[:2]:
-            warnings.filterwarnings("ignore", module=module)
+            warnings.filterwarnings("ignore", module=module.pattern)
 
 
 @contextmanager
@@ -99,29 +129,36 @@ def our_errors(what: Callable[[], str]) -> Iterator[None]:
         raise corrupt(what()) from error
 
 
-def inflated(data: bytes) -> bytes:
-    """A deflated data set as an uncompressed one, bounded; anything else as it is."""
+def opened(data: bytes) -> BoundedStream:
+    """The file to be read; a deflated data set as an uncompressed one. Raises InputTooLarge, UnreadableInput."""
     from pydicom.filereader import read_dataset, read_preamble
 
     stream = BoundedStream(data)
     read_preamble(stream, force=True)
     meta = read_dataset(stream, False, True, stop_when=lambda tag, _vr, _length: tag >> 16 != 2)
     if meta.get("TransferSyntaxUID") != DEFLATED:
-        return data
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    inflated = inflater.decompress(memoryview(data)[stream.tell() :], _MAX_INFLATED_BYTES)
-    if not inflater.eof and len(inflated) >= _MAX_INFLATED_BYTES:
+        return BoundedStream(data)
+    plain, inflated = f"{UID_ROOT}.1".encode().ljust(len(DEFLATED), b"\0"), BoundedStream()
+    inflated.write(data[: stream.tell()].replace(DEFLATED.encode(), plain))
+    inflater, left = zlib.decompressobj(-zlib.MAX_WBITS), _MAX_INFLATED_BYTES
+    waiting: bytes | memoryview = memoryview(data)[stream.tell() :]
+    while left > 0 and (part := inflater.decompress(waiting, min(left, _INFLATED_AT_ONCE))):
+        left -= inflated.write(part)
+        waiting = inflater.unconsumed_tail
+    if not inflater.eof and left <= 0:
         raise InputTooLarge(
             f"the DICOM file inflates to more than {_MAX_INFLATED_BYTES // 2**20} MiB; send a single frame"
         )
     if not inflater.eof:
         raise truncated()
-    plain = f"{UID_ROOT}.1".encode().ljust(len(DEFLATED), b"\0")
-    return data[: stream.tell()].replace(DEFLATED.encode(), plain) + inflated
+    inflated.seek(0)
+    return inflated
 
 
 def values_of(dataset: Dataset, keyword: str) -> list[Any]:
-    """What is absent or malformed reads as empty."""
+    """What is absent or malformed reads as empty. Raises TooCostly."""
+    if keyword in dataset:
+        require_short(dataset.get_item(keyword))
     try:
         value = dataset.get(keyword)
     except Exception:  # pydicom converts when asked, and every kind of value has its own exceptions
@@ -148,16 +185,16 @@ def integer(dataset: Dataset, keyword: str, default: int) -> int:
 
 
 def first_item(dataset: Dataset, keyword: str) -> Dataset:
-    """The first item of a sequence, read within bounds; empty when there is none."""
+    """The first item of a sequence, read within bounds and alone; empty when there is none."""
     from pydicom.dataelem import RawDataElement
     from pydicom.dataset import Dataset
-    from pydicom.filereader import read_sequence
+    from pydicom.filereader import read_sequence_item
 
     element = dataset.get_item(keyword) if keyword in dataset else None
     if isinstance(element, RawDataElement):
+        if not element.value:
+            return Dataset()
         implicit = element.is_implicit_VR or element.VR == "UN"
-        value = element.value or b""
-        items = read_sequence(BoundedStream(value), implicit, element.is_little_endian, len(value), "iso8859")
-    else:
-        items = element.value if element is not None else None
-    return items[0] if items else Dataset()
+        item = read_sequence_item(BoundedStream(element.value), implicit, element.is_little_endian, "iso8859")
+        return item if item is not None else Dataset()
+    return element.value[0] if element is not None and element.value else Dataset()

@@ -19,9 +19,10 @@ from ml_model.inputs.dicom.elements import (
     corrupt,
     decimals,
     first_item,
-    inflated,
     integer,
+    opened,
     our_errors,
+    require_short,
     text_of,
     truncated,
 )
@@ -97,15 +98,17 @@ def read_dicom_header(data: bytes) -> DicomHeader:
     """Facts and pixel layout of a file that `sniff_format` called DICOM.
 
     Raises UnsupportedFormat (no picture in it, or compressed in a way that is not read),
-    UnreadableInput (truncated, corrupt), InputTooLarge (deflated beyond all measure).
+    UnreadableInput (truncated, corrupt), InputTooLarge (deflated beyond all measure), TooCostly.
     """
     with our_errors(lambda: "its header makes no sense"):
         from pydicom import dcmread
 
-        stream = BoundedStream(inflated(data))
+        stream = opened(data)
         # Forced: the content was recognised before, and old files have no preamble.
         dataset = dcmread(stream, force=True, stop_before_pixels=True, specific_tags=list(_TAGS))
         implicit, little_endian = dataset.original_encoding
+        for element in dataset.elements():
+            require_short(element)
         stated = dataset.file_meta.get("TransferSyntaxUID")
         syntax = stated or (UID_ROOT if implicit else f"{UID_ROOT}.1" if little_endian else f"{UID_ROOT}.2")
         _require_pixels(dataset, stream, syntax)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import itertools
 import math
 import re
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
 from ml_model.errors import InputTooLarge, UnreadableInput
 from ml_model.inputs.dicom.elements import (
+    BoundedStream,
     corrupt,
     decimals,
     our_errors,
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
 _PIXEL_DATA = 0x7FE00010
 _JPEG_FRAME = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf\xf7]\x00[\x08-\x40].(..)(..)", re.DOTALL)
 _MAX_JPEG_SCANS = 100
+_MAX_JPEG_FRAMES = 1000  # what looks like a frame header: the picture's own, those of thumbnails, chance
+_MAX_OFFSET_TABLE_BYTES = 4 * 100_000
 _MAX_BYTES_PER_PIXEL = 6  # 16-bit RGB
 
 
@@ -122,7 +126,10 @@ def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[An
         pixels = pixels[: needed + needed % 2]
     else:
         plugin = codec_of(syntax, layout.bits_stored)
-        pixels = encapsulate([_checked_frame(get_frame(pixels, 0, number_of_frames=frames), layout, syntax)])
+        if int.from_bytes(pixels[4:8], "little") > _MAX_OFFSET_TABLE_BYTES:
+            raise corrupt("its table of frames is longer than any series")
+        frame = get_frame(BoundedStream(pixels), 0, number_of_frames=frames)
+        pixels = encapsulate([_checked_frame(frame, layout, syntax)])
     options = _decoder_options(header) | {"pixel_vr": kind}
     values, _ = get_decoder(syntax).as_array(pixels, index=0, decoding_plugin=plugin, **options)
     # pydicom takes the lowest bits for the stored ones; some devices use the highest.
@@ -151,7 +158,10 @@ def _checked_frame(frame: bytes, layout: PixelLayout, syntax: str) -> bytes:
     sizes = []
     if syntax in JPEG:
         # Any marker that could be a frame header, so that a decoy in a comment hides nothing.
-        sizes = [(int.from_bytes(w, "big"), int.from_bytes(h, "big")) for h, w in _JPEG_FRAME.findall(frame)]
+        found = list(itertools.islice(_JPEG_FRAME.finditer(frame), _MAX_JPEG_FRAMES + 1))
+        sizes = [(int.from_bytes(one[2], "big"), int.from_bytes(one[1], "big")) for one in found]
+        if len(sizes) > _MAX_JPEG_FRAMES:
+            raise corrupt(f"its JPEG stream has more than {_MAX_JPEG_FRAMES} frame headers")
         if not sizes or frame.count(b"\xff\xda") > _MAX_JPEG_SCANS:
             raise corrupt("its JPEG stream has no frame or endless scans")
     elif syntax in JPEG_2000:

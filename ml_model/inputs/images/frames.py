@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 
+from ml_model.inputs.images.gif import GIF_PICTURE, gif_blocks
+
 _MOST_PAGES = 10_000  # what comes after them is not looked at
-_MOST_BLOCKS = 200_000  # a GIF of the largest upload has 130,000 full ones
 _REDUCED_OR_MASK = 0b101  # bits of TIFF's NewSubfileType: a smaller copy of another page, or its mask
 _NEW_SUBFILE_TYPE = 254  # the smallest tag, so it comes first where it is used
 ONE_FRAME = frozenset({"JPEG", "BMP"})
@@ -15,7 +16,8 @@ _PAGED = frozenset({"TIFF", "PDF"})
 def count_frames(name: str, data: bytes) -> int:
     """Frames or pages of a PNG, GIF or TIFF file; 1 for other formats, and for what is damaged."""
     if name == "GIF":
-        return max(1, _gif_frames(data))
+        pictures = (data[start] == GIF_PICTURE and start + 10 <= len(data) for start, _, _ in gif_blocks(data))
+        return max(1, sum(pictures))
     if name == "TIFF":
         return max(1, _tiff_pages(data))
     if name == "PNG":
@@ -35,26 +37,6 @@ def note_on_frames(name: str, frames: int) -> str | None:
         f"the {name} file holds {frames} {what}; only the first was read and answered: "
         "send the others as files of their own"
     )
-
-
-def _gif_frames(data: bytes) -> int:
-    position, frames = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0), 0
-    left = _MOST_BLOCKS
-    while left > 0 and position + 10 <= len(data) and data[position] in (0x21, 0x2C):
-        if data[position] == 0x2C:
-            frames += 1
-            flags = data[position + 9]
-            position += 11 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)
-        else:
-            position += 2
-        while position < len(data) and data[position]:  # sub-blocks, up to the empty one
-            position += 1 + data[position]
-            left -= 1
-            if left < 0:
-                return frames
-        position += 1
-        left -= 1
-    return frames
 
 
 def _tiff_pages(data: bytes) -> int:

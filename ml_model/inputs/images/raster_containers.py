@@ -12,7 +12,8 @@ import re
 import zlib
 from dataclasses import dataclass
 
-from ml_model.errors import UnreadableInput, UnsupportedFormat
+from ml_model.errors import TooCostly, UnreadableInput, UnsupportedFormat
+from ml_model.inputs.images.gif import GIF_PICTURE, MOST_GIF_BLOCKS, gif_blocks, gif_head_bytes
 from ml_model.inputs.images.tiff import exif_orientation, read_tiff
 
 _MAX_CHUNKS = 65_536
@@ -20,8 +21,11 @@ _MAX_JPEG_SEGMENTS = 4096
 # Each scan of a progressive JPEG is a pass over all coefficients; encoders write about ten.
 _MAX_JPEG_SCANS = 100
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
+# The last byte of a run of fill bytes and the marker: a run of its own would be searched anew from each of its bytes.
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 _JPEG_SOS, _JPEG_EOI = 0xDA, 0xD9
+_MAX_BOXES = 1000  # of a whole AVIF file; pictures have about five
+_MAX_META_BYTES = 256 * 1024  # the decoder compares all items in it with each other; pictures have about 300
 # Pillow decodes run-length BMP in Python, a few million pixels a second.
 _MAX_RLE_BMP_PIXELS = 4_000_000
 
@@ -73,7 +77,7 @@ def _corrupt(name: str, what: str) -> UnreadableInput:
 
 def _read_png(data: bytes) -> Container:
     """Keep header, palette, transparency and pixels, with their checksums verified."""
-    kept, position, orientation = [data[:8]], 8, 1
+    kept, position, exif = [data[:8]], 8, b""
     for _ in range(_MAX_CHUNKS):
         length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
         end = position + 12 + length
@@ -85,7 +89,7 @@ def _read_png(data: bytes) -> Container:
                 raise _corrupt("PNG", f"the checksum of a {kind.decode()} chunk is wrong")
             kept.append(chunk)
         elif kind == b"eXIf":
-            orientation = exif_orientation(data[position + 8 : end - 4])
+            exif = data[position + 8 : end - 4]
         if kind == b"IEND":
             break
         position = end
@@ -96,12 +100,12 @@ def _read_png(data: bytes) -> Container:
     if not any(chunk[4:8] == b"IDAT" for chunk in kept[1:]):
         raise _corrupt("PNG", "it holds no pixels")
     size = int.from_bytes(kept[1][8:12], "big"), int.from_bytes(kept[1][12:16], "big")
-    return Container(b"".join(kept), size, orientation)
+    return Container(b"".join(kept), size, exif_orientation(exif))
 
 
 def _read_jpeg(data: bytes) -> Container:
     """Keep tables, frame and scans of the first picture, and the two markers that decide its colour space."""
-    kept, position, scans, orientation, size = [data[:2]], 2, 0, 1, None
+    kept, position, scans, exif, size = [data[:2]], 2, 0, b"", None
     for _ in range(_MAX_JPEG_SEGMENTS):
         found = _JPEG_MARKER.search(data, position)
         if found is None or found[1][0] == _JPEG_EOI:
@@ -109,7 +113,7 @@ def _read_jpeg(data: bytes) -> Container:
                 kept.append(data[position : found.end() if found else None])  # entropy-coded data up to the end
             break
         if scans:
-            kept.append(data[position : found.start()])
+            kept.append(data[position : found.start()].rstrip(b"\xff"))  # without fill bytes
         marker, position = found[1][0], found.end()
         end = position + int.from_bytes(data[position : position + 2], "big")
         if marker == 0x01:  # the one other marker without a length
@@ -118,7 +122,7 @@ def _read_jpeg(data: bytes) -> Container:
             raise _truncated("JPEG")
         segment = data[position + 2 : end]
         if marker == 0xE1 and segment.startswith(b"Exif\x00\x00"):
-            orientation = exif_orientation(segment)
+            exif = segment
         if marker in _JPEG_FRAMES:
             size = _jpeg_size(segment)
         if _jpeg_needed(marker, segment):
@@ -131,7 +135,7 @@ def _read_jpeg(data: bytes) -> Container:
         raise _corrupt("JPEG", f"more than {_MAX_JPEG_SEGMENTS} segments")
     if size is None or not scans:
         raise _truncated("JPEG")
-    return Container(b"".join(kept), size, orientation)
+    return Container(b"".join(kept), size, exif_orientation(exif))
 
 
 def _jpeg_needed(marker: int, segment: bytes) -> bool:
@@ -151,46 +155,30 @@ def _jpeg_size(segment: bytes) -> tuple[int, int]:
     return int.from_bytes(segment[3:5], "big"), int.from_bytes(segment[1:3], "big")
 
 
-def _gif_blocks_end(data: bytes, position: int) -> int:
-    """Index behind a chain of sub-blocks. Raises UnreadableInput when the file ends inside it."""
-    while position < len(data) and data[position]:
-        position += 1 + data[position]
-    if position >= len(data):
-        raise _truncated("GIF")
-    return position + 1
-
-
 def _read_gif(data: bytes) -> Container:
     """Keep screen, palette, the last control block before the first picture, and that picture."""
     if len(data) < 13:
         raise _truncated("GIF")
-    position = 13 + (3 << (data[10] & 7) + 1 if data[10] & 0x80 else 0)
-    screen, control = data[:position], b""
-    for _ in range(_MAX_CHUNKS):
-        if position >= len(data):
+    control, end = b"", gif_head_bytes(data)
+    for start, end, passed in gif_blocks(data):
+        if passed > MOST_GIF_BLOCKS:
+            raise TooCostly(
+                f"the GIF has more than {MOST_GIF_BLOCKS} blocks up to the end of its first picture; send PNG"
+            )
+        if end > len(data):
             raise _truncated("GIF")
-        kind = data[position]
-        if kind == 0x2C:
+        if data[start] == GIF_PICTURE:
             break
-        if kind != 0x21:
-            raise _corrupt("GIF", "it holds no picture")
-        end = _gif_blocks_end(data, position + 2)
-        if data[position + 1 : position + 3] == b"\xf9\x04":
-            control = data[position:end]
-        position = end
+        if data[start + 1 : start + 3] == b"\xf9\x04":
+            control = data[start:end]
     else:
-        raise _corrupt("GIF", f"more than {_MAX_CHUNKS} blocks before the picture")
-    frame = data[position : position + 10]
-    if len(frame) < 10:
-        raise _truncated("GIF")
-    pixels_at = position + 10 + (3 << (frame[9] & 7) + 1 if frame[9] & 0x80 else 0)
-    picture = data[position : _gif_blocks_end(data, pixels_at + 1)]
-    left, top, width, height = (int.from_bytes(frame[i : i + 2], "little") for i in (1, 3, 5, 7))
+        raise _truncated("GIF") if end >= len(data) else _corrupt("GIF", "it holds no picture")
+    left, top, width, height = (int.from_bytes(data[start + i : start + i + 2], "little") for i in (1, 3, 5, 7))
     if not width or not height:
         raise _corrupt("GIF", "its first frame has no area")
     canvas = int.from_bytes(data[6:8], "little"), int.from_bytes(data[8:10], "little")
     size = max(canvas[0], left + width), max(canvas[1], top + height)
-    return Container(screen + control + picture + b";", size)
+    return Container(data[: gif_head_bytes(data)] + control + data[start:end] + b";", size)
 
 
 def _webp_size(kind: bytes, body: bytes) -> tuple[int, int] | None:
@@ -240,8 +228,8 @@ def _read_avif(data: bytes) -> Container:
 
     AVIF's own rotation properties are what counts, and Pillow parses EXIF with warnings.
     """
-    position, clean = 0, data
-    for _ in range(_MAX_CHUNKS):
+    position, clean = 0, bytearray(data)
+    for _ in range(_MAX_BOXES):
         length, kind = int.from_bytes(data[position : position + 4], "big"), data[position + 4 : position + 8]
         if length == 1:
             length = int.from_bytes(data[position + 8 : position + 16], "big")
@@ -249,8 +237,12 @@ def _read_avif(data: bytes) -> Container:
         if end > len(data):
             raise _truncated("AVIF")
         if kind == b"meta":
-            clean = data[:position] + data[position:end].replace(b"Exif", b"none") + data[end:]
+            if end - position > _MAX_META_BYTES:
+                raise TooCostly(f"the AVIF describes itself in more than {_MAX_META_BYTES} bytes; send PNG or JPEG")
+            clean[position:end] = data[position:end].replace(b"Exif", b"none")
         if 0 < length < 8 or end == len(data):
             break
         position = end
-    return Container(clean)
+    else:
+        raise _corrupt("AVIF", f"more than {_MAX_BOXES} boxes")
+    return Container(bytes(clean))
