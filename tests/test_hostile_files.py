@@ -18,7 +18,7 @@ REFUSED = {
     "dicom-character-set": "too_costly: an element of the DICOM file has 31900000 bytes",
     "dicom-brackets": "too_costly: an element of the DICOM file has 31900000 bytes",
     "dicom-rows": "too_costly: an element of the DICOM file has 31900000 bytes",
-    "csv-rows": "too_costly: the table has more than 4000000 values",
+    "csv-rows": "too_costly: the table has more than 2500000 values",
     "csv-commas": "unsupported_format: the first 65536 characters of the text hold no table",
     "json-keys": "invalid_json: the field '023817' is there twice",
     "json-brackets": "invalid_json: ",
@@ -30,7 +30,6 @@ READ = {
     "dicom-items": "LoadedImage",
     "csv-tabs": "EcgRecording",
     "csv-underscores": "EcgRecording",
-    "wfdb-rest": "unreadable_input: 2 files were received, but no WFDB header",
     "wfdb-signal-word": "unreadable_input: 2 files were received, but no WFDB header",
     "dicom-wave-groups": "too_costly: the DICOM waveform has 221 groups, at most 64",
 }

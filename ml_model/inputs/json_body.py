@@ -75,7 +75,7 @@ def json_object(data: bytes) -> dict[str, Any]:
         where = f" at line {error.lineno}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else ""
         raise InvalidJson(f"the body is not valid JSON{where}") from error
     if _is_deep(content):
-        raise InvalidJson(f"lists and objects are nested more than {MAX_DEPTH} times; send them flat, see /openapi.json")
+        raise InvalidJson(f"lists and objects are nested more than {MAX_DEPTH} times; send them flat")
     if not isinstance(content, dict):
         raise InvalidValue(f"the body is {shown(content)}; send a JSON object")
     return content

@@ -8,6 +8,7 @@ import zlib
 import numpy as np
 from dicom_files import dataset, write
 from ecg_files import dicom_file, dicom_group, heart
+from pydicom.datadict import tag_for_keyword
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -121,9 +122,7 @@ def waveform(size: int, keyword: str = "CodeMeaning", character: str = "(") -> b
     group = dicom_group(HEART, 100)
     source = group.ChannelDefinitionSequence[0].ChannelSourceSequence[0]
     source.CodeValue = "x"
-    setattr(source, keyword, character * size)
-    if size > 60_000:
-        source[keyword].VR = "UT"
+    source.add_new(tag_for_keyword(keyword), "UT", character * size)
     return dicom_file([group])[0][1]
 
 

@@ -8,6 +8,7 @@ import zlib
 from pictures import depths, encode, picture, plain_tiff, png_chunk
 
 WEBP_EXIF = b"II*\0"
+EXIF = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\1\0\0\0\6\0\0\0"  # turned by a quarter
 
 
 def jpeg_fill(behind: bytes, size: int) -> bytes:
@@ -135,7 +136,7 @@ def tiff_long_scalars(size: int) -> bytes:
     count = (size - len(data)) // 8
     start = int.from_bytes(data[4:8], "little")
     number = int.from_bytes(data[start : start + 2], "little")
-    body = data[: start - start % 1] + bytes(count * 8)
+    body = data[:start] + bytes(count * 8)
     entries = bytearray(data[start + 2 : start + 2 + 12 * number])
     entries += struct.pack("<HHII", 274, 16, count, start)
     directory = struct.pack("<H", number + 1) + bytes(entries) + bytes(4)
@@ -163,7 +164,7 @@ def _with_strips(data: bytes, count: int) -> bytes:
     start = int.from_bytes(data[4:8], "little")
     number = int.from_bytes(data[start : start + 2], "little")
     directory = bytearray(data[start:])
-    arrays = struct.pack("<I", 8) * count + data[start - 4 : start] * 0 + struct.pack("<I", start - 8) * count
+    arrays = struct.pack("<I", 8) * count + struct.pack("<I", start - 8) * count
     for index in range(number):
         at = 2 + 12 * index
         tag = int.from_bytes(directory[at : at + 2], "little")
@@ -181,7 +182,8 @@ def tiff_many_tags(size: int) -> bytes:
     body = bytes(4096).ljust(max(4096, size - 20 * number - 400), b"\0")
     entries = b"".join(struct.pack("<HHQQ", tag, 4, 1, tags[tag]) for tag in sorted(tags))
     entries += struct.pack("<HHQQ", 65_000, 4, 1, 0) * (number - len(tags))
-    return struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16 + len(body)) + body + struct.pack("<Q", number) + entries + bytes(8)
+    head = struct.pack("<2sHHHQ", b"II", 43, 8, 0, 16 + len(body))
+    return head + body + struct.pack("<Q", number) + entries + bytes(8)
 
 
 def tiff_pages(size: int) -> bytes:
@@ -189,9 +191,7 @@ def tiff_pages(size: int) -> bytes:
     data = plain_tiff(depths(8), 1)
     end = len(data) - 4
     count = (size - len(data)) // 18
-    pages = b"".join(
-        struct.pack("<HHHIII", 1, 254, 4, 1, 0, end + 4 + 18 * (index + 1)) for index in range(count)
-    )
+    pages = b"".join(struct.pack("<HHHIII", 1, 254, 4, 1, 0, end + 4 + 18 * (index + 1)) for index in range(count))
     return data[:end] + struct.pack("<I", end + 4) + pages + bytes(4)
 
 

@@ -117,7 +117,8 @@ def _time(table: Table) -> tuple[int | None, float | None]:
     told = found | set(re.split(r"\W+", _cell(table.units, column).lower()))
     seconds = next((_SECONDS_IN[word] for word in sorted(told) if word in _SECONDS_IN), None)
     times = table.values[:, column]
-    steps = np.diff(times)
+    with np.errstate(invalid="ignore"):  # of a number too large for a float, and another
+        steps = np.diff(times)
     if not (np.isfinite(times).all() and len(times) > 1 and (steps >= 0).all() and (named or (steps > 0).all())):
         if named:
             raise UnreadableInput("the time column holds gaps or runs backwards; export the recording again")

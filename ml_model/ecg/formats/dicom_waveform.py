@@ -87,7 +87,7 @@ def _waveform(data: bytes, limits: RecordingLimits) -> FileSignals:
             f"a DICOM file of SOP class {kind} holds no waveform; send an ECG waveform object, or a picture as one"
         )
     if len(items) > _MAX_GROUPS:
-        raise TooCostly(f"the DICOM waveform has {len(items)} groups, at most {_MAX_GROUPS} are read; send one recording")
+        raise TooCostly(f"the DICOM waveform has {len(items)} groups, at most {_MAX_GROUPS} are read; send fewer")
     byte_order = "<" if dataset.original_encoding[1] else ">"
     return _joined([_group(item, byte_order, limits) for item in items], limits)
 

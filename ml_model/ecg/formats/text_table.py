@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import io
 import itertools
+import math
 import re
 from array import array
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,8 @@ from ml_model.errors import InputTooLarge, TooCostly, UnreadableInput, Unsupport
 
 _SEPARATORS = ("\t", ";", ",", "|", None)  # None: blanks
 _MAX_PREAMBLE_LINES, _MAX_PREAMBLE_CHARACTERS = 200, 64 * 1024
-_MAX_CELLS = 4_000_000  # five minutes of 12 leads at 1000 Hz
+_MAX_CELLS = 2_500_000  # three minutes of 12 leads at 1000 Hz
+_MAX_ODD_CELLS = 300_000  # a column of words in the longest table has 200,000
 _NUMBER = re.compile(r"[-+]?[\d.]+(?:[eE][-+]?\d+)?")
 _MAX_LINE_CHARACTERS = 16_384
 _MAX_ODD_LINES = 200_000  # empty, or with something other than numbers, which take the longest to read
@@ -96,8 +98,8 @@ def read_table(data: bytes, limits: RecordingLimits) -> Table:
         left -= len(line)
         if left < 0:
             raise UnsupportedFormat(
-                f"the first {_MAX_PREAMBLE_CHARACTERS} characters of the text hold no table of numbers; send one column "
-                "per lead and one row per sample"
+                f"the first {_MAX_PREAMBLE_CHARACTERS} characters of the text hold no table of numbers; send one "
+                "column per lead and one row per sample"
             )
         is_data, separator = _separator(line)
         if is_data and not line.lstrip().startswith(("#", "%")):
@@ -127,7 +129,7 @@ def _read_rows(
 ) -> NDArray[np.float64]:
     """(time, width). Raises UnreadableInput for a row of another width, InputTooLarge, TooCostly."""
     values = array("d")
-    odd = 0
+    odd = odd_cells = 0
     for number, line in enumerate(lines):
         cells = _cells(line, separator)
         if len(cells) != width:
@@ -144,8 +146,12 @@ def _read_rows(
         try:
             values.fromlist([float(cell) for cell in cells])
         except ValueError:
-            values.fromlist([_value(cell) for cell in cells])
+            numbers = [_value(cell) for cell in cells]
+            values.fromlist(numbers)
             odd += 1
+            odd_cells += sum(map(math.isnan, numbers))
+        if odd_cells > _MAX_ODD_CELLS:
+            raise TooCostly(f"more than {_MAX_ODD_CELLS} values of the table are no numbers; send the numbers alone")
         if odd > _MAX_ODD_LINES:
             raise UnreadableInput(
                 f"more than {_MAX_ODD_LINES} rows hold something other than numbers; send the numbers alone"

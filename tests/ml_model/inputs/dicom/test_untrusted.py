@@ -146,8 +146,8 @@ def test_bombs_in_sequences_of_a_stated_length_and_in_run_lengths() -> None:
     sequence = b"\x28\x00\x00\x30SQ\0\0" + len(items).to_bytes(4, "little") + items
     picture = write(dataset(ramp(1, 2)))
     at = picture.index(b"\xe0\x7f\x10\x00")
-    with pytest.raises(UnreadableInput, match="corrupt"):
-        load_image(picture[:at] + sequence + picture[at:], INPUT)
+    laden = load_image(picture[:at] + sequence + picture[at:], INPUT)  # only the first item is read
+    np.testing.assert_array_equal(laden.pixels, load_image(picture, INPUT).pixels)
     runs = (1).to_bytes(4, "little") + (64).to_bytes(4, "little") + bytes(56) + b"\x81\0" * 5_000_000
     before = resident_mib()
     with pytest.raises(UnreadableInput, match="RLE"):
