@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 _PIXEL_DATA = 0x7FE00010
 _JPEG_FRAME = re.compile(rb"\xff[\xc0-\xc3\xc5-\xc7\xc9-\xcb\xcd-\xcf\xf7]\x00[\x08-\x40].(..)(..)", re.DOTALL)
+_END_OF_IMAGE = b"\xff\xd9"
 _MAX_JPEG_SCANS = 100
 _MAX_JPEG_FRAMES = 1000  # what looks like a frame header: the picture's own, those of thumbnails, chance
 _MAX_OFFSET_TABLE_BYTES = 4 * 100_000
@@ -75,8 +76,9 @@ def decode_frame(frame: bytes, runner: DecodeRunner) -> bytes | bytearray:
         size = runner.rows * runner.columns * runner.samples_per_pixel * width
         runner.set_option("planar_configuration", 1)
         return imagecodecs.dicomrle_decode(frame, f"<u{width}", out=size)
-    decode = imagecodecs.jpegls_decode if runner.transfer_syntax in JPEG_LS else imagecodecs.jpeg8_decode
-    values = decode(frame)
+    # A JPEG-LS stream that ends without a marker sends CharLS searching for one beyond its end, for half a minute.
+    is_ls = runner.transfer_syntax in JPEG_LS
+    values = imagecodecs.jpegls_decode(frame + _END_OF_IMAGE) if is_ls else imagecodecs.jpeg8_decode(frame)
     runner.set_option("bits_allocated", 8 * values.itemsize)
     runner.set_option("planar_configuration", int(values.ndim == 3 and values.shape[2] != 3))
     return values.tobytes()
