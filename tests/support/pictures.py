@@ -19,6 +19,7 @@ from ml_model.tasks.registry import ImageInput, ImageTask
 INPUT = ImageInput(modality="photograph", height_px=32, width_px=48, min_side_px=1)
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF")
 ORIENTATION = 274
+OBJECT_STREAM = b"<</Length %d%s>>stream\n%s\nendstream"  # of a PDF document
 
 
 def encode(image: Image.Image, name: str, **options: object) -> bytes:
@@ -67,6 +68,33 @@ def plain_tiff(values: NDArray[np.generic], photometric: int, order: str = "litt
     directory = b"".join(struct.pack(mark + "HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags))
     head = (b"II*\x00" if order == "little" else b"MM\x00*") + struct.pack(mark + "I", 8 + len(body))
     return head + body + struct.pack(mark + "H", len(tags)) + directory + b"\x00" * 4
+
+
+def document(*objects: bytes, trailer: bytes = b"") -> bytes:
+    """A PDF file of these objects, numbered from 1; the first is the catalogue."""
+    written, offsets = b"%PDF-1.4\n", []
+    for number, body in enumerate(objects, 1):
+        offsets.append(len(written))
+        written += b"%d 0 obj%sendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
+    size = len(objects) + 1
+    return (
+        written
+        + b"xref\n0 %d\n0000000000 65535 f \n%s" % (size, table)
+        + b"trailer<</Size %d/Root 1 0 R%s>>\nstartxref\n%d\n%%%%EOF" % (size, trailer, len(written))
+    )
+
+
+def drawing(content: bytes, media: str = "0 0 800 400", flate: bool = False, **extra: bytes) -> bytes:
+    """A document of one page with this content stream."""
+    body = zlib.compress(content, 9) if flate else content
+    return document(
+        b"<</Type/Catalog/Pages 2 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[%s]/Contents 4 0 R>>" % media.encode(),
+        OBJECT_STREAM % (len(body), b"/Filter/FlateDecode" if flate else b"", body),
+        **extra,
+    )
 
 
 def depths(bits: int, kind: type = np.uint16) -> NDArray[np.generic]:

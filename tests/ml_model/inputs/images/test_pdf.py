@@ -8,7 +8,7 @@ import zlib
 
 import numpy as np
 import pytest
-from pictures import encode, picture
+from pictures import OBJECT_STREAM, document, drawing, encode, picture
 from PIL import Image
 
 from ml_model.errors import InputTooLarge, MediDiagnoseError, PoorQuality, UnreadableInput, UnsupportedFormat
@@ -18,34 +18,6 @@ from ml_model.tasks.registry import ImageInput
 
 PAGE = ImageInput(modality="ecg", height_px=64, width_px=96, pdf_pages=True)
 PICTURE = PAGE.model_copy(update={"pdf_pages": False})
-OBJECT_STREAM = b"<</Length %d%s>>stream\n%s\nendstream"
-
-
-def document(*objects: bytes, trailer: bytes = b"") -> bytes:
-    """A PDF file of these objects, numbered from 1; the first is the catalogue."""
-    written, offsets = b"%PDF-1.4\n", []
-    for number, body in enumerate(objects, 1):
-        offsets.append(len(written))
-        written += b"%d 0 obj%sendobj\n" % (number, body)
-    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    size = len(objects) + 1
-    return (
-        written
-        + b"xref\n0 %d\n0000000000 65535 f \n%s" % (size, table)
-        + b"trailer<</Size %d/Root 1 0 R%s>>\nstartxref\n%d\n%%%%EOF" % (size, trailer, len(written))
-    )
-
-
-def drawing(content: bytes, media: str = "0 0 800 400", flate: bool = False, **extra: bytes) -> bytes:
-    """A document of one page with this content stream."""
-    body = zlib.compress(content, 9) if flate else content
-    return document(
-        b"<</Type/Catalog/Pages 2 0 R>>",
-        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
-        b"<</Type/Page/Parent 2 0 R/MediaBox[%s]/Contents 4 0 R>>" % media.encode(),
-        OBJECT_STREAM % (len(body), b"/Filter/FlateDecode" if flate else b"", body),
-        **extra,
-    )
 
 
 def test_the_first_page_is_decoded_as_a_picture() -> None:

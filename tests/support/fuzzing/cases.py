@@ -1,0 +1,58 @@
+"""Cases: a mutated upload, made again from its name alone."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+from fuzzing import layouts, tagged, texts
+from fuzzing.parts import Layout, mutated
+from fuzzing.seeds import SEEDS, Upload, seeds
+
+FAMILIES = tuple(SEEDS)
+PICTURES = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PDF", "DICOM")
+RECORDINGS = ("DICOM-ECG", "WFDB", "CSV", "EDF")
+LONGEST_BYTES = 120_000  # of a run or of repeated parts; 25 times that in one case of fifty
+_LAYOUTS: dict[str, Layout] = {
+    "PNG": layouts.PNG, "JPEG": layouts.JPEG, "WEBP": layouts.WEBP, "TIFF": tagged.TIFF, "BMP": layouts.BMP,
+    "GIF": layouts.GIF, "AVIF": layouts.AVIF, "PDF": texts.PDF, "DICOM": tagged.DICOM, "DICOM-ECG": tagged.DICOM,
+    "CSV": texts.CSV, "EDF": texts.EDF, "SYMPTOMS": texts.JSON, "FACTORS": texts.JSON, "FORM": texts.FORM,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Case:
+    """The `index`-th mutant of a format under one seed of the random numbers."""
+
+    seed: int
+    family: str
+    index: int
+
+    @classmethod
+    def named(cls, name: str) -> Case:
+        """The inverse of `str(case)`."""
+        seed, family, index = name.split(":")
+        return cls(int(seed), family, int(index))
+
+    def __str__(self) -> str:
+        return f"{self.seed}:{self.family}:{self.index}"
+
+    def random(self) -> random.Random:
+        """The case's own random numbers, for choices beside its bytes."""
+        return random.Random(f"choices of {self}")
+
+    def upload(self, longest: int = LONGEST_BYTES) -> Upload:
+        """The files that are sent. Of a record of several files one is changed."""
+        rng = random.Random(str(self))
+        files = list(rng.choice(seeds(self.family)))
+        at = rng.randrange(len(files))
+        name, data = files[at]
+        longest *= 25 if rng.random() < 0.02 else 1
+        others = [upload[min(at, len(upload) - 1)][1] for upload in seeds(self.family)]
+        files[at] = name, mutated(data, self._layout(name), rng, others, longest)
+        return tuple(files)
+
+    def _layout(self, name: str) -> Layout:
+        if self.family == "WFDB":
+            return texts.WFDB_HEADER if name.endswith(".hea") else texts.BYTES
+        return _LAYOUTS[self.family]
