@@ -1,20 +1,22 @@
 # make run serves, make test tests; both install what they need into .venv first.
 PYTHON ?= python3
 PORT ?= 5000
+FUZZ_MINUTES ?= 30
 EXAMPLES ?= 800
 SEED ?= -1
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install run test fuzz fuzz-contract lint bench results clean
+.PHONY: help install run test lint fuzz fuzz-contract fuzz-replay audit bench results clean
 
 help:
 	@echo "make install        the pinned packages, into $(VENV)"
 	@echo "make run            the service on port $(PORT) (PORT=8080 make run for another)"
 	@echo "make test           the tests"
-	@echo "make fuzz           the long searches for what breaks the service"
-	@echo "make lint           ruff and mypy"
+	@echo "make lint           ruff, mypy and bandit"
+	@echo "make fuzz           20,000 requests by the contract, damaged files to every parser and to a server; FUZZ_MINUTES=5 for less"
+	@echo "make audit          committed secrets, dist/sbom.json, known vulnerabilities (asks the network)"
 	@echo "make bench          speed of inference and of the service"
 	@echo "make results        the table of measured results in README.md, from the manifests"
 	@echo "make train-<task>   train one task or the input-gate; ARGS='--epochs 1' is handed on"
@@ -34,8 +36,6 @@ run: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadfile
 
-fuzz: fuzz-contract
-
 # At least 20,000 requests made from the OpenAPI document, from a seed that is printed.
 fuzz-contract: $(STAMP)
 	$(BIN)/python -m pytest tests/backend/test_contract.py -s --contract-examples $(EXAMPLES) --contract-seed $(SEED)
@@ -43,6 +43,27 @@ fuzz-contract: $(STAMP)
 lint: $(STAMP)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive backend ml_model
+
+# FUZZ_MINUTES are of computing, in two processes; then 670 requests for each of them. It ends with 1 on any finding,
+# whose files are in fuzz-findings/.
+fuzz: export PYTHONPATH := tests/support
+fuzz: export FUZZ_EXAMPLES := 5000
+fuzz: $(STAMP) fuzz-contract
+	$(BIN)/python -m pytest tests/fuzzing
+	$(BIN)/python -m fuzzing.campaign --minutes $(FUZZ_MINUTES) $(if $(FUZZ_SEED),--seed $(FUZZ_SEED))
+
+fuzz-replay: export PYTHONPATH := tests/support
+fuzz-replay: $(STAMP)
+	$(BIN)/python -m fuzzing.campaign --replay $(CASE)
+
+# The bundles are not searched for secrets: they are full of hashes. pip-audit asks a service on the network, and fails
+# where it gets no answer.
+audit: $(STAMP)
+	git ls-files -z -- . ':!ml_model/models' | xargs -0 $(BIN)/detect-secrets-hook --no-verify
+	mkdir -p dist
+	$(BIN)/cyclonedx-py environment --output-reproducible --of JSON --output-file dist/sbom.json $(BIN)/python
+	$(BIN)/pip-audit --strict --progress-spinner off --skip-editable
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/explanation_cost.py
@@ -56,4 +77,4 @@ train-%: $(STAMP)
 	$(BIN)/python -m ml_model.training.commands.recipes $* $(ARGS)
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist fuzz-findings

@@ -110,7 +110,7 @@ class TabularDiagnosis:
         if loaded is None:
             return demo_answers.risk_answer(task, values, _provenance(task, sent, None), context)
         engine = loaded.engine
-        assert isinstance(engine, HeartRiskModel)  # noqa: S101 - ties the engine's type to the task's
+        assert isinstance(engine, HeartRiskModel)  # noqa: S101 - the task says which  # nosec B101
         found = engine.assess(values)
         return RiskAnswer(
             success=True,
@@ -146,5 +146,5 @@ def _provenance(task: SymptomTask | RiskTask, sent: bytes, loaded: LoadedModel |
 
 
 def _symptom_engine(loaded: LoadedModel) -> SymptomModel | UserSymptomModel:
-    assert isinstance(loaded.engine, SymptomModel | UserSymptomModel)  # noqa: S101 - ties the engine's type to the task's
+    assert isinstance(loaded.engine, SymptomModel | UserSymptomModel)  # noqa: S101 - the task says which  # nosec B101
     return loaded.engine

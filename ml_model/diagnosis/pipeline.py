@@ -196,7 +196,7 @@ def _answered(
 
 def _recording(task: ImageTask, case: Case, engines: Engines) -> CaseResult:
     """One digital recording."""
-    assert task.signal is not None  # noqa: S101 - recordings are only read for tasks that declare them
+    assert task.signal is not None  # noqa: S101 - only tasks that declare recordings read them  # nosec B101
     sent = case.recording
     recording = sent if isinstance(sent, EcgRecording) else load_recording(sent, sampling_rate_hz=case.sampling_rate_hz)
     quality = examine_recording(recording)

@@ -15,7 +15,7 @@ import json
 import os
 import re
 import shutil
-import subprocess
+import subprocess  # nosec B404
 import sys
 import tempfile
 from datetime import UTC, datetime
@@ -194,7 +194,7 @@ def _run_converter(job: ConversionJob, file_name: str, timeout_s: float) -> dict
     command = [sys.executable, "-m", CONVERTER, str(job_file), str(os.getpid())]
     package_root = Path(__file__).resolve().parents[2]
     try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and module, no shell
+        done = subprocess.run(  # noqa: S603 - our own interpreter and module, no shell  # nosec B603
             command,
             capture_output=True,
             encoding="utf-8",

@@ -8,7 +8,7 @@ that process, here it would end the service.
 from __future__ import annotations
 
 import json
-import subprocess
+import subprocess  # nosec B404
 import sys
 import threading
 from pathlib import Path
@@ -53,7 +53,7 @@ def render_first_page(data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
     command = [sys.executable, "-m", _RENDERER, str(max_pixels)]
     try:
         with _ONE_AT_A_TIME:
-            done = subprocess.run(  # noqa: S603 - our own interpreter and module, no shell
+            done = subprocess.run(  # noqa: S603 - our own interpreter and module, no shell  # nosec B603
                 command,
                 input=data,
                 stdout=subprocess.PIPE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from fuzzing import layouts, tagged, texts
+from fuzzing.formats import rasters, tagged, texts
 from fuzzing.parts import Layout, mutated
 from fuzzing.seeds import SEEDS, Upload, seeds
 
@@ -14,8 +14,8 @@ PICTURES = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PDF", "DICOM")
 RECORDINGS = ("DICOM-ECG", "WFDB", "CSV", "EDF")
 LONGEST_BYTES = 120_000  # of a run or of repeated parts; 25 times that in one case of fifty
 _LAYOUTS: dict[str, Layout] = {
-    "PNG": layouts.PNG, "JPEG": layouts.JPEG, "WEBP": layouts.WEBP, "TIFF": tagged.TIFF, "BMP": layouts.BMP,
-    "GIF": layouts.GIF, "AVIF": layouts.AVIF, "PDF": texts.PDF, "DICOM": tagged.DICOM, "DICOM-ECG": tagged.DICOM,
+    "PNG": rasters.PNG, "JPEG": rasters.JPEG, "WEBP": rasters.WEBP, "TIFF": tagged.TIFF, "BMP": rasters.BMP,
+    "GIF": rasters.GIF, "AVIF": rasters.AVIF, "PDF": texts.PDF, "DICOM": tagged.DICOM, "DICOM-ECG": tagged.DICOM,
     "CSV": texts.CSV, "EDF": texts.EDF, "SYMPTOMS": texts.JSON, "FACTORS": texts.JSON, "FORM": texts.FORM,
 }  # fmt: skip
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import random
-import zlib
 
 import numpy as np
 import pytest
-from pictures import OBJECT_STREAM, document, drawing, encode, picture
+from pictures import document, drawing, encode, picture
 from PIL import Image
 
 from ml_model.errors import InputTooLarge, MediDiagnoseError, PoorQuality, UnreadableInput, UnsupportedFormat
