@@ -28,10 +28,10 @@ def examine_cases(link: Connection, seed: int, first: dict[str, int], budget_s: 
         started_s = _computed_s()
         case = Case(seed, family, next(following[family]))
         upload = case.upload()
-        link.send((str(case), None))
-        link.send((str(case), examined(case, upload)))
+        link.send((str(case), None, _computed_s()))
+        link.send((str(case), examined(case, upload), _computed_s()))
         spent_s[family] += _computed_s() - started_s
-    link.send(("", _computed_s()))
+    link.send(("", None, _computed_s()))
 
 
 def _computed_s() -> float:
@@ -48,23 +48,24 @@ class _Watched:
     first: dict[str, int] = field(default_factory=lambda: dict.fromkeys(PARSERS, 0))
     current: str = ""
     since: float = 0.0
-    done_s: float | None = None
+    spent_s: float = 0.0  # of computing, in the processes before this one
+    told_s: float = 0.0  # and in this one
+    is_done: bool = False
 
     def start(self) -> None:
         self.link, theirs = multiprocessing.Pipe(duplex=False)
-        arguments = (theirs, self.seed, self.first, self.budget_s)
+        arguments = (theirs, self.seed, self.first, self.budget_s - self.spent_s)
         self.process = multiprocessing.get_context("spawn").Process(target=examine_cases, args=arguments)
         self.process.start()
         theirs.close()
-        self.started = self.since = time.monotonic()
+        self.since = time.monotonic()
 
     def hear(self, tallies: dict[str, Tally]) -> None:
         """Take one message. Raises EOFError when the process has died."""
-        told, outcome = self.link.recv()
+        told, outcome, self.told_s = self.link.recv()
         self.current, self.since = told, time.monotonic()
-        if not told:
-            self.done_s = outcome
-        elif isinstance(outcome, Outcome):
+        self.is_done = not told
+        if isinstance(outcome, Outcome):
             case, self.current = Case.named(told), ""
             self.first[case.family] = case.index + 1
             end = outcome.refused or "answered"
@@ -83,8 +84,8 @@ class _Watched:
         tallies[case.family].add(case, "lost", time.monotonic() - self.since, fault)
         write_finding(case, case.upload(), "parsers", fault)
         self.first[case.family] = case.index + 1
-        self.budget_s -= min(self.budget_s, time.monotonic() - self.started)
-        self.current = ""
+        self.spent_s += self.told_s
+        self.told_s, self.current = 0.0, ""
         self.start()
 
 
@@ -95,7 +96,7 @@ def fuzz_parsers(seed: int, processes: int, budget_s: float) -> tuple[dict[str, 
     for one in watched:
         one.start()
     told = time.monotonic()
-    while running := [one for one in watched if one.done_s is None]:
+    while running := [one for one in watched if not one.is_done]:
         ready: list[Any] = wait([one.link for one in running], timeout=1)
         for one in running:
             if one.link in ready:
@@ -112,4 +113,4 @@ def fuzz_parsers(seed: int, processes: int, budget_s: float) -> tuple[dict[str, 
     for one in watched:
         one.process.join()
         one.link.close()
-    return tallies, sum(one.done_s or 0.0 for one in watched)
+    return tallies, sum(one.spent_s + one.told_s for one in watched)
