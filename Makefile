@@ -8,7 +8,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help install run test lint fuzz fuzz-contract fuzz-replay audit bench results clean
+.PHONY: help install run test lint fuzz fuzz-contract fuzz-replay audit bench soak results clean
 
 help:
 	@echo "make install        the pinned packages, into $(VENV)"
@@ -18,6 +18,7 @@ help:
 	@echo "make fuzz           20,000 requests by the contract, damaged files to every parser and to a server; FUZZ_MINUTES=5 for less"
 	@echo "make audit          committed secrets, dist/sbom.json, known vulnerabilities (asks the network)"
 	@echo "make bench          speed of inference and of the service"
+	@echo "make soak           ten times the load for a minute, and 200 slow clients; on a machine that does nothing else"
 	@echo "make results        the table of measured results in README.md, from the manifests"
 	@echo "make train-<task>   train one task or the input-gate; ARGS='--epochs 1' is handed on"
 
@@ -69,6 +70,10 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/explanation_cost.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/bundles.py
+
+soak: $(STAMP)
+	$(BIN)/python benchmarks/soak_overload.py
+	$(BIN)/python benchmarks/soak_slow_clients.py
 
 results: $(STAMP)
 	$(BIN)/python -m ml_model.training.commands.results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import secrets
 import sys
 
@@ -10,7 +11,7 @@ from flask_openapi3 import OpenAPI
 
 from backend.api import analyze, compat, health, models, pages, predict
 from backend.config import Config
-from backend.endpoint import COOKIE, SERVICES, SignedCookie, UploadRequest
+from backend.endpoint import COOKIE, SERVICES, SignedCookie, UploadRequest, check_host
 from backend.errors import register_error_handlers
 from backend.log_writer import LogWriter
 from backend.openapi import api_info, build_document
@@ -65,10 +66,12 @@ def create_app(config: Config) -> Application:
         sessions=SessionHistory(),
         metrics=metrics,
         readiness=Readiness(),
+        logger=logger,
     )
     app.services, app.log = services, log
     app.extensions[SERVICES] = services
     register_telemetry(app, logger, services.metrics, services.readiness)
+    app.before_request(functools.partial(check_host, config.allowed_hosts))
     register_error_handlers(app)
     _allow_origins(app, config)
     for resource in (analyze, compat, predict, health, models):

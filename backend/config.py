@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from ml_model.errors import MediDiagnoseError
 from ml_model.inference.bundle import MODELS_DIR
@@ -18,6 +19,9 @@ ENGINES: tuple[Engine, ...] = ("auto", "openvino", "onnxruntime")
 TRUE_WORDS = frozenset({"1", "on", "true", "yes"})
 LEAST_KEY_CHARACTERS = 16
 PORTS, THREADS = (0, 65_535), (1, 256)
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "::1", "localhost"})
+LOOPBACK_NAMES = ("localhost", ".localhost")
 FALSE_WORDS = frozenset({"0", "off", "false", "no", ""})
 
 
@@ -57,6 +61,37 @@ def _secret_key(environ: Mapping[str, str]) -> str:
     return text
 
 
+def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in environ.get(name, "").split(",") if word.strip())
+
+
+def _networks(environ: Mapping[str, str], name: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(word, strict=False) for word in _words(environ, name))
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}; expected addresses or networks such as 10.0.0.0/8, with commas") from error
+
+
+def default_hosts(host: str) -> tuple[str, ...]:
+    """On this machine alone, the names of this machine: the page of a stranger, whose name was made to lead here, is
+    not served. Where others may call, they do so by names that are not known here."""
+    return LOOPBACK_NAMES if host in LOOPBACK_ADDRESSES else ("*",)
+
+
+def _limits(environ: Mapping[str, str]) -> dict[str, Any]:
+    """What the embedded server grants."""
+    return {
+        "request_deadline_s": float(_whole_number(environ, "REQUEST_DEADLINE_S", 30, (1, 3600))),
+        "header_deadline_s": float(_whole_number(environ, "HEADER_DEADLINE_S", 10, (1, 600))),
+        "queue_length": _whole_number(environ, "QUEUE_LENGTH", 64, (0, 10_000)),
+        "requests_per_address": _whole_number(environ, "REQUESTS_PER_ADDRESS", 48, (1, 10_000)),
+        "connections": _whole_number(environ, "CONNECTIONS", 512, (8, 100_000)),
+        "connections_per_address": _whole_number(environ, "CONNECTIONS_PER_ADDRESS", 256, (1, 100_000)),
+        "upload_memory_bytes": 10**6 * _whole_number(environ, "UPLOAD_MEMORY_MB", 256, (40, 1_000_000)),
+        "trusted_proxies": _networks(environ, "TRUSTED_PROXIES"),
+    }
+
+
 @dataclass(frozen=True)
 class Config:
     """Everything that can differ between two runs of the same code.
@@ -65,6 +100,9 @@ class Config:
     a user drops a Keras file. `drain_s` is how long the port stays open after SIGTERM, so
     that a load balancer can read the 503 of /readyz before the connection is refused. Without `input_gate` kinds of
     picture are not told apart. `secret_key` signs the session cookie; empty: a random one for each process.
+    From `request_deadline_s` to `trusted_proxies`: what the embedded server grants (`backend/serving`); an answer is
+    due `request_deadline_s` after its request was received whole. `allowed_hosts` are the names by which the service
+    may be called; `*` means any.
     """
 
     host: str = "127.0.0.1"
@@ -78,6 +116,15 @@ class Config:
     log: bool = True
     cors_origins: tuple[str, ...] = ("*",)
     drain_s: float = 1.0
+    request_deadline_s: float = 30.0
+    header_deadline_s: float = 10.0
+    queue_length: int = 64
+    requests_per_address: int = 48
+    connections: int = 512
+    connections_per_address: int = 256
+    upload_memory_bytes: int = 256_000_000
+    trusted_proxies: tuple[Network, ...] = ()
+    allowed_hosts: tuple[str, ...] = LOOPBACK_NAMES
     tasks_dir: Path = TASKS_DIR
     model_dirs: tuple[Path, ...] = (MODELS_DIR,)
     user_models_dir: Path = MODELS_DIR.parent
@@ -91,9 +138,10 @@ class Config:
         engine = env.get("ENGINE", "auto").strip() or "auto"
         if engine not in ENGINES:
             raise ConfigError(f"ENGINE={engine!r}: expected one of {', '.join(ENGINES)}")
+        host = env.get("HOST", "").strip() or cls.host
         first = (Path(env["MODEL_DIR"]),) if env.get("MODEL_DIR") else ()
         return cls(
-            host=env.get("HOST", "").strip() or cls.host,
+            host=host,
             port=_whole_number(env, "PORT", cls.port, PORTS),
             threads=_whole_number(env, "THREADS", cls.threads, THREADS),
             demo_mode=_flag(env, "DEMO_MODE", True),
@@ -101,6 +149,8 @@ class Config:
             allow_pickle=_flag(env, "ALLOW_PICKLE", False),
             engine=engine,
             cors_origins=tuple(o.strip() for o in env.get("CORS_ORIGINS", "*").split(",") if o.strip()),
+            **_limits(env),
+            allowed_hosts=_words(env, "ALLOWED_HOSTS") or default_hosts(host),
             drain_s=float(_whole_number(env, "DRAIN_SECONDS", 1, (0, 300))),
             tasks_dir=Path(env.get("TASKS_DIR") or cls.tasks_dir),
             model_dirs=(*first, MODELS_DIR),

@@ -7,6 +7,9 @@ own reader, which accepts NaN and repairs types, and which builds a JSON schema 
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
+import re
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from io import BytesIO
@@ -18,7 +21,7 @@ from pydantic import BaseModel, ValidationError
 from rapidfuzz import fuzz, process
 from werkzeug.datastructures import FileStorage
 
-from backend.errors import UnknownParameter
+from backend.errors import HostNotAllowed, UnknownParameter
 from backend.schemas.common import Answer
 from ml_model.errors import EmptyInput, InvalidValue, UnknownField, UnsupportedFormat
 from ml_model.inputs.json_body import read_body, refuse
@@ -27,6 +30,7 @@ MAX_UPLOAD_BYTES = 32_000_000
 MULTIPART_SLACK_BYTES = 64 * 1024
 SERVICES = "medidiagnose"  # the application's extension that holds them
 COOKIE = "medidiagnose_session"
+PORT_AT_END = re.compile(r":\d*$")
 ALIKE_FROM = 60  # of 100: from here on one name is taken for a misspelling of another
 
 
@@ -53,6 +57,30 @@ class SignedCookie(SecureCookieSessionInterface):
         # Believed of anyone: who forges the header only keeps the own cookie from plain HTTP.
         forwarded = request.headers.get("X-Forwarded-Proto", "").split(",")[0].strip().lower()
         return request.is_secure or forwarded == "https"
+
+
+def is_ours(host: str, allowed: Collection[str]) -> bool:
+    """Whether a Host header names us. `.example.org` allows all names below it.
+
+    An address in figures is always ours: nobody can make a name's page have it for its origin.
+    """
+    name = _bare_name(host)
+    if not name or "*" in allowed or name in allowed or any(n[0] == "." and name.endswith(n) for n in allowed):
+        return True
+    with contextlib.suppress(ValueError):
+        ipaddress.ip_address(name)
+        return True
+    return False
+
+
+def _bare_name(host: str) -> str:
+    return PORT_AT_END.sub("", host).strip("[]").rstrip(".").lower()
+
+
+def check_host(allowed: Collection[str]) -> None:
+    """Raises HostNotAllowed where the client calls us by a name that is not ours."""
+    if not is_ours(host := request.headers.get("Host", ""), allowed):
+        raise HostNotAllowed(f"this service is not called {_bare_name(host)!r:.80}; if it is, see ALLOWED_HOSTS")
 
 
 def body_bytes() -> bytes:

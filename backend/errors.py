@@ -28,6 +28,12 @@ class UnknownParameter(domain.UnknownField):
     code = "unknown_parameter"
 
 
+class HostNotAllowed(domain.MediDiagnoseError):
+    """The service was called by a name that is not its own, as the page of a stranger does after DNS rebinding."""
+
+    code = "host_not_allowed"
+
+
 class StillLoading(domain.ModelUnavailable):
     """The model is there and will be ready in a moment."""
 
@@ -42,12 +48,19 @@ class Draining(domain.MediDiagnoseError):
     retry_after_s: ClassVar[int] = 5
 
 
+class Busy(domain.Overloaded):
+    """There is no room for this request now; there will be in a moment."""
+
+    retry_after_s: ClassVar[int] = 1
+
+
 # The one place where an error becomes a status. A subclass has its parent's unless it is named.
 STATUS: dict[type[domain.MediDiagnoseError], int] = {
     domain.EmptyInput: 400,
     domain.UnknownField: 400,
     UnknownParameter: 400,
     domain.InvalidJson: 400,
+    HostNotAllowed: 400,
     NotFound: 404,
     domain.InputTooLarge: 413,
     domain.TooCostly: 413,
@@ -73,14 +86,17 @@ HTTP_CODES = {
     404: "not_found",
     405: "method_not_allowed",
     406: "not_acceptable",
+    408: "request_timeout",
     413: "input_too_large",
     415: "unsupported_format",
+    431: "header_too_large",
     501: "not_implemented",
 }
 HTTP_MESSAGES = {
     404: "there is nothing at this path; GET / lists the endpoints",
     413: "the upload is larger than 32 MB; send a smaller file",
 }
+TOO_MANY_PARTS = "the form has too many parts or too much text; send files only, one part for each"
 INTERNAL = "something went wrong inside the service; the log holds the cause under this request_id"
 
 
@@ -125,6 +141,8 @@ def _on_domain_error(error: domain.MediDiagnoseError) -> Response:
 def _on_http_error(error: HTTPException) -> Response:
     status = error.code or 500
     message = HTTP_MESSAGES.get(status, error.description or error.name)
+    if status == 413 and (request.content_length or 0) <= (request.max_content_length or 0):
+        message = TOO_MANY_PARTS
     headers = {}
     if status == 405:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))

@@ -15,9 +15,9 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from backend.app import create_app
-from backend.config import PORTS, THREADS, Config, ConfigError, whole_number
-from backend.http_server import Server
+from backend.app import Application, create_app
+from backend.config import PORTS, THREADS, Config, ConfigError, default_hosts, whole_number
+from backend.serving.server import Server
 from backend.wsgi import application as app  # noqa: F401 - "backend.server:app()", an older name of the entry point
 from ml_model.errors import TaskFileInvalid
 
@@ -40,6 +40,8 @@ def parse_arguments(arguments: Sequence[str], config: Config) -> Config:
     given = vars(parser.parse_args(arguments))
     for name, bounds in (("port", PORTS), ("threads", THREADS)):
         given[name] = whole_number(given[name], f"--{name}", bounds)
+    if config.allowed_hosts == default_hosts(config.host):
+        given["allowed_hosts"] = default_hosts(given["host"])
     return dataclasses.replace(config, **given)
 
 
@@ -54,14 +56,16 @@ def _listen_error(error: OSError, config: Config) -> str:
     return f"cannot listen on {config.host}, port {config.port}: {reason}; see --host and --port"
 
 
-def _serve(config: Config) -> None:
-    application = create_app(config)
+def serve(application: Application, config: Config) -> None:
+    """Listen and answer until a signal says to stop. Raises ConfigError where the address is not to be had."""
     try:
         server = Server(application, config)
     except OSError as error:
         raise ConfigError(_listen_error(error, config)) from error
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
+        for name in (signal.SIGTERM, signal.SIGINT):  # a second one ends it at once
+            signal.signal(name, signal.SIG_DFL)
         server.stop()
 
     signal.signal(signal.SIGTERM, stop)
@@ -78,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
         if config.debug:
             create_app(config).run(host=config.host, port=config.port, debug=True)
         else:
-            _serve(config)
+            serve(create_app(config), config)
     except (ConfigError, TaskFileInvalid, OSError) as error:
         print(f"cannot start: {' '.join(str(error).split())}", file=sys.stderr)
         return CANNOT_START

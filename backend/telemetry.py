@@ -21,6 +21,9 @@ from backend.errors import Draining
 from backend.log_writer import LogWriter
 
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+# What a server that stands before us refuses by itself takes the way of every answer: it puts the error here, and has
+# the shape, the headers, the log line and the counter of any other.
+REFUSAL = "backend.refusal"
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
@@ -61,6 +64,7 @@ class Metrics:
     model_loaded: Gauge
     compiled_graphs: Counter
     log_lines_dropped: Gauge
+    refused: Counter
 
     def text(self) -> Response:
         """The Prometheus exposition."""
@@ -96,6 +100,7 @@ def make_metrics() -> Metrics:
         log_lines_dropped=Gauge(
             "medidiagnose_log_lines_dropped", "Log lines that nobody took, of this process", registry=registry
         ),
+        refused=Counter("medidiagnose_refused", "Requests refused for want of room", registry=registry),
     )
 
 
@@ -135,6 +140,8 @@ def _begin(logger: Logger, readiness: Readiness) -> None:
     asked = request.headers.get("X-Request-ID", "")
     g.request_id = asked if SANE_REQUEST_ID.fullmatch(asked) else g.answer_id
     g.logger = logger
+    if (refusal := request.environ.get(REFUSAL)) is not None:
+        raise refusal
     since = readiness.draining_since
     # The server notes when a request's first byte came: one that was under way is finished.
     received = request.environ.get("backend.received_at", float("inf"))

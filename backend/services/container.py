@@ -9,7 +9,7 @@ from backend.services.diagnosis import ImageDiagnosis
 from backend.services.loading.models import ModelStore
 from backend.services.records.sessions import SessionHistory
 from backend.services.tabular import TabularDiagnosis
-from backend.telemetry import Metrics, Readiness
+from backend.telemetry import Logger, Metrics, Readiness
 
 
 @dataclass(frozen=True)
@@ -23,3 +23,4 @@ class Services:
     sessions: SessionHistory
     metrics: Metrics
     readiness: Readiness
+    logger: Logger

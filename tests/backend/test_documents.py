@@ -67,6 +67,23 @@ def test_a_card_as_a_page_shows_its_tables_and_plots_and_no_foreign_html() -> No
     assert 'src="/models/spots/plots/pictures/curve.png"' in page
 
 
+@pytest.mark.parametrize(
+    ("link", "page"),
+    [
+        ("[a](javascript:alert)", "<p>a</p>"),
+        ("[a](JavaScript:alert 'title')", "<p>a</p>"),
+        ("[a](java&#115;cript:alert)", "<p>a</p>"),
+        ("[a](data:text/html;base64,eA)", "<p>a</p>"),
+        ("[a][b]\n\n[b]: vbscript:x", "<p>a</p>"),
+        ("[a](https://example.org/x)", '<p><a href="https://example.org/x">a</a></p>'),
+        ("[a](http://example.org)", '<p><a href="http://example.org">a</a></p>'),
+        ("[a](/models/skin)", '<p><a href="/models/skin">a</a></p>'),
+    ],
+)
+def test_links_of_a_card_lead_to_the_web_or_nowhere(link: str, page: str) -> None:
+    assert page in card_page("Spots", link, "/models/spots/plots/pictures/")
+
+
 def test_document_describes_every_task_and_field(live_app: Application) -> None:
     document = live_app.test_client().get("/openapi.json").get_json()
     assert document["openapi"].startswith("3.1")

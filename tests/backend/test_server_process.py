@@ -42,7 +42,8 @@ def begin_upload(service: Service, body: bytes, content_type: str, sent: int) ->
     """The first `sent` bytes of an upload."""
     link = socket.create_connection(("127.0.0.1", service.port), timeout=30)
     head = (
-        f"POST /analyze/skin HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"POST /analyze/skin HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
     )
     link.sendall(head.encode() + body[:sent])
     return link
@@ -74,7 +75,7 @@ def test_sigterm_drains_finishes_and_ends(service: Service, picture: Callable[..
     late.request("POST", "/analyze/skin", body, {"Content-Type": content_type})
     refused = late.getresponse()
     assert (refused.status, json.loads(refused.read())["code"]) == (503, "draining")
-    assert refused.headers["Retry-After"] == "5"
+    assert (refused.headers["Retry-After"], refused.headers["Connection"]) == ("5", "close")
     late.close()
     wait_until_refused(service.port)
     assert service.process.poll() is None, "it must wait for the upload that is under way"

@@ -59,6 +59,8 @@ class ModelStore:
         self._faults = Faults(folders, logger, metrics)
         cache = CompiledCache(config.data_dir / "compiled", self._faults.cache)
         self._compile = functools.partial(Predictor, engine=config.engine, cache=cache)
+        # One thread at least is left to answer what needs no model while the others wait for theirs.
+        self._may_wait = threading.BoundedSemaphore(max(1, config.threads - 1))
         self._found: set[str] = set()  # bundles that there are, sound or not
         self._invalid: set[str] = set()
         self._unused: dict[str, str] = {}  # by task: why a user's own file does not answer
@@ -119,8 +121,7 @@ class ModelStore:
         Raises StillLoading when it is not ready in time, and BundleInvalid: in every mode of a request, for who
         damaged the gate's model must not be let through by a query.
         """
-        if not self._gate_done.wait(LOAD_WAIT_S):
-            raise StillLoading("the input gate is still loading; try again in a moment")
+        self._wait(self._gate_done, "the input gate")
         self._refuse_invalid(BUNDLE_ID)
         return self._gate
 
@@ -155,8 +156,19 @@ class ModelStore:
         return self._signals.get(task.id)
 
     def _wait_for(self, task_id: str) -> None:
-        if not self._done[task_id].wait(LOAD_WAIT_S):
-            raise StillLoading(f"the model for {task_id} is still loading; try again in a moment")
+        self._wait(self._done[task_id], f"the model for {task_id}")
+
+    def _wait(self, loaded: threading.Event, what: str) -> None:
+        """Raises StillLoading when it takes too long, or when too many others wait already."""
+        if loaded.is_set():
+            return
+        if self._may_wait.acquire(blocking=False):
+            try:
+                if loaded.wait(LOAD_WAIT_S):
+                    return
+            finally:
+                self._may_wait.release()
+        raise StillLoading(f"{what} is still loading; try again in a moment")
 
     def _refuse_invalid(self, name: str) -> None:
         if name in self._invalid:

@@ -25,10 +25,13 @@ _PAGE = """<!doctype html>
 </html>
 """
 _PICTURE = re.compile(r"!\[([^\]]{0,300})\]\(([\w.-]{1,300})\)")
+# A link of any other scheme loses its address: a card can come from a stranger's bundle.
+_LINK = re.compile(r'<a href="(?!https?://|/|#)[^"]*"', re.IGNORECASE)
 
 
 def card_page(title: str, card: str, pictures_at: str) -> str:
     """HTML of a Markdown card. HTML inside the card is shown as text; its pictures lie below `pictures_at`."""
     escaped = html.escape(card, quote=False).replace("&gt; ", "> ")
     linked = _PICTURE.sub(rf"![\1]({pictures_at}\2)", escaped)
-    return _PAGE.format(title=html.escape(title), body=markdown.markdown(linked, extensions=_TABLES))
+    body = _LINK.sub("<a", markdown.markdown(linked, extensions=_TABLES))
+    return _PAGE.format(title=html.escape(title), body=body)

@@ -1,4 +1,4 @@
-"""`backend/server.py`, which also prints each file that it opens for writing. Run by `test_http_server.py`."""
+"""`backend/server.py`, which also prints each file that it opens for writing. Run by the tests of backend/serving."""
 
 from __future__ import annotations
 

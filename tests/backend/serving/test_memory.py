@@ -6,44 +6,31 @@ import contextlib
 import http.client
 import io
 import json
-import shutil
 import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 
 import numpy as np
 import pytest
 from child_processes.processes import Service
 from PIL import Image
-from samples import SUPPORT, image_task, multipart, write_tiny
+from samples import SUPPORT, multipart
 
 from backend.endpoint import MAX_UPLOAD_BYTES, UploadRequest
-from backend.http_server import MAX_BODY_BYTES, BodyBuffer
-from ml_model.tasks.registry import TASKS_DIR
+from backend.serving.incoming import HeadBuffer, Incoming
+from ml_model.errors import InputTooLarge
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def service(start_service: Callable[..., AbstractContextManager[Service]]) -> Iterator[Service]:
     """A service that prints the files it opens for writing."""
-    root = tmp_path_factory.mktemp("watched")
-    write_tiny(image_task("skin"), root / "models")
-    (root / "tasks").mkdir()
-    shutil.copy(TASKS_DIR / "skin.toml", root / "tasks")
-    environment = {"MODEL_DIR": str(root / "models"), "DATA_DIR": str(root / "data"), "USER_MODELS_DIR": str(root)}
-    environment |= {
-        "TASKS_DIR": str(root / "tasks"),
-        "INPUT_GATE": "off",
-        "DRAIN_SECONDS": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "TMPDIR": str(root),
-    }
-    running = Service(environment, ["tests/support/child_processes/watched_server.py"])
-    running.wait_ready()
-    yield running
-    running.process.terminate()
-    assert running.wait() == 0
+    with start_service("watched_server") as running:
+        yield running
+        running.process.terminate()
+        assert running.wait() == 0
 
 
 def bitmap(least_bytes: int) -> bytes:
@@ -101,10 +88,17 @@ def test_the_watch_sees_a_temporary_file() -> None:
     assert done.stdout.count("opened for writing: ") >= 2
 
 
-def test_a_body_past_the_limit_is_counted_but_not_held() -> None:
-    buffer, part = BodyBuffer(), bytes(1_000_000)
-    for _ in range(70):
-        buffer.append(part)
-    assert len(buffer) == 70_000_000 < MAX_BODY_BYTES
-    held = len(buffer.getfile().read())
-    assert MAX_UPLOAD_BYTES <= held <= UploadRequest.max_content_length
+def test_a_body_past_the_limit_is_not_held() -> None:
+    incoming, buffer = Incoming(), HeadBuffer()
+    buffer.data += b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+    incoming.read_head(buffer)
+    buffer.data += b"1e84800\r\n" + bytes(32_000_000) + b"\r\n"
+    while buffer.data:
+        incoming.read_body(buffer)
+    assert incoming.body.getbuffer().nbytes == incoming.body_bytes == 32_000_000
+    buffer.data += b"4000\r\n" + bytes(0x4000) + b"\r\n" + b"10000\r\n" + bytes(0x10000)
+    with contextlib.suppress(InputTooLarge):
+        while buffer.data:
+            incoming.read_body(buffer)
+    assert buffer.data, "refused before the end"
+    assert MAX_UPLOAD_BYTES < incoming.body.getbuffer().nbytes <= UploadRequest.max_content_length

@@ -1,0 +1,4 @@
+"""The embedded HTTP server: one thread receives and sends, a few others run the application.
+
+May import backend.app, config, endpoint and errors; only backend/server.py imports it.
+"""

@@ -1,0 +1,27 @@
+"""`backend/server.py` with one more address: `/slow?s=<seconds>` holds a thread for so long and says what it got."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+if __name__ == "__main__":
+    from flask import Response, request
+
+    from backend.app import create_app
+    from backend.config import Config
+    from backend.server import parse_arguments, serve
+
+    config = parse_arguments(sys.argv[1:], Config.from_env())
+    application = create_app(config)
+
+    def slow() -> Response:
+        """Sleep."""
+        time.sleep(float(request.args["s"]))
+        return Response(f"{len(request.get_data())} bytes from {request.remote_addr} by {request.scheme}")
+
+    application.add_url_rule("/slow", view_func=slow, methods=["GET", "POST"])
+    serve(application, config)
+    sys.stdout.flush()
+    os._exit(0)
