@@ -70,6 +70,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/explanation_cost.py
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/bundles.py
+	$(BIN)/python benchmarks/hostile_files.py
 
 soak: $(STAMP)
 	$(BIN)/python benchmarks/soak_overload.py

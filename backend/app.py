@@ -14,6 +14,7 @@ from backend.config import Config
 from backend.endpoint import COOKIE, SERVICES, SignedCookie, UploadRequest, check_host
 from backend.errors import register_error_handlers
 from backend.log_writer import LogWriter
+from backend.memory import give_large_memory_back
 from backend.openapi import api_info, build_document
 from backend.schemas.common import ErrorAnswer
 from backend.services.container import Services
@@ -22,7 +23,7 @@ from backend.services.loading.models import ModelStore
 from backend.services.records.sessions import SessionHistory
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
-from ml_model.inputs.dicom.elements import set_up_pydicom
+from ml_model.diagnosis.sandboxed_reading import reading_pool
 from ml_model.tasks.registry import load_tasks
 
 
@@ -61,7 +62,7 @@ def create_app(config: Config) -> Application:
     services = Services(
         config=config,
         models=store,
-        images=ImageDiagnosis(store, metrics, config.demo_mode),
+        images=ImageDiagnosis(store, metrics, config.demo_mode, reading_pool()),
         tabular=TabularDiagnosis(store, config.demo_mode),
         sessions=SessionHistory(),
         metrics=metrics,
@@ -77,9 +78,14 @@ def create_app(config: Config) -> Application:
     for resource in (analyze, compat, predict, health, models):
         app.register_api(resource.api)
     pages.register_pages(app, build_document(app, tasks))
-    set_up_pydicom()  # before the first DICOM file, which would wait for it
     store.start()
     return app
+
+
+def begin_to_serve(app: Application) -> None:
+    """What a process does that serves the application, once: settings and processes that outlast it."""
+    give_large_memory_back()
+    app.services.images.start_reading()
 
 
 def _allow_origins(app: Application, config: Config) -> None:

@@ -76,6 +76,7 @@ STATUS: dict[type[domain.MediDiagnoseError], int] = {
     StillLoading: 503,
     domain.BundleInvalid: 503,
     domain.Overloaded: 503,
+    domain.ReaderUnavailable: 503,
     domain.DeadlineExceeded: 504,
     Draining: 503,
     domain.MediDiagnoseError: 500,
@@ -154,6 +155,7 @@ def _on_http_error(error: HTTPException) -> Response:
 def _on_unexpected(error: Exception) -> Response:
     # Where, not what: an exception's message can quote the upload or a patient's value.
     frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)[-8:]]
+    frames += getattr(error, "frames", ())  # of a process that read the file
     logger: structlog.typing.FilteringBoundLogger = g.logger
     logger.error("unexpected_error", error_type=type(error).__name__, frames=frames, request_id=g.request_id)
     return error_response(500, "internal_error", INTERNAL)

@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from types import FrameType
 
-from backend.app import Application, create_app
+from backend.app import Application, begin_to_serve, create_app
 from backend.config import PORTS, THREADS, Config, ConfigError, default_hosts, whole_number
 from backend.serving.server import Server
 from backend.wsgi import application as app  # noqa: F401 - "backend.server:app()", an older name of the entry point
@@ -68,6 +68,7 @@ def serve(application: Application, config: Config) -> None:
             signal.signal(name, signal.SIG_DFL)
         server.stop()
 
+    begin_to_serve(application)
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
     print(f"serving on http://{config.host}:{server.port} (stop with Ctrl-C)", flush=True)

@@ -25,6 +25,7 @@ SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 # the shape, the headers, the log line and the counter of any other.
 REFUSAL = "backend.refusal"
 LATENCY_BUCKETS_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+DEADLINE_S = 30.0  # of a request, where the server sets none
 SECURITY_HEADERS = {
     "Content-Security-Policy": (
         "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; "
@@ -116,12 +117,14 @@ class Readiness:
 class RequestContext:
     """What a service needs to know about the request it answers, without anything of Flask in it.
 
-    `answer_id` is always made here and unguessable; `request_id` may be the client's. `started` is perf_counter.
+    `answer_id` is always made here and unguessable; `request_id` may be the client's. `started` is perf_counter,
+    `deadline`, by which there must be an answer, time.monotonic.
     """
 
     request_id: str
     answer_id: str
     started: float
+    deadline: float
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the request arrived."""
@@ -130,7 +133,8 @@ class RequestContext:
 
 def request_context() -> RequestContext:
     """The current request."""
-    return RequestContext(g.request_id, g.answer_id, g.started)
+    deadline = request.environ.get("backend.deadline") or time.monotonic() + DEADLINE_S
+    return RequestContext(g.request_id, g.answer_id, g.started, deadline)
 
 
 def _begin(logger: Logger, readiness: Readiness) -> None:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import atexit
 
-from backend.app import Application, create_app
+from backend.app import Application, begin_to_serve, create_app
 from backend.config import Config
 
 
 def application() -> Application:
     """The application as the environment configures it. Raises ConfigError and TaskFileInvalid."""
     made = create_app(Config.from_env())
+    begin_to_serve(made)
     atexit.register(made.log.drain)
     return made

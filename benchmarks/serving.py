@@ -44,6 +44,14 @@ def free_port() -> int:
 @contextmanager
 def server() -> Iterator[tuple[str, float]]:
     """(base URL, seconds to ready) of a started service."""
+    began = time.perf_counter()
+    with served() as (url, _):
+        yield url, time.perf_counter() - began
+
+
+@contextmanager
+def served() -> Iterator[tuple[str, int]]:
+    """(base URL, number of the process) of a service that is ready."""
     port, began = free_port(), time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, str(SERVER), "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -58,7 +66,7 @@ def server() -> Iterator[tuple[str, float]]:
                 time.sleep(0.02)
             if time.perf_counter() - began > GIVE_UP_S or process.poll() is not None:
                 raise RuntimeError("the service did not become ready")
-        yield url, time.perf_counter() - began
+        yield url, process.pid
     finally:
         process.terminate()
         process.wait()

@@ -52,6 +52,12 @@ class DeadlineExceeded(MediDiagnoseError):
     code = "deadline_exceeded"
 
 
+class ReaderUnavailable(MediDiagnoseError):
+    """No process in which files are read can be started."""
+
+    code = "reader_unavailable"
+
+
 class UnreadableInput(MediDiagnoseError):
     """The right format by its content, but truncated or corrupt."""
 

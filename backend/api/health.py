@@ -39,16 +39,17 @@ def _loaded(services: Services) -> dict[str, bool]:
 def health(services: Services) -> HealthAnswer:
     """`models` says for each task whether a trained model serves it; `problems` says why one does not.
 
-    `degraded`: a bundle is there that cannot be used, and what needs it answers 503; or the folder `MODEL_DIR` is not
-    there. `notes`: what costs no answer, such as a data folder that takes nothing.
+    `degraded`: a bundle is there that cannot be used, or no process can be started in which files are read, and what
+    needs it answers 503; or the folder `MODEL_DIR` is not there. `notes`: what costs no answer, such as a data folder
+    that takes nothing.
     """
-    models = services.models
+    models, unread = services.models, services.images.reading_problem
     return HealthAnswer(
-        status="degraded" if models.degraded else "healthy",
+        status="degraded" if models.degraded or unread else "healthy",
         service=SERVICE_NAME,
         version=service_version(),
         models=_loaded(services),
-        problems=models.problems(),
+        problems=models.problems() | ({"reading": unread} if unread else {}),
         notes=models.notes(),
         demo_mode=services.config.demo_mode,
         # Found, not imported: TensorFlow takes seconds and serving does not need it.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from cachetools import LRUCache
 
@@ -24,14 +25,17 @@ from backend.services.rendering.responses import AnswerParts, analyze_answer, no
 from backend.telemetry import Metrics, RequestContext
 from ml_model.diagnosis.case import Case, CaseResult, KindTold
 from ml_model.diagnosis.pipeline import Engines, diagnose, route
+from ml_model.diagnosis.sandboxed_reading import SandboxedReader
 from ml_model.ecg.leads import EcgRecording
 from ml_model.errors import InvalidValue, UnknownField
 from ml_model.inputs.file_type import input_sha256
 from ml_model.inputs.images.decoder import ImageLimits
 from ml_model.inputs.json_body import shown
+from ml_model.sandbox.pool import WorkerPool
 from ml_model.tasks.registry import ImageTask
 
 KEPT_BYTES = 64 * 2**20  # of heatmaps, and of signals; an overlay of a recording has 1.2 MB
+_START_WITHIN_S = 120.0
 LIMITS = ImageLimits(max_bytes=MAX_UPLOAD_BYTES)
 
 
@@ -39,13 +43,28 @@ class ImageDiagnosis:
     """Answers for the tasks that take a picture. The heatmaps and the signals read off pages that belong to the last
     answers are kept in memory only: what is of a patient is not written to disk."""
 
-    def __init__(self, models: ModelStore, metrics: Metrics, demo_mode: bool) -> None:
+    def __init__(self, models: ModelStore, metrics: Metrics, demo_mode: bool, pool: WorkerPool) -> None:
         self._models = models
+        self._pool = pool
         self._metrics = metrics
         self._demo_mode = demo_mode
         self._heatmaps = LRUCache[str, Heatmap](KEPT_BYTES, getsizeof=heatmap_bytes)
         self._signals = LRUCache[str, EcgRecording](KEPT_BYTES, getsizeof=lambda one: held_bytes(one.signal_mv))
         self._keeping = threading.Lock()
+
+    def start_reading(self) -> None:
+        """Start the processes in which files are read, behind the models, so that the first file need not wait."""
+
+        def start() -> None:
+            self._models.wait_ready(_START_WITHIN_S)
+            self._pool.start()
+
+        threading.Thread(target=start, name="reading", daemon=True).start()
+
+    @property
+    def reading_problem(self) -> str | None:
+        """Why no file can be read but small ordinary pictures; None where all can."""
+        return self._pool.problem
 
     def heatmap(self, answer_id: str) -> Heatmap | None:
         """What an answer left; None when it is unknown or has been dropped."""
@@ -61,9 +80,10 @@ class ImageDiagnosis:
         """The answer to one case, by `task` or by another one that it also reads, told by request, header or looks.
 
         Raises the errors of `diagnose`, InvalidValue for a query that does not fit, UnknownField for too many pictures,
-        ModelUnavailable and BundleInvalid.
+        ModelUnavailable, BundleInvalid, and those of a reading that costs too much or cannot begin.
         """
-        task, told_by = self._reader(task, case, query)
+        reader = SandboxedReader(self._pool, context.deadline)
+        task, told_by = self._reader(task, case, query, reader)
         self._check_query(task, query)
         if len(case.pictures) > task.input.max_pictures:
             most = task.input.max_pictures
@@ -73,7 +93,7 @@ class ImageDiagnosis:
             models = self._models.image_models(task, recording=recording)
         if not (models.engines.pictures or models.engines.signals or self._demo_mode):
             raise no_model(f"{task.id} recordings" if recording else task.id)
-        result = diagnose(task, case, models.engines, LIMITS)
+        result = diagnose(task, case, replace(models.engines, reader=reader), LIMITS)
         self._metrics.answers.labels(task.id, result.predictor is None).inc()
         if result.ecg and result.ecg.page and result.ecg.recording:
             with self._keeping:
@@ -88,14 +108,16 @@ class ImageDiagnosis:
             context,
         )
 
-    def _reader(self, task: ImageTask, case: Case, query: AnalyzeQuery) -> tuple[ImageTask, KindTold | None]:
+    def _reader(
+        self, task: ImageTask, case: Case, query: AnalyzeQuery, reader: SandboxedReader
+    ) -> tuple[ImageTask, KindTold | None]:
         """The task, or another one that it also reads, that reads the case, and what told which."""
         others = [other for name in task.also_reads if isinstance(other := self._models.tasks[name], ImageTask)]
         if query.modality is not None:
             return next((t for t in (*others, task) if _is_called(t, query.modality)), task), "request"
         if not others or not case.pictures:
             return task, None
-        return route(task, others, case, Engines(gate=self._models.gate), LIMITS)
+        return route(task, others, case, Engines(gate=self._models.gate, reader=reader), LIMITS)
 
     def _check_query(self, task: ImageTask, query: AnalyzeQuery) -> None:
         if query.target is not None and query.target not in task.codes:

@@ -1,4 +1,4 @@
-"""One case: decode, check at the gate, predict, decide. The only way in which a case is decided; service, replay and
+"""One case: read, check at the gate, predict, decide. The only way in which a case is decided; service, replay and
 evaluation all call `diagnose`."""
 
 from __future__ import annotations
@@ -21,9 +21,16 @@ from ml_model.diagnosis.case import (
 )
 from ml_model.diagnosis.decision import decide, example_decision
 from ml_model.diagnosis.population import KnownFacts, known_facts
+from ml_model.diagnosis.reading import (
+    KindOfFile,
+    PictureFiles,
+    PictureReading,
+    Reader,
+    RecordingFiles,
+    read_here,
+    reading_of,
+)
 from ml_model.ecg.leads import EcgRecording
-from ml_model.ecg.page_inference import read_signal
-from ml_model.ecg.recording import examine_recording, load_recording, network_signal
 from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.errors import MediDiagnoseError, OutOfDistribution, PoorQuality, WrongModality
 from ml_model.inference.bundle import Manifest
@@ -33,16 +40,9 @@ from ml_model.input_gate.image_quality import measure_quality, quality_refusal
 from ml_model.input_gate.kind import header_fits, kind_refusal
 from ml_model.input_gate.modality_classifier import Recognition, recognise
 from ml_model.input_gate.same_case import note_on_views
-from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
-from ml_model.inputs.images.decoder import (
-    DEFAULT_LIMITS,
-    DecodedImage,
-    ImageLimits,
-    LoadedImage,
-    decode_image,
-    fitted,
-    sniff_format,
-)
+from ml_model.inputs.dicom.header import DicomFacts
+from ml_model.inputs.file_type import sniff_format
+from ml_model.inputs.images.decoder import DEFAULT_LIMITS, ImageLimits, LoadedImage
 from ml_model.inputs.images.frames import note_on_frames
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.tasks.registry import ImageTask
@@ -57,13 +57,15 @@ UNREADABLE_PAGE = (
 class Engines:
     """What answers a task: of pictures, of its recordings, and the gate before them; None where there is none.
 
-    tasks: those that a picture may be sent to instead.
+    tasks: those that a picture may be sent to instead. reader: who reads the files; the service has it done in
+    processes under limits.
     """
 
     pictures: Predictor | None = None
     signals: Predictor | None = None
     gate: Predictor | None = None
     tasks: tuple[ImageTask, ...] = ()
+    reader: Reader = read_here
 
 
 def diagnose(task: ImageTask, case: Case, engines: Engines, limits: ImageLimits = DEFAULT_LIMITS) -> CaseResult:
@@ -73,12 +75,13 @@ def diagnose(task: ImageTask, case: Case, engines: Engines, limits: ImageLimits 
     """
     if case.recording:
         return _recording(task, case, engines)
+    looked_at = engines.gate is not None and case.gate != "off"
+    files = PictureFiles(case.pictures, task.input, limits.max_bytes, limits.max_pixels, looked_at)
     if task.signal:
-        return _page(task, task.signal, case, engines, limits)
-    decoded = [decode_image(data, task.input, limits) for data in case.pictures]
-    images = [fitted(one, task.input) for one in decoded]
-    check = _check_pictures(task, decoded, images, case, engines)
-    return _answered(task, case, images, check, engines.pictures)
+        return _page(task, task.signal, case, engines, files)
+    readings = engines.reader(files)
+    check = _check_pictures(task, readings, case, engines)
+    return _answered(task, case, [reading.image for reading in readings], check, engines.pictures)
 
 
 def route(
@@ -86,35 +89,35 @@ def route(
 ) -> tuple[ImageTask, KindTold | None]:
     """The task whose kind of picture the case's first one is, and what told it: its DICOM header, else its looks;
     `task` itself where nothing speaks for one of `others`."""
-    picture = case.pictures[0]
-    if sniff_format(picture) == "DICOM":
-        stated = read_dicom_header(picture).facts.modality
+    picture = KindOfFile(case.pictures[0], task.input, limits.max_bytes, limits.max_pixels)
+    if sniff_format(picture.data) == "DICOM":
+        stated = engines.reader(picture).stated
         return next(((t, "dicom") for t in (*others, task) if stated in t.dicom_modalities), (task, None))
     if engines.gate is None or case.gate == "off":
         return task, None
-    recognition = recognise(engines.gate, decode_image(picture, task.input, limits), task.input.modality)
+    overview = engines.reader(picture).overview
+    assert overview is not None  # noqa: S101 - of every file that is no DICOM file
+    recognition = recognise(engines.gate, overview, task.input.modality)
     kind = recognition.kind if recognition else None
     return next(((t, "picture") for t in (task, *others) if t.input.modality == kind), (task, None))
 
 
-def _check_pictures(
-    task: ImageTask, decoded: Sequence[DecodedImage], images: Sequence[LoadedImage], case: Case, engines: Engines
-) -> InputCheck:
+def _check_pictures(task: ImageTask, readings: Sequence[PictureReading], case: Case, engines: Engines) -> InputCheck:
     """Quality and kind before pictures are answered: that of the first, with what is to be said of the others.
 
     Raises WrongModality or PoorQuality in mode "on".
     """
-    checks = []
-    for picture, image in zip(decoded, images, strict=True):
+    checks, images = [], [reading.image for reading in readings]
+    for reading, image in zip(readings, images, strict=True):
         quality, recognition, refusals = measure_quality(image), None, list[MediDiagnoseError]()
         if case.gate != "off":
-            if engines.gate:
-                recognition = recognise(engines.gate, picture, task.input.modality)
+            if engines.gate and reading.overview is not None:
+                recognition = recognise(engines.gate, reading.overview, task.input.modality)
             if poor := quality_refusal(quality, task.input):
                 refusals.append(PoorQuality(poor))
             if image.dicom or (recognition and not recognition.accepted):
                 refusals = _with_kind(task, engines.tasks, image.dicom, recognition, refusals)
-        unread = note_on_frames(picture.format, picture.frames) if picture.frames > 1 else None
+        unread = note_on_frames(image.format, reading.frames) if reading.frames > 1 else None
         check = InputCheck(task.input.modality, quality, warnings=(unread,) if unread else (), recognition=recognition)
         checks.append(_refusing(check, refusals, case.gate) if refusals else check)
     if task.input.field_width_um:
@@ -197,14 +200,17 @@ def _answered(
 def _recording(task: ImageTask, case: Case, engines: Engines) -> CaseResult:
     """One digital recording."""
     assert task.signal is not None  # noqa: S101 - only tasks that declare recordings read them  # nosec B101
-    sent = case.recording
-    recording = sent if isinstance(sent, EcgRecording) else load_recording(sent, sampling_rate_hz=case.sampling_rate_hz)
-    quality = examine_recording(recording)
-    check = _check_recording(quality, case.gate)
-    ecg = EcgReading("recording", recording.format, recording, quality)
-    if engines.signals is None:
+    sent, wanted, refusing = case.recording, task.signal if engines.signals else None, case.gate == "on"
+    read = (
+        reading_of(sent, wanted, refusing=refusing)
+        if isinstance(sent, EcgRecording)
+        else engines.reader(RecordingFiles(sent, case.sampling_rate_hz, wanted, refusing))
+    )
+    check = _check_recording(read.check, case.gate)
+    ecg = EcgReading("recording", read.recording.format, read.recording, read.check)
+    if engines.signals is None or read.signal_mv is None:
         return CaseResult(task, example_decision(task), check, ecg=ecg)
-    signal_mv, manifest = network_signal(recording, task.signal), engines.signals.bundle.manifest
+    signal_mv, manifest = read.signal_mv, engines.signals.bundle.manifest
     prediction = engines.signals.predict_signals(signal_mv[None])
     check = _with_distance(check, prediction.distance, manifest, case.gate)
     decision = decide(task, manifest, prediction, KnownFacts())
@@ -223,13 +229,13 @@ def _check_recording(quality: RecordingCheck, mode: GateMode) -> InputCheck:
     return replace(check, warnings=tuple(map(str, quality.faults)))
 
 
-def _page(task: ImageTask, signal_input: SignalInput, case: Case, engines: Engines, limits: ImageLimits) -> CaseResult:
+def _page(task: ImageTask, signal_input: SignalInput, case: Case, engines: Engines, files: PictureFiles) -> CaseResult:
     """One picture of an ECG page: from the signal read off it where that succeeds, else from the picture itself."""
-    decoded = decode_image(case.pictures[0], task.input, limits, full_size=True)
-    image = fitted(decoded, task.input)
-    check = _check_pictures(task, [decoded], [image], case, engines)
     signals = engines.signals
-    if signals and (read := read_signal(decoded.rgb, signal_input)):
+    only = replace(files, files=files.files[:1], page=True, signal=signal_input if signals else None)
+    (reading,) = engines.reader(only)
+    check = _check_pictures(task, [reading], case, engines)
+    if signals and (read := reading.page):
         prediction = signals.predict_signals(read.signal_mv[None])
         # How far it is from recordings is not asked: leads that a page shows for a part of the time are far by it.
         prediction = replace(prediction, distance=np.zeros(0, np.float32))
@@ -240,7 +246,8 @@ def _page(task: ImageTask, signal_input: SignalInput, case: Case, engines: Engin
         return CaseResult(task, decision, check, (view,), signals, prediction, ecg)
     if signals and engines.pictures is None:
         raise PoorQuality(UNREADABLE_PAGE)
-    return _answered(task, case, [image], check, engines.pictures, EcgReading("page_picture", decoded.format))
+    ecg = EcgReading("page_picture", reading.image.format)
+    return _answered(task, case, [reading.image], check, engines.pictures, ecg)
 
 
 def _signal_view(signal_mv: NDArray[np.float32], signal_input: SignalInput, prediction: Prediction) -> SignalView:

@@ -7,10 +7,13 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 from pydantic import Field
 
 from ml_model.inference.predictor import Predictor
-from ml_model.inputs.images.decoder import DecodedImage, resize_rgb
+from ml_model.inputs.images.geometry import resize_rgb
 from ml_model.tasks.image_schema import Frozen, ImageInput, PlainName, Text
 from ml_model.tasks.tabular_schema import contract_hash
 
@@ -76,11 +79,17 @@ class Recognition:
         return kind in self.thresholds and self.scores[kind] >= self.thresholds[kind]
 
 
-def recognise(predictor: Predictor, picture: DecodedImage, expected: str) -> Recognition | None:
-    """How like each kind the picture is; None where the gate does not know the expected one, a kind's code."""
-    manifest, size = predictor.bundle.manifest, modality_spec().input
+def overview_of(rgb: Image.Image) -> NDArray[np.uint8]:
+    """What the gate's model looks at: a picture, mode RGB, at the size of `modality_spec`."""
+    size = modality_spec().input
+    return resize_rgb(rgb, size.height_px, size.width_px)
+
+
+def recognise(predictor: Predictor, overview: NDArray[np.uint8], expected: str) -> Recognition | None:
+    """How like each kind the picture is whose overview this is; None where the gate does not know the expected one, a
+    kind's code."""
+    manifest = predictor.bundle.manifest
     if expected not in manifest.thresholds:
         return None
-    overview = resize_rgb(picture.rgb, size.height_px, size.width_px)
     probabilities = predictor.predict(overview[None]).probabilities[0].tolist()
     return Recognition(expected, dict(zip(manifest.classes, probabilities, strict=True)), manifest.thresholds)

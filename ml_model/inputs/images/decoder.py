@@ -3,8 +3,7 @@
 Bytes in, DICOM and PDF too, uint8 RGB at the model's size out (how it comes to that size:
 `geometry.py`). The format is found in the content; limits are checked on the header, before
 any pixel is decoded. Nothing of Pillow's global state is changed, and plugins are called
-directly, so that its process-wide warning for large pictures never fires: the pixel limit
-here is lower and applies first.
+directly, so that its process-wide warning for large pictures never fires.
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ from ml_model.inputs.dicom.pixels import decode_dicom
 from ml_model.inputs.file_type import describe_content, sniff_format
 from ml_model.inputs.images.frames import ONE_FRAME, count_frames
 from ml_model.inputs.images.geometry import Frame, place, resize_rgb
-from ml_model.inputs.images.pdf import is_pdf, render_first_page
+from ml_model.inputs.images.pdf import draw_isolated, is_pdf, render_first_page
 from ml_model.inputs.images.raster_containers import Container, read_container
 from ml_model.inputs.images.tiff import exif_orientation
 from ml_model.tasks.registry import ImageInput
@@ -83,10 +82,13 @@ _FULL_SCALES = (255, 1023, 4095, 16383, 65535)
 
 @dataclass(frozen=True)
 class ImageLimits:
-    """What an upload may be at most."""
+    """What an upload may be at most. announce: told format and pixels as soon as they are known, before any is decoded;
+    it may raise. isolated: this process is there to read this file, and under limits."""
 
     max_bytes: int = 32 * 1024 * 1024
     max_pixels: int = 50_000_000
+    announce: Callable[[str, int], None] = lambda _name, _pixels: None
+    isolated: bool = False
 
 
 @dataclass(frozen=True)
@@ -150,10 +152,10 @@ def decode_image(
         return _decode_pdf(data, image_input, limits)
     container = read_container(name, data, limits.max_pixels)
     if container.size_px is not None:
-        _check_pixels(*container.size_px, limits)
+        _check_pixels(name, *container.size_px, limits)
     try:
         with _PLUGINS[name](io.BytesIO(container.data)) as image:
-            _check_pixels(*image.size, limits)
+            _check_pixels(name, *image.size, limits)
             orientation = _orientation(image, container)
             width_px, height_px = _upright_size(image.size, orientation)
             _check_min_side(width_px, height_px, image_input)
@@ -177,14 +179,15 @@ def decode_image(
 def _decode_dicom(data: bytes, image_input: ImageInput, limits: ImageLimits) -> DecodedImage:
     header = read_dicom_header(data)
     width_px, height_px = header.layout.columns_px, header.layout.rows_px
-    _check_pixels(width_px, height_px, limits)
+    _check_pixels("DICOM", width_px, height_px, limits)
     _check_min_side(width_px, height_px, image_input)
     rgb = Image.fromarray(decode_dicom(header, limits.max_pixels))
     return DecodedImage(rgb, width_px, height_px, "DICOM", header.facts, header.facts.frames)
 
 
 def _decode_pdf(data: bytes, image_input: ImageInput, limits: ImageLimits) -> DecodedImage:
-    page, pages = render_first_page(data, limits.max_pixels)
+    limits.announce("PDF", limits.max_pixels)  # pictures on the page may be so large
+    page, pages = (draw_isolated if limits.isolated else render_first_page)(data, limits.max_pixels)
     _check_min_side(*page.size, image_input)
     return DecodedImage(page, *page.size, "PDF", frames=pages)
 
@@ -207,7 +210,7 @@ def _checked_format(data: bytes, image_input: ImageInput, limits: ImageLimits) -
     return name
 
 
-def _check_pixels(width_px: int, height_px: int, limits: ImageLimits) -> None:
+def _check_pixels(name: str, width_px: int, height_px: int, limits: ImageLimits) -> None:
     if width_px < 1 or height_px < 1:
         raise UnreadableInput(f"the picture is {width_px}x{height_px} pixels: it has no area; export it again")
     if width_px * height_px > limits.max_pixels:
@@ -215,6 +218,7 @@ def _check_pixels(width_px: int, height_px: int, limits: ImageLimits) -> None:
             f"the picture is {width_px}x{height_px} = {width_px * height_px / 1e6:.1f} megapixels; "
             f"at most {limits.max_pixels / 1e6:g} are accepted: send a smaller version"
         )
+    limits.announce(name, width_px * height_px)
 
 
 def _check_min_side(width_px: int, height_px: int, image_input: ImageInput) -> None:
@@ -260,7 +264,7 @@ def _to_rgb(image: Image.Image, container: Container) -> Image.Image:
 def _over_white(image: Image.Image) -> Image.Image:
     if image.mode == "La":  # premultiplied grey has only this way out
         image = image.convert("LA")
-    rgba = image.convert("RGBA")
+    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
     white = Image.new("RGB", rgba.size, (255, 255, 255))
     white.paste(rgba, mask=rgba.getchannel("A"))
     return white

@@ -17,9 +17,9 @@ from typing import Any
 from PIL import Image
 
 from ml_model.errors import InputTooLarge, MediDiagnoseError, UnreadableInput
-from ml_model.inputs.images.pdf_worker import LONG_SIDE_PX, TIME_LIMIT_S
+from ml_model.inputs.images.pdf_worker import LONG_SIDE_PX, TIME_LIMIT_S, Refused, draw_first_page
 
-__all__ = ["LONG_SIDE_PX", "is_pdf", "render_first_page"]
+__all__ = ["LONG_SIDE_PX", "draw_isolated", "is_pdf", "render_first_page"]
 
 _HEADER_WITHIN_BYTES = 1024  # readers accept that much before the header
 _WAITING_S = 40.0  # for the process to start and to get its share of a busy machine
@@ -71,6 +71,14 @@ def render_first_page(data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
     if "refused" in reply:
         raise _refusal(reply["refused"])
     return Image.frombytes("RGB", (reply["width_px"], reply["height_px"]), pixels), reply["pages"]
+
+
+def draw_isolated(data: bytes, max_pixels: int) -> tuple[Image.Image, int]:
+    """The same, and its errors, where this process is under limits already."""
+    try:
+        return draw_first_page(data, max_pixels)
+    except Refused as refused:
+        raise _refusal(str(refused)) from refused
 
 
 def _refusal(reason: str) -> MediDiagnoseError:

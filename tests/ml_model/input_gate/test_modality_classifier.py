@@ -12,8 +12,7 @@ from ml_model.ecg.page_style import styles_for_record
 from ml_model.ecg.recording import EcgRecording
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
 from ml_model.inference.predictor import Predictor
-from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, modality_spec, recognise
-from ml_model.inputs.images.decoder import DecodedImage
+from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, modality_spec, overview_of, recognise
 from ml_model.training.augmentation.synthetic_negatives import KINDS, draw_other
 from ml_model.training.input_gate.data import DRAWN_EACH
 
@@ -27,8 +26,8 @@ def gate() -> Predictor:
 
 
 def accepted_as(gate: Predictor, pixels: np.ndarray) -> set[str]:
-    picture = DecodedImage(Image.fromarray(pixels), pixels.shape[1], pixels.shape[0], "PNG")
-    found = {code: recognise(gate, picture, code) for code in SPEC.codes if code != OTHER}
+    overview = overview_of(Image.fromarray(pixels))
+    found = {code: recognise(gate, overview, code) for code in SPEC.codes if code != OTHER}
     assert None not in found.values(), "the gate knows every kind"
     return {code for code, recognition in found.items() if recognition and recognition.accepted}
 

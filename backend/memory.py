@@ -1,0 +1,20 @@
+"""How the C library keeps memory."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+
+_M_MMAP_THRESHOLD = -3  # of mallopt(3)
+_MAPPED_FROM_BYTES = 4 * 2**20
+
+
+def give_large_memory_back() -> None:
+    """From 4 MB on, what is freed goes back to the system at once: the body of an upload, above all.
+
+    By itself the library keeps up to 64 MB of it a thread, since it raises its threshold with each that is freed. Below
+    4 MB are the arrays of one picture, which would be zeroed again for each request. Only glibc has this setting.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, _MAPPED_FROM_BYTES)

@@ -1,0 +1,163 @@
+"""The first step of a case: files to the small arrays that all else is decided from. Pure functions of bytes and
+declarations, the same wherever they run: here, or in a process of the sandbox, for which `QUESTIONS` and `prepare` are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml_model.ecg.leads import EcgRecording
+from ml_model.ecg.page_inference import PageSignal, read_signal
+from ml_model.ecg.recording import examine_recording, load_recording, network_signal
+from ml_model.ecg.signal_quality import RecordingCheck
+from ml_model.input_gate.modality_classifier import overview_of
+from ml_model.inputs.dicom.header import read_dicom_header
+from ml_model.inputs.file_type import sniff_format
+from ml_model.inputs.images.decoder import ImageLimits, LoadedImage, decode_image, fitted
+from ml_model.sandbox.worker import Announce, Cost, Question, unlimited
+from ml_model.tasks.image_schema import ImageInput, SignalInput
+
+T = TypeVar("T")
+# What decoding and placing take at most, measured with 50 megapixels of each format; WebP is decoded into four copies.
+_FIXED_BYTES, _BYTES_PER_PX, _WEBP_BYTES_PER_PX = 48 * 2**20, 12, 19
+_CPU_S_PER_PX, _PAGE_CPU_S_PER_PX = 0.1e-6, 0.25e-6  # three times that of this project's machines; pages are digitised
+_KEPT_S = 10.0  # of a recording, to be told of; what the network takes is made of the whole
+
+
+class Reader(Protocol):
+    """Has questions answered, wherever."""
+
+    def __call__(self, question: Question[T], /) -> T:
+        """What `question.read` gives."""
+        ...
+
+
+def read_here(question: Question[T], /) -> T:
+    """In this process: for files that are trusted, in replay, evaluation and training."""
+    return question.read()
+
+
+@dataclass(frozen=True)
+class PictureReading:
+    """What is kept of a picture. overview: for the gate's model, where it was asked for. page: the signal read off it,
+    where that was asked for and succeeded. frames: that the file holds; the first was read."""
+
+    image: LoadedImage
+    frames: int
+    overview: NDArray[np.uint8] | None = None
+    page: PageSignal | None = None
+
+
+@dataclass(frozen=True)
+class PictureFiles:
+    """Pictures of one case. signal: what a recording's network takes, where they are pages to be digitised; page:
+    whether all pixels are needed."""
+
+    files: tuple[bytes, ...]
+    input: ImageInput
+    max_bytes: int
+    max_pixels: int
+    overview: bool
+    page: bool = False
+    signal: SignalInput | None = None
+
+    def read(self, announce: Announce = unlimited, /) -> tuple[PictureReading, ...]:
+        """A reading of each. Raises the errors of `decode_image`."""
+        limits = ImageLimits(
+            self.max_bytes,
+            self.max_pixels,
+            lambda name, pixels: announce(self._cost(name, pixels)),
+            isolated=announce is not unlimited,
+        )
+        return tuple(self._reading(data, limits) for data in self.files)
+
+    def _cost(self, name: str, pixels: int) -> Cost:
+        bytes_per_px = _WEBP_BYTES_PER_PX if name == "WEBP" else _BYTES_PER_PX
+        cpu_s_per_px = _PAGE_CPU_S_PER_PX if self.page else _CPU_S_PER_PX
+        return Cost(_FIXED_BYTES + bytes_per_px * pixels, len(self.files) * cpu_s_per_px * pixels)
+
+    def _reading(self, data: bytes, limits: ImageLimits) -> PictureReading:
+        decoded = decode_image(data, self.input, limits, full_size=self.page)
+        return PictureReading(
+            fitted(decoded, self.input),
+            decoded.frames,
+            overview_of(decoded.rgb) if self.overview else None,
+            read_signal(decoded.rgb, self.signal) if self.signal else None,
+        )
+
+
+@dataclass(frozen=True)
+class KindClue:
+    """What tells the kind of a picture: the modality that a DICOM header states, else its overview."""
+
+    stated: str | None = None
+    overview: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class KindOfFile:
+    """A picture of which only the kind is asked."""
+
+    data: bytes
+    input: ImageInput
+    max_bytes: int
+    max_pixels: int
+
+    def read(self, announce: Announce = unlimited, /) -> KindClue:
+        """Of a DICOM file the header alone is read. Raises the errors of `read_dicom_header` and `decode_image`."""
+        if sniff_format(self.data) == "DICOM":
+            return KindClue(stated=read_dicom_header(self.data).facts.modality)
+        picture = PictureFiles((self.data,), self.input, self.max_bytes, self.max_pixels, overview=True)
+        return KindClue(overview=picture.read(announce)[0].overview)
+
+
+@dataclass(frozen=True)
+class RecordingReading:
+    """What is kept of a recording: its first seconds, what it was like as a whole, and what the network takes, float32
+    (samples, 12), where that was asked for and it is not refused."""
+
+    recording: EcgRecording
+    check: RecordingCheck
+    signal_mv: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True)
+class RecordingFiles:
+    """The files (name, content) of one recording. refusing: whether one of poor quality is of no use."""
+
+    files: tuple[tuple[str, bytes], ...]
+    sampling_rate_hz: float | None
+    signal: SignalInput | None
+    refusing: bool
+
+    def read(self, announce: Announce = unlimited, /) -> RecordingReading:
+        """Raises the errors of `load_recording`."""
+        recording = load_recording(self.files, sampling_rate_hz=self.sampling_rate_hz)
+        return reading_of(recording, self.signal, refusing=self.refusing)
+
+
+def reading_of(recording: EcgRecording, signal: SignalInput | None, *, refusing: bool) -> RecordingReading:
+    """The same of a recording that was read already."""
+    check = examine_recording(recording)
+    wanted = signal is not None and not (refusing and check.refusal)
+    signal_mv = network_signal(recording, signal) if wanted and signal else None
+    kept = int(_KEPT_S * recording.sampling_rate_hz)
+    return RecordingReading(replace(recording, signal_mv=recording.signal_mv[:kept]), check, signal_mv)
+
+
+QUESTIONS = (PictureFiles, KindOfFile, RecordingFiles)
+
+
+def prepare() -> None:
+    """In a process of the sandbox: import what is else imported when the first file of its kind comes."""
+    import edfio  # noqa: F401
+    import imagecodecs  # noqa: F401
+    import scipy.signal  # noqa: F401
+
+    from ml_model.inputs.dicom.elements import set_up_pydicom
+
+    set_up_pydicom()
