@@ -70,11 +70,11 @@ def test_a_card_as_a_page_shows_its_tables_and_plots_and_no_foreign_html() -> No
 @pytest.mark.parametrize(
     ("link", "page"),
     [
-        ("[a](javascript:alert)", "<p>a</p>"),
-        ("[a](JavaScript:alert 'title')", "<p>a</p>"),
-        ("[a](java&#115;cript:alert)", "<p>a</p>"),
-        ("[a](data:text/html;base64,eA)", "<p>a</p>"),
-        ("[a][b]\n\n[b]: vbscript:x", "<p>a</p>"),
+        ("[a](javascript:alert)", "<p><a>a</a></p>"),
+        ("[a](JavaScript:alert 'title')", '<p><a title="title">a</a></p>'),
+        ("[a](java&#115;cript:alert)", "<p><a>a</a></p>"),
+        ("[a](data:text/html;base64,eA)", "<p><a>a</a></p>"),
+        ("[a][b]\n\n[b]: vbscript:x", "<p><a>a</a></p>"),
         ("[a](https://example.org/x)", '<p><a href="https://example.org/x">a</a></p>'),
         ("[a](http://example.org)", '<p><a href="http://example.org">a</a></p>'),
         ("[a](/models/skin)", '<p><a href="/models/skin">a</a></p>'),
