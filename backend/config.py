@@ -85,7 +85,7 @@ def _limits(environ: Mapping[str, str]) -> dict[str, Any]:
         "header_deadline_s": float(_whole_number(environ, "HEADER_DEADLINE_S", 10, (1, 600))),
         "queue_length": _whole_number(environ, "QUEUE_LENGTH", 64, (0, 10_000)),
         "requests_per_address": _whole_number(environ, "REQUESTS_PER_ADDRESS", 48, (1, 10_000)),
-        "connections": _whole_number(environ, "CONNECTIONS", 512, (8, 100_000)),
+        "connections": _whole_number(environ, "CONNECTIONS", 1000, (8, 100_000)),
         "connections_per_address": _whole_number(environ, "CONNECTIONS_PER_ADDRESS", 256, (1, 100_000)),
         "upload_memory_bytes": 10**6 * _whole_number(environ, "UPLOAD_MEMORY_MB", 256, (40, 1_000_000)),
         "trusted_proxies": _networks(environ, "TRUSTED_PROXIES"),
@@ -120,7 +120,7 @@ class Config:
     header_deadline_s: float = 10.0
     queue_length: int = 64
     requests_per_address: int = 48
-    connections: int = 512
+    connections: int = 1000
     connections_per_address: int = 256
     upload_memory_bytes: int = 256_000_000
     trusted_proxies: tuple[Network, ...] = ()

@@ -52,8 +52,8 @@ class Connection(asyncio.Protocol):
         self._request = Incoming()
         self._environ: Environ | None = None
         self._job: Job | None = None
-        self._dropped = 0
-        self._eof = self._write_paused = False
+        self._dropped, self._received_at = 0, time.monotonic()
+        self._eof = self._write_paused = self._answered_before = False
         self._enter(State.IDLE, front.config.header_deadline_s)
 
     # What asyncio calls
@@ -131,12 +131,12 @@ class Connection(asyncio.Protocol):
 
     def end(self, error: Exception) -> None:
         """Make room; `error` says why, where a request has begun."""
-        before = self._state
-        if before in (State.HEAD, State.BODY, State.ANSWERING):
+        before, new = self._state, self._state is State.IDLE and not self._answered_before
+        if before in (State.HEAD, State.BODY, State.ANSWERING) or (new and isinstance(error, Busy)):
             self.refuse(error)
         else:
             self._transport.abort()
-        if before is not State.BODY:  # of which more is on its way
+        if before is not State.BODY and not new:  # of which more may be on its way
             self._close(0.0)
 
     # Receiving
@@ -259,7 +259,7 @@ class Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """The answer is sent: on to the next request, after the other connections."""
-        self._request, self._environ = Incoming(), None
+        self._request, self._environ, self._answered_before = Incoming(), None, True
         self._enter(State.IDLE, KEEP_ALIVE_S)
         if self._eof and not self._buffer.data:
             self._close(0.0)
