@@ -52,5 +52,5 @@ def reply_fault(status: int, code: str | None) -> str | None:
     if status >= 500 and code not in BUSY:
         return f"status {status} {code}"
     if not (status == 200 or 400 <= status < 600):
-        return f"status {status}"
+        return f"status {status} {code}"
     return None if (status == 200) == (code is None) else f"status {status} with the code {code}"
