@@ -29,8 +29,8 @@ from PIL import Image
 from serving import served
 
 sys.path.append(str(Path(__file__).parents[1] / "tests/support"))
-from costly_pictures import jpeg, noise, png
 from ecg_files import csv_file, dicom_file, dicom_group, heart, wfdb_record
+from hostile.costly_pictures import jpeg, noise, png
 
 MIB = 2**20
 LARGEST = 31_900_000  # an upload of 32 MB, but for its multipart frame

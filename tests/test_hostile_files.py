@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 import pytest
-from child_processes.cost_of_reading import outcome
-from hostile_files import BY_NAME, HOSTILE, Hostile
+from hostile.cost_of_reading import outcome
+from hostile.files import BY_NAME, HOSTILE, Hostile
 
 # What is said of them where they are as large as the limits let in.
 REFUSED = {

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from broken_uploads import BROKEN_UPLOADS, FILES, BrokenUpload
+from hostile.broken_uploads import BROKEN_UPLOADS, FILES, BrokenUpload
 from pictures import resident_mib
 from samples import SUPPORT
 from werkzeug.test import TestResponse

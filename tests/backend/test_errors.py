@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from broken_files import gif_bomb, png, zipped
+from hostile.broken_files import gif_bomb, png, zipped
 from PIL import Image
 from samples import HEART_VALUES, multipart, upload
 from werkzeug.test import TestResponse

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from beats import twelve_leads
-from costly_pictures import jpeg, noise
 from dicom_files import dataset, write
 from ecg_files import csv_file, wfdb_record
+from hostile.costly_pictures import jpeg, noise
 from PIL import Image
 from samples import image_task
 

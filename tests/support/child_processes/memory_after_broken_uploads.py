@@ -6,7 +6,7 @@ import gc
 import tempfile
 from pathlib import Path
 
-from broken_uploads import FILES
+from hostile.broken_uploads import FILES
 from pictures import resident_mib
 from samples import write_tiny, write_tiny_signal
 

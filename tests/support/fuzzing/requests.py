@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from broken_uploads import MULTIPART, multipart
 from fuzzing.cases import PICTURES, RECORDINGS, Case
 from fuzzing.seeds import Upload
+from hostile.broken_uploads import MULTIPART, multipart
 
 from ml_model.tasks.registry import load_image_tasks
 

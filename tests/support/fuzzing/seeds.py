@@ -9,11 +9,11 @@ from collections.abc import Callable
 
 import imagecodecs
 import numpy as np
-from broken_uploads import multipart
 from dicom_files import compressed, dataset, jpeg, look_up_table, write
 from ecg_files import csv_file, dicom_file, dicom_group, edf_file, heart, wfdb_record
 from fuzzing.formats.tagged import TIFF
 from fuzzing.parts import Part
+from hostile.broken_uploads import multipart
 from pictures import ORIENTATION, detailed, drawing, encode, plain_tiff
 from PIL import Image, ImageCms, PngImagePlugin
 from pydicom import uid

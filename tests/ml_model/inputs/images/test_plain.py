@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from costly_pictures import COSTLY_PLAIN, jpeg, noise, png
+from hostile.costly_pictures import COSTLY_PLAIN, jpeg, noise, png
 from samples import image_task
 
 from ml_model.diagnosis.reading import PictureFiles

@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from broken_files import cut, dicom, gif_bomb, gif_with_far_frame, patched, picture, png, scans, tiff, zipped
+from hostile.broken_files import cut, dicom, gif_bomb, gif_with_far_frame, patched, picture, png, scans, tiff, zipped
 from pictures import png_chunk
 
 BOUNDARY = "x-boundary-x"

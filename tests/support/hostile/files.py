@@ -6,9 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-import hostile_dicom as dicom
-import hostile_pictures as pictures
-import hostile_recordings as recordings
+from hostile import dicom, pictures, recordings
 
 LARGEST = 31_900_000  # of an upload
 LARGEST_JSON = 262_000

@@ -1,4 +1,4 @@
-"""What hostile files cost: `python -m child_processes.cost_of_reading [--seconds S] [--largest] [NAME...]`.
+"""What hostile files cost: `python -m hostile.cost_of_reading [--seconds S] [--largest] [NAME...]`.
 
 A line of JSON each: {"row", "name", "bytes", "outcome", "seconds", "mib"}, in seconds of computing and in the most
 memory beyond where it stood. Every file is read in a process of its own, which S seconds of computing end. Ends with 1
@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from dicom_files import dataset, ramp, write
-from hostile_files import BY_NAME, HOSTILE, Hostile
-from hostile_recordings import HEADER, SIGNAL
+from hostile.files import BY_NAME, HOSTILE, Hostile
+from hostile.recordings import HEADER, SIGNAL
 from pictures import INPUT, encode, picture
 
 from ml_model.ecg.recording import load_recording
