@@ -77,7 +77,7 @@ class Fill:
 
     def read(self, announce: Announce = unlimited, /) -> int:
         """The bytes taken."""
-        announce(Cost(self.announced_bytes, 0.0))
+        announce(Cost(self.announced_bytes, 5.0))
         filled = np.ones(self.memory_bytes, np.uint8)
         time.sleep(self.seconds)
         return int(filled.size)
