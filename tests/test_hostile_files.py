@@ -12,6 +12,7 @@ from hostile.files import BY_NAME, HOSTILE, Hostile
 REFUSED = {
     "gif-picture-blocks": "too_costly: the GIF has more than 200000 blocks",
     "avif-meta": "unreadable_input: the content starts as AVIF but is corrupt (more than 1000 boxes)",
+    "avif-items": "too_costly: the AVIF describes itself in more than 262144 bytes",
     "avif-exif-words": "too_costly: the AVIF describes itself in more than 262144 bytes",
     "tiff-spare-strips": "too_costly: the TIFF lists 3987100 strips or tiles, at most 100000",
     "tiff-long-orientation": "unreadable_input: the content starts as TIFF but its tag 274 is corrupt",

@@ -94,6 +94,7 @@ HOSTILE = (
     picture(6, "dicom-jpeg-markers", D.jpeg_markers, 1 * MB),
     picture(7, "avif-meta", partial(P.avif_boxes, b"meta"), 80 * KB),
     picture(7, "avif-free", partial(P.avif_boxes, b"free"), 80 * KB),
+    picture(7, "avif-items", P.avif_items, 200 * KB),
     picture(7, "avif-exif-words", P.avif_last_meta, 80 * KB),
     picture(7, "png-chunks", partial(P.png_chunks, b"tEXt", b""), 780 * KB),
     picture(7, "png-empty-pixels", partial(P.png_chunks, b"IDAT", b""), 780 * KB),

@@ -114,6 +114,20 @@ def avif_last_meta(size: int) -> bytes:
     return plain + struct.pack(">I", 8 + len(body)) + b"meta" + body
 
 
+def avif_items(size: int) -> bytes:
+    """A description of as many items as fit, which the decoder compares with each other."""
+    plain = encode(picture(), "AVIF")
+    meta, items = plain.index(b"meta") - 4, plain.index(b"iinf") - 4
+    end, items_end = (at + int.from_bytes(plain[at : at + 4], "big") for at in (meta, items))
+    number = int.from_bytes(plain[items + 12 : items + 14], "big")
+    count = min(65_000, size // 21)
+    more = b"".join(struct.pack(">I4sIHH4sB", 21, b"infe", 2 << 24, 10 + n, 0, b"abcd", 0) for n in range(count))
+    inside = struct.pack(">H", number + count) + plain[items + 14 : items_end] + more
+    listed = struct.pack(">I", 12 + len(inside)) + plain[items + 4 : items + 12] + inside
+    described = plain[meta + 4 : items] + listed + plain[items_end:end]
+    return plain[:meta] + struct.pack(">I", 4 + len(described)) + described + plain[end:]
+
+
 def tiff_spans(size: int, big: bool = False) -> bytes:
     """Every tag that describes pixels says that it lies over the whole file."""
     tags = {256: 64, 257: 64, 258: 8, 259: 1, 262: 1, 273: 8, 277: 1, 278: 64, 279: 4096}
