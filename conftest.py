@@ -17,7 +17,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--contract-examples",
         metavar="N",
         type=int,
-        default=40,
+        default=45,
         help="requests that schemathesis draws for each operation, besides those it derives from the document",
     )
     parser.addoption(

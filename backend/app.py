@@ -23,7 +23,7 @@ from backend.services.loading.models import ModelStore
 from backend.services.records.sessions import SessionHistory
 from backend.services.tabular import TabularDiagnosis
 from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
-from ml_model.diagnosis.sandboxed_reading import reading_pool
+from ml_model.diagnosis.reading import reading_pool
 from ml_model.tasks.registry import load_tasks
 
 

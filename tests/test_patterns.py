@@ -5,21 +5,21 @@ from __future__ import annotations
 import re
 
 import pytest
-from patterns import Pattern, ambiguity, growth, patterns
+from hostile.patterns import Pattern, ambiguity, growth, patterns
 
 PATTERNS = patterns()
 # Patterns that this project once had, and the classic ones.
 # How they are used, and the length of the text that shows it; 0: it would take for ever.
 BAD: dict[str | bytes, tuple[str, int]] = {
-    r"(?P<file>\S*[^\W\d]\S*)\s+(?P<format>\d{1,4})": ("fullmatch", 2000),
-    r"\b(?:samp|abtast)\w*[ _-]*(?:rate|freq\w*)": ("search", 2000),
-    r"\bfs[ _]*(?:hz)?\s*[=:,;\s]\s*(?P<rate>\d{1,6})": ("search", 150),
-    r"\(.*\)": ("sub", 4000),
-    rb"\xff+([^\x00\xff\xd0-\xd7])": ("search", 4000),
+    r"(?P<file>\S*[^\W\d]\S*)\s+(?P<format>\d{1,4})": ("fullmatch", 800),
+    r"\b(?:samp|abtast)\w*[ _-]*(?:rate|freq\w*)": ("search", 1000),
+    r"\bfs[ _]*(?:hz)?\s*[=:,;\s]\s*(?P<rate>\d{1,6})": ("search", 100),
+    r"\(.*\)": ("sub", 2000),
+    rb"\xff+([^\x00\xff\xd0-\xd7])": ("search", 2500),
     r"(a+)+$": ("match", 0),
     r"(?:a|a)*b": ("match", 0),
     r"(?:\w+\s?)+$": ("match", 0),
-    r"\s+$": ("sub", 4000),
+    r"\s+$": ("sub", 2000),
 }
 GOOD = {
     r"\s+": "sub",

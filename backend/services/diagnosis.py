@@ -25,7 +25,7 @@ from backend.services.rendering.responses import AnswerParts, analyze_answer, no
 from backend.telemetry import Metrics, RequestContext
 from ml_model.diagnosis.case import Case, CaseResult, KindTold
 from ml_model.diagnosis.pipeline import Engines, diagnose, route
-from ml_model.diagnosis.sandboxed_reading import SandboxedReader
+from ml_model.diagnosis.reading import SandboxedReader
 from ml_model.ecg.leads import EcgRecording
 from ml_model.errors import InvalidValue, UnknownField
 from ml_model.inputs.file_type import input_sha256

@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from ml_model.diagnosis.conformal import labels_in_question, own_estimate
 from ml_model.diagnosis.population import Judgement, KnownFacts, judge, with_known_facts
-from ml_model.diagnosis.selective_prediction import reasons_to_abstain
 from ml_model.inference.bundle import BalancedDecision, Manifest, OperatingPoint, ScreeningCalibration
 from ml_model.inference.predictor import Prediction
 from ml_model.input_gate.modality_classifier import Recognition
@@ -20,6 +19,8 @@ from ml_model.tasks.registry import ClassSpec, ImageTask, Recommendation, Severi
 PRESENT_FROM = 0.5
 # Room for rounding in an engine's softmax: float32 errs by 1e-6, bfloat16 by a few thousandths.
 SUM_TOLERANCE = 1e-2
+# Of a gate's way from its threshold to certainty: a picture that scores no further along it is a near miss.
+GATE_EDGE = 0.1
 _GRAVITY: dict[Severity, int] = {"healthy": 0, "low": 1, "moderate": 2, "high": 3, "critical": 4}
 
 
@@ -204,3 +205,22 @@ def _check(task: ImageTask, probabilities: NDArray[np.float32]) -> None:
     total = float(probabilities.sum(dtype=np.float64))
     if not task.multi_label and abs(total - 1) > SUM_TOLERANCE:
         raise ValueError(f"{task.id}: probabilities sum to {total:.4f}, expected 1")
+
+
+def reasons_to_abstain(labels: int, in_question: int, gate: tuple[float, float] | None, unfamiliar: bool) -> list[str]:
+    """Why this answer should not be leant on, as sentences; empty where nothing speaks against it.
+
+    labels: how many are measured. in_question: how many of them the prediction set holds. gate: the score of the
+    expected kind and the threshold it had to reach, where the kind was looked at. unfamiliar: further from the
+    training pictures than nearly all of those that validate.
+    """
+    reasons = []
+    if not in_question:
+        reasons.append("The picture is typical of none of the classes.")
+    elif in_question > labels / 2:
+        reasons.append(f"{in_question} of {labels} possible findings cannot be told apart on this picture.")
+    if gate and gate[0] < gate[1] + GATE_EDGE * (1 - gate[1]):
+        reasons.append("The picture was only just taken for one of the kind that is read here.")
+    if unfamiliar:
+        reasons.append("The picture is unlike those that the model learnt from.")
+    return reasons

@@ -96,7 +96,7 @@ def route(
     if engines.gate is None or case.gate == "off":
         return task, None
     overview = engines.reader(picture).overview
-    assert overview is not None  # noqa: S101 - of every file that is no DICOM file
+    assert overview is not None  # noqa: S101 - of every file that is no DICOM file # nosec B101
     recognition = recognise(engines.gate, overview, task.input.modality)
     kind = recognition.kind if recognition else None
     return next(((t, "picture") for t in (task, *others) if t.input.modality == kind), (task, None))

@@ -1,9 +1,13 @@
 """The first step of a case: files to the small arrays that all else is decided from. Pure functions of bytes and
 declarations, the same wherever they run: here, or in a process of the sandbox, for which `QUESTIONS` and `prepare` are.
+
+The service reads small ordinary pictures at once, everything else in processes under limits (`SandboxedReader`).
 """
 
 from __future__ import annotations
 
+import functools
+import os
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
@@ -16,9 +20,10 @@ from ml_model.ecg.recording import examine_recording, load_recording, network_si
 from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.input_gate.modality_classifier import overview_of
 from ml_model.inputs.dicom.header import read_dicom_header
-from ml_model.inputs.file_type import sniff_format
+from ml_model.inputs.file_type import is_plain, sniff_format
 from ml_model.inputs.images.decoder import ImageLimits, LoadedImage, decode_image, fitted
-from ml_model.sandbox.worker import Announce, Cost, Question, unlimited
+from ml_model.sandbox.pool import WorkerPool
+from ml_model.sandbox.worker import Announce, Cost, Question
 from ml_model.tasks.image_schema import ImageInput, SignalInput
 
 T = TypeVar("T")
@@ -65,14 +70,11 @@ class PictureFiles:
     page: bool = False
     signal: SignalInput | None = None
 
-    def read(self, announce: Announce = unlimited, /) -> tuple[PictureReading, ...]:
+    def read(self, announce: Announce | None = None, /) -> tuple[PictureReading, ...]:
         """A reading of each. Raises the errors of `decode_image`."""
-        limits = ImageLimits(
-            self.max_bytes,
-            self.max_pixels,
-            lambda name, pixels: announce(self._cost(name, pixels)),
-            isolated=announce is not unlimited,
-        )
+        limits = ImageLimits(self.max_bytes, self.max_pixels)
+        if announce is not None:
+            limits = replace(limits, announce=lambda n, pixels: announce(self._cost(n, pixels)), isolated=True)
         return tuple(self._reading(data, limits) for data in self.files)
 
     def _cost(self, name: str, pixels: int) -> Cost:
@@ -107,7 +109,7 @@ class KindOfFile:
     max_bytes: int
     max_pixels: int
 
-    def read(self, announce: Announce = unlimited, /) -> KindClue:
+    def read(self, announce: Announce | None = None, /) -> KindClue:
         """Of a DICOM file the header alone is read. Raises the errors of `read_dicom_header` and `decode_image`."""
         if sniff_format(self.data) == "DICOM":
             return KindClue(stated=read_dicom_header(self.data).facts.modality)
@@ -134,7 +136,7 @@ class RecordingFiles:
     signal: SignalInput | None
     refusing: bool
 
-    def read(self, announce: Announce = unlimited, /) -> RecordingReading:
+    def read(self, announce: Announce | None = None, /) -> RecordingReading:
         """Raises the errors of `load_recording`."""
         recording = load_recording(self.files, sampling_rate_hz=self.sampling_rate_hz)
         return reading_of(recording, self.signal, refusing=self.refusing)
@@ -161,3 +163,32 @@ def prepare() -> None:
     from ml_model.inputs.dicom.elements import set_up_pydicom
 
     set_up_pydicom()
+
+
+@dataclass(frozen=True)
+class SandboxedReader:
+    """A `Reader` for one request. deadline: in time.monotonic()."""
+
+    pool: WorkerPool
+    deadline: float
+
+    def __call__(self, question: Question[T], /) -> T:
+        """Raises the errors of the question and those of `WorkerPool.ask`."""
+        return question.read() if _is_cheap(question) else self.pool.ask(question, self.deadline)
+
+
+def _is_cheap(question: Question[T]) -> bool:
+    """Whether it costs less than sending it elsewhere, whatever is in it."""
+    if isinstance(question, PictureFiles):
+        return not question.page and len(question.files) == 1 and is_plain(question.files[0])
+    return isinstance(question, KindOfFile) and is_plain(question.data)
+
+
+def reading_pool() -> WorkerPool:
+    """That of this process: all its applications share the memory, too. It starts at the first question."""
+    return _pool_of(os.getpid())
+
+
+@functools.cache
+def _pool_of(_process: int) -> WorkerPool:
+    return WorkerPool(__name__)

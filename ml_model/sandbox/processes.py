@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-import subprocess
+import subprocess  # nosec B404 - reading processes are what this module is for
 import sys
 import threading
 from collections.abc import Callable
@@ -121,7 +121,7 @@ def spawned_process(entry: str) -> Process:
 def _started(module: str, arguments: list[str], **options: object) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", f"ml_model.sandbox.{module}", *arguments]
     environment = {**os.environ, **_SETTINGS, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    return subprocess.Popen(  # type: ignore[call-overload,no-any-return] # noqa: S603 - our own interpreter and module
+    return subprocess.Popen(  # type: ignore[call-overload,no-any-return] # noqa: S603 - our own interpreter and module # nosec B603
         command,
         bufsize=0,
         cwd=_PACKAGE_ROOT,

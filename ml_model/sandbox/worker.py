@@ -41,14 +41,10 @@ Announce = Callable[[Cost], None]
 """Told by a question once it knows, before it does the work: raises MoreMemory where it may not take so much yet."""
 
 
-def unlimited(_cost: Cost) -> None:
-    """Where nothing limits the process: a script of the user's own, on files of the user's own."""
-
-
 class Question(Protocol[T_co]):
     """Something to be read; a frozen dataclass."""
 
-    def read(self, announce: Announce = unlimited, /) -> T_co:
+    def read(self, announce: Announce | None = None, /) -> T_co:
         """The answer."""
         ...
 

@@ -54,7 +54,7 @@ def test_the_decoder_alone_refuses_the_same_files(broken: BrokenUpload) -> None:
 def test_memory_is_back_where_it_was() -> None:
     """In a process of its own: here other tests' applications still load their models, which grows the memory too."""
     resident_mib()  # skips where memory cannot be read
-    command = [sys.executable, "-m", "child_processes.memory_after_broken_uploads"]
+    command = [sys.executable, "-m", "hostile.memory_after_broken_uploads"]
     ran = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, cwd=SUPPORT)
     assert ran.returncode == 0, ran.stderr
     before, after = map(float, ran.stdout.split())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ml_model.inference.bundle import Bundle, Manifest
+from ml_model.inference.bundle import Bundle, Manifest, file_sha256
 from ml_model.inference.measured import ImageMetrics
 
 SIZE_PX = 48
@@ -55,7 +55,7 @@ def wrap(path: Path) -> Bundle:
     fields = dict.fromkeys(("task", "contract_sha256", "version", "trained_on", "licence", "evidence"), "x")
     manifest = Manifest(
         **fields, classes=tuple("abc"), created="x", git_commit="x", seed=0, library_versions={}, recipe={},
-        data_fingerprints={}, metrics=ImageMetrics(), files={"model.onnx": "x"},
+        data_fingerprints={}, metrics=ImageMetrics(), files={"model.onnx": file_sha256(path / "model.onnx")},
     )  # fmt: skip
     return Bundle(path, manifest, "x")
 

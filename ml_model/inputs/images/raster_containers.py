@@ -100,7 +100,7 @@ def _read_png(data: bytes) -> Container:
     if not any(chunk[4:8] == b"IDAT" for chunk in kept[1:]):
         raise _corrupt("PNG", "it holds no pixels")
     size = int.from_bytes(kept[1][8:12], "big"), int.from_bytes(kept[1][12:16], "big")
-    return Container(b"".join(kept), size, exif_orientation(exif))
+    return Container(b"".join(kept), size, exif_orientation(exif) if exif else 1)
 
 
 def _read_jpeg(data: bytes) -> Container:
@@ -135,7 +135,7 @@ def _read_jpeg(data: bytes) -> Container:
         raise _corrupt("JPEG", f"more than {_MAX_JPEG_SEGMENTS} segments")
     if size is None or not scans:
         raise _truncated("JPEG")
-    return Container(b"".join(kept), size, exif_orientation(exif))
+    return Container(b"".join(kept), size, exif_orientation(exif) if exif else 1)
 
 
 def _jpeg_needed(marker: int, segment: bytes) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import signal
 import threading
 import time
@@ -77,21 +76,19 @@ def test_a_second_signal_ends_it_at_once(start_service: Start) -> None:
 
 
 def test_requests_that_wait_for_their_models_silence_neither_the_probes_nor_the_rest(tmp_path: Path) -> None:
-    """A named pipe for a manifest keeps the models loading for as long as the test wants."""
-    write_tiny(task := image_task("skin"), tmp_path / "models")
-    manifest = tmp_path / "models" / task.id / "manifest.json"
-    text = manifest.read_bytes()
-    manifest.unlink()
-    os.mkfifo(manifest)
+    write_tiny(image_task("skin"), tmp_path / "models")
     (tmp_path / "tasks").mkdir()
     (tmp_path / "tasks" / "skin.toml").write_bytes((TASKS_DIR / "skin.toml").read_bytes())
-    service = Service({
+    let_go = tmp_path / "let go"
+    settings = {
         "MODEL_DIR": str(tmp_path / "models"), "TASKS_DIR": str(tmp_path / "tasks"), "DATA_DIR": str(tmp_path),
         "USER_MODELS_DIR": str(tmp_path), "INPUT_GATE": "off", "DRAIN_SECONDS": "0", "THREADS": "4",
-    })  # fmt: skip
+        "LET_GO": str(let_go),
+    }  # fmt: skip
     body, content_type = multipart(b"\xff\xd8\xff no picture")
     head = f"POST /analyze/skin HTTP/1.1\r\nHost: localhost\r\nContent-Type: {content_type}\r\n"
     sent = head.encode() + f"Content-Length: {len(body)}\r\n\r\n".encode() + body
+    service = Service(settings, ["tests/support/child_processes/held_server.py"])
     with ThreadPoolExecutor(8) as pool:
         asked = [pool.submit(exchanged, service.port, sent) for _ in range(8)]
         try:
@@ -103,8 +100,7 @@ def test_requests_that_wait_for_their_models_silence_neither_the_probes_nor_the_
             assert exchanged(service.port, b"GET /health HTTP/1.1\r\n" + HOST + b"\r\n")[0] == 200
             assert time.monotonic() - began < 5
         finally:
-            let_go = threading.Thread(target=lambda: [manifest.write_bytes(text) for _ in range(2)], daemon=True)
-            let_go.start()
+            let_go.touch()
         codes = [one.result()[2]["code"] for one in asked]
     assert codes.count("model_loading") == 5, "three of four threads may wait"
     service.process.terminate()

@@ -15,8 +15,7 @@ from hostile.costly_pictures import jpeg, noise
 from PIL import Image
 from samples import image_task
 
-from ml_model.diagnosis.reading import KindOfFile, PictureFiles, Reader, RecordingFiles
-from ml_model.diagnosis.sandboxed_reading import SandboxedReader, reading_pool
+from ml_model.diagnosis.reading import KindOfFile, PictureFiles, Reader, RecordingFiles, SandboxedReader, reading_pool
 from ml_model.ecg.page_renderer import draw_page
 from ml_model.ecg.recording import EcgRecording
 from ml_model.errors import MediDiagnoseError

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model import errors
-from ml_model.sandbox.worker import Announce, Cost, unlimited
+from ml_model.sandbox.worker import Announce, Cost
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Echo:
 
     values: Values
 
-    def read(self, _announce: Announce = unlimited, /) -> Values:
+    def read(self, _announce: Announce | None = None, /) -> Values:
         """The same."""
         return self.values
 
@@ -42,7 +42,7 @@ class WhoAnswers:
 
     kept_bytes: int = 0
 
-    def read(self, _announce: Announce = unlimited, /) -> int:
+    def read(self, _announce: Announce | None = None, /) -> int:
         """Its number."""
         _KEPT.append(b"x" * self.kept_bytes)
         return os.getpid()
@@ -58,7 +58,7 @@ class Compute:
     seconds: float
     announced_s: float = 0.0
 
-    def read(self, announce: Announce = unlimited, /) -> float:
+    def read(self, announce: Announce | None = None, /) -> float:
         """Processor seconds that it took."""
         announce(Cost(0, self.announced_s))
         began = time.process_time()
@@ -75,7 +75,7 @@ class Fill:
     announced_bytes: int = 0
     seconds: float = 0.0
 
-    def read(self, announce: Announce = unlimited, /) -> int:
+    def read(self, announce: Announce | None = None, /) -> int:
         """The bytes taken."""
         announce(Cost(self.announced_bytes, 5.0))
         filled = np.ones(self.memory_bytes, np.uint8)
@@ -89,7 +89,7 @@ class Wait:
 
     seconds: float
 
-    def read(self, _announce: Announce = unlimited, /) -> None:
+    def read(self, _announce: Announce | None = None, /) -> None:
         """Nothing."""
         time.sleep(self.seconds)
 
@@ -100,7 +100,7 @@ class Break:
 
     signal_name: str
 
-    def read(self, _announce: Announce = unlimited, /) -> None:
+    def read(self, _announce: Announce | None = None, /) -> None:
         """Nothing."""
         os.kill(os.getpid(), signal.Signals[self.signal_name])
 
@@ -112,7 +112,7 @@ class Fail:
     error: str
     message: str
 
-    def read(self, _announce: Announce = unlimited, /) -> None:
+    def read(self, _announce: Announce | None = None, /) -> None:
         """Nothing."""
         raise getattr(errors, self.error, ZeroDivisionError)(self.message)
 

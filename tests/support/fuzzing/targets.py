@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import time
 import traceback
 import warnings
@@ -108,10 +109,15 @@ def _forget_peak() -> None:
         _RESET.write_text("5", encoding="utf-8")
 
 
+def _computed_s() -> float:
+    """Of this thread, and of the processes that it waited for."""
+    return time.thread_time() + sum(os.times()[2:4])
+
+
 def _once(parser: Parser, upload: Upload, case: Case) -> Outcome:
     refused = fault = None
     _forget_peak()
-    before_mib, started = _peak_mib(), time.thread_time()
+    before_mib, started = _peak_mib(), _computed_s()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
@@ -122,7 +128,7 @@ def _once(parser: Parser, upload: Upload, case: Case) -> Outcome:
                 fault = f"a refusal of {len(str(error))} characters, {refused}"
         except Exception:  # any other is what is looked for
             fault = traceback.format_exc()
-    computing_s = time.thread_time() - started
+    computing_s = _computed_s() - started
     if caught:
         fault = f"a warning: {caught[0].category.__name__}: {caught[0].message}"
     return Outcome(refused, computing_s, _peak_mib() - before_mib, fault)

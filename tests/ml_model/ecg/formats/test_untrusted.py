@@ -24,6 +24,7 @@ from ml_model.errors import (
     MediDiagnoseError,
     OutOfRange,
     PoorQuality,
+    TooCostly,
     UnreadableInput,
     UnsupportedFormat,
     WrongModality,
@@ -278,3 +279,15 @@ def test_damaged_files_give_a_recording_or_a_reason(kind: str, data: st.DataObje
         return
     content, head = {"CSV": (CSV, 150), "EDF": (EDF, 256 * 14), "DICOM": (DICOM, 4000)}[kind]
     outcome([("a", damaged(data, content, head))])
+
+
+def test_tables_have_a_largest_size_and_few_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = text("# fs=100", *CSV_LINES)
+    monkeypatch.setattr("ml_model.ecg.formats.text_table._MAX_CELLS", 300 * 13)
+    assert load_recording(rows).signal_mv.shape == (300, 12)
+    monkeypatch.setattr("ml_model.ecg.formats.text_table._MAX_CELLS", 300 * 13 - 1)
+    with pytest.raises(TooCostly, match="more than 3899 values"):
+        load_recording(rows)
+    monkeypatch.setattr("ml_model.ecg.formats.text_table._MAX_ODD_CELLS", 23)
+    with pytest.raises(TooCostly, match="more than 23 values of the table are no numbers"):
+        load_recording(text(*[NUMBERS] * 9, *["x," * 11 + "x"] * 2))

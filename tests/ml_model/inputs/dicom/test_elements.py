@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,8 +14,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import JPEGLosslessSV1, RLELossless
 from samples import SUPPORT
 
-from backend.app import create_app
-from backend.config import Config
+from ml_model.diagnosis.reading import prepare
 from ml_model.inputs.dicom.elements import set_up_pydicom
 from ml_model.inputs.images.decoder import load_image
 
@@ -41,14 +39,10 @@ def test_setting_up_again_changes_nothing() -> None:
     assert all("imagecodecs" in names for names in before.values())
 
 
-def test_the_service_is_ready_for_dicom_when_it_has_started(tmp_path: Path) -> None:
+def test_a_reading_process_is_ready_for_dicom_before_its_first_file() -> None:
     """In a process of its own: the tests around this one have long read DICOM files."""
-    folder = f"Path({str(tmp_path)!r})"
-    config = f"Config(model_dirs=(), user_models_dir={folder}, data_dir={folder}, log=False)"
     script = (
-        "import sys\nfrom pathlib import Path\n"
-        f"from {create_app.__module__} import create_app\nfrom {Config.__module__} import Config\n"
-        f"app = create_app({config})\nassert app.services.models.wait_ready(60)\n"
+        f"import sys\nfrom {prepare.__module__} import prepare\nprepare()\n"
         "from pydicom.pixels.decoders.base import get_decoder\n"
         f"sys.exit('imagecodecs' not in get_decoder('{RLELossless}').available_plugins)"
     )

@@ -12,7 +12,7 @@ from hostile.costly_pictures import COSTLY_PLAIN, jpeg, noise, png
 from samples import image_task
 
 from ml_model.diagnosis.reading import PictureFiles
-from ml_model.inputs.images.plain import MOST_BYTES, is_plain
+from ml_model.inputs.file_type import MOST_PLAIN_BYTES, is_plain
 
 MIB = 2**20
 # On a quiet machine each takes less than 50 ms (benchmarks/hostile_files.py); machines for tests are slower.
@@ -51,7 +51,7 @@ FRAME = BASE.index(b"\xff\xc0")
 @pytest.mark.parametrize(
     "data",
     [
-        BASE + bytes(MOST_BYTES),
+        BASE + bytes(MOST_PLAIN_BYTES),
         jpeg(noise(900, 900), 5),
         jpeg(noise(720, 720), 30, progressive=True),
         BASE[:2] + b"\xff" * 60_000 + BASE[2:],

@@ -10,9 +10,8 @@ from predictions import manifest, predicted
 from samples import image_task
 
 from ml_model.diagnosis.conformal import labels_in_question
-from ml_model.diagnosis.decision import decide, interpret
+from ml_model.diagnosis.decision import decide, interpret, reasons_to_abstain
 from ml_model.diagnosis.population import KnownFacts
-from ml_model.diagnosis.selective_prediction import reasons_to_abstain
 from ml_model.inference.bundle import BalancedDecision, Calibration, OodLimits, PredictionSets
 from ml_model.inference.calibration import calibrated
 from ml_model.inference.interval import Interval

@@ -43,7 +43,7 @@ def test_a_card_is_named_in_the_manifest_and_nothing_else_in_it_changes(tmp_path
     before = write_tiny(load_image_tasks()[0], tmp_path)
     after = add_card(before, "# Other\n")
     assert after.file(CARD_FILE).read_text(encoding="utf-8") == "# Other\n"
-    assert after.manifest.files.keys() == {"model.onnx", CARD_FILE}
+    assert after.manifest.files.keys() == {"model.onnx", "curve.png", CARD_FILE}
     assert after.manifest.files[CARD_FILE] != before.manifest.files[CARD_FILE]
     assert after.manifest.model_copy(update={"files": before.manifest.files}) == before.manifest
     task = load_image_tasks()[0]
