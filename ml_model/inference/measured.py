@@ -244,6 +244,16 @@ class Pages(Measured):
         yield from ((f"many looks, {name}", found) for name, found in self.many_looks_by_layout.items())
 
 
+class External(Brief):
+    """A set of another place, in the labels that it measures. `judged`: whether every label has cases enough for a
+    judgement of the model."""
+
+    groups: int
+    labels: tuple[str, ...]
+    judged: bool
+    alerts: dict[str, Detection] | None = None
+
+
 class Crossed(Measured):
     """Cross-validation of one small source, beside what the colours tell by themselves."""
 
@@ -267,7 +277,10 @@ class Validated(Measured):
 
 
 class ImageMetrics(Measured):
-    """Of a model of pictures or recordings; a draft, or a user's own model, has none of them."""
+    """Of a model of pictures or recordings; a draft, or a user's own model, has none of them.
+
+    `left_out`: of each source, what a model does that was trained without it. `external`: of each set of another place.
+    """
 
     kind: Literal["image"] = "image"
     test: ImageTest | None = None
@@ -275,6 +288,8 @@ class ImageMetrics(Measured):
     validation: Validated | None = None
     cross_validation: Crossed | None = None
     frame_only: dict[str, FrameFigures] | None = None
+    left_out: dict[str, Brief] | None = None
+    external: dict[str, External] | None = None
     explanation: Explanation | None = None
     pages: Pages | None = None
     strangers: dict[str, Refused] | None = None

@@ -187,6 +187,8 @@ class DatasetSpec(Frozen):
     are left out. `ages_years` (from, to) is the
     population whose own operating point is used when a client gives an age in it, or the picture looks
     like one of its. With `views_judged_apart` its projections (column `view`: PA, AP) have their own as well.
+    `population_of`: the other data set whose population its pictures are from, and whose operating point serves them.
+    With `groups_within_labels` the groups of split.csv are numbered anew in each label.
     """
 
     name: Text
@@ -200,6 +202,8 @@ class DatasetSpec(Frozen):
     labels: dict[Text, Annotated[tuple[Text, ...], Field(min_length=1)]] = Field(min_length=1)
     ignored_labels: tuple[Text, ...] = ()
     views_judged_apart: bool = False
+    population_of: Text | None = None
+    groups_within_labels: bool = False
     category_rule: CategoryRule | None = None
 
     @model_validator(mode="after")

@@ -96,11 +96,16 @@ class ImageTask(TaskSpec):
     demo_probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...]
     user_models: tuple[PlainName, ...] = ()
     datasets: tuple[DatasetSpec, ...] = Field(min_length=1)
+    external: tuple[DatasetSpec, ...] = ()
 
     @cached_property
     def codes(self) -> tuple[str, ...]:
         """Class codes in output order."""
         return tuple(c.code for c in self.classes)
+
+    def population_of(self, source: str) -> str:
+        """The data set that names the population of the pictures of `source`: itself, unless its table says another."""
+        return next((d.population_of for d in self.datasets if d.name == source and d.population_of), source)
 
     @cached_property
     def measured_labels(self) -> dict[str, tuple[str, ...]]:
@@ -153,9 +158,13 @@ class ImageTask(TaskSpec):
             raise ValueError(f"demo_probabilities: {given} values for {len(self.classes)} classes; give one for each")
         if not self.multi_label and abs(total - 1) > 1e-6:
             raise ValueError(f"demo_probabilities: sum to {total:.6g}, must be 1 unless multi_label is true")
-        for dataset in self.datasets:
+        for kind, dataset in [("datasets", d) for d in self.datasets] + [("external", d) for d in self.external]:
             if unknown := {c for label in dataset.labels.values() for c in label} - codes:
-                raise ValueError(f"datasets.{dataset.name}.labels: no class has the code {', '.join(sorted(unknown))}")
+                raise ValueError(f"{kind}.{dataset.name}.labels: no class has the code {', '.join(sorted(unknown))}")
+        named = {d.name for d in self.datasets if d.ages_years is not None}
+        if unknown := {d.population_of for d in self.datasets if d.population_of} - named:
+            wrong = ", ".join(sorted(map(str, unknown)))
+            raise ValueError(f"datasets: population_of names {wrong}, which is no data set with ages_years")
         if missing := codes - {c for d in self.datasets for label in d.labels.values() for c in label}:
             raise ValueError(f"classes: no data set has a label for {', '.join(sorted(missing))}")
         if rule := self.operating_point:

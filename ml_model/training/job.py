@@ -33,7 +33,7 @@ class _Splits:
 
 @dataclass(frozen=True)
 class Job(_Splits):
-    """One training: what, on what, to where."""
+    """One training: what, on what, to where. `external`: samples of other places, which judge what is trained."""
 
     task: ImageTask
     recipe: Recipe
@@ -42,6 +42,7 @@ class Job(_Splits):
     out_dir: Path
     weights: str | None = None
     resume: bool = False
+    external: Sequence[Sample] = ()
 
     @property
     def bundle_id(self) -> str:
@@ -76,6 +77,7 @@ class SignalJob(_Splits):
     out_dir: Path
     resume: bool = False
     weights: None = None
+    external: Sequence[Sample] = ()
 
     @property
     def bundle_id(self) -> str:

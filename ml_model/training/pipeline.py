@@ -32,7 +32,9 @@ from ml_model.training.evaluation.ecg_page_metrics import beside_recordings, pag
 from ml_model.training.evaluation.evaluator import Answering, Evaluator, answering_pictures, evaluate
 from ml_model.training.evaluation.evidence_level import evidence_level, weakest
 from ml_model.training.evaluation.explanation_faithfulness import explanation_evidence
+from ml_model.training.evaluation.external import external_figures
 from ml_model.training.fit.cross_validation import cross_validation_result
+from ml_model.training.fit.leave_source_out import sources_left_out
 from ml_model.training.job import Job, SignalJob, drawn_prior
 from ml_model.training.manifest_fields import manifest_fields
 from ml_model.training.models.image_classifier import LOGITS
@@ -56,6 +58,7 @@ def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
     plain = Predictor(write_bundle(draft_of(job.out_dir), unsettled, [MODEL_FILE]))
     metrics = ImageMetrics(
         cross_validation=cross_validation_result(job.out_dir),
+        left_out=sources_left_out(job.out_dir),
         frame_only=frame_only(job.task, job.samples, job.pixels) if job.task.frame_control else None,
         training=TrainingCost(minutes=round(minutes, 1), pictures=len(job.pick("train"))),
     )
@@ -123,11 +126,14 @@ def measure(
     more = {name: getattr(kept.image_metrics, name) for name in FURTHER} if kept else sent.further(predictor)
     if old is not None and old.familiarity == decided["familiarity"]:
         more["strangers"] = old.image_metrics.strangers
+    more["external"] = external_figures(evaluator, job.external)
+    if kept and not job.external:  # the sets of other places are not there this time
+        more["external"] = kept.image_metrics.external
     metrics = metrics.model_copy(update={"test": test, **more, "validation": Validated(count=len(job.pick("val")))})
     by_population = {
         name: _evidence_of(test.part(name)) for name in decided["populations"] if name in decided["operating_points"]
     }
-    evidence = weakest([evidence_level(test.macro_auc.low), *by_population.values(), *_crossed_evidence(metrics)])
+    evidence = weakest([evidence_level(test.macro_auc.low), *by_population.values(), *_evidence_beside(metrics)])
     written = fields(metrics, **decided, evidence=evidence, evidence_by_population=by_population)
     return write_with_card(job, written, sent.logs)
 
@@ -153,7 +159,7 @@ def _draft_of(job: Job | SignalJob, old: Bundle, *further: str) -> None:
 
 def kept_metrics(old: Manifest) -> ImageMetrics:
     """Figures that a new measurement does not make."""
-    made = dict.fromkeys(("test", "validation", "strangers", *FURTHER))
+    made = dict.fromkeys(("test", "validation", "strangers", "external", *FURTHER))
     return old.image_metrics.model_copy(update=made)
 
 
@@ -199,14 +205,17 @@ def add_metrics(job: Job, **more: Any) -> None:
     _draft_of(job, old, OOD_FILE)
     fields = manifest.model_dump(mode="json", exclude={"files", "format_version"})
     fields["metrics"] = metrics = manifest.image_metrics.model_copy(update=more)
-    fields["evidence"] = weakest([fields["evidence"], *_crossed_evidence(metrics)])
+    fields["evidence"] = weakest([fields["evidence"], *_evidence_beside(metrics)])
     write_with_card(job, fields, [phase.name for phase in job.recipe.phases])
 
 
-def _crossed_evidence(metrics: ImageMetrics) -> list[str]:
-    """A data set on which the model does not hold lowers what all of its answers may claim: they name no source."""
-    crossed = metrics.cross_validation
-    return [evidence_level(crossed.model.macro_auc.low)] if crossed else []
+def _evidence_beside(metrics: ImageMetrics) -> list[str]:
+    """A data set on which the model does not hold, at home or elsewhere, lowers what all of its answers may claim: they
+    name no source."""
+    crossed, external = metrics.cross_validation, metrics.external or {}
+    told = [row.macro_auc for row in external.values() if row.judged]
+    told += [crossed.model.macro_auc] if crossed else []
+    return [evidence_level(auc.low if auc else float("nan")) for auc in told]
 
 
 def _export(job: Job, model: keras.Model) -> None:

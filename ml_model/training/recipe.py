@@ -15,7 +15,9 @@ class Augmentation:
     """Ranges and probabilities. Angles in degrees, shift and zoom as shares of the side, noise_levels of 255.
 
     stain: how far the amounts of haematoxylin and eosin change, as a share. coarse: how often a picture is shown
-    at a lower resolution, down to coarsest_px for the whole of it.
+    at a lower resolution, down to coarsest_px for the whole of it. other_sites: how often an ultrasound picture is
+    shown as another machine would, by ultrasound_sites.random_site. border: the share of a side that is cut off at
+    each edge, at random up to it.
     """
 
     horizontal_flip: bool = True
@@ -36,6 +38,8 @@ class Augmentation:
     coarse: float = 0.0
     coarsest_px: int = 50
     erase: float = 0.0
+    other_sites: float = 0.0
+    border: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,27 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """How fine-tuning keeps what its start has learnt elsewhere, so that it holds where it was not trained.
+
+    With a frozen phase before it this is a linear probe first and fine-tuning from there (Kumar 2022). frozen_until:
+    the backbone's layer up to which nothing learns. frozen_batch_norm: every batch normalisation stays as it is.
+    rate_decay: factor on the learning rate for each halving of the resolution between a layer and the last feature
+    maps, from the picture's side. pull: towards the weights of the start (L2-SP), in place of weight decay.
+    shares: which points on the way from the start to the weights of each epoch are tried (WiSE-FT, Wortsman 2022); none
+    keeps the best epoch. soup: whether the best of them are averaged, as long as that helps (greedy soup). Both choose
+    by the recipe's yardstick.
+    """
+
+    frozen_until: str | None = None
+    frozen_batch_norm: bool = False
+    rate_decay: float = 1.0
+    pull: float = 0.0
+    shares: tuple[float, ...] = ()
+    soup: bool = False
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Defaults suit a fine-tuning from ImageNet of some thousands of pictures.
 
@@ -72,12 +97,15 @@ class Recipe:
     Choose all three on validation. last_layer: the backbone's layer behind which its rest is left out, where textures
     matter more than things. pooling: over the cells of the last feature maps; with "mean_max" the head sees mean and
     maximum of each, so that a small finding is not lost in the mean of a large picture. looks_per_record: how many
-    pages with looks of their own each ECG recording is drawn as for training. cross_validated: the data set, too small
-    for a split, whose figure `--cross-validate` measures by training the phases that draw on it anew for each fold of
-    its groups. own_head_for: the data set whose labels mean something else than the others', which gets a linear head
-    of its own when the phases are through; the embedding tells which head answers. own_head_layer: the earlier layer
-    of the backbone that this head reads, instead of the last one. forget_sources: when the phases are through, the
-    directions by which the data sets of one label are told apart are taken out of the embedding.
+    pages with looks of their own each ECG recording is drawn as for training. cross_validated: the data set, too
+    small for a split, whose figure `--cross-validate` measures by training the phases that draw on it anew for each
+    fold of its groups. left_out: the data sets of which `--leave-sources-out` tells how a model does that has not
+    seen them, by a training without each. own_head_for: the data set whose labels mean something else than the
+    others', which gets a linear head of its own when the phases are through; the embedding tells which head
+    answers. own_head_layer: the earlier layer of the backbone that this head reads, instead of the last one.
+    forget_sources: when the phases are through, the directions by which the data sets of one label are told apart
+    are taken out of the embedding. yardstick: what chooses among the epochs, on validation (docs/training.md,
+    "Models abroad").
     """
 
     task: str
@@ -99,9 +127,12 @@ class Recipe:
     augmentation: Augmentation = field(default_factory=Augmentation)
     looks_per_record: int = 1
     cross_validated: str | None = None
+    left_out: tuple[str, ...] = ()
     own_head_for: str | None = None
     own_head_layer: str | None = None
     forget_sources: bool = False
+    transfer: Transfer = field(default_factory=Transfer)
+    yardstick: Literal["pooled", "sources", "ultrasound_sites"] = "pooled"
     weight_decay: float = 0.02
     ema_momentum: float = 0.995
     patience_epochs: int = 6
@@ -166,8 +197,8 @@ class GateRecipe:
 
 # Choices about the served model, made after the phases: they leave the weights that a phase ends with as they are.
 AFTER_THE_PHASES = (
-    "served_prior_weight", "decision", "test_time_flips", "cross_validated", "own_head_for", "own_head_layer",
-    "forget_sources",
+    "served_prior_weight", "decision", "test_time_flips", "cross_validated", "left_out", "own_head_for",
+    "own_head_layer", "forget_sources",
 )  # fmt: skip
 
 

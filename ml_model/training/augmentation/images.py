@@ -12,6 +12,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from ml_model.training.augmentation.ultrasound_sites import random_site, seen_at
 from ml_model.training.recipe import Augmentation
 
 Picture = NDArray[np.uint8]
@@ -42,6 +43,10 @@ def central_square(picture: Picture, size_px: int) -> Picture:
 
 def augment(picture: Picture, settings: Augmentation, size_px: int, rng: Generator) -> Picture:
     """One random view of `picture` (H, W, 3) at (size_px, size_px, 3), uint8, of the largest square."""
+    if settings.border:
+        picture = _without_border(picture, settings.border, rng)
+    if settings.other_sites and rng.random() < settings.other_sites:
+        picture = seen_at(picture, random_site(rng), rng)
     view = _warp(picture, settings, size_px, rng)
     view = _light(view, settings, rng)
     if settings.stain:
@@ -59,6 +64,13 @@ def augment(picture: Picture, settings: Augmentation, size_px: int, rng: Generat
     if rng.random() < settings.erase:
         view = _erase(view, rng)
     return view
+
+
+def _without_border(picture: Picture, most: float, rng: Generator) -> Picture:
+    """Each edge cut by its own share: frames, letters and rulers tell the machine and not the finding."""
+    height, width = picture.shape[:2]
+    top, bottom, left, right = (rng.uniform(0, most, 4) * (height, height, width, width)).astype(int)
+    return picture[top : height - bottom, left : width - right]
 
 
 def _warp(picture: Picture, settings: Augmentation, size_px: int, rng: Generator) -> Picture:

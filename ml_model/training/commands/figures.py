@@ -31,6 +31,7 @@ def _image_figures(bundle: Bundle) -> str:
     measured: dict[str, Summary | Brief] = {"test": test, **(sources if len(sources) > 1 else {})}
     if crossed:
         measured[f"{crossed.source}, {crossed.folds}-fold"] = crossed.model
+    measured |= {f"abroad, {name}": row for name, row in (bundle.manifest.image_metrics.external or {}).items()}
     rows = [[name, str(m.count), *(figure(getattr(m, k)) for k in MEASURED)] for name, m in measured.items()]
     return _with_place(columns(("split", "n", "accuracy", "balanced accuracy", "AUC"), rows), bundle)
 

@@ -45,6 +45,8 @@ def _image_rows(manifests: list[Manifest]) -> list[list[str]]:
         if crossed := m.image_metrics.cross_validation:
             name = f"{m.task}: {crossed.source}, {crossed.folds}-fold by patient"
             measured.append((name, crossed.model, ""))
+        for name, row in (m.image_metrics.external or {}).items():
+            measured.append((f"{m.task}: abroad, {name}", row, "" if row.judged else "too few to judge"))
         rows += [[name, str(row.count), *figures_of(row, COMPARED), evidence] for name, row, evidence in measured]
     return rows
 

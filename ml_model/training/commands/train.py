@@ -31,6 +31,7 @@ def image_parser(description: str) -> argparse.ArgumentParser:
     p.add_argument("--loss", choices=("cross_entropy", "focal"))
     p.add_argument("--deterministic", action="store_true", help="same weights from the same seed, slower")
     p.add_argument("--cross-validate", type=fold_count, metavar="FOLDS", help="measure the data set too small to split")
+    p.add_argument("--leave-sources-out", action="store_true", help="measure data sets by trainings without them")
     p.add_argument("--frame-control", action="store_true", help="measure what the frame of the picture tells alone")
     return p
 
@@ -134,6 +135,15 @@ def _train_pictures(recipe: Recipe, options: argparse.Namespace) -> int:
         add_metrics(job, cross_validation=figures)
         print(f"{figures.source}: AUC {figures.model.macro_auc.value:.3f}; it stands in the bundle's card")
         return 0
+    if options.leave_sources_out:
+        from ml_model.training.fit.leave_source_out import leave_sources_out
+        from ml_model.training.pipeline import add_metrics
+
+        left_out = leave_sources_out(job)
+        add_metrics(job, left_out=left_out)
+        for source, figure in left_out.items():
+            print(f"without {source}: AUC {figure.macro_auc.value if figure.macro_auc else float('nan'):.3f} on it")
+        return 0
     if options.train_only:
         return _trained_only(minutes)
     from ml_model.training.pipeline import finish  # after the training: needs much that a training does not
@@ -148,13 +158,14 @@ def _image_job(recipe: Recipe, options: argparse.Namespace) -> Job:
     from ml_model.training.data.decoded_cache import decode_all
     from ml_model.training.data.ecg_pages import with_page_styles
     from ml_model.training.data.pixel_derived_labels import refine_labels
-    from ml_model.training.data.readers import read_task
+    from ml_model.training.data.readers import read_external, read_task
 
     task = load_task(recipe.task)
     if not isinstance(task, ImageTask):
         raise ValueError(f"{recipe.task} is not an image task")
     out_dir: Path = options.out or Path("runs") / task.id
     samples = read_task(options.data, task, seed=recipe.seed, limit=options.limit)
+    external = read_external(options.data, task)
     weights = None if options.weights == "none" else options.weights
     start_keras()  # takes long: not before the data are found
     from ml_model.training.job import Job
@@ -168,7 +179,7 @@ def _image_job(recipe: Recipe, options: argparse.Namespace) -> Job:
     samples = refine_labels(task, samples, pixels)
     return Job(
         task=task, recipe=recipe, samples=samples, pixels=pixels, out_dir=out_dir, weights=weights,
-        resume=options.resume,
+        resume=options.resume, external=external,
     )  # fmt: skip
 
 
@@ -195,7 +206,7 @@ def _train_recordings(recipe: SignalRecipe, options: argparse.Namespace) -> int:
 def _signal_job(recipe: SignalRecipe, options: argparse.Namespace) -> SignalJob:
     """Task, samples and recordings of a run."""
     from ml_model.tasks.registry import ImageTask, load_task
-    from ml_model.training.data.readers import read_task
+    from ml_model.training.data.readers import read_external, read_task
 
     task = load_task(recipe.task)
     if not isinstance(task, ImageTask) or task.signal is None:
@@ -208,7 +219,10 @@ def _signal_job(recipe: SignalRecipe, options: argparse.Namespace) -> SignalJob:
 
     print(f"{task.title}: {len(samples)} recordings of {len({s.group for s in samples})} patients")
     signals = read_signals(samples, task.signal)
-    return SignalJob(task=task, recipe=recipe, samples=samples, signals=signals, out_dir=out_dir, resume=options.resume)
+    return SignalJob(
+        task=task, recipe=recipe, samples=samples, signals=signals, out_dir=out_dir, resume=options.resume,
+        external=read_external(options.data, task),
+    )  # fmt: skip
 
 
 def _trained_only(minutes: float) -> int:

@@ -30,8 +30,8 @@ class LabelSpace:
 
 
 def label_space(task: ImageTask, source: str | None = None) -> LabelSpace:
-    """The measured labels of the task, or of one of its data sets, as columns."""
-    datasets = [d for d in task.datasets if source in (None, d.name)]
+    """The measured labels of the task, or of one of its data sets or external sets, as columns."""
+    datasets = [d for d in task.datasets + (task.external if source else ()) if source in (None, d.name)]
     labels = task.labels_measured_by(datasets)
     projection = np.zeros((len(task.codes), len(labels)), np.float32)
     for column, codes in enumerate(labels.values()):

@@ -24,6 +24,7 @@ IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".jpeg", ".jpg", ".png", ".
 PATIENT_IN_FILE_NAME = re.compile(r"(person\d+|(?:NORMAL2-)?IM-\d+)", re.IGNORECASE)
 MASK_MARK = "_mask"  # in the names of lesion outlines, which lie beside the pictures of BUSI
 TEST_FOLDERS = frozenset({"test", "testing"})
+EXTERNAL = "external"  # split of what no model is trained on, and the folder of such sets
 PTB_XL_INDEX = "ptbxl_database.csv"
 HAM_ATTRIBUTES = ("dx_type", "age", "sex", "localization")
 
@@ -63,12 +64,21 @@ def _looks_like(root: Path, names: Sequence[str], dataset: DatasetSpec) -> bool:
 
 
 def _from_split_csv(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
+    """A row without a label is left out."""
     with (root / "split.csv").open(newline="", encoding="utf-8") as stream:
         for row in csv.DictReader(stream):
             file, label, group, split = (row.pop(key) for key in ("file", "label", "group", "split"))
-            path = root.parent / file if (root.parent / file).exists() else root / Path(*Path(file).parts[1:])
-            if label not in dataset.ignored_labels:
-                yield _sample(dataset, path, label, group, split, row)
+            if dataset.groups_within_labels:
+                group = f"{label}/{group}"
+            if label and label not in dataset.ignored_labels:
+                yield _sample(dataset, _named_file(root, file), label, group, split, row)
+
+
+def _named_file(root: Path, file: str) -> Path:
+    """The file that split.csv names from the set's folder or from the one above it; a renamed folder is found too, and
+    the header of a recording that is named without a suffix."""
+    named = [root.parent / file, root / file, root / f"{file}.hea"]
+    return next((path for path in named if path.exists()), root / Path(*Path(file).parts[1:]))
 
 
 def _from_ham10000(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
@@ -123,10 +133,13 @@ def _from_ptb_xl(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
 
 
 def _sample(dataset: DatasetSpec, path: Path, label: str, group: str, split: str, attributes: dict[str, str]) -> Sample:
-    if label not in dataset.labels:
+    """label: one of the data set's, or several with a bar between them, for a task in which all may be true."""
+    found = [label] if label in dataset.labels else label.split("|")
+    if not set(found) <= set(dataset.labels):
         known = ", ".join(dataset.labels)
         raise DatasetNotFound(f"{path}: label {label!r} is not one of {dataset.name}'s ({known})")
-    return Sample(path, dataset.name, label, dataset.labels[label], f"{dataset.name}/{group}", split, attributes)
+    codes = tuple(code for name, codes in dataset.labels.items() if name in found for code in codes)
+    return Sample(path, dataset.name, "+".join(found), codes, f"{dataset.name}/{group}", split, attributes)
 
 
 def read_dataset(root: Path, dataset: DatasetSpec, seed: int) -> list[Sample]:
@@ -159,6 +172,23 @@ def read_task(data: Path, task: ImageTask, *, seed: int = 0, limit: int | None =
         samples = _spread(samples, limit)
     check_splits(samples, task.codes)
     return samples
+
+
+def read_external(data: Path, task: ImageTask) -> list[Sample]:
+    """Samples of the task's external sets found in `data` or in its folder `external`; none where there are none.
+
+    They judge a model and are never trained on. Raises DatasetNotFound where a row of such a set has another split.
+    """
+    found: list[Sample] = []
+    for dataset in task.external:
+        names = (dataset.folder, *dataset.also_found_as)
+        roots = [base / name for base in (data / EXTERNAL, data) for name in names if (base / name).is_dir()]
+        samples = read_dataset(roots[0], dataset, 0) if roots else []
+        if wrong := [s for s in samples if s.split != EXTERNAL]:
+            where, split = wrong[0].path.name, wrong[0].split
+            raise DatasetNotFound(f"{roots[0]}: {where} has the split {split!r}, not {EXTERNAL!r}")
+        found += samples
+    return found
 
 
 def _spread(samples: list[Sample], limit: int) -> list[Sample]:

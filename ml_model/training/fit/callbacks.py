@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -41,11 +41,15 @@ class PictureFigures:
     projection: NDArray[np.float32]
     multi_label: bool
 
-    def __call__(self, model: keras.Model) -> dict[str, float]:
-        logits = np.asarray(model.predict(self.pictures, batch_size=64, verbose=0))
+    def scored(self, model: keras.Model, pictures: NDArray[np.uint8]) -> Scored:
+        """The model's answers to `pictures` of the same truth."""
+        logits = np.asarray(model.predict(pictures, batch_size=64, verbose=0))
         probabilities = probabilities_of(logits, self.multi_label) @ self.projection
         groups = np.arange(len(self.truth)).astype(str)
-        scored = Scored(self.truth, called(probabilities, self.multi_label), probabilities, groups)
+        return Scored(self.truth, called(probabilities, self.multi_label), probabilities, groups)
+
+    def __call__(self, model: keras.Model) -> dict[str, float]:
+        scored = self.scored(model, self.pictures)
         figures = {"val_balanced_accuracy": balanced_accuracy(scored), "val_macro_auc": macro_auc(scored)}
         return {**figures, WATCHED: float(np.mean(list(figures.values())))}
 
@@ -85,12 +89,12 @@ class Patience(keras.callbacks.EarlyStopping):
 
 def run_epochs(
     model: keras.Model, batches: EpochBatches, figures: Figures, *, stage: Stage, name: str, log: Path, epochs: int,
-    patience_epochs: int | None = None,
+    patience_epochs: int | None = None, watching: Sequence[keras.callbacks.Callback] = (),
 ) -> None:  # fmt: skip
     """Fit a compiled model, going on after the last epoch of a run that was interrupted.
 
     patience_epochs: keep the weights of the best epoch, and stop after so many without a better one; None keeps those
-    of the last.
+    of the last. watching: further callbacks, which see the averaged weights at the end of an epoch.
     """
     resumed, best = stage.backup.exists(), stage.best.with_suffix(".weights.h5")
     keeping = [] if patience_epochs is None else _keep_best(best, log if resumed else None, patience_epochs)
@@ -103,6 +107,7 @@ def run_epochs(
             keras.callbacks.SwapEMAWeights(swap_on_epoch=True),
             Validation(batches, figures),
             *keeping,
+            *watching,
             keras.callbacks.CSVLogger(str(log), append=resumed),
             Progress(name, epochs, len(batches) * batches.batch_size, batches.batch_size),
         ],

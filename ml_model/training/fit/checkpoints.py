@@ -46,6 +46,11 @@ class Stage:
         return self.folder / f"{self.name}-best"
 
     @property
+    def snapshots(self) -> Path:
+        """The weights after each epoch, where the recipe chooses among them."""
+        return self.folder / f"{self.name}-snapshots"
+
+    @property
     def backup(self) -> Path:
         """The state after the last epoch, while it runs."""
         return self.folder / f"{self.name}-backup"

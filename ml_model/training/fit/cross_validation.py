@@ -64,7 +64,7 @@ def cross_validate(job: Job, folds: int) -> Crossed:
         one = replace(job, samples=samples, out_dir=job.out_dir / f"fold{fold}", resume=True)
         _copy_earlier_phases(job, one)
         rows = np.flatnonzero(numbers == fold)
-        probabilities[rows] = _answers(one, rows)
+        probabilities[rows] = answers(one, rows)
         colour[rows] = _colour_only(one, rows)
     kept = numbers >= 0
     figures = Crossed(
@@ -87,7 +87,7 @@ def _copy_earlier_phases(job: Job, one: Job) -> None:
         shutil.copy(job.out_dir / there.name / stage.weights.name, there)
 
 
-def _answers(job: Job, rows: NDArray[np.int64]) -> NDArray[np.floating]:
+def answers(job: Job, rows: NDArray[np.int64]) -> NDArray[np.floating]:
     """Probabilities (rows, classes) as they are served, of the model trained on the rest."""
     served, flips = served_model(job, train(job)), job.recipe.test_time_flips
     batches = (job.pixels[rows[start : start + BATCH]] for start in range(0, len(rows), BATCH))

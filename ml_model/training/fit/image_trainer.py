@@ -15,15 +15,17 @@ from numpy.typing import NDArray
 
 from ml_model.training.augmentation.images import central_square
 from ml_model.training.data.batches import AugmentedBatches
-from ml_model.training.data.labels import fully_labelled, label_space, target_masks
+from ml_model.training.data.labels import target_masks
 from ml_model.training.data.samples import Sample
-from ml_model.training.fit.callbacks import PictureFigures, run_epochs
+from ml_model.training.fit.callbacks import WATCHED, run_epochs
 from ml_model.training.fit.checkpoints import Stage, made_from, of_stage, open_checkpoints
 from ml_model.training.fit.optimizer import warm_adamw
+from ml_model.training.fit.transfer import Snapshots, choose_weights, hold_still, layer_rates, snapshot_file
+from ml_model.training.fit.yardsticks import yardstick
 from ml_model.training.job import Job, drawing_weights, drawn_prior
 from ml_model.training.models.image_classifier import EMBEDDING, build
 from ml_model.training.models.losses import MaskedFocalLoss, multi_label_loss
-from ml_model.training.recipe import AFTER_THE_PHASES, Phase, Recipe, plain
+from ml_model.training.recipe import AFTER_THE_PHASES, Phase, Recipe, Transfer, plain
 
 FEATURE_VIEWS = 2  # augmented views, for each picture there is, whose features are computed for a frozen phase
 HEAD_BATCH = 128
@@ -83,10 +85,15 @@ def _loss(job: Job) -> keras.losses.Loss:
     )
 
 
-def _optimizer(recipe: Recipe, phase: Phase, steps: int, *, ema: bool) -> keras.optimizers.Optimizer:
+def _optimizer(
+    recipe: Recipe, phase: Phase, steps: int, *, ema: bool, model: keras.Model | None = None
+) -> keras.optimizers.Optimizer:
+    """model: the one that is fine-tuned, None for a head that learns alone; then nothing is pulled or slowed."""
+    transfer = recipe.transfer if model is not None else Transfer()
     return warm_adamw(
-        phase.learning_rate, steps, warm_up=steps // 20, weight_decay=recipe.weight_decay,
-        ema_momentum=recipe.ema_momentum if ema else None, kept_whole=("bias", "gamma", "beta"),
+        phase.learning_rate, steps, warm_up=steps // 20, weight_decay=0.0 if transfer.pull else recipe.weight_decay,
+        ema_momentum=recipe.ema_momentum if ema else None, kept_whole=("bias", "gamma", "beta"), pull=transfer.pull,
+        rates=layer_rates(model, transfer.rate_decay) if model is not None and transfer.rate_decay != 1 else None,
     )  # fmt: skip
 
 
@@ -143,16 +150,21 @@ def _middle(picture: NDArray[np.uint8], phase: Phase) -> NDArray[np.uint8]:
 
 
 def _fine_tune(job: Job, phase: Phase, model: keras.Model, stage: Stage) -> None:
-    """Every layer learns, at a low rate."""
+    """The layers that the recipe does not hold still learn, at low rates; its yardstick chooses what is kept."""
     recipe, (train, rows) = job.recipe, _drawn_from(job, phase)
+    transfer = recipe.transfer
     batches = _batches(job, phase, train, rows, pictures=phase.pictures)
-    optimizer = _optimizer(recipe, phase, phase.epochs * len(batches), ema=True)
+    hold_still(model, transfer)
+    optimizer = _optimizer(recipe, phase, phase.epochs * len(batches), ema=True, model=model)
+    optimizer.build(model.trainable_variables)
+    start = [np.asarray(w, np.float32) for w in model.get_weights()]
     model.compile(optimizer, _loss(job), jit_compile=False)
-    space, whole = label_space(job.task), fully_labelled(job.task, job.pick("val"))
-    validation = np.stack([_middle(job.pixels[r], phase) for r in job.rows("val")[whole]])
-    truth = target_masks(job.pick("val"), job.task.codes)[whole] @ space.projection > 0
+    figures = yardstick(job, partial(_middle, phase=phase))
     run_epochs(
-        model, batches, PictureFigures(validation, truth, space.projection, job.task.multi_label), stage=stage,
-        name=phase.name, log=job.out_dir / f"log-{phase.name}.csv", epochs=phase.epochs,
-        patience_epochs=recipe.patience_epochs,
+        model, batches, figures, stage=stage, name=phase.name, log=job.out_dir / f"log-{phase.name}.csv",
+        epochs=phase.epochs, patience_epochs=None if transfer.shares else recipe.patience_epochs,
+        watching=[Snapshots(stage.snapshots)] if transfer.shares else [],
     )  # fmt: skip
+    if transfer.shares:
+        taken = [snapshot_file(stage.snapshots, epoch) for epoch in range(phase.epochs)]
+        choose_weights(model, start, taken, transfer, lambda m: figures(m)[WATCHED])

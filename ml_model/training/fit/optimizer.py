@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
 import keras
+from keras import ops
 
 
 def warm_cosine(peak: float, steps: int, warm_up: int) -> keras.optimizers.schedules.CosineDecay:
@@ -15,17 +20,47 @@ def warm_cosine(peak: float, steps: int, warm_up: int) -> keras.optimizers.sched
 
 def warm_adamw(
     peak: float, steps: int, *, warm_up: int, weight_decay: float, ema_momentum: float | None,
-    kept_whole: tuple[str, ...] = (),
+    kept_whole: tuple[str, ...] = (), rates: Mapping[str, float] | None = None, pull: float = 0.0,
 ) -> keras.optimizers.AdamW:  # fmt: skip
     """AdamW with clipped gradients on a warm cosine.
 
     ema_momentum: of the running averages of the weights, None for none. kept_whole: in the names of weights that do
-    not decay.
+    not decay. rates, pull: those of TransferAdamW, where they are given.
     """
-    average = {} if ema_momentum is None else {"use_ema": True, "ema_momentum": ema_momentum}
-    optimizer = keras.optimizers.AdamW(
-        warm_cosine(peak, steps, warm_up), weight_decay=weight_decay, global_clipnorm=1.0, **average
+    average: dict[str, Any] = {} if ema_momentum is None else {"use_ema": True, "ema_momentum": ema_momentum}
+    kind = partial(TransferAdamW, rates=rates or {}, pull=pull) if rates or pull else keras.optimizers.AdamW
+    optimizer = kind(
+        learning_rate=warm_cosine(peak, steps, warm_up), weight_decay=weight_decay, global_clipnorm=1.0, **average
     )
     if kept_whole:
         optimizer.exclude_from_weight_decay(var_names=list(kept_whole))
     return optimizer
+
+
+class TransferAdamW(keras.optimizers.AdamW):
+    """AdamW for fine-tuning what was trained before: each weight at its own rate, pulled towards where it began.
+
+    rates: factor on the learning rate, by the path of a weight; 1 where none is given. pull: share of the way back to
+    its start that a weight goes in a step, times its learning rate (L2-SP, decoupled as weight decay is in AdamW).
+    """
+
+    def __init__(self, *, rates: Mapping[str, float], pull: float, **options: Any) -> None:
+        super().__init__(**options)
+        self.rates, self.pull = dict(rates), pull
+
+    def build(self, variables: Sequence[Any]) -> None:
+        """Remembers the weights as they are now: call it before the first step."""
+        if self.built:
+            return
+        super().build(variables)
+        self._factors = [self.rates.get(v.path, 1.0) for v in variables]
+        self._starts = [self.add_variable_from_reference(v, name="start") for v in variables] if self.pull else []
+        for start, variable in zip(self._starts, variables, strict=False):
+            start.assign(variable)
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        index = self._get_variable_index(variable)
+        rate = ops.cast(learning_rate, variable.dtype) * self._factors[index]
+        super().update_step(gradient, variable, rate)
+        if self._starts:
+            self.assign_sub(variable, (variable - self._starts[index]) * (rate * self.pull))

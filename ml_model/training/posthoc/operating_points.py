@@ -68,11 +68,11 @@ def population_operating_points(
     named = [d for d in task.datasets if d.ages_years is not None]
     points = {}
     for dataset in named if len(named) > 1 else ():
-        of_set = np.array([s.source == dataset.name for s in samples])
+        of_set = np.array([task.population_of(s.source) == dataset.name for s in samples])
         rows_of = {dataset.name: of_set}
         if dataset.views_judged_apart:
             views = np.array([s.attributes.get("view", "") for s in samples])
-            rows_of |= {view_key(dataset.name, v): of_set & (views == v) for v in sorted(set(views[of_set]))}
+            rows_of |= {view_key(dataset.name, v): of_set & (views == v) for v in sorted(set(views[of_set]) - {""})}
         for name, rows in rows_of.items():
             part = validation.rows(rows)
             if part.truth.any(axis=0).all() and (point := choose_operating_point(task, part)):

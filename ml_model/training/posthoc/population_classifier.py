@@ -52,7 +52,7 @@ def _views(job: Job, predictor: Predictor, names: tuple[str, ...]) -> tuple[NDAr
     size_px = job.task.input.height_px
     embedding, population = [], []
     for index, name in enumerate(names):
-        rows = [r for r in job.rows("train") if job.samples[r].source == name]
+        rows = [r for r in job.rows("train") if job.task.population_of(job.samples[r].source) == name]
         for row in rng.permutation(rows)[:MOST_PICTURES]:
             picture = job.pixels[row]
             views = [central_square(picture, size_px), augment(picture, job.recipe.augmentation, size_px, rng)]

@@ -20,7 +20,9 @@ from ml_model.training.reports.explanation_section import explanation_section
 from ml_model.training.reports.markdown import COMPARED, FIGURES, INTERVALS, figure, figures_of, joined, section, table
 from ml_model.training.reports.source_sections import (
     crossed_section,
+    external_section,
     frame_section,
+    left_out_section,
     populations_section,
     sources_section,
 )
@@ -193,6 +195,8 @@ def measured_markdown(task: ImageTask, manifest: Manifest) -> str:
         _age_given(test.age_given),
         frame_section(metrics, test),
         crossed_section(metrics.cross_validation),
+        left_out_section(metrics.left_out),
+        external_section(metrics.external),
         _pages(metrics.pages),
         explanation_section(metrics.explanation),
     )

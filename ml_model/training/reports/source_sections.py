@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from ml_model.diagnosis.population import MIN_PROBABILITY
-from ml_model.inference.measured import Crossed, ImageMetrics, ImageTest
-from ml_model.training.reports.markdown import FIGURES, figure, figures_of, section, table
+from ml_model.inference.measured import Brief, Crossed, External, ImageMetrics, ImageTest
+from ml_model.training.reports.markdown import COMPARED, FIGURES, figure, figures_of, section, table
 
 
 def populations_section(test: ImageTest) -> str:
@@ -60,3 +60,35 @@ def crossed_section(crossed: Crossed | None) -> str:
 {crossed.folds} folds by group; each picture is answered by a model that saw none of its group. Beside it what the
 mean and the deviation of the colours tell by themselves."""
     return section(f"{crossed.source}, cross-validated", text, table(["", "n", *FIGURES], rows), level=3)
+
+
+def left_out_section(left_out: dict[str, Brief] | None) -> str:
+    """What a model does on a data set that it was trained without; empty where that was not measured."""
+    if not left_out:
+        return ""
+    rows = [[name, str(row.count), figure(row.macro_auc)] for name, row in left_out.items()]
+    text = """\
+The same training without one data set, measured on that set's training and validation pictures: what is to be expected
+where nobody trained."""
+    return section("A data set left out", text, table(["data set", "n", "macro AUC"], rows), level=3)
+
+
+def external_section(external: dict[str, External] | None) -> str:
+    """What the model does on sets of other places; it says so where there were none to measure it on."""
+    title = "Abroad: sets of other places"
+    if external is None:  # of a bundle that was made before
+        return ""
+    if not external:
+        return section(title, "Not measured abroad.", level=3)
+    rows, alerts = [], []
+    for name, row in external.items():
+        judged = "yes" if row.judged else "too few cases to judge"
+        rows.append([name, str(row.count), str(row.groups), *figures_of(row, COMPARED), judged])
+        for finding, told in (row.alerts or {}).items():
+            alerts.append([name, finding, str(told.count), *figures_of(told, ("auc", "sensitivity", "specificity"))])
+    text = """\
+Never trained on and used for no threshold, in the labels that each set measures. Where every label has 25 cases or
+more, the worse of home and abroad is the evidence."""
+    found = table(["set", "n", "groups", *COMPARED, "counts towards the evidence"], rows)
+    raised = table(["set", "alert", "n", "AUC", "sensitivity", "specificity"], alerts) if alerts else ""
+    return section(title, text, found, raised, level=3)

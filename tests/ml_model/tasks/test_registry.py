@@ -104,6 +104,11 @@ FAULTS = {
         'SHADOW = ["shade"]',
         "datasets.Films.labels: no class has the code shade",
     ),
+    "population of no set": (
+        'group_key = "reel"',
+        'group_key = "reel"\npopulation_of = "elsewhere"',
+        "datasets: population_of names elsewhere, which is no data set with ages_years",
+    ),
     "class without a label": (', SHADOW = ["shadow"]', "", "classes: no data set has a label for shadow"),
     "label without classes": (
         'SHADOW = ["shadow"]',

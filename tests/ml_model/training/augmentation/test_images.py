@@ -196,3 +196,16 @@ def test_a_flat_picture_stays_nearly_flat_whatever_the_warp(seed: int, size_px: 
     view = augment(np.full((32, 32, 3), 120, np.uint8), warp_only, size_px, np.random.default_rng(seed))
     assert view.shape == (size_px, size_px, 3)
     assert np.abs(view.astype(int) - 120).max() <= 1
+
+
+def test_a_cut_border_takes_its_share_from_each_edge_at_random() -> None:
+    """Up to .1 of each edge; the square that is then shown lies anywhere in what is left."""
+    columns = np.repeat(np.arange(200, dtype=np.uint8)[None, :, None], 200, axis=0).repeat(3, axis=2)
+    cut = replace(NONE, border=0.1)
+    views = [augment(columns, cut, 200, np.random.default_rng(seed)) for seed in range(20)]
+    first, last = [int(v[100, 0, 0]) for v in views], [int(v[100, -1, 0]) for v in views]
+    assert max(first) <= 40
+    assert min(last) >= 159
+    assert len(set(first)) > 8
+    assert len(set(last)) > 8
+    assert np.array_equal(augment(columns, NONE, 200, np.random.default_rng(0)), columns)

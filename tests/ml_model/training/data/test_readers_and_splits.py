@@ -129,6 +129,24 @@ def test_split_csv_gives_split_group_and_attributes(tmp_path: Path) -> None:
     assert find_root(tmp_path, XRAY) == tmp_path / "chest_xray"
 
 
+def test_split_csv_may_name_files_from_its_own_folder(tmp_path: Path) -> None:
+    root = tmp_path / "chest_xray"
+    picture(root / "opacity" / "1.png")
+    (root / "split.csv").write_text("file,label,group,split\nopacity/1.png,PNEUMONIA,1,train\n")
+    assert [s.path for s in read_dataset(root, XRAY, seed=0)] == [root / "opacity" / "1.png"]
+
+
+def test_groups_may_be_numbered_anew_in_each_label(tmp_path: Path) -> None:
+    rows = ["file,label,group,split"]
+    for label in XRAY.labels:
+        picture(tmp_path / "chest_xray" / label / "1.png")
+        rows.append(f"{label}/1.png,{label},1,train")
+    (tmp_path / "chest_xray" / "split.csv").write_text("\n".join(rows))
+    apart = XRAY.model_copy(update={"groups_within_labels": True})
+    names = [[s.group for s in read_dataset(tmp_path / "chest_xray", d, seed=0)] for d in (XRAY, apart)]
+    assert names == [["chest_xray/1"] * 2, ["chest_xray/NORMAL/1", "chest_xray/PNEUMONIA/1"]]
+
+
 def test_unknown_label_and_missing_file_are_said(tmp_path: Path) -> None:
     root = tmp_path / "chest_xray"
     root.mkdir()

@@ -59,7 +59,7 @@ def test_a_coarse_label_is_right_when_any_of_its_classes_is_named() -> None:
 
 def test_the_population_of_the_picture_or_of_the_age_sets_the_threshold() -> None:
     task = image_task("xray")
-    children, adults = (d.name for d in task.datasets)
+    children, adults, *_ = (d.name for d in task.datasets)
     rest = {"positive": "pneumonia", "negative": "normal", "rule": "r", "validation_sensitivity": 1.0}
     low, middle, high = (OperatingPoint(**rest, threshold=t, validation_specificity=1.0) for t in (0.2, 0.5, 0.8))
     evaluator = fixed(
@@ -83,7 +83,7 @@ def test_the_population_of_the_picture_or_of_the_age_sets_the_threshold() -> Non
 
 def test_views_get_points_of_their_own_from_their_validation_films() -> None:
     task = image_task("xray")
-    children, adults = (d.name for d in task.datasets)
+    children, adults, *_ = (d.name for d in task.datasets)
     rows = [(children, "", 0.9, True), (children, "", 0.1, False)]
     rows += [
         (adults, "PA", 0.6, True),
@@ -100,3 +100,20 @@ def test_views_get_points_of_their_own_from_their_validation_films() -> None:
     points = population_operating_points(task, samples, validation.score(samples, validation.answers))
     found = {name: round(point.threshold, 3) for name, point in points.items()}
     assert found == {children: 0.9, adults: 0.3, view_key(adults, "AP"): 0.3, view_key(adults, "PA"): 0.6}
+
+
+def test_a_set_of_the_same_population_helps_to_choose_its_point() -> None:
+    task = image_task("xray")
+    children, adults, *_ = (d.name for d in task.datasets)
+    more = task.datasets[1].model_copy(update={"name": "more", "ages_years": None, "population_of": adults})
+    task = task.model_copy(update={"datasets": (*task.datasets[:2], more)})
+    assert [task.population_of(name) for name in (children, adults, "more")] == [children, adults, adults]
+    rows = [(children, 0.9, True), (children, 0.1, False), (adults, 0.6, True), (adults, 0.2, False)]
+    rows += [("more", 0.4, True), ("more", 0.1, False)]
+    samples = [
+        Sample(Path("x"), source, "L", (("normal", "pneumonia")[ill],), str(i), "val")
+        for i, (source, _, ill) in enumerate(rows)
+    ]
+    validation = fixed(task, predicted([[1 - p, p] for _, p, _ in rows]))
+    points = population_operating_points(task, samples, validation.score(samples, validation.answers))
+    assert {name: round(point.threshold, 3) for name, point in points.items()} == {children: 0.9, adults: 0.4}
