@@ -52,6 +52,7 @@ def uploaded_case(
         pictures=() if field == RECORD else tuple(data for _, data in sent),
         recording=sent if field == RECORD else (),
         age_years=query.age_years,
+        sex=query.sex,
         view=query.view,
         pixel_size_um=query.pixel_size_um,
         sampling_rate_hz=query.sampling_rate_hz,

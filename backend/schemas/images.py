@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from backend.schemas.common import Answer, ModelAnswer, Probability, ProvenanceAnswer
+from backend.schemas.ecg import MeasurementAnswer, RecordingAnswer
 from ml_model.tasks.registry import Severity
 
 
@@ -20,6 +21,7 @@ class AnalyzeQuery(BaseModel):
         None, description="what kind of picture it is, where a task reads several; capitals and `-` for `_` will do"
     )
     age_years: float | None = Field(None, ge=0, le=130, description="age, where it counts or tells populations apart")
+    sex: Literal["female", "male"] | None = Field(None, description="for the reference ranges of an ECG")
     view: Literal["PA", "AP"] | None = Field(None, description="projection of a chest X-ray")
     sampling_rate_hz: float | None = Field(None, gt=0, le=10_000, description="of a recording that does not say it")
     gate: Literal["on", "warn", "off"] = Field(
@@ -162,33 +164,6 @@ class InputCheckAnswer(Answer):
     warnings: tuple[str, ...] = Field(default=(), description="what speaks against relying on the answer")
 
 
-class PageReadingAnswer(Answer):
-    """How an ECG page was turned into a signal."""
-
-    layout: str
-    px_per_mm: float
-    speed_mm_per_s: float
-    gain_mm_per_mv: float
-    rotation_degrees: float
-    lead_quality: dict[str, Probability]
-
-
-class RecordingAnswer(Answer):
-    """What was read of an ECG, and what answered: the model of recordings or that of pictures."""
-
-    read_as: Literal["recording", "page_signal", "page_picture"]
-    format: str | None = None
-    sampling_rate_hz: float | None = None
-    duration_s: float | None = None
-    unit: str | None = None
-    unit_told_by: str | None = None
-    derived_leads: tuple[str, ...] = ()
-    flat_leads: tuple[str, ...] = ()
-    page: PageReadingAnswer | None = None
-    csv_url: str | None = Field(default=None, description="the signal read from the page, mV at 100 Hz")
-    wfdb_url: str | None = Field(default=None, description="the same as a zip of WFDB files")
-
-
 class AnalyzeAnswer(Answer):
     """Answer to one medical image."""
 
@@ -209,6 +184,9 @@ class AnalyzeAnswer(Answer):
     operating_points: tuple[OperatingPointAnswer, ...]
     input_check: InputCheckAnswer
     recording: RecordingAnswer | None = Field(default=None, description="of an ECG")
+    measurements: tuple[MeasurementAnswer, ...] | None = Field(
+        default=None, description="of an ECG whose signal was read"
+    )
     model: ModelAnswer
     provenance: ProvenanceAnswer
     demo_mode: bool

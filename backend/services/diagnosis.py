@@ -34,7 +34,7 @@ from ml_model.inputs.json_body import shown
 from ml_model.sandbox.pool import WorkerPool
 from ml_model.tasks.registry import ImageTask
 
-KEPT_BYTES = 64 * 2**20  # of heatmaps, and of signals; an overlay of a recording has 1.2 MB
+KEPT_BYTES = 64 * 2**20  # of heatmaps, and of signals; that of a recording is its signal, 50 kB
 _START_WITHIN_S = 120.0
 LIMITS = ImageLimits(max_bytes=MAX_UPLOAD_BYTES)
 

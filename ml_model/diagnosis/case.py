@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.diagnosis.decision import Decision
+from ml_model.diagnosis.measured import MeasuredEcg
 from ml_model.ecg.leads import EcgRecording
 from ml_model.ecg.page_inference import PageReading
 from ml_model.ecg.signal_quality import RecordingCheck
@@ -17,6 +18,7 @@ from ml_model.input_gate.field_of_view import FieldOfView
 from ml_model.input_gate.image_quality import Quality
 from ml_model.input_gate.modality_classifier import Recognition
 from ml_model.inputs.images.geometry import Frame
+from ml_model.tasks.measurement_schema import Sex
 from ml_model.tasks.registry import ImageTask
 
 GateMode = Literal["on", "warn", "off"]
@@ -36,6 +38,7 @@ class Case:
     pictures: tuple[bytes, ...] = ()
     recording: tuple[tuple[str, bytes], ...] | EcgRecording = ()
     age_years: float | None = None
+    sex: Sex | None = None
     view: str | None = None
     pixel_size_um: float | None = None
     sampling_rate_hz: float | None = None
@@ -90,13 +93,15 @@ View = PictureView | SignalView
 
 @dataclass(frozen=True)
 class EcgReading:
-    """What an ECG was read as. recording: of a file, or read off a page; check: of a recording that was sent."""
+    """What an ECG was read as. recording: of a file, or read off a page; check: of a recording that was sent;
+    measured: of the signal, where one was read."""
 
     read_as: ReadAs
     format: str
     recording: EcgRecording | None = None
     check: RecordingCheck | None = None
     page: PageReading | None = None
+    measured: MeasuredEcg | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from ml_model.diagnosis.case import (
     SignalView,
 )
 from ml_model.diagnosis.decision import decide, example_decision
+from ml_model.diagnosis.measured import MeasuredEcg, measured_ecg
 from ml_model.diagnosis.population import KnownFacts, known_facts
 from ml_model.diagnosis.reading import (
     KindOfFile,
@@ -31,6 +32,7 @@ from ml_model.diagnosis.reading import (
     reading_of,
 )
 from ml_model.ecg.leads import EcgRecording
+from ml_model.ecg.recording import network_signal
 from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.errors import MediDiagnoseError, OutOfDistribution, PoorQuality, WrongModality
 from ml_model.inference.bundle import Manifest
@@ -206,11 +208,14 @@ def _recording(task: ImageTask, case: Case, engines: Engines) -> CaseResult:
         if isinstance(sent, EcgRecording)
         else engines.reader(RecordingFiles(sent, case.sampling_rate_hz, wanted, refusing))
     )
-    check = _check_recording(read.check, case.gate)
-    ecg = EcgReading("recording", read.recording.format, read.recording, read.check)
+    measured = measured_ecg(task.measurements, read.recording, case.age_years, case.sex, page=False)
+    check = _with_measured(_check_recording(read.check, case.gate), measured)
+    ecg = EcgReading("recording", read.recording.format, read.recording, read.check, measured=measured)
     if engines.signals is None or read.signal_mv is None:
         return CaseResult(task, example_decision(task), check, ecg=ecg)
     signal_mv, manifest = read.signal_mv, engines.signals.bundle.manifest
+    if measured.recording is not read.recording:  # leads were put right
+        signal_mv = network_signal(measured.recording, task.signal)
     prediction = engines.signals.predict_signals(signal_mv[None])
     check = _with_distance(check, prediction.distance, manifest, case.gate)
     decision = decide(task, manifest, prediction, KnownFacts())
@@ -229,6 +234,10 @@ def _check_recording(quality: RecordingCheck, mode: GateMode) -> InputCheck:
     return replace(check, warnings=tuple(map(str, quality.faults)))
 
 
+def _with_measured(check: InputCheck, measured: MeasuredEcg) -> InputCheck:
+    return replace(check, warnings=(*check.warnings, *measured.warnings)) if measured.warnings else check
+
+
 def _page(task: ImageTask, signal_input: SignalInput, case: Case, engines: Engines, files: PictureFiles) -> CaseResult:
     """One picture of an ECG page: from the signal read off it where that succeeds, else from the picture itself."""
     signals = engines.signals
@@ -241,7 +250,9 @@ def _page(task: ImageTask, signal_input: SignalInput, case: Case, engines: Engin
         prediction = replace(prediction, distance=np.zeros(0, np.float32))
         decision = decide(task, signals.bundle.manifest, prediction, KnownFacts(), check.recognition)
         recording = read.reading.recording
-        ecg = EcgReading("page_signal", recording.format, recording, page=read.reading)
+        measured = measured_ecg(task.measurements, recording, case.age_years, case.sex, page=True)
+        check = _with_measured(check, measured)
+        ecg = EcgReading("page_signal", recording.format, recording, page=read.reading, measured=measured)
         view = _signal_view(read.shown_mv, signal_input, prediction)
         return CaseResult(task, decision, check, (view,), signals, prediction, ecg)
     if signals and engines.pictures is None:

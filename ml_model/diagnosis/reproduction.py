@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,16 +109,21 @@ def _image_again(task: ImageTask, bundle: Bundle, files: Files, result: Result, 
         pictures=() if of_recording else tuple(data for _, data in files),
         recording=tuple(files) if of_recording else (),
         age_years=asked.get("age_years"),
+        sex=asked.get("sex"),
         view=asked.get("view"),
         sampling_rate_hz=asked.get("sampling_rate_hz"),
         gate="off",
     )
     engines = Engines(signals=predictor) if of_signal else Engines(pictures=predictor)
     try:
-        decision = diagnose(task, case, engines).decision
+        made = diagnose(task, case, engines)
     except PoorQuality as error:
         raise CannotReplay(f"the signal could not be read off this page again: {error}") from error
-    return outcome_of_image(task, decision.diagnosis, result)
+    again = outcome_of_image(task, made.decision.diagnosis, result)
+    if "measurements" not in result or not (made.ecg and made.ecg.measured):
+        return again
+    told = ((m.code, m.lead, m.value) for one in made.ecg.measured.judged if (m := one.measurement))
+    return replace(again, figures=again.figures | _measured(told))
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,8 @@ def outcome_in(task: ImageTask | SymptomTask | RiskTask, result: Result) -> Outc
         )
     if "all_predictions" in result:
         ranked = {row["code"]: row["confidence"] for row in result["all_predictions"]}
-        return Outcome(ranked, result["prediction"]["code"])
+        told = ((row["code"], row.get("lead"), row["value"]) for row in result.get("measurements", ()))
+        return Outcome(ranked | _measured(told), result["prediction"]["code"])
     return Outcome({"confidence": result["confidence"]}, str(result["prediction"]))
 
 
@@ -173,6 +179,11 @@ def outcome_of_risk(found: RiskAssessment) -> Outcome:
     whole = {"baseline_log_odds": found.baseline_log_odds, "imputed_log_odds": found.imputed_log_odds}
     added = {_added_by(factor.name): factor.contribution for factor in found.factors}
     return Outcome({"probability": found.probability, **whole, **added}, _risk(found.condition, found.risk_level))
+
+
+def _measured(rows: Iterable[tuple[str, str | None, float | None]]) -> dict[str, float]:
+    """What was measured of an ECG, by code and lead; nothing of what could not be."""
+    return {f"measured {code} {lead or ''}".strip(): value for code, lead, value in rows if value is not None}
 
 
 def _words_of(prediction: Mapping[str, Any]) -> dict[str, str]:

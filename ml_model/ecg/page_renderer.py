@@ -81,7 +81,8 @@ class _Geometry:
         self.left_mm = look.margins_mm[0] + self.pulse_mm + label_mm
         self.traces_mm = self.columns * (self.column_mm + self.gap_mm) - self.gap_mm
         self.top_mm = look.margins_mm[1] + (HEADER_MM if look.header else 0.0)
-        self.bottom_mm = self.top_mm + self.strips * look.row_mm
+        self.centres_mm = look.row_centres_mm or tuple((i + 0.5) * look.row_mm for i in range(self.strips))
+        self.bottom_mm = self.top_mm + self.centres_mm[-1] + 0.5 * look.row_mm
         self.width_mm = self.left_mm + self.traces_mm + look.margins_mm[0]
         self.height_mm = self.bottom_mm + look.margins_mm[1] + (FOOTER_MM if look.header else 0.0)
 
@@ -131,8 +132,8 @@ def _boxes(recording: EcgRecording, look: PageStyle, geometry: _Geometry, rng: G
         finite = trace[np.isfinite(trace)]
         # A recorder's high-pass filter takes the offset away, so the trace lies in its row whatever 0 mV is.
         offset_mm = (float(np.median(finite)) if finite.size else 0.0) * look.gain_mm_per_mv
-        top_mm = geometry.top_mm + row * look.row_mm
-        baseline_mm = top_mm + 0.5 * look.row_mm + jitter_mm + offset_mm
+        middle_mm = geometry.top_mm + geometry.centres_mm[row]
+        top_mm, baseline_mm = middle_mm - 0.5 * look.row_mm, middle_mm + jitter_mm + offset_mm
         left_mm = geometry.left_mm + column * (geometry.column_mm + geometry.gap_mm)
         sizes_mm = np.array((left_mm, top_mm, seconds * look.speed_mm_per_s, look.row_mm, baseline_mm))
         left, top, wide, high, baseline = (sizes_mm * scale).tolist()
@@ -146,7 +147,7 @@ def _pulses(look: PageStyle, geometry: _Geometry) -> list[Curve]:
     on_mm, off_mm = left_mm + PULSE_FOOT_MM, left_mm + PULSE_FOOT_MM + PULSE_S * look.speed_mm_per_s
     x = np.array([left_mm, on_mm, on_mm + 1e-3, off_mm, off_mm + 1e-3, off_mm + PULSE_FOOT_MM]) * look.px_per_mm
     up_mm = np.array([0, 0, 1, 1, 0, 0]) * PULSE_MV * look.gain_mm_per_mv
-    middles_mm = geometry.top_mm + (np.arange(geometry.strips) + 0.5) * look.row_mm
+    middles_mm = geometry.top_mm + np.array(geometry.centres_mm)
     return [(x, (middle_mm - up_mm) * look.px_per_mm, float(x[0]), float(x[-1])) for middle_mm in middles_mm]
 
 

@@ -37,6 +37,7 @@ class PageStyle:
     gain_mm_per_mv: float = 10.0
     px_per_mm: float = 5.0
     row_mm: float = 25.0
+    row_centres_mm: tuple[float, ...] = ()  # of all rows, from their upper edge, where they are not evenly spaced
     trace_width_mm: float = 250.0  # of all columns together, at most
     column_gap_mm: float = 0.0
     margins_mm: tuple[float, float] = (6.0, 6.0)  # left and right, top and bottom

@@ -33,6 +33,7 @@ from ml_model.tasks.image_schema import (
     SignalInput,
     Text,
 )
+from ml_model.tasks.measurement_schema import MeasurementSpec
 from ml_model.tasks.tabular_schema import (
     ConditionText,
     DemographicRule,
@@ -82,6 +83,7 @@ class ImageTask(TaskSpec):
     multi_label: bool = False
     input: ImageInput
     signal: SignalInput | None = None
+    measurements: tuple[MeasurementSpec, ...] = ()
     classes: tuple[ClassSpec, ...] = Field(min_length=2)
     recommendations: dict[Severity, Recommendation]
     recommendations_as_list: bool = False
@@ -176,6 +178,8 @@ class ImageTask(TaskSpec):
             raise ValueError(f"screening_bands: {bands.positive!r} is no class of a task that is not multi_label")
         if self.age_counts and self.multi_label:
             raise ValueError("age_counts: takes a task that is not multi_label")
+        if twice := _twice(one.code for one in self.measurements):
+            raise ValueError(f"measurements: two have the code {twice!r}")
         self._check_alerts()
         return self
 

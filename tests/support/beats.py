@@ -50,3 +50,71 @@ def write_ptb_xl(folder: Path, records: int = 40) -> Path:
     statements += [f"{c},1.0,{k}" for c, k in zip(codes, ("NORM", "MI", "STTC", "CD", "HYP"), strict=True)]
     (root / "scp_statements.csv").write_text("\n".join(statements) + "\n")
     return root
+
+
+def made_beats(
+    *,
+    pr_ms: float = 160,
+    qrs_ms: float = 90,
+    qt_ms: float = 390,
+    beats_per_minute: float = 66,
+    axis_degrees: float = 45,
+    rr_spread: float = 0.0,
+    p_mv: float = 0.15,
+    st_mv: tuple[float, ...] = (0.0,) * 12,
+    wander_mv: float = 0.0,
+    rate_hz: float = 500.0,
+    seed: int = 0,
+) -> EcgRecording:
+    """Ten seconds of beats whose waves begin and end where they are told: raised cosines, three to a QRS complex. The
+    limb leads lie along `axis_degrees`. rr_spread: of the times between beats, as a share. st_mv: of each lead."""
+    rng, t = np.random.default_rng(seed), np.arange(round(10 * rate_hz)) / rate_hz
+    chest = np.array([-0.7, -0.3, 0.5, 1.1, 1.3, 1.0])
+    angles = np.radians(axis_degrees - np.array([0, 60, 120, -150, -30, 90]))
+    scale = np.array([1, 1, 1, 3**0.5 / 2, 3**0.5 / 2, 3**0.5 / 2])
+    leads = np.concatenate([np.cos(angles) * scale, chest])
+    signal, onset = np.zeros((len(t), 12)), 0.35
+    while onset < 11:
+        qrs = onset, qrs_ms / 1000
+        waves = (
+            (onset - pr_ms / 1000, 0.1, p_mv),
+            (onset, 0.36 * qrs[1], -0.12),
+            (onset + 0.2 * qrs[1], 0.5 * qrs[1], 1.2),
+        )
+        waves += ((onset + 0.6 * qrs[1], 0.4 * qrs[1], -0.3), (onset + (qt_ms - 180) / 1000, 0.18, 0.35))
+        for begin, long_s, high_mv in waves:
+            signal += np.outer(_raised_cosine(t, begin, long_s) * high_mv, leads)
+        st = (t > onset + qrs[1]) & (t < onset + (qt_ms - 120) / 1000)
+        signal += np.outer(st, st_mv)
+        onset += 60 / beats_per_minute * (1 + rr_spread * rng.normal() if rr_spread else 1)
+    signal += wander_mv * np.sin(2 * np.pi * 0.25 * t)[:, None] + rng.normal(0, 0.003, signal.shape)
+    signal[:, 2] = signal[:, 1] - signal[:, 0]
+    return EcgRecording(signal.astype(np.float32), rate_hz)
+
+
+def _raised_cosine(t: NDArray[np.float64], begin_s: float, long_s: float) -> NDArray[np.float64]:
+    inside = (t >= begin_s) & (t <= begin_s + long_s)
+    return np.where(inside, 0.5 - 0.5 * np.cos(2 * np.pi * (t - begin_s) / long_s), 0.0)
+
+
+def ectopic_beats() -> EcgRecording:
+    """The beats of `made_beats`, two of them 120 ms wide, upside down and 0.25 s early."""
+    plain = made_beats()
+    signal, rate_hz = plain.signal_mv.copy(), plain.sampling_rate_hz
+    for beat in (3, 8):
+        onset = 0.35 + beat * 60 / 66
+        begin, end = (round((onset + side) * rate_hz) for side in (-0.2, 0.5))
+        signal[begin:end] = 0.0
+        t = np.arange(len(signal)) / rate_hz
+        signal += np.outer(_raised_cosine(t, onset - 0.25, 0.16) * -1.4, np.ones(12)).astype(np.float32)
+    return EcgRecording(signal, rate_hz)
+
+
+def page_of(recording: EcgRecording) -> EcgRecording:
+    """What a page of 3x4 leads and a strip of lead II shows of ten seconds: each lead for its quarter."""
+    signal, quarter = np.full_like(recording.signal_mv, np.nan), len(recording.signal_mv) // 4
+    for lead in range(12):
+        column = slice(lead // 3 * quarter, (lead // 3 + 1) * quarter)
+        signal[column, lead] = recording.signal_mv[column, lead]
+    signal[:, 1] = recording.signal_mv[:, 1]
+    return EcgRecording(signal, recording.sampling_rate_hz, format="page")

@@ -1,47 +1,55 @@
-"""What is told of an ECG beside its answer: how it was read, the signal as a drawing and as files."""
+"""What is told of an ECG beside its answer: how it was read, what was measured, the signal as files."""
 
 from __future__ import annotations
 
 import io
 import zipfile
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from backend.schemas.images import PageReadingAnswer, RecordingAnswer
+from backend.schemas.ecg import (
+    MeasuredFindingAnswer,
+    MeasurementAnswer,
+    PageReadingAnswer,
+    RecordingAnswer,
+)
 from backend.telemetry import RequestContext
-from ml_model.diagnosis.case import EcgReading, SignalView
+from ml_model.diagnosis.case import EcgReading
+from ml_model.diagnosis.measured import JudgedMeasurement, MeasuredEcg
 from ml_model.ecg.digitizer.page import PageReading
 from ml_model.ecg.export import as_wfdb
 from ml_model.ecg.leads import EcgRecording
-from ml_model.ecg.page_renderer import draw_page
-from ml_model.ecg.page_style import PageStyle
-
-# How the signal that the network saw is drawn for the heatmap: all leads over the whole time, nothing beside them.
-_DRAWN = PageStyle(
-    layout="12x1",
-    rhythm_leads=(),
-    row_mm=15.0,
-    px_per_mm=3.0,
-    margins_mm=(0.0, 2.0),
-    calibration_pulse=False,
-    header=False,
-)
 
 
-def drawn_signal(view: SignalView) -> NDArray[np.uint8]:
-    """The signal as the network saw it, RGB (H, W, 3), so that the map over time has something to lie on."""
-    page = draw_page(EcgRecording(view.signal_mv, view.sampling_rate_hz), _DRAWN)
-    left = min(box.left_px for box in page.boxes)
-    right = max(box.left_px + box.width_px for box in page.boxes)
-    return np.ascontiguousarray(page.pixels[:, int(left) : int(right)])
+def measurement_answers(measured: MeasuredEcg) -> tuple[MeasurementAnswer, ...]:
+    """Each figure with its range, what it means and how it was measured."""
+    return tuple(_measurement(one) for one in measured.judged)
+
+
+def _measurement(one: JudgedMeasurement) -> MeasurementAnswer:
+    spec, measurement, finding = one.spec, one.measurement, one.finding
+    optional: dict[str, Any] = {"lead": measurement.lead} if measurement.lead else {}
+    if finding:
+        optional["finding"] = MeasuredFindingAnswer(code=finding.code, name=finding.name, text=finding.text)
+    return MeasurementAnswer(
+        code=spec.code,
+        name=spec.name,
+        value=measurement.value,
+        unit=spec.unit,
+        low=one.reference.low,
+        high=one.reference.high,
+        state=one.state,
+        how=spec.how if measurement.reason is None else f"Not measurable: {measurement.reason}.",
+        **optional,
+    )
 
 
 def recording_answer(ecg: EcgReading, context: RequestContext) -> RecordingAnswer:
     """What was read of an ECG, and what answered."""
-    recording, check = ecg.recording, ecg.check
+    recording, check, optional = ecg.recording, ecg.check, dict[str, Any]()
     if recording is None:
         return RecordingAnswer(read_as=ecg.read_as, format=ecg.format)
+    if ecg.measured and (exchanged := ecg.measured.exchanged):
+        optional = {"exchanged_leads": exchanged.exchange, "put_right": ecg.measured.put_right}
     if check is None:
         return RecordingAnswer(
             read_as=ecg.read_as,
@@ -52,6 +60,7 @@ def recording_answer(ecg: EcgReading, context: RequestContext) -> RecordingAnswe
             page=_page_answer(ecg.page) if ecg.page else None,
             csv_url=f"/signals/{context.answer_id}.csv",
             wfdb_url=f"/signals/{context.answer_id}.zip",
+            **optional,
         )
     return RecordingAnswer(
         read_as=ecg.read_as,
@@ -62,6 +71,7 @@ def recording_answer(ecg: EcgReading, context: RequestContext) -> RecordingAnswe
         unit_told_by=recording.unit_told_by,
         derived_leads=recording.derived,
         flat_leads=check.flat_leads,
+        **optional,
     )
 
 

@@ -3,36 +3,46 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import cv2
 import numpy as np
+from cv2.typing import MatLike
 from numpy.typing import NDArray
 
 from backend.schemas.images import ActivationMapAnswer, ExplanationAnswer
 from backend.services.rendering import messages as messages
-from backend.services.rendering.ecg import drawn_signal
+from backend.services.rendering.ecg_page import explained_page
 from ml_model.diagnosis.case import CaseResult, SignalView, View
+from ml_model.ecg.leads import EcgRecording
 from ml_model.inputs.images.geometry import Frame
 
 OVERLAY_LONG_SIDE_PX = 448
 STRONGEST_TINT = 0.6
 PEAK_SHARE = 0.5
 MAP_DECIMALS = 5
+PX_PER_S = 75  # to which the place of a peak in a recording is told
 
 
 @dataclass(frozen=True)
 class Heatmap:
-    """What an overlay is drawn from. The picture is the model's input, not the upload."""
+    """What an overlay is drawn from. The picture or the recording is the model's input, not the upload."""
 
-    pixels: NDArray[np.uint8]  # (height_px, width_px, 3) RGB
+    shown: NDArray[np.uint8] | EcgRecording  # RGB (height_px, width_px, 3), or a recording, drawn when it is asked for
     activation_map: NDArray[np.float32]  # (rows, columns), >= 0
     frame: Frame  # what `pixels` shows of the upload, in the upload's pixels
     original_width_px: int
     original_height_px: int
     explained: str = ""  # code of the class
-    duration_s: float | None = None  # what the width stands for, where `pixels` is a drawing of a recording
+
+    @property
+    def duration_s(self) -> float | None:
+        """What the width stands for, of a recording."""
+        if not isinstance(self.shown, EcgRecording):
+            return None
+        return len(self.shown.signal_mv) / self.shown.sampling_rate_hz
 
 
 def peak_region(heatmap: Heatmap) -> tuple[int, int, int, int] | None:
@@ -77,17 +87,25 @@ def _clipped(edges: NDArray[np.float64], size_px: int) -> tuple[int, int]:
 
 
 def overlay_png(heatmap: Heatmap) -> bytes:
-    """What the model saw, in the upload's proportions and sides, tinted by the map; PNG bytes."""
+    """What the model saw, in the upload's proportions and sides, tinted by the map, or the recording as a page; PNG
+    bytes."""
+    if isinstance(heatmap.shown, EcgRecording):
+        page = cv2.cvtColor(explained_page(heatmap.shown, heatmap.activation_map), cv2.COLOR_RGB2BGR)
+        return _png(page, (cv2.IMWRITE_PNG_COMPRESSION, 4, cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_UP))
     frame = heatmap.frame
     scale = OVERLAY_LONG_SIDE_PX / max(frame.width_px, frame.height_px)
     size = (max(1, round(frame.width_px * scale)), max(1, round(frame.height_px * scale)))
-    picture = cv2.cvtColor(cv2.resize(heatmap.pixels, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_RGB2BGR)
+    picture = cv2.cvtColor(cv2.resize(heatmap.shown, size, interpolation=cv2.INTER_LINEAR), cv2.COLOR_RGB2BGR)
     cells = cv2.resize(heatmap.activation_map, size, interpolation=cv2.INTER_CUBIC)
     strength = np.clip(cells / max(float(cells.max()), 1e-12), 0, 1)
     colours = cv2.applyColorMap(np.rint(strength * np.iinfo(np.uint8).max).astype(np.uint8), cv2.COLORMAP_TURBO)
     tint = (STRONGEST_TINT * strength)[..., None]
     blended = np.rint(picture * (1 - tint) + colours * tint).astype(np.uint8)
-    written, encoded = cv2.imencode(".png", blended[:, ::-1] if frame.mirrored else blended)
+    return _png(blended[:, ::-1] if frame.mirrored else blended)
+
+
+def _png(bgr: MatLike, settings: Sequence[int] = ()) -> bytes:
+    written, encoded = cv2.imencode(".png", bgr, settings)
     if not written:
         raise RuntimeError("the PNG encoder refused the overlay")
     return encoded.tobytes()
@@ -104,9 +122,8 @@ def heatmap_of(view: View, class_id: int, code: str) -> Heatmap:
     # Copied: a view would keep the maps of all classes and the engine's buffer alive.
     cells = view.maps[class_id].astype(np.float32, copy=True)
     if isinstance(view, SignalView):
-        pixels = drawn_signal(view)
-        height_px, width_px = pixels.shape[:2]
-        return Heatmap(pixels, cells, Frame(0, 0, width_px, height_px), width_px, height_px, code, view.duration_s)
+        recording, width_px = EcgRecording(view.signal_mv, view.sampling_rate_hz), round(view.duration_s * PX_PER_S)
+        return Heatmap(recording, cells, Frame(0, 0, width_px, 1), width_px, 1, code)
     return Heatmap(view.pixels, cells, view.frame, *view.original_size_px, code)
 
 
@@ -160,7 +177,8 @@ def activation_map_answer(heatmap: Heatmap) -> ActivationMapAnswer:
 
 def heatmap_bytes(heatmap: Heatmap) -> int:
     """What one keeps in memory."""
-    return held_bytes(heatmap.pixels) + held_bytes(heatmap.activation_map)
+    shown = heatmap.shown.signal_mv if isinstance(heatmap.shown, EcgRecording) else heatmap.shown
+    return held_bytes(shown) + held_bytes(heatmap.activation_map)
 
 
 def held_bytes(array: NDArray[Any]) -> int:

@@ -25,7 +25,7 @@ from backend.schemas.images import (
 )
 from backend.services.loading.bundles import LoadedModel
 from backend.services.rendering import messages
-from backend.services.rendering.ecg import recording_answer
+from backend.services.rendering.ecg import measurement_answers, recording_answer
 from backend.telemetry import RequestContext
 from ml_model.diagnosis.case import CaseResult, InputCheck, KindTold
 from ml_model.diagnosis.conformal import SET_COVERAGE
@@ -165,6 +165,8 @@ def analyze_answer(
     optional: dict[str, Any] = {"warning": warning} if warning else {}
     if result.ecg:
         optional["recording"] = recording_answer(result.ecg, context)
+        if result.ecg.measured and result.ecg.measured.judged:
+            optional["measurements"] = measurement_answers(result.ecg.measured)
     return AnalyzeAnswer(
         **optional,
         success=True,

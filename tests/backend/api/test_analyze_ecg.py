@@ -10,10 +10,11 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
-from beats import twelve_leads
+from beats import made_beats, twelve_leads
 from samples import image_task, tiny_signal_probabilities
 
 from backend.app import Application
+from ml_model.ecg.electrodes import with_limbs_exchanged
 from ml_model.ecg.export import as_csv, as_wfdb
 from ml_model.ecg.page_renderer import draw_page
 from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording, load_recording, network_signal
@@ -150,3 +151,63 @@ def test_without_any_model_a_recording_is_answered_by_the_marked_example(demo_ap
     assert answer["demo_mode"] is True
     assert answer["warning"]
     assert answer["explanation"]["method"] == "none"
+
+
+def measured(answer: dict[str, Any], code: str, lead: str | None = None) -> dict[str, Any]:
+    found: list[dict[str, Any]] = [m for m in answer["measurements"] if (m["code"], m.get("lead")) == (code, lead)]
+    assert len(found) == 1, code
+    return found[0]
+
+
+def test_measurements_are_told_with_ranges_of_age_and_sex(live_app: Application) -> None:
+    files = wfdb_files(made_beats(pr_ms=230, qrs_ms=90, qt_ms=455, beats_per_minute=60))
+    status, answer = post(live_app, files)
+    assert status == 200, answer
+    pr, qtc = measured(answer, "pr"), measured(answer, "qtc_fridericia")
+    assert (pr["unit"], pr["low"], pr["high"], pr["state"]) == ("ms", 120, 200, "high")
+    assert pr["value"] == pytest.approx(230, abs=15)
+    assert pr["finding"]["code"] == "long_pr"
+    assert (qtc["high"], measured(answer, "heart_rate")["state"]) == (450, "normal")
+    assert measured(answer, "st_level", "V2")["state"] == "measured"
+    assert [m["lead"] for m in answer["measurements"] if m["code"] == "lead_quality"] == list(STANDARD_LEADS)
+    _, of_woman = post(live_app, files, "?sex=female&age_years=40")
+    assert measured(of_woman, "qtc_fridericia")["high"] == 460
+    _, of_child = post(live_app, files, "?age_years=5")
+    assert (measured(of_child, "heart_rate")["low"], measured(of_child, "heart_rate")["state"]) == (65, "low")
+    assert answer["all_predictions"] == of_child["all_predictions"]
+
+
+def test_an_irregular_rhythm_is_warned_of_and_a_regular_one_is_not(live_app: Application) -> None:
+    _, regular = post(live_app, wfdb_files(made_beats()))
+    assert regular["input_check"]["warnings"] == []
+    _, irregular = post(live_app, wfdb_files(made_beats(rr_spread=0.25, p_mv=0.0, seed=3)))
+    assert irregular["input_check"]["warnings"][0].startswith("Irregular rhythm: The beats follow each other")
+    assert measured(irregular, "irregularity")["finding"]["code"] == "irregular_rhythm"
+    pr = measured(irregular, "pr")
+    assert (pr["value"], pr["state"], pr["how"]) == (
+        None,
+        "not_measurable",
+        "Not measurable: no P wave comes before most beats.",
+    )
+
+
+def test_exchanged_arms_are_said_and_put_right_where_that_is_certain(live_app: Application) -> None:
+    right = made_beats(axis_degrees=70, rate_hz=100.0)
+    _, as_made = post(live_app, wfdb_files(right))
+    status, answer = post(live_app, wfdb_files(with_limbs_exchanged(right, "arms")))
+    assert status == 200, answer
+    assert "exchanged_leads" not in as_made["recording"]
+    assert (answer["recording"]["exchanged_leads"], answer["recording"]["put_right"]) == ("arms", True)
+    assert answer["input_check"]["warnings"][0].startswith("the electrodes of the two arms seem to be exchanged")
+    assert answer["all_predictions"] == as_made["all_predictions"]
+    assert measured(answer, "axis") == measured(as_made, "axis")
+    _, leg = post(live_app, wfdb_files(with_limbs_exchanged(made_beats(axis_degrees=60), "right arm and leg")))
+    assert (leg["recording"]["exchanged_leads"], leg["recording"]["put_right"]) == ("right arm and leg", False)
+
+
+def test_a_page_whose_signal_was_read_is_measured(live_app: Application) -> None:
+    status, answer = post(live_app, [("image", "page.jpg", page_jpeg(made_beats(rate_hz=100.0)))])
+    assert status == 200, answer
+    assert answer["recording"]["read_as"] == "page_signal"
+    assert measured(answer, "heart_rate")["value"] == pytest.approx(66, abs=2)
+    assert measured(answer, "qrs")["value"] == pytest.approx(90, abs=25)

@@ -11,6 +11,7 @@ from backend.services.diagnosis import KEPT_BYTES
 from backend.services.rendering.heatmaps import Heatmap, heatmap_bytes, heatmap_of, held_bytes
 from ml_model.diagnosis.case import SignalView
 from ml_model.ecg.leads import EcgRecording
+from ml_model.inputs.images.geometry import Frame
 
 MANY = 300
 
@@ -21,6 +22,11 @@ def ecg_overlay() -> Heatmap:
     return heatmap_of(SignalView(twelve_leads(), 100.0, probabilities, maps), 0, "normal")
 
 
+def picture_overlay() -> Heatmap:
+    """What one answer to a picture leaves."""
+    return Heatmap(np.zeros((600, 600, 3), np.uint8), np.ones((7, 7), np.float32), Frame(0, 0, 600, 600), 600, 600)
+
+
 def fill(cache: LRUCache[str, object], one: object) -> list[int]:
     """Numbers that are still there when MANY were put in."""
     cache.clear()
@@ -29,9 +35,16 @@ def fill(cache: LRUCache[str, object], one: object) -> list[int]:
     return [number for number in range(MANY) if str(number) in cache]
 
 
-def test_overlays_of_ecgs_stay_within_the_bytes(demo_app: Application) -> None:
+def test_an_ecg_leaves_its_signal_and_no_drawing() -> None:
     one = ecg_overlay()
-    size_bytes = one.pixels.nbytes + one.activation_map.nbytes
+    assert isinstance(one.shown, EcgRecording)
+    assert heatmap_bytes(one) == one.shown.signal_mv.nbytes + one.activation_map.nbytes < 60_000
+
+
+def test_overlays_stay_within_the_bytes(demo_app: Application) -> None:
+    one = picture_overlay()
+    assert not isinstance(one.shown, EcgRecording)
+    size_bytes = one.shown.nbytes + one.activation_map.nbytes
     assert 1_000_000 < size_bytes == heatmap_bytes(one)
     kept = fill(demo_app.services.images._heatmaps, one)
     assert kept == list(range(MANY - KEPT_BYTES // size_bytes, MANY)), "the oldest went"

@@ -73,6 +73,10 @@ def test_recordings_and_pages_are_answered_again_from_the_signal(live_app: Appli
     given = answer(live_app, "heart", page)
     assert given["recording"]["read_as"] == "page_signal"
     assert replay(given, page, models).identical
+    rate = next(row for row in given["measurements"] if row["code"] == "heart_rate")
+    assert replay(given, page, models).again.figures["measured heart_rate"] == rate["value"]
+    rate["value"] += 0.1
+    assert not replay(given, page, models).identical
 
 
 def test_another_file_another_model_and_no_answer_are_refused(live_app: Application, demo_app: Application) -> None:

@@ -27,7 +27,7 @@ def test_peak_region_is_in_original_pixels() -> None:
     grid[1, 3] = 0.9  # below half of the peak
     heatmap = Heatmap(np.zeros((224, 224, 3), np.uint8), grid, Frame(0, 0, 700, 350), 700, 350)
     assert peak_region(heatmap) == (300, 100, 200, 50)
-    assert peak_region(Heatmap(heatmap.pixels, np.zeros((7, 7), np.float32), Frame(0, 0, 700, 350), 700, 350)) is None
+    assert peak_region(Heatmap(heatmap.shown, np.zeros((7, 7), np.float32), Frame(0, 0, 700, 350), 700, 350)) is None
 
 
 @settings(max_examples=25, deadline=None)
