@@ -50,19 +50,9 @@ from ml_model.tasks.validation_messages import explain
 TASKS_DIR = Path(__file__).parent
 
 __all__ = [
-    "TASKS_DIR",
-    "ClassSpec",
-    "DatasetSpec",
-    "ImageInput",
-    "ImageTask",
-    "Recommendation",
-    "RiskTask",
-    "Severity",
-    "SymptomTask",
-    "load_image_tasks",
-    "load_task",
-    "load_tasks",
-]
+    "TASKS_DIR", "ClassSpec", "DatasetSpec", "ImageInput", "ImageTask", "Recommendation", "RiskTask", "Severity",
+    "SymptomTask", "load_image_tasks", "load_task", "load_tasks",
+]  # fmt: skip
 
 
 class TaskSpec(Frozen):
@@ -163,10 +153,6 @@ class ImageTask(TaskSpec):
         for kind, dataset in [("datasets", d) for d in self.datasets] + [("external", d) for d in self.external]:
             if unknown := {c for label in dataset.labels.values() for c in label} - codes:
                 raise ValueError(f"{kind}.{dataset.name}.labels: no class has the code {', '.join(sorted(unknown))}")
-        named = {d.name for d in self.datasets if d.ages_years is not None}
-        if unknown := {d.population_of for d in self.datasets if d.population_of} - named:
-            wrong = ", ".join(sorted(map(str, unknown)))
-            raise ValueError(f"datasets: population_of names {wrong}, which is no data set with ages_years")
         if missing := codes - {c for d in self.datasets for label in d.labels.values() for c in label}:
             raise ValueError(f"classes: no data set has a label for {', '.join(sorted(missing))}")
         if rule := self.operating_point:
@@ -180,8 +166,15 @@ class ImageTask(TaskSpec):
             raise ValueError("age_counts: takes a task that is not multi_label")
         if twice := _twice(one.code for one in self.measurements):
             raise ValueError(f"measurements: two have the code {twice!r}")
+        self._check_populations()
         self._check_alerts()
         return self
+
+    def _check_populations(self) -> None:
+        named = {d.name for d in self.datasets if d.ages_years is not None}
+        if unknown := {d.population_of for d in self.datasets if d.population_of} - named:
+            wrong = ", ".join(sorted(map(str, unknown)))
+            raise ValueError(f"datasets: population_of names {wrong}, which is no data set with ages_years")
 
     def _check_alerts(self) -> None:
         if twice := _twice(alert.name for alert in self.alerts):
