@@ -1,7 +1,7 @@
 """Whether the electrodes of the limbs were exchanged: the chest leads say what leads I and II should look like.
 
 Both constants below were fitted on the typical beats of PTB-XL's folds 1 to 8, as recorded and with the leads exchanged
-in the file; `python -m ml_model.training.evaluation.ecg_measurements` counts what they find in folds 9 and 10.
+in the file; `python -m ml_model.training.commands.ecg_measurements` counts what they find in folds 9 and 10.
 """
 
 from __future__ import annotations

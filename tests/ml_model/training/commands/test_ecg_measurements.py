@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from beats import write_ptb_xl
 
-from ml_model.training.evaluation.ecg_measurements import BEGIN, END, main
+from ml_model.training.commands.ecg_measurements import BEGIN, END, main
 
 
 def test_the_table_of_the_test_folds_is_written_between_the_marks(tmp_path: Path) -> None:

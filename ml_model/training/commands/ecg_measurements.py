@@ -1,6 +1,6 @@
 """How the measurements of an ECG agree with what cardiologists stated of the same recordings.
 
-    python -m ml_model.training.evaluation.ecg_measurements --data ml_model/Dataset/ptb-xl [--ludb DIR] [--into FILE]
+    python -m ml_model.training.commands.ecg_measurements --data ml_model/Dataset/ptb-xl [--ludb DIR] [--into FILE]
 
 Prints shares with 95 % intervals by patient, of folds 9 and 10, and of LUDB whole. No interval was marked in either, so
 what is held against them are statements: of rhythm, blocks and axis. Prints the table, or writes it between the marks
