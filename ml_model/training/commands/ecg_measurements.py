@@ -1,6 +1,6 @@
 """How the measurements of an ECG agree with what cardiologists stated of the same recordings.
 
-    python -m ml_model.training.commands.ecg_measurements --data ml_model/Dataset/ptb-xl [--ludb DIR] [--into FILE]
+    python -m ml_model.training.commands.ecg_measurements --ptb-xl ml_model/Dataset/ptb-xl [--ludb DIR] [--into FILE]
 
 Prints shares with 95 % intervals by patient, of folds 9 and 10, and of LUDB whole. No interval was marked in either, so
 what is held against them are statements: of rhythm, blocks and axis. Prints the table, or writes it between the marks
@@ -164,13 +164,13 @@ def _among(found: set[int], row: Stated) -> bool:
 def main(arguments: Sequence[str]) -> int:
     """Print or write the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, required=True, help="the folder of PTB-XL")
+    parser.add_argument("--ptb-xl", type=Path, required=True, help="the folder of PTB-XL")
     parser.add_argument("--ludb", type=Path, help="the folder of LUDB with split.csv")
     parser.add_argument("--into", type=Path, help=f"a page with a line {BEGIN} and a line {END}")
     chosen, task = parser.parse_args(arguments), load_task("heart")
     if not isinstance(task, ImageTask):
         raise TypeError("heart is no task of pictures")
-    ptb_xl = list(read_ptb_xl(task, chosen.data))
+    ptb_xl = list(read_ptb_xl(task, chosen.ptb_xl))
     lines = ["| what | n | figure |", "|---|---|---|", *of_ptb_xl(ptb_xl), *of_exchanges("PTB-XL", ptb_xl)]
     if chosen.ludb:
         ludb = list(read_ludb(task, chosen.ludb))
