@@ -13,7 +13,7 @@ from ml_model.training.commands.ecg_measurements import BEGIN, END, main
 def test_the_table_of_the_test_folds_is_written_between_the_marks(tmp_path: Path) -> None:
     root, page = write_ptb_xl(tmp_path, records=50), tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
-    assert main(["--data", str(root), "--into", str(page)]) == 0
+    assert main(["--ptb-xl", str(root), "--into", str(page)]) == 0
     text = page.read_text(encoding="utf-8")
     assert text.startswith(f"before\n{BEGIN}\n| what | n | figure |\n")
     assert text.endswith(f"\n{END}\nafter\n")
@@ -30,5 +30,5 @@ def test_a_page_without_marks_is_left_as_it_is(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("no marks\n", encoding="utf-8")
     with pytest.raises(ValueError, match="not enough values"):
-        main(["--data", str(write_ptb_xl(tmp_path)), "--into", str(page)])
+        main(["--ptb-xl", str(write_ptb_xl(tmp_path)), "--into", str(page)])
     assert page.read_text(encoding="utf-8") == "no marks\n"
