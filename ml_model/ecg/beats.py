@@ -28,7 +28,8 @@ _MAX_RATIO_TERM = 10_000  # of the ratio of two sampling rates
 _REFRACTORY_S = 0.25  # 240 beats a minute
 _LEAST_HEIGHT = 0.3  # of a beat's, in the detection signal
 _WINDOW_S = 0.10  # around a beat, in which beats are compared
-_MOST_BLIND_S = 0.1  # between two beats: where columns of a page meet
+_AS_LONG = 0.98  # of the time that the lead seen longest is seen
+_IN_STEP_S, _IN_STEP_SHARE = 0.06, 0.7
 _ALIKE_FROM = 0.85  # correlation
 
 
@@ -46,10 +47,10 @@ class Beats:
 
     @property
     def rr_s(self) -> Array:
-        """Times between beats that follow each other, (at most beats - 1,); none across a time without any lead."""
-        blind = np.concatenate([[0], np.cumsum(~self.seen.any(axis=1))])
-        gone = blind[self.at[1:]] - blind[self.at[:-1]] > _MOST_BLIND_S * RATE_HZ
-        rr_s: Array = (np.diff(self.at) / RATE_HZ)[~gone]
+        """Times between beats that follow each other in one lead, (at most beats - 1,): columns of a page need not."""
+        blind = np.cumsum(~self.seen, axis=0)
+        whole = (blind[self.at[1:]] == blind[self.at[:-1]]).any(axis=1)
+        rr_s: Array = (np.diff(self.at) / RATE_HZ)[whole]
         return rr_s
 
 
@@ -59,8 +60,9 @@ def find_beats(recording: EcgRecording) -> Beats:
     if not len(signal):
         return Beats(signal, seen, np.zeros(0, np.int64), np.zeros(0, np.bool_))
     band = sosfiltfilt(_QRS_BAND, signal, axis=0)
-    at = _beats_in(band, seen)
-    at = _aligned(band, seen, at)
+    long = seen.sum(axis=0) >= _AS_LONG * seen.sum(axis=0).max()
+    at = _aligned(band[:, long], seen[:, long], _beats_in(band[:, long], seen[:, long]))
+    seen = _in_step(band, seen, long, at)
     return Beats(signal, seen, at, _alike(band, seen, at))
 
 
@@ -101,6 +103,20 @@ def _beats_in(band: Array, seen: NDArray[np.bool_]) -> NDArray[np.int64]:
     typical = float(np.median(heights[heights >= 0.5 * np.percentile(heights, 90)]))
     found: NDArray[np.int64] = peaks[heights >= _LEAST_HEIGHT * typical].astype(np.int64)
     return found
+
+
+def _in_step(band: Array, seen: NDArray[np.bool_], long: NDArray[np.bool_], at: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """`seen` without those leads whose beats are not at the same times as the beats of the leads that are seen longest:
+    the columns of a page may all begin with the recording, and its rhythm strip goes on below them."""
+    seen = seen.copy()
+    starts = seen.argmax(axis=0)
+    for start in np.unique(starts[~long]):
+        column = (starts == start) & ~long
+        own = _beats_in(band[:, column], seen[:, column])
+        apart = np.abs(own[:, None] - at[None, :]).min(axis=1, initial=len(band))
+        if not len(own) or (apart <= _IN_STEP_S * RATE_HZ).mean() < _IN_STEP_SHARE:
+            seen[:, column] = False
+    return seen
 
 
 def _windows(trace: Array, at: NDArray[np.int64], before: int, after: int) -> Array:

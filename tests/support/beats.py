@@ -110,11 +110,12 @@ def ectopic_beats() -> EcgRecording:
     return EcgRecording(signal, rate_hz)
 
 
-def page_of(recording: EcgRecording) -> EcgRecording:
-    """What a page of 3x4 leads and a strip of lead II shows of ten seconds: each lead for its quarter."""
+def page_of(recording: EcgRecording, *, in_step: bool = True) -> EcgRecording:
+    """What a page of 3x4 leads and a strip of lead II shows of ten seconds: each lead for its quarter; where not in
+    step, all columns show the first quarter."""
     signal, quarter = np.full_like(recording.signal_mv, np.nan), len(recording.signal_mv) // 4
     for lead in range(12):
         column = slice(lead // 3 * quarter, (lead // 3 + 1) * quarter)
-        signal[column, lead] = recording.signal_mv[column, lead]
+        signal[column, lead] = recording.signal_mv[column if in_step else slice(quarter), lead]
     signal[:, 1] = recording.signal_mv[:, 1]
     return EcgRecording(signal, recording.sampling_rate_hz, format="page")

@@ -120,6 +120,20 @@ def test_a_page_is_measured_like_the_recording_that_it_shows() -> None:
     assert near(page["qt"], whole["qt"] or 0, 20)
 
 
+def test_columns_that_all_begin_with_the_recording_are_not_taken_for_further_beats() -> None:
+    recording = made_beats(beats_per_minute=67, qrs_ms=90)
+    measured = measure(page_of(recording, in_step=False))
+    page = values(measured)
+    assert near(page["heart_rate"], 67, 1)
+    assert near(page["rr_spread"], 0, 0.02)
+    assert near(page["qrs"], 90, 20)
+    assert values(measured, "V5")["st_level"] is None
+    signal = page_of(recording, in_step=False).signal_mv
+    signal[:, 1] = np.where(np.isnan(signal[:, 0]), np.nan, signal[:, 1])
+    without_strip = values(measure(EcgRecording(signal, recording.sampling_rate_hz)))
+    assert near(without_strip["heart_rate"], 67, 1)
+
+
 @pytest.mark.parametrize("exchange", ["arms", "right arm and leg"])
 def test_exchanged_electrodes_are_told_and_exchanged_back(exchange: Exchange) -> None:
     recording = made_beats(axis_degrees=50)
