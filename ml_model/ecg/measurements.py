@@ -115,7 +115,10 @@ def measure(recording: EcgRecording) -> MeasuredSignal:
 def _all(beats: Beats, found: TypicalBeat | None) -> Iterator[Measurement]:
     rr_s = beats.rr_s
     enough = len(beats.at) >= _LEAST_BEATS and len(rr_s) > 0
-    yield Measurement("heart_rate", round(float(60 / rr_s.mean()), 1)) if enough else _missing("heart_rate", TOO_FEW_BEATS)
+    if enough:
+        yield Measurement("heart_rate", round(float(60 / rr_s.mean()), 1))
+    else:
+        yield _missing("heart_rate", TOO_FEW_BEATS)
     spread = rr_spread(rr_s)
     if spread is None:
         yield from (_missing(code, TOO_FEW_RR) for code in ("rr_spread", "irregularity"))
