@@ -41,7 +41,7 @@ def test_a_misspelt_parameter_is_refused_with_the_nearest_name(
 def test_every_known_parameter_is_read(live_app: Application, picture: Callable[..., bytes]) -> None:
     asked = {
         "explain": "none", "target": "mel", "top_k": 2, "modality": "dermatoscopy", "age_years": 52, "view": "PA",
-        "sampling_rate_hz": 500, "gate": "warn", "prevalence": 0.1, "pixel_size_um": 0.5,
+        "sampling_rate_hz": 500, "gate": "warn", "prevalence": 0.1, "pixel_size_um": 0.5, "sex": "male",
     }  # fmt: skip
     assert set(asked) == set(AnalyzeQuery.model_fields)
     reply = live_app.test_client().post("/analyze/skin", query_string=asked, data=upload(picture()))
