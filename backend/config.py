@@ -83,8 +83,8 @@ def _limits(environ: Mapping[str, str]) -> dict[str, Any]:
     return {
         "request_deadline_s": float(_whole_number(environ, "REQUEST_DEADLINE_S", 30, (1, 3600))),
         "header_deadline_s": float(_whole_number(environ, "HEADER_DEADLINE_S", 10, (1, 600))),
-        "queue_length": _whole_number(environ, "QUEUE_LENGTH", 64, (0, 10_000)),
-        "requests_per_address": _whole_number(environ, "REQUESTS_PER_ADDRESS", 48, (1, 10_000)),
+        "queue_length": _whole_number(environ, "QUEUE_LENGTH", 32, (0, 10_000)),
+        "requests_per_address": _whole_number(environ, "REQUESTS_PER_ADDRESS", 28, (1, 10_000)),
         "connections": _whole_number(environ, "CONNECTIONS", 1000, (8, 100_000)),
         "connections_per_address": _whole_number(environ, "CONNECTIONS_PER_ADDRESS", 256, (1, 100_000)),
         "upload_memory_bytes": 10**6 * _whole_number(environ, "UPLOAD_MEMORY_MB", 256, (40, 1_000_000)),
@@ -118,8 +118,8 @@ class Config:
     drain_s: float = 1.0
     request_deadline_s: float = 30.0
     header_deadline_s: float = 10.0
-    queue_length: int = 64
-    requests_per_address: int = 48
+    queue_length: int = 32
+    requests_per_address: int = 28
     connections: int = 1000
     connections_per_address: int = 256
     upload_memory_bytes: int = 256_000_000
