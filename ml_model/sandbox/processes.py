@@ -26,6 +26,8 @@ _SETTINGS = {
     "OPENBLAS_NUM_THREADS": "1",
     "OMP_NUM_THREADS": "1",
 }
+# Of the service's environment these names are kept back: who takes over a decoder finds no key or password there.
+_SECRETS = ("KEY", "PASSWORD", "SECRET", "TOKEN")
 FORKS = sys.platform == "linux"  # elsewhere the system's own libraries do not survive it, or it is unknown
 
 
@@ -120,7 +122,9 @@ def spawned_process(entry: str) -> Process:
 
 def _started(module: str, arguments: list[str], **options: object) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", f"ml_model.sandbox.{module}", *arguments]
-    environment = {**os.environ, **_SETTINGS, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    # Handed on, not read: what else the interpreter and its libraries need is the system's business.
+    handed_on = {name: value for name, value in os.environ.items() if not any(word in name for word in _SECRETS)}
+    environment = {**handed_on, **_SETTINGS, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     return subprocess.Popen(  # type: ignore[call-overload,no-any-return] # noqa: S603 - our own interpreter and module # nosec B603
         command,
         bufsize=0,

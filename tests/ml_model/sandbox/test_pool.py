@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from child_processes import sandbox_questions
-from child_processes.sandbox_questions import Break, Compute, Echo, Fail, Fill, Values, Wait, WhoAnswers
+from child_processes.sandbox_questions import Break, Compute, Echo, Fail, Fill, Setting, Values, Wait, WhoAnswers
 
 from ml_model.errors import DeadlineExceeded, Overloaded, PoorQuality, ReaderUnavailable, TooCostly, UnreadableInput
 from ml_model.sandbox import pool as pool_module
@@ -50,6 +50,17 @@ def test_a_process_answers_again_until_it_keeps_memory(pool: WorkerPool) -> None
     assert len(set(processes)) == 1
     assert pool.ask(WhoAnswers(kept_bytes=60 * MIB), soon()) == processes[0]
     assert pool.ask(WhoAnswers(), soon()) != processes[0]
+
+
+def test_a_process_is_not_told_the_keys_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SECRET_KEY", "DB_PASSWORD", "ORDINARY"):
+        monkeypatch.setenv(name, "as it is")
+    fresh = WorkerPool(sandbox_questions.__name__, LIMITS)
+    try:
+        told = [fresh.ask(Setting(name), soon()) for name in ("SECRET_KEY", "DB_PASSWORD", "ORDINARY")]
+    finally:
+        fresh.close()
+    assert told == ["", "", "as it is"]
 
 
 @pytest.mark.parametrize(

@@ -117,7 +117,18 @@ class Fail:
         raise getattr(errors, self.error, ZeroDivisionError)(self.message)
 
 
-QUESTIONS = (Echo, WhoAnswers, Compute, Fill, Wait, Break, Fail)
+@dataclass(frozen=True)
+class Setting:
+    """Asks for a variable of the environment."""
+
+    name: str
+
+    def read(self, _announce: Announce | None = None, /) -> str:
+        """Its value; empty where it is not there."""
+        return os.environ.get(self.name, "")
+
+
+QUESTIONS = (Echo, Setting, WhoAnswers, Compute, Fill, Wait, Break, Fail)
 
 
 def prepare() -> None:
