@@ -1,17 +1,17 @@
-"""Does a bundle's manifest speak of the labels, classes, alerts and data sets that the task file declares?
+"""Does a bundle's manifest speak of the labels, classes, findings and data sets that the task file declares?
 
 The contract's hash binds a graph to input and class order. What was settled on validation is bound here, by its names:
-serving looks each of them up, and a task file that was edited since would end in a failed look-up, or in an alert that
-is never raised.
+serving looks each of them up, and a task file that was edited since would end in a failed look-up, or in a finding
+that is never suspected.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from ml_model.diagnosis.population import view_key
+from ml_model.diagnosis.population import AGE_GIVEN, view_key
 from ml_model.errors import BundleInvalid
-from ml_model.inference.bundle import BalancedDecision, Bundle, Manifest, OperatingPoint
+from ml_model.inference.bundle import Bundle, Manifest
 from ml_model.tasks.registry import ImageTask
 
 _VIEW = view_key("", "")
@@ -34,14 +34,13 @@ def _differences(manifest: Manifest, task: ImageTask) -> Iterator[str]:
         yield from _of_names("prediction sets", "labels", sets.thresholds, task.measured_labels)
         for population, thresholds in sets.by_population.items():
             yield from _of_names(f"prediction sets of {population}", "labels", thresholds, task.measured_labels)
-    if manifest.alerts:
-        yield from _of_names("alerts", "names", manifest.alerts, [rule.name for rule in task.alerts])
-    for rule in task.alerts:
-        if (own := manifest.alerts.get(rule.name)) and set(own.classes) != set(rule.classes):
-            yield f"the alert {rule.name} was measured for {_list(own.classes)}, declared is {_list(rule.classes)}"
+    for key, thresholds in {"": manifest.findings, **manifest.findings_by_population}.items():
+        if thresholds:
+            told = f"the findings of {key}" if key else "the findings"
+            yield from _of_names(told, "codes", thresholds, [rule.code for rule in task.findings])
+    if manifest.balanced:
+        yield from _of_names("the weights", "classes", manifest.balanced.weights, task.codes)
     yield from _of_populations(manifest, task)
-    for name, point in {"the operating point": manifest.operating_point, **manifest.operating_points}.items():
-        yield from _of_point(name, point, task)
 
 
 def _of_lengths(manifest: Manifest, task: ImageTask) -> Iterator[str]:
@@ -56,22 +55,11 @@ def _of_lengths(manifest: Manifest, task: ImageTask) -> Iterator[str]:
 def _of_populations(manifest: Manifest, task: ImageTask) -> Iterator[str]:
     """Each is a data set of the task."""
     by_population = manifest.prediction_sets.by_population if manifest.prediction_sets else {}
-    points = [name.split(_VIEW)[0] for name in manifest.operating_points]
-    used = {*manifest.populations, *manifest.evidence_by_population, *by_population, *points}
+    keys = {key.split(_VIEW)[0] for key in (*manifest.findings_by_population, *by_population)} - {AGE_GIVEN}
+    used = {*manifest.populations, *manifest.evidence_by_population, *keys}
     known = [dataset.name for dataset in task.datasets]
     if unknown := sorted(used - set(known)):
         yield f"it tells apart the data sets {_list(unknown)}, declared are {_list(known)}"
-
-
-def _of_point(name: str, point: OperatingPoint | BalancedDecision | None, task: ImageTask) -> Iterator[str]:
-    if point is None:
-        return
-    if task.multi_label:
-        yield f"{name} names one class, and several may be present"
-    elif isinstance(point, BalancedDecision):
-        yield from _of_names(f"{name}'s weights", "classes", point.weights, task.codes)
-    elif unknown := sorted({point.positive, point.negative} - set(task.codes)):
-        yield f"{name} is on the classes {_list(unknown)}, declared are {_list(task.codes)}"
 
 
 def _of_names(what: str, kind: str, given: Collection[str], declared: Collection[str]) -> Iterator[str]:

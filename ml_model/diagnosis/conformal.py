@@ -14,11 +14,11 @@ def labels_in_question(
     labels: Mapping[str, Sequence[str]],
     probabilities: Mapping[str, float],
     sets: PredictionSets,
-    population: str | None = None,
+    judged_as: str | None = None,
 ) -> tuple[str, ...]:
     """The labels (of the classes whose codes they hold) whose summed probability reaches their threshold, in output
-    order; probabilities by class code. The thresholds are those of the population where it has its own."""
-    thresholds = sets.by_population.get(population or "", sets.thresholds)
+    order; probabilities by class code. judged_as: key of the thresholds where there are own ones."""
+    thresholds = sets.by_population.get(judged_as or "", sets.thresholds)
     return tuple(
         label for label, codes in labels.items() if sum(probabilities[code] for code in codes) >= thresholds[label]
     )

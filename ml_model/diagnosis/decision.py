@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.diagnosis.conformal import labels_in_question, own_estimate
+from ml_model.diagnosis.findings import Finding, findings_of
 from ml_model.diagnosis.population import Judgement, KnownFacts, judge, with_known_facts
-from ml_model.inference.bundle import BalancedDecision, Manifest, OperatingPoint, ScreeningCalibration
+from ml_model.diagnosis.triage import Evidence, Triage, triage
+from ml_model.inference.bundle import Manifest, ScreeningCalibration
 from ml_model.inference.predictor import Prediction
 from ml_model.input_gate.modality_classifier import Recognition
 from ml_model.tasks.labels import label_probabilities
-from ml_model.tasks.registry import ClassSpec, ImageTask, Recommendation, Severity
+from ml_model.tasks.measurement_schema import MeasuredFinding
+from ml_model.tasks.registry import ClassSpec, ImageTask, Severity
 
-# A label of a multi-label task is called present from here on; such tasks have no tuned thresholds.
-PRESENT_FROM = 0.5
 # Room for rounding in an engine's softmax: float32 errs by 1e-6, bfloat16 by a few thousandths.
 SUM_TOLERANCE = 1e-2
 # Of a gate's way from its threshold to certainty: a picture that scores no further along it is a near miss.
@@ -35,109 +37,178 @@ class RankedClass:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What the probabilities mean for the task.
+    """The class that is named, which fits the states of the findings.
 
-    `confidence` is the probability of `predicted`; with an operating point it may be below 0.5.
-    `ranking` has every class, most probable first. `positives` are the codes called present:
-    the predicted class alone, or in a multi-label task all those that reach 0.5, in output order.
+    `confidence` is its probability; where a finding is suspected from a low threshold on it may be below that of
+    another class. `ranking` has every class, most probable first. `positives` are the codes called present, in output
+    order: the named class alone, or in a multi-label task those of the suspected findings. settled: whether the class
+    can be leant on; not while a finding is open that is graver, nor where the prediction set leaves the class out.
     """
 
     class_id: int
     predicted: ClassSpec
     confidence: float
     ranking: tuple[RankedClass, ...]
-    recommendation: Recommendation
     positives: tuple[str, ...]
+    settled: bool
+
+
+@dataclass(frozen=True)
+class Beside:
+    """What is known of a case beside the model's outputs. recognition: of the gate. unfit: why the input cannot be leant
+    on, as sentences. measured: findings that follow from measured figures."""
+
+    recognition: Recognition | None = None
+    unfit: tuple[str, ...] = ()
+    measured: tuple[MeasuredFinding, ...] = ()
+
+
+NOTHING_BESIDE = Beside()
 
 
 @dataclass(frozen=True)
 class Decision:
     """What one case comes to. probabilities: (classes,), of all views, with the age where one counts.
 
-    judgement: population, operating point and evidence; None of an example. in_question: measured labels that the
-    conformal thresholds leave open; None where there are none. prediction_set: the codes of their classes, or those
-    of the model's own estimate, most probable first. abstain_reasons: why the answer should not be leant on.
+    judgement: population and evidence; None of an example. in_question: measured labels that the conformal thresholds
+    leave open; None where there are none. prediction_set: the codes of their classes, or those of the model's own
+    estimate, most probable first. abstain_reasons: why no statement can be made.
     """
 
     probabilities: NDArray[np.float32]
     diagnosis: Diagnosis
+    findings: tuple[Finding, ...]
+    triage: Triage
     judgement: Judgement | None
     in_question: tuple[str, ...] | None
     prediction_set: tuple[str, ...]
     abstain_reasons: tuple[str, ...] = ()
 
+    @property
+    def headline(self) -> str:
+        """The named class, and what is open beside it."""
+        if self.abstain_reasons:
+            return "No statement can be made"
+        named = self.diagnosis.predicted
+        suspected = [f.rule for f in self.findings if f.state == "suspected"]
+        told = "suspected" if any(named.code in rule.classes for rule in suspected) else "most likely"
+        others = [f"{rule.name} suspected" for rule in suspected if named.code not in rule.classes]
+        open_ = [f"{f.rule.name} not ruled out" for f in self.findings if f.state == "indeterminate"]
+        first = named.name if self.diagnosis.settled and told == "most likely" else f"{named.name} {told}"
+        return "; ".join([first, *others, *open_])
+
 
 def decide(
-    task: ImageTask,
-    manifest: Manifest,
-    prediction: Prediction,
-    facts: KnownFacts,
-    recognition: Recognition | None = None,
+    task: ImageTask, manifest: Manifest, prediction: Prediction, facts: KnownFacts, beside: Beside = NOTHING_BESIDE
 ) -> Decision:
-    """From the model's outputs, a row a view of one case, and what is known beside them. `recognition`: of the gate."""
+    """From the model's outputs, a row a view of one case, and what is known beside them."""
     judgement = judge(task, manifest, prediction.population.mean(axis=0).tolist(), facts)
     probabilities = with_known_facts(manifest, prediction.probabilities.mean(axis=0), facts)
-    diagnosis = interpret(task, probabilities, judgement.operating_point)
-    sets = manifest.prediction_sets
-    if sets is None:
-        return Decision(probabilities, diagnosis, judgement, None, _own_estimate(task, diagnosis))
-    by_code = {r.spec.code: r.probability for r in diagnosis.ranking}
-    labels = task.measured_labels
-    in_question = labels_in_question(labels, by_code, sets, judgement.population)
-    inside = {code for label in in_question for code in labels[label]}
+    ranking = ranked(task, probabilities)
+    by_code = {r.spec.code: r.probability for r in ranking}
+    in_question, told = None, own_estimate([(r.spec.code, r.probability) for r in ranking], task.multi_label)
+    if sets := manifest.prediction_sets:
+        labels = task.measured_labels
+        in_question = labels_in_question(labels, by_code, sets, judgement.judged_as)
+        inside = {code for label in in_question for code in labels[label]}
+        told = tuple(r.spec.code for r in ranking if r.spec.code in inside)
+    lowered = any(finding.lowers_claim for finding in beside.measured)
+    known = told if in_question is not None else None
+    findings = findings_of(task, manifest, by_code, judgement.judged_as, known, lowered=lowered)
     limits, far = manifest.familiarity, prediction.distance
-    reasons = reasons_to_abstain(
-        len(labels),
-        len(in_question),
-        gate=(recognition.score, recognition.threshold) if recognition else None,
-        unfamiliar=limits is not None and bool(far.size) and float(far.max()) >= limits.warn_from,
-    )
-    classes = tuple(r.spec.code for r in diagnosis.ranking if r.spec.code in inside)
-    return Decision(probabilities, diagnosis, judgement, in_question, classes, tuple(reasons))
+    unfamiliar = limits is not None and bool(far.size) and float(far.max()) >= limits.warn_from
+    reasons = (*reasons_to_abstain(task, in_question, findings, beside.recognition, unfamiliar), *beside.unfit)
+    sound = not reasons and not lowered and judgement.evidence != "insufficient"
+    return _decided(task, probabilities, ranking, findings, judgement, in_question, told, reasons, beside, sound)
 
 
 def example_decision(task: ImageTask) -> Decision:
-    """Of the fixed example that stands in where a task has no model."""
+    """Of the fixed example that stands in where a task has no model: nothing is settled."""
     probabilities = np.array(task.demo_probabilities, np.float32)
-    diagnosis = interpret(task, probabilities, None)
-    return Decision(probabilities, diagnosis, None, None, _own_estimate(task, diagnosis))
+    ranking = ranked(task, probabilities)
+    told = own_estimate([(r.spec.code, r.probability) for r in ranking], task.multi_label)
+    findings = tuple(
+        Finding(
+            rule, min(1.0, sum(r.probability for r in ranking if r.spec.code in rule.classes)), "indeterminate", None
+        )
+        for rule in task.findings
+    )
+    return _decided(task, probabilities, ranking, findings, None, None, told, (), NOTHING_BESIDE, sound=False)
 
 
-def _own_estimate(task: ImageTask, diagnosis: Diagnosis) -> tuple[str, ...]:
-    return own_estimate([(r.spec.code, r.probability) for r in diagnosis.ranking], task.multi_label)
+def _decided(
+    task: ImageTask,
+    probabilities: NDArray[np.float32],
+    ranking: tuple[RankedClass, ...],
+    findings: tuple[Finding, ...],
+    judgement: Judgement | None,
+    in_question: tuple[str, ...] | None,
+    told: tuple[str, ...],
+    reasons: tuple[str, ...],
+    beside: Beside,
+    sound: bool,
+) -> Decision:
+    """sound: whether the model knows such cases and can be leant on; told: codes of the prediction set."""
+    diagnosis = interpret(task, ranking, findings, told if sound else ())
+    worth = judgement.evidence if judgement else "insufficient"
+    known = Evidence(diagnosis.predicted, diagnosis.settled, findings, told, reasons, worth, beside.measured)
+    return Decision(probabilities, diagnosis, findings, triage(task, known), judgement, in_question, told, reasons)
+
+
+def ranked(task: ImageTask, probabilities: NDArray[np.float32]) -> tuple[RankedClass, ...]:
+    """Every class with its probability of one case, (classes,), 0-1, in the task's output order; the most probable
+    first. Equal probabilities go to the graver class, then to the earlier one. Raises ValueError when the numbers are
+    no probabilities for this task."""
+    _check(task, probabilities)
+    pairs = zip(task.classes, probabilities, strict=True)
+    classes = [RankedClass(class_id, spec, float(p)) for class_id, (spec, p) in enumerate(pairs)]
+    return tuple(sorted(classes, key=lambda r: (-r.probability, -_GRAVITY[r.spec.severity], r.class_id)))
 
 
 def interpret(
-    task: ImageTask, probabilities: NDArray[np.float32], operating_point: OperatingPoint | BalancedDecision | None
+    task: ImageTask, ranking: tuple[RankedClass, ...], findings: Sequence[Finding], in_set: Collection[str]
 ) -> Diagnosis:
-    """Diagnosis from one picture's probabilities, (classes,), 0-1, in the task's output order.
+    """The class that fits the states of the findings. in_set: codes of the prediction set; empty settles nothing.
 
-    Without an operating point the most probable label is settled first (where labels are coarser than the
-    classes, as in BUSI, by the sum of their classes), then its most probable class. With one, its positive
-    class is predicted from the threshold on, and below it the most probable of the others; a
-    balanced decision predicts the class whose weighted probability is largest.
-    In a multi-label task the gravest of the labels that are present is predicted, so that an infarction is not
-    hidden behind a more probable lesser finding; where none is, the most probable one.
-    Equal probabilities go to the graver class, then to the earlier one. Raises ValueError when
-    the numbers are no probabilities for this task or the operating point belongs to another.
+    With suspected findings the most probable class of the gravest; with all ruled out the most probable harmless one;
+    otherwise the most probable of all. Where labels are coarser than classes, as in BUSI, the most probable label comes
+    first (by the sum of its classes that may be named), then its most probable class.
     """
-    _check(task, probabilities)
-    ranking = tuple(sorted(_ranked(task, probabilities), key=_gravest_of_most_probable))
-    if isinstance(operating_point, BalancedDecision):
-        predicted = _by_weight(task, ranking, operating_point)
-    elif operating_point is None:
-        predicted = _by_label(task, ranking)
+    suspected = [_leading(task, ranking, f.rule.classes) for f in findings if f.state == "suspected"]
+    if suspected:
+        predicted = max(suspected, key=lambda r: (_GRAVITY[r.spec.severity], r.probability))
+    elif findings and all(f.state == "ruled_out" for f in findings):
+        predicted = _leading(task, ranking, task.harmless)
     else:
-        predicted = _by_threshold(task, ranking, operating_point)
-    present = (code for code, p in zip(task.codes, probabilities, strict=True) if p >= PRESENT_FROM)
+        predicted = ranking[0] if task.multi_label else _leading(task, ranking, task.codes)
+    level = _GRAVITY[predicted.spec.severity]
+    graver_open = any(_gravest(task, f) >= level for f in findings if f.state == "indeterminate")
+    present = {code for f in findings if f.state == "suspected" for code in f.rule.classes}
+    positives = tuple(code for code in task.codes if code in present) if task.multi_label and present else ()
     return Diagnosis(
         class_id=predicted.class_id,
         predicted=predicted.spec,
         confidence=predicted.probability,
         ranking=ranking,
-        recommendation=task.recommendations[predicted.spec.severity],
-        positives=tuple(present) if task.multi_label else (predicted.spec.code,),
+        positives=positives or (predicted.spec.code,),
+        settled=predicted.spec.code in in_set and not graver_open,
     )
+
+
+def _gravest(task: ImageTask, finding: Finding) -> int:
+    return max(_GRAVITY[task.by_code[code].severity] for code in finding.rule.classes)
+
+
+def _leading(task: ImageTask, ranking: Sequence[RankedClass], codes: Collection[str]) -> RankedClass:
+    """The most probable class among `codes`, of the most probable label; what is measured, the label, decides."""
+    kept = [r for r in ranking if r.spec.code in codes]
+    if task.multi_label:
+        return kept[0]
+    labels = {label: [c for c in of if c in codes] for label, of in task.measured_labels.items()}
+    totals = label_probabilities({r.spec.code: r.probability for r in ranking}, labels)
+    best = max(totals[label] for label, of in labels.items() if of)
+    leading = {code for label, total in totals.items() if total == best for code in labels[label]}
+    return next(r for r in kept if r.spec.code in leading)
 
 
 def screening_category(
@@ -153,47 +224,6 @@ def screening_category(
     return band.birads, probability
 
 
-def _ranked(task: ImageTask, probabilities: NDArray[np.float32]) -> list[RankedClass]:
-    pairs = zip(task.classes, probabilities, strict=True)
-    return [RankedClass(class_id, spec, float(p)) for class_id, (spec, p) in enumerate(pairs)]
-
-
-def _gravest_of_most_probable(ranked: RankedClass) -> tuple[float, int, int]:
-    return -ranked.probability, -_GRAVITY[ranked.spec.severity], ranked.class_id
-
-
-def _by_label(task: ImageTask, ranking: tuple[RankedClass, ...]) -> RankedClass:
-    """The most probable class of the most probable label; what is measured, the label, is what decides."""
-    if task.multi_label:
-        present = [r for r in ranking if r.probability >= PRESENT_FROM]
-        return max(present, key=lambda r: _GRAVITY[r.spec.severity]) if present else ranking[0]
-    labels = task.measured_labels
-    totals = label_probabilities({r.spec.code: r.probability for r in ranking}, labels)
-    best = max(totals.values())
-    leading = {code for label, total in totals.items() if total == best for code in labels[label]}
-    return next(r for r in ranking if r.spec.code in leading)
-
-
-def _by_threshold(task: ImageTask, ranking: tuple[RankedClass, ...], point: OperatingPoint) -> RankedClass:
-    if task.multi_label or not {point.positive, point.negative} <= set(task.codes):
-        raise ValueError(
-            f"{task.id}: the operating point on {point.positive} against {point.negative} does not fit "
-            f"the classes {', '.join(task.codes)}"
-        )
-    positive = next(r for r in ranking if r.spec.code == point.positive)
-    if positive.probability >= point.threshold:
-        return positive
-    return next(r for r in ranking if r is not positive)
-
-
-def _by_weight(task: ImageTask, ranking: tuple[RankedClass, ...], decision: BalancedDecision) -> RankedClass:
-    if task.multi_label or set(decision.weights) != set(task.codes):
-        raise ValueError(
-            f"{task.id}: the weights for {', '.join(decision.weights)} do not fit the classes {', '.join(task.codes)}"
-        )
-    return max(ranking, key=lambda r: r.probability * decision.weights[r.spec.code])
-
-
 def _check(task: ImageTask, probabilities: NDArray[np.float32]) -> None:
     expected = (len(task.classes),)
     if probabilities.shape != expected:
@@ -207,19 +237,29 @@ def _check(task: ImageTask, probabilities: NDArray[np.float32]) -> None:
         raise ValueError(f"{task.id}: probabilities sum to {total:.4f}, expected 1")
 
 
-def reasons_to_abstain(labels: int, in_question: int, gate: tuple[float, float] | None, unfamiliar: bool) -> list[str]:
-    """Why this answer should not be leant on, as sentences; empty where nothing speaks against it.
+def reasons_to_abstain(
+    task: ImageTask,
+    in_question: Collection[str] | None,
+    findings: Sequence[Finding],
+    recognition: Recognition | None,
+    unfamiliar: bool,
+) -> list[str]:
+    """Why no statement can be made of this case, as sentences; empty where nothing speaks against one.
 
-    labels: how many are measured. in_question: how many of them the prediction set holds. gate: the score of the
-    expected kind and the threshold it had to reach, where the kind was looked at. unfamiliar: further from the
-    training pictures than nearly all of those that validate.
+    in_question: measured labels in the prediction set, None without one. recognition: of the gate, where the kind was
+    looked at. unfamiliar: further from the training pictures than nearly all of those that validate.
     """
-    reasons = []
-    if not in_question:
+    reasons, labels = [], len(task.measured_labels)
+    if in_question is not None and not in_question:
         reasons.append("The picture is typical of none of the classes.")
-    elif in_question > labels / 2:
-        reasons.append(f"{in_question} of {labels} possible findings cannot be told apart on this picture.")
-    if gate and gate[0] < gate[1] + GATE_EDGE * (1 - gate[1]):
+    elif (
+        in_question
+        and labels > 2
+        and len(in_question) > labels / 2
+        and all(f.state == "indeterminate" for f in findings)
+    ):
+        reasons.append(f"{len(in_question)} of {labels} possible findings cannot be told apart on this picture.")
+    if recognition and recognition.score < recognition.threshold + GATE_EDGE * (1 - recognition.threshold):
         reasons.append("The picture was only just taken for one of the kind that is read here.")
     if unfamiliar:
         reasons.append("The picture is unlike those that the model learnt from.")

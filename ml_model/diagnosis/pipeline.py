@@ -19,7 +19,7 @@ from ml_model.diagnosis.case import (
     PictureView,
     SignalView,
 )
-from ml_model.diagnosis.decision import decide, example_decision
+from ml_model.diagnosis.decision import Beside, decide, example_decision
 from ml_model.diagnosis.measured import MeasuredEcg, measured_ecg
 from ml_model.diagnosis.population import KnownFacts, known_facts
 from ml_model.diagnosis.reading import (
@@ -195,7 +195,8 @@ def _answered(
         for image, p, maps in zip(images, prediction.probabilities, prediction.activation_maps, strict=True)
     )
     facts = known_facts(case.age_years, case.view, images[0].dicom)
-    decision = decide(task, manifest, prediction, facts, check.recognition)
+    beside = Beside(check.recognition, check.abstain_reasons)
+    decision = decide(task, manifest, prediction, facts, beside)
     return CaseResult(task, decision, check, views, predictor, prediction, ecg)
 
 
@@ -218,7 +219,8 @@ def _recording(task: ImageTask, case: Case, engines: Engines) -> CaseResult:
         signal_mv = network_signal(measured.recording, task.signal)
     prediction = engines.signals.predict_signals(signal_mv[None])
     check = _with_distance(check, prediction.distance, manifest, case.gate)
-    decision = decide(task, manifest, prediction, KnownFacts())
+    beside = Beside(unfit=check.abstain_reasons, measured=measured.findings)
+    decision = decide(task, manifest, prediction, KnownFacts(), beside)
     view = _signal_view(signal_mv, task.signal, prediction)
     return CaseResult(task, decision, check, (view,), engines.signals, prediction, ecg)
 
@@ -248,10 +250,11 @@ def _page(task: ImageTask, signal_input: SignalInput, case: Case, engines: Engin
         prediction = signals.predict_signals(read.signal_mv[None])
         # How far it is from recordings is not asked: leads that a page shows for a part of the time are far by it.
         prediction = replace(prediction, distance=np.zeros(0, np.float32))
-        decision = decide(task, signals.bundle.manifest, prediction, KnownFacts(), check.recognition)
         recording = read.reading.recording
         measured = measured_ecg(task.measurements, recording, case.age_years, case.sex, page=True)
         check = _with_measured(check, measured)
+        beside = Beside(check.recognition, check.abstain_reasons, measured.findings)
+        decision = decide(task, signals.bundle.manifest, prediction, KnownFacts(), beside)
         ecg = EcgReading("page_signal", recording.format, recording, page=read.reading, measured=measured)
         view = _signal_view(read.shown_mv, signal_input, prediction)
         return CaseResult(task, decision, check, (view,), signals, prediction, ecg)

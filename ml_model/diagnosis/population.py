@@ -9,13 +9,14 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.inference.bundle import BalancedDecision, Manifest, OperatingPoint
+from ml_model.inference.bundle import Manifest
 from ml_model.inference.calibration import with_age
 from ml_model.inputs.dicom.header import DicomFacts
 from ml_model.tasks.registry import ImageTask
 
-# Share of belief from which a picture alone settles the population; below it the general operating point serves.
+# Share of belief from which a picture alone settles the population; below it the most cautious thresholds serve.
 MIN_PROBABILITY = 0.9
+AGE_GIVEN = "age given"  # key of the thresholds for cases whose age moved the probabilities
 AgeTold = Literal["age_years", "dicom"]
 ToldBy = Literal["age_years", "dicom", "picture"]
 
@@ -50,29 +51,31 @@ def with_known_facts(manifest: Manifest, probabilities: NDArray[np.float32], kno
 
 @dataclass(frozen=True)
 class Judgement:
-    """`population` is the name of a data set of the task, None where it stays open; then so is `told_by`.
+    """Whose thresholds a case is held against. `population` is the name of a data set of the task, None where it stays
+    open; then so is `told_by`.
 
-    `view` is the projection whose own operating point it is, None where the population's serves for all.
-    `age_told_by` says where the age came from that moved the probabilities, None where none did.
+    judged_as: key of the manifest's thresholds: of the population, of its projection `view` where that has its own, or
+    of cases whose age is known; None where nothing is known. `age_told_by` says where the age came from that moved the
+    probabilities, None where none did.
     """
 
     population: str | None
     told_by: ToldBy | None
     view: str | None
-    operating_point: OperatingPoint | BalancedDecision | None
+    judged_as: str | None
     evidence: str
     age_told_by: AgeTold | None = None
 
 
 def view_key(population: str, view: str) -> str:
-    """Name of the operating point of one projection of a population."""
+    """Key of the thresholds of one projection of a population."""
     return f"{population}, view {view}"
 
 
 def judge(
     task: ImageTask, manifest: Manifest, population_probabilities: Sequence[float], known: KnownFacts
 ) -> Judgement:
-    """Operating point and evidence for one picture.
+    """Thresholds and evidence for one picture.
 
     population_probabilities: 0-1, in the order of `manifest.populations`; empty where the model cannot tell.
     """
@@ -82,16 +85,16 @@ def judge(
     if name is None:
         name, told_by = _by_picture(manifest, population_probabilities), "picture"
     if name is None:
-        return Judgement(None, None, None, manifest.operating_point, manifest.evidence, age_told_by)
-    of_view = manifest.operating_points.get(view_key(name, known.view)) if known.view else None
+        return Judgement(None, None, None, AGE_GIVEN if age_told_by else None, manifest.evidence, age_told_by)
+    of_view = view_key(name, known.view) if known.view else ""
+    view = known.view if of_view in manifest.findings_by_population else None
     evidence = manifest.evidence_by_population.get(name, manifest.evidence)
-    point = of_view or manifest.operating_points[name]
-    return Judgement(name, told_by, known.view if of_view else None, point, evidence, age_told_by)
+    return Judgement(name, told_by, view, of_view if view else name, evidence, age_told_by)
 
 
 def _by_age(task: ImageTask, manifest: Manifest, age_years: float | None) -> str | None:
     for dataset in task.datasets if age_years is not None else ():
-        known = dataset.name in manifest.operating_points and dataset.ages_years is not None
+        known = dataset.name in manifest.findings_by_population and dataset.ages_years is not None
         if known and dataset.ages_years[0] <= int(age_years or 0) <= dataset.ages_years[1]:  # type: ignore[index]
             return dataset.name
     return None
@@ -99,6 +102,6 @@ def _by_age(task: ImageTask, manifest: Manifest, age_years: float | None) -> str
 
 def _by_picture(manifest: Manifest, probabilities: Sequence[float]) -> str | None:
     for name, probability in zip(manifest.populations, probabilities, strict=False):
-        if probability >= MIN_PROBABILITY and name in manifest.operating_points:
+        if probability >= MIN_PROBABILITY and name in manifest.findings_by_population:
             return name
     return None

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ml_model.errors import BundleInvalid
 from ml_model.inference.files import read_small_file
@@ -25,30 +25,44 @@ from ml_model.inference.measured_tabular import Metrics
 MANIFEST = "manifest.json"
 WAITING = ".waiting-"
 MODELS_DIR = Path(__file__).parents[1] / "models"
-FORMAT_VERSION: Literal[2] = 2
+FORMAT_VERSION: Literal[3] = 3
 MOST_MANIFEST_BYTES = 4_000_000
 T = TypeVar("T")
 
 
-class ChosenThreshold(BaseModel):
-    """Probability from which a finding is called, chosen on validation."""
+class FindingThresholds(BaseModel):
+    """Between which probabilities (0-1) of a finding nothing is settled; chosen on validation, counted by group.
+
+    rule_out_below: below it the finding is ruled out; None where that is never said, and never_ruled_out says why.
+    rule_in_from: from it on it is suspected. min_specificity: aimed at by all of the task's findings together.
+    groups_with, groups_without: of validation, with this finding and with none. sensitivity_at_least: exact lower bound
+    (95 %, one-sided) of the share of groups with it that are not ruled out; specificity_at_least: of those without any
+    that are not suspected of it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    threshold: float = Field(ge=0, le=1)
-    rule: str
-    validation_sensitivity: float
-    validation_specificity: float
+    rule_out_below: float | None = Field(ge=0, le=0.5)
+    rule_in_from: float = Field(ge=0, le=1)
+    min_sensitivity: float
+    min_specificity: float
+    groups_with: int
+    groups_without: int
+    sensitivity_at_least: float
+    specificity_at_least: float
+    never_ruled_out: str | None = None
 
-
-class OperatingPoint(ChosenThreshold):
-    """Threshold on the positive class's probability."""
-
-    positive: str
-    negative: str
+    @model_validator(mode="after")
+    def _in_order(self) -> FindingThresholds:
+        if (self.rule_out_below is None) != (self.never_ruled_out is not None):
+            raise ValueError("never_ruled_out says why there is no rule_out_below, and only then")
+        if self.rule_out_below is not None and self.rule_out_below > self.rule_in_from:
+            raise ValueError(f"rule_out_below {self.rule_out_below} is above rule_in_from {self.rule_in_from}")
+        return self
 
 
 class BalancedDecision(BaseModel):
-    """The class whose probability times its weight is largest is named, so that rare classes are not passed over."""
+    """Weights of the probabilities by which a class of few pictures is not passed over: a figure beside the answers,
+    which name no class by them."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     weights: dict[str, Annotated[float, Field(gt=0)]]
@@ -101,19 +115,13 @@ class AgeEffect(BaseModel):
 
 class PredictionSets(BaseModel):
     """By measured label, the probability from which it is in question: `coverage` of the label's validation cases
-    reach it. `by_population` has those of the populations that are judged apart.
+    reach it, counted by group. `by_population` has those of what is judged apart (see `Judgement.judged_as`).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     coverage: float = Field(gt=0, lt=1)
     thresholds: dict[str, float]
     by_population: dict[str, dict[str, float]] = {}
-
-
-class AlertPoint(ChosenThreshold):
-    """Summed probability of some classes from which an alert of the task file is raised."""
-
-    classes: tuple[str, ...]
 
 
 class OodLimits(BaseModel):
@@ -133,15 +141,16 @@ def _logit(probability: float) -> float:
 class Manifest(BaseModel):
     """What manifest.json holds.
 
-    `operating_point` and `evidence` serve where the population is not known, those by data set where it is.
+    `findings` and `evidence` serve where the population is not known, those by population where it is; the keys of
+    `findings_by_population` are those of `Judgement.judged_as`.
     `thresholds`: of the input gate, by kind of picture, the probability from which one is accepted.
     `calibration` turns the graph's probabilities into those of the answers; what else is chosen is chosen on them.
-    `age_effect` then takes an age into account where one is known. `alerts` are those of the task file, by name.
+    `age_effect` then takes an age into account where one is known. `balanced`: see there.
     `populations` are the data sets that the graph's output `population` tells apart, in its order.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    format_version: Literal[2] = FORMAT_VERSION
+    format_version: Literal[3] = FORMAT_VERSION
     task: str
     contract_sha256: str
     version: str
@@ -155,8 +164,9 @@ class Manifest(BaseModel):
     library_versions: dict[str, str]
     recipe: dict[str, Any]
     data_fingerprints: dict[str, str]
-    operating_point: OperatingPoint | BalancedDecision | None = None
-    operating_points: dict[str, OperatingPoint] = {}
+    findings: dict[str, FindingThresholds] = {}
+    findings_by_population: dict[str, dict[str, FindingThresholds]] = {}
+    balanced: BalancedDecision | None = None
     populations: tuple[str, ...] = ()
     evidence_by_population: dict[str, str] = {}
     screening: ScreeningCalibration | None = None
@@ -164,10 +174,14 @@ class Manifest(BaseModel):
     calibration: Calibration | None = None
     age_effect: AgeEffect | None = None
     prediction_sets: PredictionSets | None = None
-    alerts: dict[str, AlertPoint] = {}
     familiarity: OodLimits | None = None
     metrics: Metrics
     files: dict[str, str]
+
+    @property
+    def populations_apart(self) -> tuple[str, ...]:
+        """Those with thresholds of their own."""
+        return tuple(name for name in self.populations if name in self.findings_by_population)
 
     @property
     def image_metrics(self) -> ImageMetrics:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Literal
 
 from ml_model.inference.interval import Interval, Measured
+from ml_model.inference.measured_findings import FindingMeasured, TriageMeasured
 
 # What a request says beside the picture.
 Known = Literal["nothing", "age", "age_and_view"]
@@ -22,7 +23,7 @@ class TrainingCost(Measured):
 
 
 class Detection(Measured):
-    """One class, label or alert against the rest. `count`: how many of the pictures have it."""
+    """One class or label against the rest. `count`: how many of the pictures have it."""
 
     count: int
     auc: Interval
@@ -44,15 +45,17 @@ class Summary(Measured):
 
 
 class Brief(Measured):
-    """The few figures of a part of the pictures. Without both kinds of pictures there is an accuracy only."""
+    """The few figures of a part of the pictures. Without both kinds of pictures there is an accuracy only.
+
+    `findings` by code: those that are there in some of the pictures and not in others.
+    """
 
     count: int
     accuracy: Interval
     balanced_accuracy: Interval | None = None
     macro_auc: Interval | None = None
-    auc: Interval | None = None
-    sensitivity: Interval | None = None
-    specificity: Interval | None = None
+    findings: dict[str, FindingMeasured] = {}
+    triage: TriageMeasured | None = None
 
 
 class Part(Measured):
@@ -159,7 +162,6 @@ class AgeGiven(Brief):
 
     calibration_error: Interval
     brier_score: Interval
-    alerts: dict[str, Detection] | None = None
     by_case: Brief | None = None
 
 
@@ -173,16 +175,19 @@ class SourceTold(Measured):
 class ImageTest(Summary):
     """The test split of a model of pictures or recordings. `labels`: in the order of the confusion matrix.
 
-    `by_group` by title, `populations_told` by source and judged for what, `variants` and `corruptions` by change.
+    `findings`, `triage`: as served with a picture and nothing else; `balanced`: of the class named by the manifest's
+    weights. `by_group` by title, `populations_told` by source and judged for what, `variants` and `corruptions` by change.
     """
 
     labels: tuple[str, ...]
+    findings: dict[str, FindingMeasured] = {}
+    triage: TriageMeasured | None = None
+    balanced: Brief | None = None
     by_group: dict[str, Subgroup]
     calibration: CalibrationMeasured | None = None
     failures: tuple[Failure, ...] = ()
     prediction_sets: PredictionSetsMeasured | None = None
     abstention: AbstentionMeasured | None = None
-    alerts: dict[str, Detection] | None = None
     familiarity: Familiar | None = None
     populations_told: dict[str, dict[str, float]] | None = None
     age_given: AgeGiven | None = None
@@ -251,7 +256,6 @@ class External(Brief):
     groups: int
     labels: tuple[str, ...]
     judged: bool
-    alerts: dict[str, Detection] | None = None
 
 
 class Crossed(Measured):

@@ -188,7 +188,8 @@ class DatasetSpec(Frozen):
     population whose own operating point is used when a client gives an age in it, or the picture looks
     like one of its. With `views_judged_apart` its projections (column `view`: PA, AP) have their own as well.
     `population_of`: the other data set whose population its pictures are from, and whose operating point serves them.
-    With `groups_within_labels` the groups of split.csv are numbered anew in each label.
+    With `groups_within_labels` the groups of split.csv are numbered anew in each label. `min_specificity`: of the task's
+    findings together on its population, where another than the task's is aimed at.
     """
 
     name: Text
@@ -204,6 +205,7 @@ class DatasetSpec(Frozen):
     views_judged_apart: bool = False
     population_of: Text | None = None
     groups_within_labels: bool = False
+    min_specificity: float | None = Field(default=None, gt=0, lt=1)
     category_rule: CategoryRule | None = None
 
     @model_validator(mode="after")
@@ -216,22 +218,3 @@ class DatasetSpec(Frozen):
                     f"the label stands for {', '.join(known) or 'nothing'}"
                 )
         return self
-
-
-class OperatingPointRule(Frozen):
-    """Call `positive` when its probability reaches the threshold that keeps this sensitivity on validation."""
-
-    positive: Text
-    negative: Text
-    min_sensitivity: float = Field(gt=0, lt=1)
-
-
-class AlertRule(Frozen):
-    """Findings that must not be missed, whatever class is named: an alert is raised when their summed probability
-    reaches the threshold that keeps this sensitivity on validation. In a multi-label task `classes` is one class.
-    """
-
-    name: Text
-    classes: tuple[Text, ...] = Field(min_length=1)
-    min_sensitivity: float = Field(gt=0, lt=1)
-    message: Text

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints, model_validator
 
+from ml_model.tasks.finding_schema import TriageLevel
 from ml_model.tasks.image_schema import Frozen, Text
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
@@ -20,6 +21,8 @@ class MeasuredFinding(Frozen):
     name: Text
     text: Text
     warn: bool = False
+    level: TriageLevel = "soon"
+    lowers_claim: bool = False
 
 
 class ReferenceRange(Frozen):

@@ -19,13 +19,12 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from ml_model.errors import TaskFileInvalid
+from ml_model.tasks.finding_schema import Advice, FindingRule, Unsettled, check_findings
 from ml_model.tasks.image_schema import (
-    AlertRule,
     ClassSpec,
     DatasetSpec,
     Frozen,
     ImageInput,
-    OperatingPointRule,
     PlainName,
     Recommendation,
     ScreeningBands,
@@ -79,8 +78,11 @@ class ImageTask(TaskSpec):
     recommendations_as_list: bool = False
     dicom_modalities: tuple[Text, ...] = ()
     also_reads: tuple[Text, ...] = ()
-    operating_point: OperatingPointRule | None = None
-    alerts: tuple[AlertRule, ...] = ()
+    findings: tuple[FindingRule, ...] = ()
+    min_specificity: float = Field(default=0.90, gt=0, lt=1)
+    undecided: Advice
+    weak_evidence: Advice
+    unsettled: Unsettled
     unmeasured_groups: tuple[Text, ...] = ()
     screening_bands: ScreeningBands | None = None
     frame_control: bool = False
@@ -94,6 +96,17 @@ class ImageTask(TaskSpec):
     def codes(self) -> tuple[str, ...]:
         """Class codes in output order."""
         return tuple(c.code for c in self.classes)
+
+    @cached_property
+    def harmless(self) -> tuple[str, ...]:
+        """Codes of the classes that belong to no finding, in output order."""
+        grave = {code for rule in self.findings for code in rule.classes}
+        return tuple(code for code in self.codes if code not in grave)
+
+    @cached_property
+    def by_code(self) -> dict[str, ClassSpec]:
+        """Class code -> class."""
+        return {spec.code: spec for spec in self.classes}
 
     def population_of(self, source: str) -> str:
         """The data set that names the population of the pictures of `source`: itself, unless its table says another."""
@@ -155,11 +168,6 @@ class ImageTask(TaskSpec):
                 raise ValueError(f"{kind}.{dataset.name}.labels: no class has the code {', '.join(sorted(unknown))}")
         if missing := codes - {c for d in self.datasets for label in d.labels.values() for c in label}:
             raise ValueError(f"classes: no data set has a label for {', '.join(sorted(missing))}")
-        if rule := self.operating_point:
-            if unknown := {rule.positive, rule.negative} - codes:
-                raise ValueError(f"operating_point: no class has the code {', '.join(sorted(unknown))}")
-            if rule.positive == rule.negative or self.multi_label:
-                raise ValueError("operating_point: takes two different classes of a task that is not multi_label")
         if (bands := self.screening_bands) and (bands.positive not in codes or self.multi_label):
             raise ValueError(f"screening_bands: {bands.positive!r} is no class of a task that is not multi_label")
         if self.age_counts and self.multi_label:
@@ -167,7 +175,7 @@ class ImageTask(TaskSpec):
         if twice := _twice(one.code for one in self.measurements):
             raise ValueError(f"measurements: two have the code {twice!r}")
         self._check_populations()
-        self._check_alerts()
+        check_findings(self.findings, self.codes, self.multi_label)
         return self
 
     def _check_populations(self) -> None:
@@ -175,15 +183,6 @@ class ImageTask(TaskSpec):
         if unknown := {d.population_of for d in self.datasets if d.population_of} - named:
             wrong = ", ".join(sorted(map(str, unknown)))
             raise ValueError(f"datasets: population_of names {wrong}, which is no data set with ages_years")
-
-    def _check_alerts(self) -> None:
-        if twice := _twice(alert.name for alert in self.alerts):
-            raise ValueError(f"alerts: two have the name {twice!r}")
-        for alert in self.alerts:
-            if unknown := set(alert.classes) - set(self.codes):
-                raise ValueError(f"alerts.{alert.name}: no class has the code {', '.join(sorted(unknown))}")
-            if self.multi_label and len(alert.classes) > 1:
-                raise ValueError(f"alerts.{alert.name}: one class only in a multi_label task")
 
 
 class SymptomTask(TaskSpec):

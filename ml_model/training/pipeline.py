@@ -27,12 +27,13 @@ from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.image_corruptions import PICTURE_CHANGES
 from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES, RecordingChange
 from ml_model.training.data.samples import Sample
+from ml_model.training.evaluation.answers import Answering, Evaluator, answering_pictures
 from ml_model.training.evaluation.border_baseline import frame_only
 from ml_model.training.evaluation.ecg_page_metrics import beside_recordings, page_figures
-from ml_model.training.evaluation.evaluator import Answering, Evaluator, answering_pictures, evaluate
-from ml_model.training.evaluation.evidence_level import evidence_level, weakest
+from ml_model.training.evaluation.evaluator import evaluate
 from ml_model.training.evaluation.explanation_faithfulness import explanation_evidence
 from ml_model.training.evaluation.external import external_figures
+from ml_model.training.evaluation.intervals import evidence_level, weakest
 from ml_model.training.fit.cross_validation import cross_validation_result
 from ml_model.training.fit.leave_source_out import sources_left_out
 from ml_model.training.job import Job, SignalJob, drawn_prior
@@ -46,7 +47,7 @@ from ml_model.training.reports.plots import plot_confusion, plot_curves, plot_tr
 
 CURVES = "training_curves.png"
 FURTHER = ("pages", "explanation")  # figures beside those of the test split that follow how classes are named
-NAMING = ("calibration", "operating_point", "operating_points")
+NAMING = ("calibration", "findings", "findings_by_population")
 
 
 def finish(job: Job, model: keras.Model, minutes: float) -> Bundle:
@@ -130,9 +131,8 @@ def measure(
     if kept and not job.external:  # the sets of other places are not there this time
         more["external"] = kept.image_metrics.external
     metrics = metrics.model_copy(update={"test": test, **more, "validation": Validated(count=len(job.pick("val")))})
-    by_population = {
-        name: _evidence_of(test.part(name)) for name in decided["populations"] if name in decided["operating_points"]
-    }
+    apart = decided["findings_by_population"]
+    by_population = {name: _evidence_of(test.part(name)) for name in decided["populations"] if name in apart}
     evidence = weakest([evidence_level(test.macro_auc.low), *by_population.values(), *_evidence_beside(metrics)])
     written = fields(metrics, **decided, evidence=evidence, evidence_by_population=by_population)
     return write_with_card(job, written, sent.logs)
@@ -241,7 +241,7 @@ def export_elsewhere(model: keras.Model, out_dir: Path, *, multi_label: bool, fl
 
 
 def _balanced_decision(job: Job) -> BalancedDecision | None:
-    """The recipe's decision rule, where it is not the most probable class."""
+    """The recipe's weights, where it has some."""
     if job.recipe.decision == "most_probable":
         return None
     weights = drawn_prior(job) ** -job.recipe.served_prior_weight

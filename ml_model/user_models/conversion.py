@@ -135,7 +135,7 @@ def _cache_key(file_hash: str, config_text: bytes, task: ImageTask) -> str:
 
 
 def _positive(task: ImageTask) -> str:
-    return task.operating_point.positive if task.operating_point else task.codes[1]
+    return task.findings[0].classes[0] if task.findings else task.codes[1]
 
 
 def _read_config(source: Path) -> tuple[UserModelConfig, bytes]:
@@ -242,6 +242,5 @@ def _manifest_fields(
             "greatest_difference_from_keras": report["greatest_difference"],
         },
         "data_fingerprints": {"source_file_sha256": sha256},
-        "operating_point": None,
         "metrics": ImageMetrics(),
     }

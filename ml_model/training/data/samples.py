@@ -30,6 +30,15 @@ class Sample:
     photographed: bool = False
 
 
+def cases_of(samples: Sequence[Sample]) -> list[list[int]]:
+    """Row numbers of each case: the pictures that one request may hold, those of a side of a patient."""
+    keys = [f"{s.group}/{s.attributes.get('side', '')}" if s.attributes.get("side") else f"{s.path}" for s in samples]
+    rows: dict[str, list[int]] = {}
+    for row, key in enumerate(keys):
+        rows.setdefault(key, []).append(row)
+    return list(rows.values())
+
+
 def ages_years(samples: Sequence[Sample]) -> NDArray[np.float64]:
     """(N,) ages by the data set's `age`, NaN where it says none."""
     return np.array([_years(s.attributes.get("age", "")) for s in samples])

@@ -1,8 +1,9 @@
-"""95 % intervals that count groups (patients, lesions, vectors): rows of one group are no witnesses of their own."""
+"""95 % intervals that count groups (patients, lesions, vectors): rows of one group are no witnesses of their own; and how
+far a figure can be trusted by its interval, in one word that the service shows beside each answer."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from sklearn import config_context
 from ml_model.inference.interval import Interval
 
 TAILS = (0.025, 0.975)
+EVIDENCE = ("insufficient", "limited", "sufficient")
 
 
 def rounded(value: float, low: float, high: float) -> Interval:
@@ -66,3 +68,15 @@ def effective_count(hits: NDArray[np.bool_], groups: NDArray[Any]) -> float:
     apart = np.bincount(group_of, weights=hits - share)
     variance = len(rows) / (len(rows) - 1) * float((apart**2).sum()) / total**2
     return float(np.clip(share * (1 - share) / variance, worth, total)) if variance else float(total)
+
+
+def evidence_level(auc_low: float) -> str:
+    """From the lower end of the 95 % interval of the test AUC: insufficient < .70 <= limited < .85 <= sufficient."""
+    if not auc_low >= 0.70:  # so written that an AUC that could not be measured (NaN) is insufficient
+        return "insufficient"
+    return "limited" if auc_low < 0.85 else "sufficient"
+
+
+def weakest(levels: Iterable[str]) -> str:
+    """The level that claims least."""
+    return min(levels, key=EVIDENCE.index)

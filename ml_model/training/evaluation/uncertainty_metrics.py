@@ -1,4 +1,4 @@
-"""What an answer's claims are worth on the test split: calibration, prediction sets, abstention, alerts, failures."""
+"""What an answer's claims are worth on the test split: calibration, prediction sets, abstention, failures."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ml_model.inference.measured import (
     AbstentionMeasured,
     CalibrationFigures,
     CalibrationMeasured,
-    Detection,
     Failure,
     Familiar,
     LabelCoverage,
@@ -26,7 +25,7 @@ from ml_model.inference.predictor import Prediction
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.labels import label_space
 from ml_model.training.data.samples import Sample
-from ml_model.training.evaluation.alerts import alert_scores, alert_truth
+from ml_model.training.evaluation.answers import Answered
 from ml_model.training.evaluation.calibration_error import (
     BINS,
     brier_score,
@@ -35,34 +34,24 @@ from ml_model.training.evaluation.calibration_error import (
     error_of_perfect_calibration,
 )
 from ml_model.training.evaluation.intervals import proportion
-from ml_model.training.evaluation.metrics import Scored, accuracy, accuracy_interval, bootstrap, detection
+from ml_model.training.evaluation.metrics import Scored, accuracy, accuracy_interval, bootstrap
 
 DRAWS = 200
 SHARES_ANSWERED = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
 MOST_FAILURES = 12
 
 
-def trust_figures(
-    task: ImageTask,
-    manifest: Manifest,
-    samples: Sequence[Sample],
-    prediction: Prediction,
-    scored: Scored,
-    decisions: Sequence[Decision],
-) -> dict[str, Any]:
-    """Everything of this module, as fields of an ImageTest. `scored` holds the answers as they are given, in the
-    measured labels, one row a sample, each with a label that is measured; `decisions` what the pipeline decides of each
-    sample alone."""
-    figures: dict[str, Any] = {"failures": failures(scored, label_space(task).names)}
-    figures["calibration"] = calibration_figures(task, prediction, scored)
+def trust_figures(manifest: Manifest, raw: Prediction, answered: Answered) -> dict[str, Any]:
+    """Everything of this module, as fields of an ImageTest. raw: the outputs as the model gave them, a row a sample;
+    each sample has a label that is measured."""
+    scored, names = answered.scored, label_space(answered.task).names
+    figures: dict[str, Any] = {"failures": failures(scored, names)}
+    figures["calibration"] = calibration_figures(answered.task, raw, scored)
     if manifest.prediction_sets:
-        sets = label_sets(label_space(task).names, decisions)
-        figures["prediction_sets"] = set_figures(samples, scored, sets, label_space(task).names)
-        figures["abstention"] = abstention_figures(decisions, scored)
-    if manifest.alerts:
-        figures["alerts"] = alert_figures(task, manifest, samples, prediction)
+        figures["prediction_sets"] = set_figures(answered.samples, scored, answered.decisions, names)
+        figures["abstention"] = abstention_figures(answered.decisions, scored)
     if manifest.familiarity:
-        beyond = prediction.distance >= manifest.familiarity.refuse_from
+        beyond = raw.distance >= manifest.familiarity.refuse_from
         figures["familiarity"] = Familiar(own_refused=round(float(beyond.mean()), 4))
     return figures
 
@@ -98,9 +87,10 @@ def label_sets(names: Sequence[str], decisions: Sequence[Decision]) -> NDArray[n
 
 
 def set_figures(
-    samples: Sequence[Sample], scored: Scored, sets: NDArray[np.bool_], names: Sequence[str]
+    samples: Sequence[Sample], scored: Scored, decisions: Sequence[Decision], names: Sequence[str]
 ) -> PredictionSetsMeasured:
     """How often the true label is in the set, by label and by source, and how large the sets are."""
+    sets = label_sets(names, decisions)
     sizes, sources = sets.sum(axis=1), np.array([s.source for s in samples])
     of_label = {}
     for i, name in enumerate(names):
@@ -143,24 +133,6 @@ def _surest_first(s: Scored) -> NDArray[np.float64]:
     """(N,) probability of what was named; of a multi-label answer its least sure label."""
     p = s.probabilities.astype(np.float64)
     return np.where(s.predicted, p, 1 - p).min(axis=1) if s.predicted.sum() != len(p) else p[s.predicted]
-
-
-def alert_figures(
-    task: ImageTask, manifest: Manifest, samples: Sequence[Sample], prediction: Prediction
-) -> dict[str, Detection]:
-    """Sensitivity, specificity and AUC of each alert."""
-    groups, figures = np.array([s.group for s in samples]), {}
-    for rule in (r for r in task.alerts if r.name in manifest.alerts):
-        there, told = alert_truth(rule, samples, task.multi_label)
-        scores = np.clip(alert_scores(task, rule.classes, prediction.probabilities), 0, 1)
-        raised = scores >= manifest.alerts[rule.name].threshold
-        two = Scored(_both(there), _both(raised), np.stack([1 - scores, scores], axis=1), groups).rows(told)
-        figures[rule.name] = detection(two, 1, draws=DRAWS)
-    return figures
-
-
-def _both(positive: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    return np.stack([~positive, positive], axis=1)
 
 
 def failures(s: Scored, names: Sequence[str]) -> tuple[Failure, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 from ml_model.inference.measured import Brief
 from ml_model.training.data.labels import label_space, target_masks
 from ml_model.training.evaluation.evaluator import brief
+from ml_model.training.evaluation.findings import finding_figures
 from ml_model.training.evaluation.metrics import Scored, called
 from ml_model.training.fit.cross_validation import HELD_OUT, answers
 from ml_model.training.job import Job
@@ -50,13 +51,13 @@ def leave_sources_out(job: Job) -> dict[str, Brief]:
 
 def _measured(job: Job, source: str) -> Brief:
     rows, space = job.rows(HELD_OUT), label_space(job.task, source)
-    probabilities = answers(job, rows) @ space.projection
+    told = answers(job, rows)
+    probabilities = told @ space.projection
     samples = job.pick(HELD_OUT)
     truth = target_masks(samples, job.task.codes) @ space.projection > 0
-    rule = job.task.operating_point
-    positive = space.names.index(rule.positive) if rule and rule.positive in space.names else None
     groups = np.array([s.group for s in samples])
-    return brief(Scored(truth, called(probabilities, job.task.multi_label), probabilities, groups), positive)
+    scored = Scored(truth, called(probabilities, job.task.multi_label), probabilities, groups)
+    return brief(scored, finding_figures(job.task, samples, told, None))
 
 
 def sources_left_out(out_dir: Path) -> dict[str, Brief] | None:

@@ -39,7 +39,7 @@ class BySource:
 class UltrasoundSites:
     """At home and at the simulated sites, in equal parts.
 
-    at_sites: the pictures as each site shows them. grave (labels,): the labels of the task's first alert. At home it
+    at_sites: the pictures as each site shows them. grave (labels,): the labels of the task's first finding. At home it
     is the mean of their AUC against the rest and of the macro AUC, at each site their AUC.
     """
 
@@ -70,7 +70,7 @@ def at_simulated_sites(pictures: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 def yardstick(job: Job, shown: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]) -> Figures:
     """The recipe's, on the validation pictures whose label is one that the whole task measures.
 
-    shown: a picture as the model in training sees it. Raises ValueError for simulated sites of a task without alerts.
+    shown: a picture as the model in training sees it. Raises ValueError for simulated sites of a task without findings.
     """
     val, space = job.pick("val"), label_space(job.task)
     whole = fully_labelled(job.task, val)
@@ -81,7 +81,7 @@ def yardstick(job: Job, shown: Callable[[NDArray[np.uint8]], NDArray[np.uint8]])
         return pooled
     if job.recipe.yardstick == "sources":
         return BySource(pooled, [s.source for s, kept in zip(val, whole, strict=True) if kept])
-    if not job.task.alerts:
-        raise ValueError(f"{job.task.id}: simulated sites are judged by the task's first alert, and it has none")
-    codes = [job.task.codes.index(code) for code in job.task.alerts[0].classes]
+    if not job.task.findings:
+        raise ValueError(f"{job.task.id}: simulated sites are judged by the task's first finding, and it has none")
+    codes = [job.task.codes.index(code) for code in job.task.findings[0].classes]
     return UltrasoundSites(pooled, at_simulated_sites(pictures), np.asarray(space.projection[codes].any(axis=0)))

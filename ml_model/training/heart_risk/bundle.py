@@ -11,7 +11,7 @@ from ml_model.inference.measured_tabular import RiskMetrics
 from ml_model.inference.publishing import fresh_draft, publish
 from ml_model.tabular.risk_model import MODEL_FILE, model_to_json
 from ml_model.tasks.registry import RiskTask
-from ml_model.training.evaluation.evidence_level import evidence_level
+from ml_model.training.evaluation.intervals import evidence_level
 from ml_model.training.heart_risk.data import read_cardio, read_framingham, read_uci
 from ml_model.training.heart_risk.evaluate import evaluate
 from ml_model.training.heart_risk.fit import PENALTY, fit_logistic

@@ -31,7 +31,7 @@ def fit_calibration(probabilities: Array, masks: Array, groups: Sequence[str], *
         crossed = _crossed_losses(probabilities, masks, groups, further)
         if clearly_better(crossed, losses, groups):
             found, losses = further, crossed
-    return _fitted(probabilities, masks, found)
+    return fitted_calibration(probabilities, masks, found)
 
 
 def clearly_better(losses: NDArray[np.float64], than: NDArray[np.float64], groups: Sequence[str]) -> bool:
@@ -62,7 +62,8 @@ def _logistic(probabilities: Array, masks: Array) -> Calibration:
     return Calibration(method="logistic", slope=tuple(slopes), intercept=tuple(intercepts))
 
 
-def _fitted(probabilities: Array, masks: Array, method: str) -> Calibration:
+def fitted_calibration(probabilities: Array, masks: Array, method: str) -> Calibration:
+    """By one method of `Calibration`."""
     classes = probabilities.shape[1]
     if method == "none":
         return Calibration(method="none", slope=(1.0,) * classes, intercept=(0.0,) * classes)
@@ -87,11 +88,17 @@ def _fitted(probabilities: Array, masks: Array, method: str) -> Calibration:
     )
 
 
+def by_group_folds(groups: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Row numbers to fit on, and those of the groups that are left out."""
+    split = GroupKFold(min(FOLDS, len(set(groups)))).split(np.zeros(len(groups)), groups=groups)
+    return [(fitted_on, left_out) for fitted_on, left_out in split]
+
+
 def _crossed_losses(probabilities: Array, masks: Array, groups: Sequence[str], method: str) -> NDArray[np.float64]:
     """(N,) negative log-likelihoods, each by a fit that has not seen the sample's group."""
     losses = np.zeros(len(probabilities))
-    for fitted_on, left_out in GroupKFold(min(FOLDS, len(set(groups)))).split(probabilities, groups=groups):
-        found = _fitted(probabilities[fitted_on], masks[fitted_on], method)
+    for fitted_on, left_out in by_group_folds(groups):
+        found = fitted_calibration(probabilities[fitted_on], masks[fitted_on], method)
         told = calibrated(probabilities[left_out], found)
         losses[left_out] = negative_log_likelihoods(told, masks[left_out], multi_label=method == "logistic")
     return losses

@@ -7,33 +7,30 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.inference.bundle import PredictionSets
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.labels import label_space
-from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.metrics import Scored
+from ml_model.training.posthoc.findings import by_group
 
 Array = NDArray[np.floating]
 COVERAGE = 0.9
-FEWEST_OF_A_LABEL = 10  # validation cases within a population; with fewer the thresholds for all serve
+FEWEST_OF_A_LABEL = 10  # validation groups within a population; with fewer the thresholds for all serve
 
 
-def prediction_sets(
-    task: ImageTask, samples: Sequence[Sample], validation: Scored, populations: Sequence[str]
-) -> PredictionSets:
-    """Class-conditional split conformal prediction: of each label's cases COVERAGE reach its threshold."""
-    names = label_space(task).names
-    sources = np.array([s.source for s in samples])
-    by_population = {}
-    for name in populations:
-        part = validation.rows(sources == name)
-        if (part.truth.sum(axis=0) >= FEWEST_OF_A_LABEL).all():
-            by_population[name] = _thresholds(part, names)
-    return PredictionSets(coverage=COVERAGE, thresholds=_thresholds(validation, names), by_population=by_population)
+def set_thresholds(task: ImageTask, validation: Scored) -> dict[str, float]:
+    """By measured label, the probability that COVERAGE of the label's cases reach, counted by group: of a group's
+    answers the least sure one counts."""
+    thresholds = {}
+    for i, name in enumerate(label_space(task).names):
+        own = validation.truth[:, i]
+        scores = validation.probabilities[own, i].astype(np.float64)
+        thresholds[name] = conformal_threshold(by_group(scores, validation.groups[own].tolist(), np.minimum))
+    return thresholds
 
 
-def _thresholds(s: Scored, names: Sequence[str]) -> dict[str, float]:
-    return {name: conformal_threshold(s.probabilities[s.truth[:, i], i]) for i, name in enumerate(names)}
+def enough_of_each(validation: Scored) -> bool:
+    """Whether every label has groups enough for a threshold of its own."""
+    return all(len(set(validation.groups[own].tolist())) >= FEWEST_OF_A_LABEL for own in validation.truth.T)
 
 
 def conformal_threshold(probabilities: Array) -> float:

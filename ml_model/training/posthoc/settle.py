@@ -8,26 +8,30 @@ from typing import Any
 
 import numpy as np
 
-from ml_model.inference.bundle import BalancedDecision, Calibration, Manifest, OperatingPoint, write_bundle
+from ml_model.diagnosis.population import AGE_GIVEN, view_key
+from ml_model.inference.bundle import (
+    BalancedDecision,
+    FindingThresholds,
+    PredictionSets,
+    write_bundle,
+)
 from ml_model.inference.calibration import calibrated
 from ml_model.inference.measured import ImageMetrics
 from ml_model.inference.ood import OOD_FILE
-from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
+from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.inference.publishing import draft_of
-from ml_model.training.data.labels import fully_labelled, label_space, target_masks
-from ml_model.training.data.samples import Sample
-from ml_model.training.evaluation.evaluator import Answering, Evaluator
+from ml_model.tasks.registry import ImageTask
+from ml_model.training.data.labels import label_space, target_masks
+from ml_model.training.data.samples import Sample, ages_years
+from ml_model.training.evaluation.answers import Answering, Evaluator
 from ml_model.training.job import Job, SignalJob
 from ml_model.training.posthoc.age_prior import fit_age_effect
-from ml_model.training.posthoc.alerts import alert_points
 from ml_model.training.posthoc.calibration import fit_calibration
-from ml_model.training.posthoc.conformal import prediction_sets, rescaled_weights
+from ml_model.training.posthoc.conformal import COVERAGE, enough_of_each, rescaled_weights, set_thresholds
+from ml_model.training.posthoc.crossed import Answers, Crossed, crossed_answers
+from ml_model.training.posthoc.findings import finding_thresholds
 from ml_model.training.posthoc.ood import fit_ood_detector
-from ml_model.training.posthoc.operating_points import (
-    choose_operating_point,
-    population_operating_points,
-    screening_calibration,
-)
+from ml_model.training.posthoc.screening import screening_calibration
 
 MOST_FAMILIAR = 1500  # training samples that what is familiar is learnt from
 Fields = Callable[..., dict[str, Any]]  # of a manifest, from metrics and what was decided
@@ -44,7 +48,7 @@ def decide(
 ) -> dict[str, Any]:
     """Manifest fields for the model in the draft of `job.out_dir`, which also gets its familiarity.npz.
 
-    balanced: the recipe's decision rule, on the model's own probabilities.
+    balanced: the recipe's weights, for the model's own probabilities.
     """
     task, samples = job.task, job.pick("val")
     given, draft = {"populations": populations}, draft_of(job.out_dir)
@@ -60,10 +64,14 @@ def decide(
     known = evaluator.predict(_of_every_source(job.pick("train"), job.recipe.seed)).embedding
     familiarity, limits = fit_ood_detector(known, seen.embedding, job.recipe.seed)
     familiarity.write(draft / OOD_FILE)
-    told = replace(seen, probabilities=calibrated(seen.uncalibrated, calibration))
-    aged = fit_age_effect(task.codes, job.pick("train"), samples, told.probabilities) if task.age_counts else None
-    decided = {**given, "calibration": calibration, "age_effect": aged, "familiarity": limits}
-    return {**decided, **_on_calibrated(job, fields, told, calibration, balanced, decided)}
+    told = calibrated(seen.uncalibrated, calibration)
+    aged = fit_age_effect(task.codes, job.pick("train"), samples, told) if task.age_counts else None
+    if balanced is not None:
+        weights = rescaled_weights(balanced.weights, calibration.slope, calibration.intercept)
+        balanced = BalancedDecision(weights=weights, rule=balanced.rule)
+    decided = {**given, "calibration": calibration, "age_effect": aged, "familiarity": limits, "balanced": balanced}
+    crossed = crossed_answers(task, job.pick("train"), samples, seen.uncalibrated, masks, calibration.method, aged)
+    return {**decided, **_settled(job, crossed)}
 
 
 def _of_every_source(samples: Sequence[Sample], seed: int) -> list[Sample]:
@@ -77,28 +85,42 @@ def _of_every_source(samples: Sequence[Sample], seed: int) -> list[Sample]:
     return chosen
 
 
-def _on_calibrated(
-    job: Job | SignalJob,
-    fields: Fields,
-    told: Prediction,
-    calibration: Calibration,
-    balanced: BalancedDecision | None,
-    decided: dict[str, Any],
-) -> dict[str, Any]:
-    task, samples = job.task, job.pick("val")
-    manifest = Manifest(**fields(ImageMetrics(), evidence="insufficient", **decided), files={})
-    validation = Evaluator(task, lambda sample, change: told, manifest).score(samples, told)
-    if balanced is not None:
-        weights = rescaled_weights(balanced.weights, calibration.slope, calibration.intercept)
-        balanced = BalancedDecision(weights=weights, rule=balanced.rule)
-    whole = fully_labelled(task, samples)
-    settled = [sample for sample, kept in zip(samples, whole, strict=True) if kept]
-    point: OperatingPoint | BalancedDecision | None = choose_operating_point(task, validation) or balanced
-    points, sources = population_operating_points(task, samples, validation), [d.name for d in task.datasets]
+def _settled(job: Job | SignalJob, crossed: Crossed) -> dict[str, Any]:
+    """Thresholds of findings and prediction sets, from answers that no calibration was fitted to: of all validation
+    samples, and of what is judged apart."""
+    task, sets_apart = job.task, {}
+    general = crossed.rows(np.ones(len(crossed.samples), bool))
+    findings_apart: dict[str, dict[str, FindingThresholds]] = {}
+    sets = set_thresholds(task, general.scored(task))
+    for key, (part, specificity) in _judged_apart(task, crossed).items():
+        findings_apart[key] = finding_thresholds(task, part.samples, part.probabilities, specificity)
+        scored = part.scored(task)
+        wider = sets_apart.get(key.split(view_key("", ""))[0], sets)
+        sets_apart[key] = set_thresholds(task, scored) if enough_of_each(scored) else wider
     return {
-        "operating_point": point,
-        "operating_points": points,
-        "screening": screening_calibration(task, validation),
-        "prediction_sets": prediction_sets(task, settled, validation.rows(whole), [n for n in sources if n in points]),
-        "alerts": alert_points(task, samples, told.probabilities),
+        "findings": finding_thresholds(task, general.samples, general.probabilities, task.min_specificity),
+        "findings_by_population": findings_apart,
+        "prediction_sets": PredictionSets(coverage=COVERAGE, thresholds=sets, by_population=sets_apart),
+        "screening": screening_calibration(task, general.scored(task)),
     }
+
+
+def _judged_apart(task: ImageTask, crossed: Crossed) -> dict[str, tuple[Answers, float]]:
+    """By key of `Judgement.judged_as`: the answers, and the specificity aimed at. Populations are those data sets that
+    name their ages, where there is more than one, and their views; then, the cases whose age is known."""
+    named = [d for d in task.datasets if d.ages_years is not None]
+    apart = {}
+    for dataset in named if len(named) > 1 else ():
+        of_set = np.array([task.population_of(s.source) == dataset.name for s in crossed.samples])
+        rows_of = {dataset.name: of_set}
+        if dataset.views_judged_apart:
+            views = np.array([s.attributes.get("view", "") for s in crossed.samples])
+            rows_of |= {view_key(dataset.name, v): of_set & (views == v) for v in sorted(set(views[of_set]) - {""})}
+        for key, rows in rows_of.items():
+            part = crossed.rows(rows)
+            if part.scored(task).truth.any(axis=0).all():
+                apart[key] = part, dataset.min_specificity or task.min_specificity
+    if crossed.with_age is not None:
+        known = np.isfinite(ages_years(crossed.samples))
+        apart[AGE_GIVEN] = replace(crossed, probabilities=crossed.with_age).rows(known), task.min_specificity
+    return apart

@@ -14,7 +14,7 @@ from ml_model.inference.measured import (
     Summary,
 )
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.evaluation.evidence_level import evidence_level
+from ml_model.training.evaluation.intervals import evidence_level
 from ml_model.training.reports.card import task_card
 from ml_model.training.reports.explanation_section import explanation_section
 from ml_model.training.reports.markdown import COMPARED, FIGURES, INTERVALS, figure, figures_of, joined, section, table

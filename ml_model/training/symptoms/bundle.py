@@ -18,7 +18,7 @@ from ml_model.inference.publishing import fresh_draft, publish
 from ml_model.tabular.symptom_matcher import SymptomMatcher, Vocabulary, family_heads
 from ml_model.tabular.symptom_model import ARRAYS_FILE, DISEASES_FILE, VOCABULARY_FILE, NaiveBayes
 from ml_model.tasks.registry import SymptomTask
-from ml_model.training.evaluation.evidence_level import evidence_level
+from ml_model.training.evaluation.intervals import evidence_level
 from ml_model.training.manifest_fields import origin
 from ml_model.training.reports.card import add_card
 from ml_model.training.reports.symptom_card import symptom_card

@@ -17,7 +17,7 @@ from ml_model.errors import BundleInvalid, OutOfRange
 from ml_model.inference.bundle import Bundle, load_bundle
 from ml_model.tabular.risk_model import Column, HeartRiskModel, LogisticModel, complete, model_from_json, model_to_json
 from ml_model.tasks.registry import RiskTask, load_task
-from ml_model.training.evaluation.evidence_level import evidence_level
+from ml_model.training.evaluation.intervals import evidence_level
 
 TASK = load_task("heart-risk")
 assert isinstance(TASK, RiskTask)

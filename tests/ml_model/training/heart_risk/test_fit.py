@@ -15,7 +15,7 @@ from ml_model.inference.bundle import Bundle
 from ml_model.tabular.risk_model import HeartRiskModel, model_from_json
 from ml_model.tasks.registry import RiskTask, load_task
 from ml_model.training.commands.train_tabular import run_risk_recipe
-from ml_model.training.evaluation.evidence_level import evidence_level
+from ml_model.training.evaluation.intervals import evidence_level
 from ml_model.training.heart_risk import bundle as risk_bundle
 from ml_model.training.heart_risk import data as risk_data
 from ml_model.training.heart_risk import evaluate as risk_evaluate
