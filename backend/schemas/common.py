@@ -47,7 +47,7 @@ class ModelAnswer(Answer):
     version: str | None
     sha256: str | None
     trained_on: str | None
-    operating_point: dict[str, Any] | None
+    operating_point: dict[str, Any] | None = Field(description="of a task with one finding; see findings")
     population: str | None = Field(None, description="the population it was judged for; null if not known")
     population_told_by: Literal["age_years", "dicom", "picture"] | None = None
     view: str | None = Field(None, description="the projection whose own operating point it was; null if none")
@@ -112,8 +112,8 @@ class ModelDescription(Answer):
     signal: dict[str, Any] | None = Field(None, description="what the model of recordings takes")
     classes: tuple[dict[str, Any], ...] | None = None
     fields: tuple[dict[str, Any], ...] | None = None
-    operating_point: dict[str, Any] | None
-    populations: tuple[dict[str, Any], ...] = Field((), description="those judged apart: name, evidence, own point")
+    findings: dict[str, Any] = Field({}, description="by code, the thresholds between which nothing is settled")
+    populations: tuple[dict[str, Any], ...] = Field((), description="those judged apart: name, evidence, findings")
     age_counts: bool = Field(False, description="whether an age, where one is known, moves the probabilities")
     members: tuple[dict[str, Any], ...] = Field(
         (), description="further models of the task, such as that of recordings"

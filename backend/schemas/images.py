@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from backend.schemas.common import Answer, ModelAnswer, Probability, ProvenanceAnswer
 from backend.schemas.ecg import MeasurementAnswer, RecordingAnswer
+from ml_model.tasks.finding_schema import TriageLevel
 from ml_model.tasks.registry import Severity
 
 
@@ -42,7 +43,11 @@ class PredictionAnswer(Answer):
     type: str
     confidence: Probability
     confidence_percent: str
-    abstain: bool = Field(description="whether the answer should not be leant on")
+    settled: bool = Field(
+        description="whether the class can be leant on: nothing graver is open, it lies in the prediction set, and the "
+        "model's evidence suffices"
+    )
+    abstain: bool = Field(description="whether no statement can be made")
     abstain_reason: str | None
     birads: str | None = None
     screening_probability: Probability | None = Field(
@@ -109,7 +114,10 @@ class ActivationMapAnswer(Answer):
 
 
 class PredictionSetAnswer(Answer):
-    coverage: Probability
+    coverage: Probability = Field(description="what it was made for")
+    measured: dict[str, IntervalAnswer] = Field(
+        description="by label, how often the set of a test case with it holds it; empty where it was not measured"
+    )
     classes: tuple[str, ...]
     note: str
 
@@ -122,8 +130,51 @@ class IntervalAnswer(Answer):
     high: Probability
 
 
+class FindingAnswer(Answer):
+    """Something that must not be missed, in one of three states. Figures: of the test split, of the population judged
+    for where that was measured."""
+
+    code: str
+    name: str
+    classes: tuple[str, ...]
+    probability: Probability = Field(description="of its classes together")
+    state: Literal["ruled_out", "indeterminate", "suspected"]
+    message: str | None = Field(description="what to do; null where it is ruled out")
+    rule_out_below: Probability | None = Field(description="null: never ruled out, why_never_ruled_out says why")
+    rule_in_from: Probability | None = Field(description="null where nothing was measured")
+    why_never_ruled_out: str | None = None
+    count: int | None = Field(description="test cases with it")
+    sensitivity: IntervalAnswer | None = Field(description="share of those with it that are not ruled out")
+    suspected: IntervalAnswer | None = Field(description="share of those with it that are suspected")
+    specificity: IntervalAnswer | None = Field(description="share of those without it that are not suspected")
+    ruled_out: IntervalAnswer | None = Field(description="share of those without it that are ruled out")
+    prevalence: Probability | None = Field(default=None, description="as asked with ?prevalence=")
+    positive_predictive_value: Probability | None = Field(
+        default=None, description="how often a suspected finding is there"
+    )
+    negative_predictive_value: Probability | None = Field(
+        default=None, description="how often a finding that is ruled out is not there"
+    )
+
+
+class TriageReason(Answer):
+    code: Literal[
+        "abstained", "suspected", "measured", "not_ruled_out", "in_question", "insufficient_evidence", "named"
+    ]
+    level: TriageLevel
+    text: str
+
+
+class TriageAnswer(Answer):
+    """How soon to act: the gravest of what is named, suspected, open, in question and not known."""
+
+    level: TriageLevel
+    reasons: tuple[TriageReason, ...] = Field(description="the gravest first")
+    text: str
+
+
 class OperatingPointAnswer(Answer):
-    """A finding that is called when the probability of its classes reaches a threshold chosen on validation."""
+    """A finding as suspected or not, for clients that know no three states; `findings` says more."""
 
     finding: str
     classes: tuple[str, ...]
@@ -136,7 +187,7 @@ class OperatingPointAnswer(Answer):
     prevalence: Probability | None = Field(default=None, description="as asked with ?prevalence=")
     positive_predictive_value: Probability | None = None
     negative_predictive_value: Probability | None = None
-    message: str | None = Field(default=None, description="what to do; only of an alert that is raised")
+    message: str | None = Field(default=None, description="what to do; only where it is suspected or open")
 
 
 class FieldOfViewAnswer(Answer):
@@ -169,9 +220,14 @@ class AnalyzeAnswer(Answer):
 
     warning: str | None = None
     success: Literal[True]
+    headline: str = Field(description="the named class, and what is open beside it")
+    triage: TriageAnswer
+    findings: tuple[FindingAnswer, ...]
     prediction: PredictionAnswer
     multi_label: bool
-    positives: tuple[str, ...] = Field(description="codes of the classes called present")
+    positives: tuple[str, ...] = Field(
+        description="codes of the classes called present: the named one, or of several labels those suspected"
+    )
     all_predictions: tuple[RankedAnswer, ...]
     severity: Severity
     staging: StagingAnswer
@@ -203,6 +259,8 @@ class LabelAnswer(Answer):
     risk_level: str
     probability: Probability = Field(description="of the classification")
     classification: str
+    settled: bool = Field(description="false: the classification is the likeliest, and something graver is open")
+    triage: TriageAnswer
     diagnosis: str
     class_probabilities: dict[str, Probability]
     model: ModelAnswer
@@ -238,6 +296,8 @@ class TissueAnswer(Answer):
     warning: str | None = None
     success: Literal[True]
     prediction: str
+    settled: bool = Field(description="false: the word is the likelier one, and something graver is open")
+    triage: TriageAnswer
     confidence: Probability
     model: ModelAnswer
     provenance: ProvenanceAnswer

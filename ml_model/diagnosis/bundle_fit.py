@@ -34,10 +34,10 @@ def _differences(manifest: Manifest, task: ImageTask) -> Iterator[str]:
         yield from _of_names("prediction sets", "labels", sets.thresholds, task.measured_labels)
         for population, thresholds in sets.by_population.items():
             yield from _of_names(f"prediction sets of {population}", "labels", thresholds, task.measured_labels)
-    for key, thresholds in {"": manifest.findings, **manifest.findings_by_population}.items():
-        if thresholds:
+    for key, found in {"": manifest.findings, **manifest.findings_by_population}.items():
+        if found:
             told = f"the findings of {key}" if key else "the findings"
-            yield from _of_names(told, "codes", thresholds, [rule.code for rule in task.findings])
+            yield from _of_names(told, "codes", found, [rule.code for rule in task.findings])
     if manifest.balanced:
         yield from _of_names("the weights", "classes", manifest.balanced.weights, task.codes)
     yield from _of_populations(manifest, task)

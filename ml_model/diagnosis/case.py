@@ -48,7 +48,8 @@ class Case:
 @dataclass(frozen=True)
 class InputCheck:
     """What the gate found. `warnings` say what speaks against relying on the answer; not accepted: some of them would
-    have been refusals. abstain_reasons: what makes it unfit for a statement. distance: of the view that is furthest from the training pictures, refused from its limit on.
+    have been refusals. abstain_reasons: what makes it unfit for a statement, as sentences. distance: of the view that
+    is furthest from the training pictures, refused from its limit on.
     """
 
     expected: str

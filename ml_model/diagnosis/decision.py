@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.diagnosis.conformal import labels_in_question, own_estimate
-from ml_model.diagnosis.findings import Finding, findings_of
+from ml_model.diagnosis.findings import Finding, findings_of, unsettled_findings
 from ml_model.diagnosis.population import Judgement, KnownFacts, judge, with_known_facts
 from ml_model.diagnosis.triage import Evidence, Triage, triage
 from ml_model.inference.bundle import Manifest, ScreeningCalibration
@@ -55,8 +55,8 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Beside:
-    """What is known of a case beside the model's outputs. recognition: of the gate. unfit: why the input cannot be leant
-    on, as sentences. measured: findings that follow from measured figures."""
+    """What is known of a case beside the model's outputs. recognition: of the gate. unfit: why the input cannot be
+    leant on, as sentences. measured: findings that follow from measured figures."""
 
     recognition: Recognition | None = None
     unfit: tuple[str, ...] = ()
@@ -127,12 +127,7 @@ def example_decision(task: ImageTask) -> Decision:
     probabilities = np.array(task.demo_probabilities, np.float32)
     ranking = ranked(task, probabilities)
     told = own_estimate([(r.spec.code, r.probability) for r in ranking], task.multi_label)
-    findings = tuple(
-        Finding(
-            rule, min(1.0, sum(r.probability for r in ranking if r.spec.code in rule.classes)), "indeterminate", None
-        )
-        for rule in task.findings
-    )
+    findings = unsettled_findings(task, {r.spec.code: r.probability for r in ranking})
     return _decided(task, probabilities, ranking, findings, None, None, told, (), NOTHING_BESIDE, sound=False)
 
 
@@ -212,16 +207,23 @@ def _leading(task: ImageTask, ranking: Sequence[RankedClass], codes: Collection[
 
 
 def screening_category(
-    task: ImageTask, diagnosis: Diagnosis, calibration: ScreeningCalibration | None
+    task: ImageTask, decision: Decision, calibration: ScreeningCalibration | None
 ) -> tuple[str, float] | None:
-    """BI-RADS category of the task's bands and the probability (0-1) at screening prevalence; None without either."""
+    """The BI-RADS category that a screening reader would write, and the probability (0-1) at screening prevalence; None
+    of a task without bands. Its own class's where the finding is ruled out; while it is open, or where nothing can be
+    said, that of the lowest band: recall; where it is suspected, as far as the probability carries it."""
     rule = task.screening_bands
     if rule is None or calibration is None:
         return None
-    told = next(r.probability for r in diagnosis.ranking if r.spec.code == rule.positive)
+    told = next(r.probability for r in decision.diagnosis.ranking if r.spec.code == rule.positive)
     probability = calibration.probability(told, rule.screening_prevalence)
-    band = next((b for b in rule.bands if probability < b.below), rule.bands[-1])
-    return band.birads, probability
+    state = next((f.state for f in decision.findings if rule.positive in f.rule.classes), "indeterminate")
+    if state == "ruled_out" and not decision.abstain_reasons:
+        return decision.diagnosis.predicted.birads or rule.ruled_out_birads, probability
+    if state == "suspected" and not decision.abstain_reasons:
+        band = next((b for b in rule.bands if probability < b.below), rule.bands[-1])
+        return band.birads, probability
+    return rule.bands[0].birads, probability
 
 
 def _check(task: ImageTask, probabilities: NDArray[np.float32]) -> None:
@@ -252,12 +254,7 @@ def reasons_to_abstain(
     reasons, labels = [], len(task.measured_labels)
     if in_question is not None and not in_question:
         reasons.append("The picture is typical of none of the classes.")
-    elif (
-        in_question
-        and labels > 2
-        and len(in_question) > labels / 2
-        and all(f.state == "indeterminate" for f in findings)
-    ):
+    elif in_question and 2 < labels < 2 * len(in_question) and all(f.state == "indeterminate" for f in findings):
         reasons.append(f"{len(in_question)} of {labels} possible findings cannot be told apart on this picture.")
     if recognition and recognition.score < recognition.threshold + GATE_EDGE * (1 - recognition.threshold):
         reasons.append("The picture was only just taken for one of the kind that is read here.")

@@ -15,8 +15,8 @@ FindingState = Literal["ruled_out", "indeterminate", "suspected"]
 
 @dataclass(frozen=True)
 class Finding:
-    """One finding of a case. probability: of its classes together, 0-1. thresholds: None where none were measured, as of
-    an example or of a user's own model; then it stays indeterminate."""
+    """One finding of a case. probability: of its classes together, 0-1. thresholds: None where none were measured, as
+    of an example or of a user's own model; then it stays indeterminate."""
 
     rule: FindingRule
     probability: float
@@ -38,7 +38,7 @@ def findings_of(
     measured that the classes know nothing of, so that no more is claimed than that a finding is open."""
     found = []
     for rule in task.findings:
-        probability = min(1.0, sum(by_code[code] for code in rule.classes))
+        probability = _probability(rule, by_code)
         thresholds = _thresholds(manifest, rule.code, judged_as)
         state = _state(probability, thresholds)
         if state == "ruled_out" and in_set is not None and not set(in_set).isdisjoint(rule.classes):
@@ -47,6 +47,15 @@ def findings_of(
             state = "indeterminate"
         found.append(Finding(rule, probability, state, thresholds))
     return tuple(found)
+
+
+def unsettled_findings(task: ImageTask, by_code: Mapping[str, float]) -> tuple[Finding, ...]:
+    """Those of an example, which no model answered."""
+    return tuple(Finding(rule, _probability(rule, by_code), "indeterminate", None) for rule in task.findings)
+
+
+def _probability(rule: FindingRule, by_code: Mapping[str, float]) -> float:
+    return min(1.0, sum(by_code[code] for code in rule.classes))
 
 
 def _state(probability: float, thresholds: FindingThresholds | None) -> FindingState:

@@ -162,6 +162,7 @@ class AgeGiven(Brief):
 
     calibration_error: Interval
     brier_score: Interval
+    prediction_sets: PredictionSetsMeasured
     by_case: Brief | None = None
 
 
@@ -176,7 +177,8 @@ class ImageTest(Summary):
     """The test split of a model of pictures or recordings. `labels`: in the order of the confusion matrix.
 
     `findings`, `triage`: as served with a picture and nothing else; `balanced`: of the class named by the manifest's
-    weights. `by_group` by title, `populations_told` by source and judged for what, `variants` and `corruptions` by change.
+    weights. `by_group` by title, `populations_told` by source and judged for what, `variants` and `corruptions` by
+    change.
     """
 
     labels: tuple[str, ...]

@@ -21,9 +21,9 @@ class FindingMeasured(Measured):
 
 
 class TriageMeasured(Measured):
-    """What the answers come to. serious_answered_calm: by finding, the share of its cases that are answered "healthy" or
-    "low" without abstaining. harmless: how many cases have no finding, and the shares of them of which one is suspected
-    and all are ruled out. abstained: of all.
+    """What the answers come to. serious_answered_calm: by finding, the share of its cases that are answered "healthy"
+    or "low" without abstaining. harmless: how many cases have no finding, and the shares of them of which one is
+    suspected and all are ruled out. abstained: of all.
     """
 
     abstained: Interval

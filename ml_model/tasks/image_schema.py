@@ -111,9 +111,11 @@ class ProbabilityBand(Frozen):
 
 
 class ScreeningBands(Frozen):
-    """BI-RADS category by the probability of `positive`, carried over to the prevalence of screening."""
+    """BI-RADS category by the probability of `positive`, carried over to the prevalence of screening, where it is
+    suspected; the first band's while it is open, and `ruled_out_birads` where it is ruled out."""
 
     positive: Text
+    ruled_out_birads: Text = "1"
     screening_prevalence: float = Field(gt=0, lt=1)
     bands: tuple[ProbabilityBand, ...] = Field(min_length=1)
 
@@ -188,8 +190,8 @@ class DatasetSpec(Frozen):
     population whose own operating point is used when a client gives an age in it, or the picture looks
     like one of its. With `views_judged_apart` its projections (column `view`: PA, AP) have their own as well.
     `population_of`: the other data set whose population its pictures are from, and whose operating point serves them.
-    With `groups_within_labels` the groups of split.csv are numbered anew in each label. `min_specificity`: of the task's
-    findings together on its population, where another than the task's is aimed at.
+    With `groups_within_labels` the groups of split.csv are numbered anew in each label. `min_specificity`: of the
+    task's findings together on its population, where another than the task's is aimed at.
     """
 
     name: Text

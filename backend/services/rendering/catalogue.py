@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from backend.schemas.common import ModelDescription
 from backend.services.loading.bundles import LoadedModel, Task
 from backend.services.loading.models import ModelStore
 from backend.services.rendering.messages import DISCLAIMER
-from ml_model.inference.bundle import Manifest
+from ml_model.inference.bundle import FindingThresholds, Manifest
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
 
 CARD_FILE = "card.md"
@@ -37,9 +38,13 @@ def _details(task: Task, loaded: LoadedModel | None) -> dict[str, Any]:
 
 def _populations(manifest: Manifest) -> tuple[dict[str, Any], ...]:
     return tuple(
-        {"name": name, "evidence": evidence, "operating_point": manifest.operating_points[name].model_dump()}
+        {"name": name, "evidence": evidence, "findings": _thresholds(manifest.findings_by_population.get(name, {}))}
         for name, evidence in manifest.evidence_by_population.items()
     )
+
+
+def _thresholds(found: Mapping[str, FindingThresholds]) -> dict[str, Any]:
+    return {code: thresholds.model_dump() for code, thresholds in found.items()}
 
 
 def _member(loaded: LoadedModel) -> dict[str, Any]:
@@ -57,7 +62,6 @@ def _member(loaded: LoadedModel) -> dict[str, Any]:
 def describe(task: Task, loaded: LoadedModel | None, signal: LoadedModel | None = None) -> ModelDescription:
     """One entry of GET /models. signal: the model of the task's recordings."""
     manifest = loaded.bundle.manifest if loaded else None
-    point = manifest.operating_point if manifest else None
     return ModelDescription.model_validate(
         {
             "task": task.id,
@@ -74,7 +78,7 @@ def describe(task: Task, loaded: LoadedModel | None, signal: LoadedModel | None 
             "intended_use": task.intended_use,
             "limits_of_use": task.limits_of_use,
             **_details(task, loaded),
-            "operating_point": point.model_dump() if point else None,
+            "findings": _thresholds(manifest.findings) if manifest else {},
             "populations": _populations(manifest) if manifest else (),
             "age_counts": manifest is not None and manifest.age_effect is not None,
             **({"members": (_member(signal),)} if signal else {}),

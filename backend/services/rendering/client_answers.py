@@ -7,18 +7,28 @@ from ml_model.tasks.labels import label_of, label_probabilities
 from ml_model.tasks.registry import ImageTask
 
 
+def _open(answer: AnalyzeAnswer) -> dict[str, str]:
+    """What stands first: that it is an example, and that the word below it is not settled."""
+    told = [answer.warning] if answer.warning else []
+    if not answer.prediction.settled:
+        told.append(f"NOT SETTLED: {answer.headline}. {answer.triage.text}")
+    return {"warning": " ".join(told)} if told else {}
+
+
 def label_answer(task: ImageTask, answer: AnalyzeAnswer) -> LabelAnswer:
     """The same answer in the labels of the task's first data set: the probabilities of each label's classes summed."""
     by_code = {row.code: row.confidence for row in answer.all_predictions}
     totals = label_probabilities(by_code, task.datasets[0].labels)
     named = label_of(task, answer.prediction.code)
     return LabelAnswer(
-        **({"warning": answer.warning} if answer.warning else {}),
+        **_open(answer),
         success=True,
         risk_level=named.capitalize(),
         probability=totals[named],
         classification=named,
-        diagnosis=f"{answer.prediction.name}. {answer.staging.description}",
+        settled=answer.prediction.settled,
+        triage=answer.triage,
+        diagnosis=f"{answer.headline}. {answer.staging.description}",
         class_probabilities=totals,
         model=answer.model,
         provenance=answer.provenance,
@@ -32,9 +42,11 @@ def label_answer(task: ImageTask, answer: AnalyzeAnswer) -> LabelAnswer:
 def tissue_answer(answer: AnalyzeAnswer) -> TissueAnswer:
     """The same answer in one word, Benign or Malignant."""
     return TissueAnswer(
-        **({"warning": answer.warning} if answer.warning else {}),
+        **_open(answer),
         success=True,
         prediction=answer.prediction.type.capitalize(),
+        settled=answer.prediction.settled,
+        triage=answer.triage,
         confidence=answer.prediction.confidence,
         model=answer.model,
         provenance=answer.provenance,

@@ -20,12 +20,12 @@ MAP_NOTE = (
 )
 NO_MAP_NOTE = "No heatmap: {reason}."
 SET_NOTE = (
-    "The classes still in question: of the cases of each class, nine in ten of those it was checked on have it in "
-    "their set (class-conditional conformal prediction). The model's card says how well that held on test."
+    "The classes still in question (class-conditional conformal prediction): made so that nine in ten cases of each "
+    "class have it in their set; `measured` says how often that was so on test."
 )
 LABELS_NOTE = (
-    "The findings that cannot be ruled out: of the cases of each finding, nine in ten of those it was checked on have "
-    "it in their set (class-conditional conformal prediction). The model's card says how well that held on test."
+    "The labels still in question (class-conditional conformal prediction): made so that nine in ten cases of each "
+    "label have it in their set; `measured` says how often that was so on test."
 )
 UNCALIBRATED_SET_NOTE = (
     "The most probable classes that together reach this probability by the model's own estimate; "
@@ -35,6 +35,9 @@ UNCALIBRATED_LABELS_NOTE = (
     "Every finding that the model does not rule out at this level by its own estimate; "
     "not yet conformally calibrated, so the coverage is not guaranteed."
 )
+
+
+NOT_SETTLED = "Not settled"
 
 
 def service_version() -> str:

@@ -1,9 +1,8 @@
-"""The answer to a picture or a recording: the pipeline's result, with the figures measured for its operating points."""
+"""The answer to a picture or a recording: the pipeline's result, with the figures measured for it."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,6 @@ from backend.schemas.images import (
     FieldOfViewAnswer,
     InputCheckAnswer,
     IntervalAnswer,
-    OperatingPointAnswer,
     PredictionAnswer,
     PredictionSetAnswer,
     RankedAnswer,
@@ -26,16 +24,16 @@ from backend.schemas.images import (
 from backend.services.loading.bundles import LoadedModel
 from backend.services.rendering import messages
 from backend.services.rendering.ecg import measurement_answers, recording_answer
+from backend.services.rendering.findings import finding_answers, operating_point, operating_points, triage_answer
 from backend.telemetry import RequestContext
 from ml_model.diagnosis.case import CaseResult, InputCheck, KindTold
 from ml_model.diagnosis.conformal import SET_COVERAGE
-from ml_model.diagnosis.decision import Diagnosis, screening_category
+from ml_model.diagnosis.decision import screening_category
 from ml_model.diagnosis.population import Judgement
 from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.errors import ModelUnavailable
-from ml_model.inference.bundle import Manifest, OperatingPoint
-from ml_model.inference.measured import Brief, Detection, ImageMetrics, ImageTest, Subgroup
-from ml_model.tasks.registry import ImageTask
+from ml_model.inference.bundle import Manifest
+from ml_model.inference.measured import ImageMetrics
 
 
 @dataclass(frozen=True)
@@ -57,11 +55,15 @@ def percent(probability: float) -> str:
     return f"{100 * probability:.1f}%"
 
 
-def model_answer(task_id: str, loaded: LoadedModel | None, judged: Judgement | None = None) -> ModelAnswer:
-    """The `model` part of an answer; all null in demo mode."""
+def model_answer(
+    task_id: str,
+    loaded: LoadedModel | None,
+    judged: Judgement | None = None,
+    operating_point: dict[str, Any] | None = None,
+) -> ModelAnswer:
+    """The `model` part of an answer; all null in demo mode. operating_point: of `findings.operating_point`."""
     manifest = loaded.bundle.manifest if loaded else None
     settled = judged or manifest
-    point = settled.operating_point if settled else None
     return ModelAnswer.model_validate(
         {
             "task": task_id,
@@ -69,7 +71,7 @@ def model_answer(task_id: str, loaded: LoadedModel | None, judged: Judgement | N
             "version": manifest.version if manifest else None,
             "sha256": loaded.bundle.sha256 if loaded else None,
             "trained_on": manifest.trained_on if manifest else None,
-            "operating_point": point.model_dump() if point else None,
+            "operating_point": operating_point,
             "population": judged.population if judged else None,
             "population_told_by": judged.told_by if judged else None,
             "view": judged.view if judged else None,
@@ -97,7 +99,7 @@ def _prediction(result: CaseResult, manifest: Manifest | None) -> PredictionAnsw
     confidence = min(1.0, float(diagnosis.confidence))
     extra: dict[str, Any] = {} if spec.birads is None else {"birads": spec.birads}
     calibration = manifest.screening if manifest else None
-    if screened := screening_category(result.task, diagnosis, calibration):
+    if screened := screening_category(result.task, result.decision, calibration):
         extra = {"birads": screened[0], "screening_probability": screened[1]}
     return PredictionAnswer(
         class_id=diagnosis.class_id,
@@ -106,6 +108,7 @@ def _prediction(result: CaseResult, manifest: Manifest | None) -> PredictionAnsw
         type=spec.type,
         confidence=confidence,
         confidence_percent=percent(confidence),
+        settled=diagnosis.settled,
         abstain=bool(result.decision.abstain_reasons),
         abstain_reason=" ".join(result.decision.abstain_reasons) or None,
         **extra,
@@ -119,8 +122,22 @@ def _prediction_set(result: CaseResult, manifest: Manifest | None) -> Prediction
     else:
         note = messages.LABELS_NOTE if multi_label else messages.SET_NOTE
     return PredictionSetAnswer(
-        coverage=sets.coverage if sets else SET_COVERAGE, classes=result.decision.prediction_set, note=note
+        coverage=sets.coverage if sets else SET_COVERAGE,
+        measured=_coverage(manifest, result.decision.judgement) if sets and manifest else {},
+        classes=result.decision.prediction_set,
+        note=note,
     )
+
+
+def _coverage(manifest: Manifest, judged: Judgement | None) -> dict[str, IntervalAnswer]:
+    """By label, what the promise came to on test; with the age where that moved the answer."""
+    test = manifest.metrics.test if isinstance(manifest.metrics, ImageMetrics) else None
+    if test is None:
+        return {}
+    aged = test.age_given if judged and judged.age_told_by else None
+    measured = aged.prediction_sets if aged else test.prediction_sets
+    by_label = measured.by_label.items() if measured else ()
+    return {name: IntervalAnswer(**dict(row.coverage_interval)) for name, row in by_label if row.coverage_interval}
 
 
 def _input_check(check: InputCheck, told_by: KindTold | None) -> InputCheckAnswer:
@@ -151,18 +168,37 @@ def _measured(check: InputCheck) -> dict[str, Any]:
     return told
 
 
+def _staging(result: CaseResult) -> StagingAnswer:
+    """Of a settled class only; otherwise one line says why none is given."""
+    diagnosis, line = result.decision.diagnosis, result.task.unsettled.staging
+    if diagnosis.settled:
+        return StagingAnswer(**diagnosis.predicted.staging.model_dump())
+    return StagingAnswer(stage=messages.NOT_SETTLED, description=line, prognosis=messages.NOT_SETTLED)
+
+
+def _treatment(result: CaseResult) -> tuple[str, ...]:
+    judged = result.decision.judgement
+    if result.decision.diagnosis.settled:
+        return result.decision.diagnosis.predicted.treatment_options
+    if judged is None or judged.evidence == "insufficient":
+        return (result.task.weak_evidence.message,)
+    return (result.task.unsettled.treatment,)
+
+
 def analyze_answer(
     result: CaseResult, parts: AnswerParts, query: AnalyzeQuery, context: RequestContext
 ) -> AnalyzeAnswer:
     """Everything that is said of one case, in the shape that is sent."""
-    task, diagnosis, judgement = result.task, result.decision.diagnosis, result.decision.judgement
+    task, decision, judgement = result.task, result.decision, result.decision.judgement
+    diagnosis, triage = decision.diagnosis, decision.triage
     manifest = parts.loaded.bundle.manifest if parts.loaded else None
-    spec, advice, demo_mode = diagnosis.predicted, diagnosis.recommendation, result.predictor is None
+    advice, demo_mode = triage.advice, result.predictor is None
     recommendation = RecommendationAnswer(
-        level=spec.severity, title=advice.title, message=advice.message, actions=advice.actions
+        level=triage.severity, title=advice.title, message=advice.message, actions=advice.actions
     )
     warning = messages.DEMO_WARNING if demo_mode else parts.warning
     optional: dict[str, Any] = {"warning": warning} if warning else {}
+    found = finding_answers(task, decision, manifest, query.prevalence)
     if result.ecg:
         optional["recording"] = recording_answer(result.ecg, context)
         if result.ecg.measured and result.ecg.measured.judged:
@@ -170,6 +206,9 @@ def analyze_answer(
     return AnalyzeAnswer(
         **optional,
         success=True,
+        headline=decision.headline,
+        triage=triage_answer(triage),
+        findings=found,
         prediction=_prediction(result, manifest),
         multi_label=task.multi_label,
         positives=diagnosis.positives,
@@ -177,88 +216,20 @@ def analyze_answer(
             RankedAnswer(code=r.spec.code, name=r.spec.name, confidence=min(1.0, float(r.probability)))
             for r in diagnosis.ranking[: query.top_k]
         ),
-        severity=spec.severity,
-        staging=StagingAnswer(**spec.staging.model_dump()),
-        urgency=UrgencyAnswer(**spec.urgency.model_dump()),
-        treatment_options=spec.treatment_options,
+        severity=triage.severity,
+        staging=_staging(result),
+        urgency=UrgencyAnswer(**triage.urgency.model_dump()),
+        treatment_options=_treatment(result),
         recommendations=recommendation.actions if task.recommendations_as_list else recommendation,
         recommendation=recommendation,
         explanation=parts.explanation,
         prediction_set=_prediction_set(result, manifest),
-        operating_points=operating_points(task, diagnosis, manifest, judgement, query.prevalence),
+        operating_points=operating_points(found),
         input_check=_input_check(result.input_check, parts.kind_told_by),
-        model=model_answer(task.id, parts.loaded, judgement),
+        model=model_answer(task.id, parts.loaded, judgement, operating_point(task, decision)),
         provenance=parts.provenance,
         demo_mode=demo_mode,
         request_id=context.request_id,
         processing_ms=context.elapsed_ms(),
         disclaimer=messages.DISCLAIMER,
     )
-
-
-def operating_points(
-    task: ImageTask, diagnosis: Diagnosis, manifest: Manifest | None, judged: Judgement | None, prevalence: float | None
-) -> tuple[OperatingPointAnswer, ...]:
-    """The finding that is called from a threshold on, then the task's alerts, each with its figures on test."""
-    if manifest is None:
-        return ()
-    by_code = {r.spec.code: r.probability for r in diagnosis.ranking}
-    return tuple(OperatingPointAnswer(**row) for row in _rows(task, by_code, manifest, judged, prevalence))
-
-
-def _rows(
-    task: ImageTask,
-    by_code: Mapping[str, float],
-    manifest: Manifest,
-    judged: Judgement | None,
-    prevalence: float | None,
-) -> Iterator[dict[str, Any]]:
-    test = manifest.metrics.test if isinstance(manifest.metrics, ImageMetrics) else None
-    aged = test.age_given if test and judged and judged.age_told_by else None
-    point = judged.operating_point if judged else manifest.operating_point
-    if isinstance(point, OperatingPoint):
-        name = next(c.name for c in task.classes if c.code == point.positive)
-        pooled = test.per_class.get(point.positive) if test else None
-        measured = _of_population(test, judged) or aged or pooled
-        yield _row(name, (point.positive,), by_code, point.threshold, point.rule, measured, prevalence)
-    alerts = {**((test and test.alerts) or {}), **((aged and aged.alerts) or {})}
-    for rule in (r for r in task.alerts if r.name in manifest.alerts):
-        own = manifest.alerts[rule.name]
-        row = _row(rule.name, own.classes, by_code, own.threshold, own.rule, alerts.get(rule.name), prevalence)
-        yield {**row, "message": rule.message if row["reached"] else None}
-
-
-def _of_population(test: ImageTest | None, judged: Judgement | None) -> Subgroup | None:
-    """Figures of the population, or of its view, that the answer was judged for."""
-    if test is None or judged is None or judged.population is None:
-        return None
-    population, view = judged.population, judged.view
-    return test.part(population, view, "age_and_view") or test.part(population, view)
-
-
-def _row(
-    finding: str, classes: Sequence[str], by_code: Mapping[str, float], threshold: float, rule: str,
-    measured: Brief | Detection | None, prevalence: float | None,
-) -> dict[str, Any]:  # fmt: skip
-    probability = min(1.0, sum(by_code[code] for code in classes))
-    sensitivity, specificity = (measured.sensitivity, measured.specificity) if measured else (None, None)
-    row: dict[str, Any] = {
-        "finding": finding, "classes": tuple(classes), "probability": probability, "threshold": threshold,
-        "reached": probability >= threshold, "rule": rule,
-        "sensitivity": sensitivity and IntervalAnswer(**dict(sensitivity)),
-        "specificity": specificity and IntervalAnswer(**dict(specificity)),
-    }  # fmt: skip
-    if prevalence is not None and sensitivity and specificity:
-        row |= predictive_values(sensitivity.value, specificity.value, prevalence)
-    return row
-
-
-def predictive_values(sensitivity: float, specificity: float, prevalence: float) -> dict[str, float | None]:
-    """By Bayes' rule, all 0-1: how often a call is right, and how often a finding that was not called is absent."""
-    called = sensitivity * prevalence + (1 - specificity) * (1 - prevalence)
-    not_called = specificity * (1 - prevalence) + (1 - sensitivity) * prevalence  # 1 - called may round to less
-    return {
-        "prevalence": prevalence,
-        "positive_predictive_value": sensitivity * prevalence / called if called > 0 else None,
-        "negative_predictive_value": specificity * (1 - prevalence) / not_called if not_called > 0 else None,
-    }

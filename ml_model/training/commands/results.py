@@ -10,13 +10,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from ml_model.diagnosis.population import view_key
-from ml_model.inference.bundle import MODELS_DIR, Manifest, OperatingPoint
-from ml_model.inference.measured import Brief, ImageMetrics, ImageTest, Subgroup, Summary
+from ml_model.inference.bundle import MODELS_DIR, Manifest
+from ml_model.inference.measured import Brief, ImageMetrics, Summary
 from ml_model.inference.measured_tabular import GateMetrics, Metrics, RiskMetrics, RiskTest, SymptomMetrics, SymptomTest
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.commands.command_line import command_parser
 from ml_model.training.input_gate.report import acceptance_table
+from ml_model.training.reports.findings_section import parts_of
 from ml_model.training.reports.markdown import COMPARED, INTERVALS, figure, figures_of, table
 from ml_model.training.reports.model_card import measured_markdown
 
@@ -51,32 +51,27 @@ def _image_rows(manifests: list[Manifest]) -> list[list[str]]:
     return rows
 
 
-def _points(manifests: list[Manifest]) -> list[str]:
-    lines = []
+def _findings(manifests: list[Manifest]) -> str:
+    """What the answers come to, by task, population and place."""
+    rows = []
     for m in manifests:
-        point, test = m.operating_point, m.image_test
-        if not isinstance(point, OperatingPoint):
-            continue
-        for name, own in (m.operating_points or {"any": point}).items():
-            row = _judged_as(test, name) or test.per_class[point.positive]
-            lines.append(
-                f"{m.task}, {name}: `{own.positive}` is called from a probability of {own.threshold:.3f} ({own.rule}); "
-                f"on test: sensitivity {figure(row.sensitivity)}, specificity {figure(row.specificity)}."
-            )
-        if m.operating_points:
-            lines.append(
-                f"{m.task}, neither told by an age nor by the picture: from {point.threshold:.3f}, chosen over all "
-                "validation films."
-            )
-    return lines
+        for name, part in parts_of(m):
+            for code, told in part.findings.items():
+                calm = part.triage.serious_answered_calm.get(code) if part.triage else None
+                cells = [figure(told.suspected), figure(told.sensitivity), figure(calm)]
+                rows.append([f"{m.task}: {name}", code, str(told.count), *cells])
+    head = ["model", "finding", "n", "suspected", "not ruled out", "answered calmly"]
+    return table(head, rows)
 
 
-def _judged_as(test: ImageTest, point: str) -> Subgroup | None:
-    """Figures of the population, or of its view with the age and the view told, that an operating point is for."""
-    whole = [part for part in test.by_group.values() if part.attribute is None]
-    named = [p for p in whole if point == (view_key(p.population, p.view) if p.view else p.population)]
-    by_known = {part.known: part for part in named}
-    return by_known.get("age_and_view") or by_known.get("nothing")
+def _harmless(manifests: list[Manifest]) -> str:
+    rows = [
+        [f"{m.task}: {name}", str(told.harmless), figure(told.harmless_suspected), figure(told.harmless_ruled_out)]
+        for m in manifests
+        for name, part in parts_of(m)
+        if (told := part.triage) and told.harmless
+    ]
+    return table(["model", "harmless cases", "a finding suspected", "all ruled out"], rows)
 
 
 def _symptom_table(test: SymptomTest) -> str:
@@ -122,7 +117,8 @@ def results_markdown() -> str:
     parts = [
         f"Test splits by lesion, patient or unique symptom vector; {INTERVALS}.",
         table(["model", "n", "accuracy", "balanced accuracy", "macro AUC", "evidence"], _image_rows(images)),
-        *_points(images),
+        _findings(images),
+        _harmless(images),
         *(_other_table(m.metrics) for m in manifests),
     ]
     return "\n\n".join(part for part in parts if part)

@@ -67,8 +67,8 @@ def answering_pictures(task: ImageTask, predictor: Predictor) -> Answering:
 
 @dataclass(frozen=True)
 class Answered:
-    """Samples and what was decided of each. prediction: with the probabilities as they were answered, with the age where
-    one counts. source: the data set in whose labels they are measured, None for those of the task."""
+    """Samples and what was decided of each. prediction: with the probabilities as they were answered, with the age
+    where one counts. source: the data set in whose labels they are measured, None for those of the task."""
 
     task: ImageTask
     samples: Sequence[Sample]
@@ -117,8 +117,8 @@ class Evaluator:
     def answered(
         self, samples: Sequence[Sample], prediction: Prediction, source: str | None = None, facts: Facts = nothing_known
     ) -> Answered:
-        """What the pipeline decides of each sample, a row of `prediction` each, in the labels that the data sets, or the
-        one called `source`, can measure; `facts` tells what a request says of a sample."""
+        """What the pipeline decides of each sample, a row of `prediction` each, in the labels that the data sets, or
+        the one called `source`, can measure; `facts` tells what a request says of a sample."""
         decisions = [
             decide(self.task, self.manifest, prediction.rows(np.array([row])), facts(self.task, sample))
             for row, sample in enumerate(samples)

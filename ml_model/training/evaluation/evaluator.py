@@ -147,13 +147,11 @@ def _age_given(evaluator: Evaluator, samples: Sequence[Sample], prediction: Pred
     known = np.flatnonzero(np.isfinite(ages_years(samples)))
     own, raw = [samples[int(i)] for i in known], prediction.rows(known)
     answered = evaluator.answered(own, raw, facts=own_age_known)
-    several = evaluator.task.input.max_pictures > 1
+    several, names = evaluator.task.input.max_pictures > 1, label_space(evaluator.task).names
     return AgeGiven(
         **dict(brief_of(answered)),
         **dict(calibration_of(answered.scored)),
-        prediction_sets=set_figures(
-            answered.samples, answered.scored, answered.decisions, label_space(evaluator.task).names
-        ),
+        prediction_sets=set_figures(answered.samples, answered.scored, answered.decisions, names),
         by_case=case_figures(evaluator, own, raw, own_age_known) if several else None,
     )
 

@@ -32,7 +32,7 @@ def finding_truth(rule: FindingRule, samples: Sequence[Sample], multi_label: boo
 def harmless(task: ImageTask, samples: Sequence[Sample]) -> Bools:
     """(N,) whether the label says that none of the findings is there."""
     truths = [finding_truth(rule, samples, task.multi_label) for rule in task.findings]
-    return np.all([told & ~there for there, told in truths], axis=0)
+    return np.asarray(np.all([told & ~there for there, told in truths], axis=0))
 
 
 def finding_scores(task: ImageTask, rule: FindingRule, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -47,8 +47,8 @@ def finding_figures(
     probabilities: NDArray[np.floating],
     decisions: Sequence[Decision] | None,
 ) -> dict[str, FindingMeasured]:
-    """By finding that occurs and is absent. decisions: what the pipeline decides of each sample; None of a model without
-    thresholds, of which the AUC is all that can be said."""
+    """By finding that occurs and is absent. decisions: what the pipeline decides of each sample; None of a model
+    without thresholds, of which the AUC is all that can be said."""
     groups, figures = np.array([s.group for s in samples]), {}
     for i, rule in enumerate(task.findings):
         there, told = finding_truth(rule, samples, task.multi_label)

@@ -1,5 +1,5 @@
-"""95 % intervals that count groups (patients, lesions, vectors): rows of one group are no witnesses of their own; and how
-far a figure can be trusted by its interval, in one word that the service shows beside each answer."""
+"""95 % intervals that count groups (patients, lesions, vectors): rows of one group are no witnesses of their own; and
+how far a figure can be trusted by its interval, in one word that the service shows beside each answer."""
 
 from __future__ import annotations
 

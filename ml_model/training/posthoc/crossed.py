@@ -1,4 +1,5 @@
-"""Answers to the validation samples that nothing was fitted to: each is calibrated by a fit that has not seen its group."""
+"""Answers to the validation samples that nothing was fitted to: each is calibrated by a fit that has not seen its
+group."""
 
 from __future__ import annotations
 
@@ -61,8 +62,8 @@ def crossed_answers(
     method: str,
     aged: AgeEffect | None,
 ) -> Crossed:
-    """uncalibrated: the model's own probabilities of the validation samples, (N, classes). masks: (N, classes), what each
-    label can stand for. method: of the calibration that was chosen. aged: whether ages count."""
+    """uncalibrated: the model's own probabilities of the validation samples, (N, classes). masks: (N, classes), what
+    each label can stand for. method: of the calibration that was chosen. aged: whether ages count."""
     told, with_ages = np.zeros_like(uncalibrated), np.zeros_like(uncalibrated)
     ages = ages_years(samples)
     for others, own in by_group_folds([s.group for s in samples]):

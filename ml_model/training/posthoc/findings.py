@@ -22,7 +22,8 @@ DIGITS = 6  # thresholds are rounded to the safer side
 
 
 def allowed(groups: int, target: float) -> int:
-    """How many groups may fall on the wrong side: (wrong + 1) / (groups + 1) <= 1 - target; -1 where they are too few."""
+    """How many groups may fall on the wrong side: (wrong + 1) / (groups + 1) <= 1 - target; -1 where they are too
+    few."""
     return int(np.floor((groups + 1) * (1 - target) + 1e-9)) - 1
 
 
@@ -53,8 +54,8 @@ def by_group(scores: Array, groups: Sequence[str], worst: np.ufunc) -> Array:
 
 
 def suspected_from(scores: Mapping[str, Array], groups: Sequence[str], specificity: float) -> dict[str, float]:
-    """By finding, of harmless cases' scores (N,): the lowest threshold with which no more groups reach any than may. Each
-    finding is given as many groups of its own as the others."""
+    """By finding, of harmless cases' scores (N,): the lowest threshold with which no more groups reach any than may.
+    Each finding is given as many groups of its own as the others."""
     names, group_of = np.unique(np.array(groups), return_inverse=True)
     most = allowed(len(names), specificity)
     worst = {code: np.zeros(len(names)) for code in scores}

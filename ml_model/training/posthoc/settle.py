@@ -88,7 +88,7 @@ def _of_every_source(samples: Sequence[Sample], seed: int) -> list[Sample]:
 def _settled(job: Job | SignalJob, crossed: Crossed) -> dict[str, Any]:
     """Thresholds of findings and prediction sets, from answers that no calibration was fitted to: of all validation
     samples, and of what is judged apart."""
-    task, sets_apart = job.task, {}
+    task, sets_apart = job.task, dict[str, dict[str, float]]()
     general = crossed.rows(np.ones(len(crossed.samples), bool))
     findings_apart: dict[str, dict[str, FindingThresholds]] = {}
     sets = set_thresholds(task, general.scored(task))

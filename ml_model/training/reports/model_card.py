@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from ml_model.inference.bundle import BalancedDecision, Manifest
+from ml_model.inference.bundle import Manifest
 from ml_model.inference.measured import (
     AgeGiven,
     Brief,
@@ -17,6 +17,7 @@ from ml_model.tasks.registry import ImageTask
 from ml_model.training.evaluation.intervals import evidence_level
 from ml_model.training.reports.card import task_card
 from ml_model.training.reports.explanation_section import explanation_section
+from ml_model.training.reports.findings_section import findings_section
 from ml_model.training.reports.markdown import COMPARED, FIGURES, INTERVALS, figure, figures_of, joined, section, table
 from ml_model.training.reports.source_sections import (
     crossed_section,
@@ -84,7 +85,7 @@ reproduces that rule; the figures above, on the labels, are what was measured.""
 
 def _measured_of(brief: Brief) -> list[str]:
     """Names of the figures that a part has."""
-    return [n for n in (*COMPARED, "sensitivity", "specificity") if getattr(brief, n)]
+    return [n for n in COMPARED if getattr(brief, n)]
 
 
 def _cases(case: Brief | None) -> str:
@@ -104,15 +105,20 @@ def _age_given(aged: AgeGiven | None) -> str:
     rows = [["pictures", str(aged.count), *figures_of(aged, names), figure(aged.calibration_error)]]
     if case := aged.by_case:
         rows.append(["views of one case averaged", str(case.count), *figures_of(case, names), ""])
-    for name, row in (aged.alerts or {}).items():
-        found = {"macro_auc": row.auc, "sensitivity": row.sensitivity, "specificity": row.specificity}
-        cells = [figure(found[n]) if n in found else "" for n in names]
-        rows.append([f"alert: {name}", str(row.count), *cells, ""])
     text = """\
 All other figures are of the picture alone. Here each came with the age that its data set gives, as `age_years` or a
 DICOM file says it; how much an age counts was learnt from the training data and weighed on validation."""
     head = ["", "n", *(n.replace("_", " ") for n in names), "calibration error"]
     return section("When the age is known as well", text, table(head, rows), level=3)
+
+
+def _balanced(balanced: Brief | None) -> str:
+    """What weights that count rare classes more would name; empty where there are none."""
+    if balanced is None:
+        return ""
+    found = table([n.replace("_", " ") for n in COMPARED], [figures_of(balanced, COMPARED)])
+    text = "The class whose probability times a weight is largest; the weights undo how rare a class was in training."
+    return section("Were the classes named by weight", text, found, level=3)
 
 
 def _pages(pages: Pages | None) -> str:
@@ -159,32 +165,22 @@ def _training(manifest: Manifest) -> str:
     return f"{members}; the mean of their logits. {training.recordings} recordings, {training.minutes} minutes."
 
 
-def _called(task: ImageTask, manifest: Manifest) -> str:
-    """How the class that is named follows from the probabilities."""
-    point = manifest.operating_point
-    called = (
-        f"Named is the class with {point.rule}."
-        if isinstance(point, BalancedDecision)
-        else f"`{point.positive}` is called at a probability of {point.threshold:.3f} or more ({point.rule}; there: "
-        f"sensitivity {point.validation_sensitivity}, specificity {point.validation_specificity})."
-        if point
-        else "The gravest of the labels that reach 0.5 is named, or else the most probable one."
-        if task.multi_label
-        else "The most probable class is named."
+def _called(task: ImageTask) -> str:
+    if not task.findings:
+        return "The most probable class is named."
+    return (
+        "With a finding suspected, its most probable class is named (of the gravest, where there are several); with "
+        "all ruled out\nthe most probable class that belongs to none; otherwise the most probable of all, and the answer "
+        "says that it is not settled."
     )
-    for name, own in manifest.operating_points.items():
-        called += (
-            f"\nJudged for the population of {name}: from {own.threshold:.3f} (validation: sensitivity "
-            f"{own.validation_sensitivity}, specificity {own.validation_specificity}; evidence "
-            f"{manifest.evidence_by_population.get(name, manifest.evidence)})."
-        )
-    return called
 
 
 def measured_markdown(task: ImageTask, manifest: Manifest) -> str:
     """Everything that was measured, without a title."""
     metrics, test = manifest.image_metrics, manifest.image_test
     sections = (
+        findings_section(task, manifest),
+        _balanced(test.balanced),
         section("By source and subgroup", _by_group(test), not_measured(task), level=3),
         trust_sections(task, manifest),
         _changes(test),
@@ -201,7 +197,8 @@ def measured_markdown(task: ImageTask, manifest: Manifest) -> str:
         explanation_section(metrics.explanation),
     )
     text = f"""{test.count} pictures of {test.groups} groups, with the served decoder and runtime;
-{INTERVALS}. {_called(task, manifest)}"""
+{INTERVALS}.
+{_called(task)}"""
     return joined(text, table(list(FIGURES), [figures_of(test, FIGURES)]), _per_class(test, test.labels), *sections)
 
 

@@ -80,15 +80,12 @@ def external_section(external: dict[str, External] | None) -> str:
         return ""
     if not external:
         return section(title, "Not measured abroad.", level=3)
-    rows, alerts = [], []
+    rows = []
     for name, row in external.items():
         judged = "yes" if row.judged else "too few cases to judge"
         rows.append([name, str(row.count), str(row.groups), *figures_of(row, COMPARED), judged])
-        for finding, told in (row.alerts or {}).items():
-            alerts.append([name, finding, str(told.count), *figures_of(told, ("auc", "sensitivity", "specificity"))])
     text = """\
 Never trained on and used for no threshold, in the labels that each set measures. Where every label has 25 cases or
 more, the worse of home and abroad is the evidence."""
     found = table(["set", "n", "groups", *COMPARED, "counts towards the evidence"], rows)
-    raised = table(["set", "alert", "n", "AUC", "sensitivity", "specificity"], alerts) if alerts else ""
-    return section(title, text, found, raised, level=3)
+    return section(title, text, found, level=3)

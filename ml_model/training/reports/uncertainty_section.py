@@ -10,13 +10,12 @@ from ml_model.training.reports.markdown import figure, section, table
 
 
 def trust_sections(task: ImageTask, manifest: Manifest) -> str:
-    """Calibration, prediction sets, abstention, alerts, familiarity and failures, as far as they were measured."""
+    """Calibration, prediction sets, abstention, familiarity and failures, as far as they were measured."""
     test = manifest.image_test
     parts = (
         _calibration(manifest, test),
         _sets(test),
         _abstention(test),
-        _alerts(manifest, test),
         _known(manifest, test),
     )
     return "\n\n\n".join(part for part in (*parts, _failures(test)) if part)
@@ -53,8 +52,9 @@ def _sets(test: ImageTest) -> str:
     sizes = ", ".join(f"{share:.3f} of the sets hold {size}" for size, share in sets.sizes.items() if share)
     covered = figure(sets.coverage_interval) if sets.coverage_interval else f"{sets.coverage:.3f}"
     text = f"""\
-Class-conditional split conformal, made to hold the true label for nine in ten cases of every label. On test they hold
-it for {covered}; {sets.mean_size} labels on average ({sizes})."""
+Class-conditional split conformal, counted by group and made to hold the true label for nine in ten cases of every
+label; how far that was kept on test is measured here. Of all labels {covered}; {sets.mean_size} labels on average
+({sizes})."""
     return section("Prediction sets", text, table(["label", "n", "coverage"], rows), level=3)
 
 
@@ -66,25 +66,12 @@ def _abstention(test: ImageTest) -> str:
     rest = told.accuracy_when_abstaining
     refused = "" if rest is None else f", {rest:.3f} on those it abstains from"
     text = f"""\
-The service abstains where the set holds nothing or more than half of the labels, and on unusual pictures: on
-{told.share:.3f} of the test pictures. Accuracy is {figure(told.accuracy_when_answering)} on the others{refused}.
+The service abstains where the set holds nothing, or more than half of several labels while every finding is open, and
+on unusual pictures: on {told.share:.3f} of the test pictures.
+Accuracy is {figure(told.accuracy_when_answering)} on the others{refused}.
 If only the surest were answered:"""
     found = table(["share answered", "accuracy"], rows)
     return section("Abstention", text, found, "![risk and coverage](risk_coverage.png)", level=3)
-
-
-def _alerts(manifest: Manifest, test: ImageTest) -> str:
-    measured = test.alerts
-    if not measured:
-        return ""
-    rows = [
-        [name, str(row.count), f"{manifest.alerts[name].threshold:.3f}", manifest.alerts[name].rule]
-        + [figure(row.sensitivity), figure(row.specificity), figure(row.auc)]
-        for name, row in measured.items()
-    ]
-    text = "Raised whatever class is named first, from the summed probability of the finding's classes."
-    found = table(["finding", "n", "from", "chosen as", "sensitivity", "specificity", "AUC"], rows)
-    return section("Alerts", text, found, level=3)
 
 
 def _known(manifest: Manifest, test: ImageTest) -> str:
