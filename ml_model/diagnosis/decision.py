@@ -23,6 +23,7 @@ from ml_model.tasks.registry import ClassSpec, ImageTask, Severity
 SUM_TOLERANCE = 1e-2
 # Of a gate's way from its threshold to certainty: a picture that scores no further along it is a near miss.
 GATE_EDGE = 0.1
+MORE_PROBABLE_THAN_NOT = 0.5
 _GRAVITY: dict[Severity, int] = {"healthy": 0, "low": 1, "moderate": 2, "high": 3, "critical": 4}
 
 
@@ -117,7 +118,8 @@ def decide(
     findings = findings_of(task, manifest, by_code, judgement.judged_as, known, lowered=lowered)
     limits, far = manifest.familiarity, prediction.distance
     unfamiliar = limits is not None and bool(far.size) and float(far.max()) >= limits.warn_from
-    reasons = (*reasons_to_abstain(task, in_question, findings, beside.recognition, unfamiliar), *beside.unfit)
+    leading = max(label_probabilities(by_code, task.measured_labels).values())
+    reasons = (*reasons_to_abstain(task, in_question, leading, beside.recognition, unfamiliar), *beside.unfit)
     sound = not reasons and not lowered and judgement.evidence != "insufficient"
     return _decided(task, probabilities, ranking, findings, judgement, in_question, told, reasons, beside, sound)
 
@@ -242,20 +244,21 @@ def _check(task: ImageTask, probabilities: NDArray[np.float32]) -> None:
 def reasons_to_abstain(
     task: ImageTask,
     in_question: Collection[str] | None,
-    findings: Sequence[Finding],
+    leading: float,
     recognition: Recognition | None,
     unfamiliar: bool,
 ) -> list[str]:
     """Why no statement can be made of this case, as sentences; empty where nothing speaks against one.
 
-    in_question: measured labels in the prediction set, None without one. recognition: of the gate, where the kind was
+    in_question: measured labels in the prediction set, None without one. leading: probability (0-1) of the most
+    probable label. recognition: of the gate, where the kind was
     looked at. unfamiliar: further from the training pictures than nearly all of those that validate.
     """
     reasons, labels = [], len(task.measured_labels)
     if in_question is not None and not in_question:
         reasons.append("The picture is typical of none of the classes.")
-    elif in_question and 2 < labels < 2 * len(in_question) and all(f.state == "indeterminate" for f in findings):
-        reasons.append(f"{len(in_question)} of {labels} possible findings cannot be told apart on this picture.")
+    elif in_question and 2 < labels == len(in_question) and leading < MORE_PROBABLE_THAN_NOT:
+        reasons.append(f"None of the {labels} possible findings can be told from the others on this picture.")
     if recognition and recognition.score < recognition.threshold + GATE_EDGE * (1 - recognition.threshold):
         reasons.append("The picture was only just taken for one of the kind that is read here.")
     if unfamiliar:

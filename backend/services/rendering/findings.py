@@ -44,6 +44,9 @@ def finding_answers(
 
 def _finding(finding: Finding, told: FindingMeasured | None, prevalence: float | None) -> FindingAnswer:
     rule, thresholds = finding.rule, finding.thresholds
+    figures: dict[str, Any] = {name: _interval(getattr(told, name, None)) for name in SHARES}
+    if told and prevalence is not None:
+        figures |= predictive_values(told, prevalence)
     messages = {"suspected": rule.suspected, "indeterminate": rule.open.message}
     return FindingAnswer(
         code=rule.code,
@@ -56,8 +59,7 @@ def _finding(finding: Finding, told: FindingMeasured | None, prevalence: float |
         rule_in_from=thresholds.rule_in_from if thresholds else None,
         why_never_ruled_out=thresholds.never_ruled_out if thresholds else NOT_MEASURED,
         count=told.count if told else None,
-        **{name: _interval(getattr(told, name, None)) for name in SHARES},
-        **(predictive_values(told, prevalence) if told and prevalence is not None else {}),
+        **figures,
     )
 
 

@@ -1,4 +1,9 @@
-"""Prediction sets by class-conditional split conformal prediction, chosen on validation."""
+"""Prediction sets by class-conditional split conformal prediction, chosen on validation.
+
+In expectation over the validation cases a plain rank keeps the promise; of few cases, the ones at hand may still fall
+far short. So the rank is that which keeps it with a stated confidence. Vovk V. Conditional validity of inductive
+conformal predictors. Machine Learning 2013;92:349-376.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import beta
 
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.labels import label_space
@@ -14,6 +20,7 @@ from ml_model.training.posthoc.findings import by_group
 
 Array = NDArray[np.floating]
 COVERAGE = 0.9
+CONFIDENCE = 0.9  # that a label's share of new cases in their sets is COVERAGE or more, over the draw of validation
 FEWEST_OF_A_LABEL = 10  # validation groups within a population; with fewer the thresholds for all serve
 
 
@@ -34,10 +41,15 @@ def enough_of_each(validation: Scored) -> bool:
 
 
 def conformal_threshold(probabilities: Array) -> float:
-    """The largest threshold that a new case reaches with probability COVERAGE or more, by as many exchangeable
-    cases as are given (N,); 0 where they are too few to tell."""
-    rank = int(np.ceil((len(probabilities) + 1) * COVERAGE - 1e-9))
-    return float(np.sort(probabilities)[::-1][rank - 1]) if rank <= len(probabilities) else 0.0
+    """The largest threshold that the share COVERAGE of new cases reaches with CONFIDENCE, by as many exchangeable cases
+    as are given (N,); 0 where they are too few to tell.
+
+    With the threshold at the k-th lowest of n cases that share is distributed as Beta(n + 1 - k, k).
+    """
+    count = len(probabilities)
+    ranks = np.arange(1, count + 1)
+    kept = ranks[beta.cdf(COVERAGE, count + 1 - ranks, ranks) <= 1 - CONFIDENCE]
+    return float(np.sort(probabilities)[kept[-1] - 1]) if len(kept) else 0.0
 
 
 def rescaled_weights(

@@ -168,11 +168,9 @@ def _training(manifest: Manifest) -> str:
 def _called(task: ImageTask) -> str:
     if not task.findings:
         return "The most probable class is named."
-    return (
-        "With a finding suspected, its most probable class is named (of the gravest, where there are several); with "
-        "all ruled out\nthe most probable class that belongs to none; otherwise the most probable of all, and the answer "
-        "says that it is not settled."
-    )
+    return """\
+With a finding suspected, its most probable class is named (of the gravest, where there are several); with all ruled out
+the most probable class that belongs to none; otherwise the most probable of all, and the answer is not settled."""
 
 
 def measured_markdown(task: ImageTask, manifest: Manifest) -> str:

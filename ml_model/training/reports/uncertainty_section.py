@@ -53,8 +53,8 @@ def _sets(test: ImageTest) -> str:
     covered = figure(sets.coverage_interval) if sets.coverage_interval else f"{sets.coverage:.3f}"
     text = f"""\
 Class-conditional split conformal, counted by group and made to hold the true label for nine in ten cases of every
-label; how far that was kept on test is measured here. Of all labels {covered}; {sets.mean_size} labels on average
-({sizes})."""
+label or more, with a confidence of 0.9; how far that was kept on test is measured here. Of all labels {covered};
+{sets.mean_size} labels on average ({sizes})."""
     return section("Prediction sets", text, table(["label", "n", "coverage"], rows), level=3)
 
 
@@ -66,8 +66,8 @@ def _abstention(test: ImageTest) -> str:
     rest = told.accuracy_when_abstaining
     refused = "" if rest is None else f", {rest:.3f} on those it abstains from"
     text = f"""\
-The service abstains where the set holds nothing, or more than half of several labels while every finding is open, and
-on unusual pictures: on {told.share:.3f} of the test pictures.
+The service abstains where the set holds nothing, where it holds each of several labels and none of them is more
+probable than not, and on unusual pictures: on {told.share:.3f} of the test pictures.
 Accuracy is {figure(told.accuracy_when_answering)} on the others{refused}.
 If only the surest were answered:"""
     found = table(["share answered", "accuracy"], rows)
