@@ -10,7 +10,7 @@ from ml_model.inference.bundle import Manifest
 from ml_model.inference.measured import ImageMetrics
 from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.evaluation.evaluator import Evaluator
+from ml_model.training.evaluation.answers import Evaluator
 
 
 def manifest(task: ImageTask, **extra: Any) -> Manifest:
