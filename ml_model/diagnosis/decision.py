@@ -91,12 +91,16 @@ class Decision:
         if self.abstain_reasons:
             return "No statement can be made"
         named = self.diagnosis.predicted
-        suspected = [f.rule for f in self.findings if f.state == "suspected"]
-        told = "suspected" if any(named.code in rule.classes for rule in suspected) else "most likely"
-        others = [f"{rule.name} suspected" for rule in suspected if named.code not in rule.classes]
+        told = [f.rule for f in self.findings if f.state == "suspected"]
+        told.sort(key=lambda rule: named.code not in rule.classes)
+        said = [f"{rule.name} suspected" for rule in told]
+        if not told:
+            said = [named.name if self.diagnosis.settled else f"{named.name} most likely"]
+        elif len(told[0].classes) > 1:
+            said[0] += f", most likely {named.name}"
         open_ = [f"{f.rule.name} not ruled out" for f in self.findings if f.state == "indeterminate"]
-        first = named.name if self.diagnosis.settled and told == "most likely" else f"{named.name} {told}"
-        return "; ".join([first, *others, *open_])
+        line = "; ".join([*said, *open_])
+        return line[0].upper() + line[1:]
 
 
 def decide(

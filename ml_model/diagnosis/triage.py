@@ -113,12 +113,12 @@ def _first_of(task: ImageTask, finding: Finding, named: ClassSpec) -> ClassSpec:
 
 
 def _in_question(task: ImageTask, known: Evidence) -> Iterator[Reason]:
-    """Of classes in the prediction set that no finding speaks for. The classes of a finding are in question where it is
-    open, which has its own text."""
-    spoken_for = {known.named.code, *(code for rule in task.findings for code in rule.classes)}
+    """Of the other classes in the prediction set. Those of an open finding are in question with it, which has a text of
+    its own."""
+    open_ = {code for f in known.findings if f.state == "indeterminate" for code in f.rule.classes}
     for code in known.in_set:
         spec = task.by_code[code]
-        if code not in spoken_for and not known.abstain_reasons:
+        if code not in {known.named.code, *open_} and not known.abstain_reasons:
             level = level_of(spec.severity)
             yield Reason("in_question", level, f"{spec.name} is still in question.", class_advice(task, spec))
 

@@ -103,7 +103,7 @@ def test_the_gravest_suspected_finding_names_the_class() -> None:
     assert told.diagnosis.predicted.code == "c2"  # although c3 and c0 are more probable
     assert told.triage.level == "urgent"
     assert [(r.code, r.level) for r in told.triage.reasons[:2]] == [("suspected", "urgent"), ("suspected", "soon")]
-    assert told.headline == "Class c2 suspected; mild suspected"
+    assert told.headline == "Grave suspected; mild suspected"
 
 
 def test_a_graver_finding_that_is_open_unsettles_one_that_is_suspected() -> None:
@@ -278,17 +278,14 @@ def cases(draw: st.DrawFn) -> tuple[ImageTask, NDArray[np.float32], dict[str, An
 
 
 def least_level(decision: Decision, task: ImageTask) -> int:
-    """The level that nothing said beside it may exceed: an open finding has a calmer text of its own."""
-    levels = [decision.diagnosis.predicted.severity] if not decision.abstain_reasons else ["moderate"]
-    told: list[Severity] = list(levels)
+    """The level that the answer may not stay below: an open finding has a calmer text of its own."""
+    told: list[Severity] = [decision.diagnosis.predicted.severity]
+    calmer = {code for f in decision.findings if f.state == "indeterminate" for code in f.rule.classes}
+    told += [SEVERITIES[LEVELS.index(f.rule.open_level)] for f in decision.findings if f.state == "indeterminate"]
+    told += ["moderate" if code in calmer else task.by_code[code].severity for code in decision.prediction_set]
     for finding in decision.findings:
         if finding.state == "suspected":
-            told.append(max((task.by_code[c].severity for c in finding.rule.classes[:1]), key=GRAVITY.__getitem__))
-        if finding.state == "indeterminate":
-            told.append(SEVERITIES[LEVELS.index(finding.rule.open_level)])
-    told += [task.by_code[code].severity for code in decision.prediction_set if code in task.harmless]
-    grave = {c for rule in task.findings for c in rule.classes} & set(decision.prediction_set)
-    told += ["moderate"] if grave else []
+            told.append(min((task.by_code[c].severity for c in finding.rule.classes), key=GRAVITY.__getitem__))
     return max(LEVELS.index(level_of(severity)) for severity in told)
 
 
