@@ -1,4 +1,4 @@
-"""A bundle whose manifest speaks of other labels, alerts or data sets than the task file is refused when it loads."""
+"""A bundle whose manifest speaks of other labels, findings or data sets than the task file is refused when it loads."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_tasks import thresholds
 from pictures import detailed, encode
 from samples import image_task, upload, write_tiny
 
@@ -17,7 +18,7 @@ from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import MODELS_DIR, Bundle, load_bundle, write_bundle
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 
-POINT = {"threshold": 0.5, "rule": "x", "validation_sensitivity": 1, "validation_specificity": 1}
+LIMITS = thresholds(0.1, 0.5).model_dump()
 
 
 def with_fields(folder: Path, task: ImageTask, **fields: Any) -> Bundle:
@@ -48,18 +49,14 @@ SKIN = {
         {"prediction_sets": {"coverage": 0.9, "thresholds": None, "by_population": {"elsewhere": {"nv": 1}}}},
         "prediction sets of elsewhere: its labels are nv, declared are .*it tells apart the data sets elsewhere",
     ),
-    "another alert": ({"alerts": {"Plague": {**POINT, "classes": ["mel"]}}}, "alerts: its names are Plague"),
+    "another finding": ({"findings": {"plague": LIMITS}}, "the findings: its codes are plague, declared are melanoma"),
+    "findings elsewhere": (
+        {"findings_by_population": {"elsewhere, view PA": {"plague": LIMITS}}},
+        "the findings of elsewhere, view PA: its codes are plague, .*it tells apart the data sets elsewhere, declared",
+    ),
     "weights": (
-        {"operating_point": {"weights": {"nv": 1, "other": 1}, "rule": "x"}},
-        "the operating point's weights: its classes are nv, other, declared are",
-    ),
-    "point": (
-        {"operating_point": {**POINT, "positive": "PNEUMONIA", "negative": "nv"}},
-        "the operating point is on the classes PNEUMONIA, declared are",
-    ),
-    "points": (
-        {"operating_points": {"elsewhere, view PA": {**POINT, "positive": "mel", "negative": "nv"}}},
-        "it tells apart the data sets elsewhere, declared are",
+        {"balanced": {"weights": {"nv": 1, "other": 1}, "rule": "x"}},
+        "the weights: its classes are nv, other, declared are",
     ),
     "populations": ({"populations": ["here", "there"]}, "it tells apart the data sets here, there, declared are"),
     "evidence": ({"evidence_by_population": {"there": "limited"}}, "it tells apart the data sets there, declared are"),
@@ -89,18 +86,10 @@ def test_a_manifest_of_other_names_is_refused_by_name(fields: dict[str, Any], sa
         require_fit(bundle, task)
 
 
-def test_an_alert_of_other_classes_is_refused(tmp_path: Path) -> None:
+def test_thresholds_of_known_ages_belong_to_no_data_set(tmp_path: Path) -> None:
     task = image_task("skin")
-    alerts = {rule.name: {**POINT, "classes": ["nv"]} for rule in task.alerts}
-    with pytest.raises(BundleInvalid, match=f"the alert {task.alerts[0].name} was measured for nv, declared is"):
-        require_fit(with_fields(tmp_path, task, alerts=alerts), task)
-
-
-def test_a_point_in_a_multi_label_task_is_refused(tmp_path: Path) -> None:
-    task = image_task("heart")
-    point = {**POINT, "positive": task.codes[0], "negative": task.codes[1]}
-    with pytest.raises(BundleInvalid, match="the operating point names one class, and several may be present"):
-        require_fit(with_fields(tmp_path, task, operating_point=point), task)
+    found = {rule.code: LIMITS for rule in task.findings}
+    require_fit(with_fields(tmp_path, task, findings=found, findings_by_population={"age given": found}), task)
 
 
 def test_a_data_set_whose_labels_were_edited_takes_the_model_out_of_service(tmp_path: Path) -> None:

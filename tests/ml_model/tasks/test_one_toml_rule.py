@@ -41,6 +41,34 @@ licence = "CC0"
 citation = "none"
 labels = { left = ["left"], right = ["right"], odd = ["odd"] }
 
+[[findings]]
+code = "widowed"
+name = "a widowed sock"
+classes = ["odd"]
+min_sensitivity = 0.9
+suspected = "A widowed sock is suspected."
+open = { title = "Perhaps odd", message = "M.", actions = ["A"], timeline = "Soon", action = "Look", color = "#9a6700" }
+
+[undecided]
+title = "No sock can be told"
+message = "M."
+actions = ["Show it to a tailor"]
+timeline = "Soon"
+action = "Show it to a tailor"
+color = "#9a6700"
+
+[weak_evidence]
+title = "Not to be leant on"
+message = "This model knows too few socks."
+actions = ["Show it to a tailor"]
+timeline = "Soon"
+action = "Show it to a tailor"
+color = "#9a6700"
+
+[unsettled]
+staging = "Not worn out yet."
+treatment = "No sock is darned on the strength of this."
+
 [recommendations.low]
 title = "Wear it"
 message = "Nothing speaks against it."

@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 
 import pytest
+from made_tasks import made_finding
 
 from ml_model.errors import TaskFileInvalid
+from ml_model.tasks.finding_schema import check_findings
 from ml_model.tasks.registry import TASKS_DIR, ImageTask, load_task, load_tasks
 
 SAMPLE = """
@@ -25,10 +27,33 @@ modality = "film"
 height_px = 64
 width_px = 96
 
-[operating_point]
-positive = "shadow"
-negative = "clear"
+[[findings]]
+code = "shade"
+name = "a shadow"
+classes = ["shadow"]
 min_sensitivity = 0.9
+suspected = "A shadow is suspected."
+open = { title = "Open", message = "M.", actions = ["A."], timeline = "Soon", action = "Look.", color = "#9a6700" }
+
+[undecided]
+title = "Nothing can be said"
+message = "M."
+actions = ["A."]
+timeline = "Soon"
+action = "Have it seen."
+color = "#9a6700"
+
+[weak_evidence]
+title = "Not to be leant on"
+message = "M."
+actions = ["A."]
+timeline = "Soon"
+action = "Have it seen."
+color = "#9a6700"
+
+[unsettled]
+staging = "None is given."
+treatment = "None is named."
 
 [[datasets]]
 name = "Films"
@@ -158,22 +183,13 @@ FAULTS = {
         'width_px = 96\ngeometry = "stretch"',
         "input.geometry: must be one of 'squash', 'mirror', 'field', 'breast' or 'body', got",
     ),
-    "operating point elsewhere": ('positive = "shadow"', 'positive = "x"', "operating_point: no class has the code x"),
-    "operating point on one class": (
-        'negative = "clear"',
-        'negative = "shadow"',
-        "operating_point: takes two different classes of a task that is not multi_label",
+    "finding elsewhere": ('classes = ["shadow"]', 'classes = ["x"]', "findings.shade: no class has the code x"),
+    "finding of all classes": (
+        'classes = ["shadow"]',
+        'classes = ["shadow", "clear"]',
+        "findings: every class is in one; leave one that is named when all are ruled out",
     ),
-    "operating point of labels": (
-        'title = "Sh',
-        'multi_label = true\ntitle = "Sh',
-        "operating_point: takes two different classes of a task that is not multi_label",
-    ),
-    "certain sensitivity": (
-        "= 0.9\n",
-        "= 1.0\n",
-        "operating_point.min_sensitivity: input should be less than 1",
-    ),
+    "certain sensitivity": ("= 0.9\n", "= 1.0\n", "findings.entry 1.min_sensitivity: input should be less than 1"),
     "no TOML": ('title = "Shadows', "title = Shadows", "not valid TOML: Invalid value (at line 3, column 9)"),
 }
 
@@ -205,6 +221,16 @@ def test_a_fault_is_named_with_file_and_field(tmp_path: Path, old: str, new: str
         load_tasks(tmp_path)
     assert f"film-check.toml: {message}" in str(raised.value) or f" | {message}" in str(raised.value)
     assert str(raised.value).startswith("film-check.toml: ")
+
+
+def test_findings_share_no_class_and_have_one_each_of_several_labels() -> None:
+    one, two = made_finding("one", ["a"]), made_finding("two", ["a", "b"])
+    with pytest.raises(ValueError, match=r"findings\.two: a is in another finding too"):
+        check_findings([one, two], ("a", "b", "c"), multi_label=False)
+    with pytest.raises(ValueError, match=r"findings\.two: one class only in a multi_label task"):
+        check_findings([two], ("a", "b", "c"), multi_label=True)
+    with pytest.raises(ValueError, match="findings: two have the same code"):
+        check_findings([one, made_finding("one", ["b"])], ("a", "b", "c"), multi_label=False)
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
@@ -251,8 +277,7 @@ def swapped(text: str) -> str:
         lambda text: text.replace('modality = "film"', 'modality = "slide"'),
         lambda text: text.replace('"shadow"', '"shade"'),
         lambda text: (
-            text[: text.index("[operating_point]")].replace("user_models", "multi_label = true\nuser_models")
-            + text[text.index("[[datasets]]") :]
+            text.replace("user_models", "multi_label = true\nuser_models")
         ),
     ],
     ids=["order", "height", "width", "modality", "code", "multi_label"],
