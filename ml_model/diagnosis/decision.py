@@ -111,15 +111,15 @@ def decide(
     probabilities = with_known_facts(manifest, prediction.probabilities.mean(axis=0), facts)
     ranking = ranked(task, probabilities)
     by_code = {r.spec.code: r.probability for r in ranking}
+    lowered = any(finding.lowers_claim for finding in beside.measured)
+    findings = findings_of(task, manifest, by_code, judgement.judged_as, lowered=lowered)
     in_question, told = None, own_estimate([(r.spec.code, r.probability) for r in ranking], task.multi_label)
     if sets := manifest.prediction_sets:
-        labels = task.measured_labels
+        ruled_out = {code for f in findings if f.state == "ruled_out" for code in f.rule.classes}
+        labels = {label: codes for label, codes in task.measured_labels.items() if not ruled_out.issuperset(codes)}
         in_question = labels_in_question(labels, by_code, sets, judgement.judged_as)
         inside = {code for label in in_question for code in labels[label]}
         told = tuple(r.spec.code for r in ranking if r.spec.code in inside)
-    lowered = any(finding.lowers_claim for finding in beside.measured)
-    known = told if in_question is not None else None
-    findings = findings_of(task, manifest, by_code, judgement.judged_as, known, lowered=lowered)
     limits, far = manifest.familiarity, prediction.distance
     unfamiliar = limits is not None and bool(far.size) and float(far.max()) >= limits.warn_from
     leading = max(label_probabilities(by_code, task.measured_labels).values())

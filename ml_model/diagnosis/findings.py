@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,27 +25,16 @@ class Finding:
 
 
 def findings_of(
-    task: ImageTask,
-    manifest: Manifest,
-    by_code: Mapping[str, float],
-    judged_as: str | None,
-    in_set: Collection[str] | None,
-    *,
-    lowered: bool = False,
+    task: ImageTask, manifest: Manifest, by_code: Mapping[str, float], judged_as: str | None, *, lowered: bool = False
 ) -> tuple[Finding, ...]:
-    """The task's findings, in its order. judged_as: key of the thresholds; in_set: codes of the prediction set, None
-    where it is the model's own estimate: a class that is still in question is not ruled out. lowered: something was
-    measured that the classes know nothing of, so that no more is claimed than that a finding is open."""
+    """The task's findings, in its order. judged_as: key of the thresholds. lowered: something was measured that the
+    classes know nothing of, so that no more is claimed than that a finding is open."""
     found = []
     for rule in task.findings:
         probability = _probability(rule, by_code)
         thresholds = _thresholds(manifest, rule.code, judged_as)
         state = _state(probability, thresholds)
-        if state == "ruled_out" and in_set is not None and not set(in_set).isdisjoint(rule.classes):
-            state = "indeterminate"
-        if state == "suspected" and lowered:
-            state = "indeterminate"
-        found.append(Finding(rule, probability, state, thresholds))
+        found.append(Finding(rule, probability, "indeterminate" if lowered else state, thresholds))
     return tuple(found)
 
 

@@ -10,46 +10,41 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.stats import beta
 
+from ml_model.inference.bundle import FindingThresholds
 from ml_model.tasks.registry import ImageTask
-from ml_model.training.data.labels import label_space
-from ml_model.training.evaluation.metrics import Scored
-from ml_model.training.posthoc.findings import by_group
+from ml_model.training.posthoc.crossed import Answers
+from ml_model.training.posthoc.findings import SLACK, Weighted, group_weights
 
-Array = NDArray[np.floating]
 COVERAGE = 0.9
 CONFIDENCE = 0.9  # that a label's share of new cases in their sets is COVERAGE or more, over the draw of validation
-FEWEST_OF_A_LABEL = 10  # validation groups within a population; with fewer the thresholds for all serve
 
 
-def set_thresholds(task: ImageTask, validation: Scored) -> dict[str, float]:
-    """By measured label, the probability that COVERAGE of the label's cases reach, counted by group: of a group's
-    answers the least sure one counts."""
-    thresholds = {}
-    for i, name in enumerate(label_space(task).names):
-        own = validation.truth[:, i]
-        scores = validation.probabilities[own, i].astype(np.float64)
-        thresholds[name] = conformal_threshold(by_group(scores, validation.groups[own].tolist(), np.minimum))
-    return thresholds
+def set_thresholds(
+    task: ImageTask, answers: Answers, findings: Mapping[str, FindingThresholds], coverage: float = COVERAGE
+) -> dict[str, float]:
+    """By measured label, the probability that `coverage` of the label's cases reach, counted by group. A case of a
+    finding that is ruled out is not in the set, whatever its probability."""
+    scored, told = answers.scored(task), dict[str, float]()
+    out = {rule.classes: findings[rule.code].rule_out_below or 0.0 for rule in task.findings}
+    for i, (name, classes) in enumerate(task.measured_labels.items()):
+        own = scored.truth[:, i]
+        scores = scored.probabilities[own, i].astype(np.float64)
+        for of_finding, below in out.items():
+            if set(classes) <= set(of_finding):
+                scores = np.where(answers.summed(task, of_finding)[own] < below, -1.0, scores)
+        both = group_weights(scored.groups[own].tolist())
+        told[name] = min(conformal_threshold(Weighted(scores, weights), coverage) for weights in both)
+    return told
 
 
-def enough_of_each(validation: Scored) -> bool:
-    """Whether every label has groups enough for a threshold of its own."""
-    return all(len(set(validation.groups[own].tolist())) >= FEWEST_OF_A_LABEL for own in validation.truth.T)
-
-
-def conformal_threshold(probabilities: Array) -> float:
-    """The largest threshold that the share COVERAGE of new cases reaches with CONFIDENCE, by as many exchangeable cases
-    as are given (N,); 0 where they are too few to tell.
-
-    With the threshold at the k-th lowest of n cases that share is distributed as Beta(n + 1 - k, k).
-    """
-    count = len(probabilities)
-    ranks = np.arange(1, count + 1)
-    kept = ranks[beta.cdf(COVERAGE, count + 1 - ranks, ranks) <= 1 - CONFIDENCE]
-    return float(np.sort(probabilities)[kept[-1] - 1]) if len(kept) else 0.0
+def conformal_threshold(own: Weighted, coverage: float = COVERAGE) -> float:
+    """The highest of a label's scores that the share `coverage` of new cases reaches with CONFIDENCE; 0 where its cases
+    are too few to tell. With m of n groups below a threshold, that share is distributed as Beta(n - m, m + 1)."""
+    below = own.weights.cumsum() - own.weights
+    kept = own.scores[beta.cdf(coverage, np.maximum(own.groups - below, SLACK), below + 1) <= 1 - CONFIDENCE]
+    return max(0.0, float(kept[-1])) if len(kept) else 0.0
 
 
 def rescaled_weights(

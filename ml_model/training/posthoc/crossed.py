@@ -36,6 +36,11 @@ class Answers:
         told = self.probabilities[whole].astype(np.float64) @ space.projection
         return Scored(truth, called(told, task.multi_label), told, np.array([s.group for s in kept]))
 
+    def summed(self, task: ImageTask, codes: Sequence[str]) -> NDArray[np.float64]:
+        """(n,) probability of these classes together, of the samples of `scored`."""
+        columns = [task.codes.index(code) for code in codes]
+        return np.asarray(self.probabilities[fully_labelled(task, self.samples)][:, columns].astype(float).sum(axis=1))
+
 
 @dataclass(frozen=True)
 class Crossed(Answers):

@@ -27,9 +27,9 @@ from ml_model.training.evaluation.answers import Answering, Evaluator
 from ml_model.training.job import Job, SignalJob
 from ml_model.training.posthoc.age_prior import fit_age_effect
 from ml_model.training.posthoc.calibration import fit_calibration
-from ml_model.training.posthoc.conformal import COVERAGE, enough_of_each, rescaled_weights, set_thresholds
+from ml_model.training.posthoc.conformal import COVERAGE, rescaled_weights, set_thresholds
 from ml_model.training.posthoc.crossed import Answers, Crossed, crossed_answers
-from ml_model.training.posthoc.findings import finding_thresholds
+from ml_model.training.posthoc.findings import enough, finding_thresholds
 from ml_model.training.posthoc.ood import fit_ood_detector
 from ml_model.training.posthoc.screening import screening_calibration
 
@@ -88,26 +88,33 @@ def _of_every_source(samples: Sequence[Sample], seed: int) -> list[Sample]:
 def _settled(job: Job | SignalJob, crossed: Crossed) -> dict[str, Any]:
     """Thresholds of findings and prediction sets, from answers that no calibration was fitted to: of all validation
     samples, and of what is judged apart."""
-    task, sets_apart = job.task, dict[str, dict[str, float]]()
-    general = crossed.rows(np.ones(len(crossed.samples), bool))
-    findings_apart: dict[str, dict[str, FindingThresholds]] = {}
-    sets = set_thresholds(task, general.scored(task))
-    for key, (part, specificity) in _judged_apart(task, crossed).items():
-        findings_apart[key] = finding_thresholds(task, part.samples, part.probabilities, specificity)
-        scored = part.scored(task)
-        wider = sets_apart.get(key.split(view_key("", ""))[0], sets)
-        sets_apart[key] = set_thresholds(task, scored) if enough_of_each(scored) else wider
+    task = job.task
+    everything = crossed.rows(np.ones(len(crossed.samples), bool)), task.min_specificity
+    settled = {key: _thresholds(task, *part) for key, part in {"": everything, **_judged_apart(task, crossed)}.items()}
+    findings, sets = settled.pop("")
     return {
-        "findings": finding_thresholds(task, general.samples, general.probabilities, task.min_specificity),
-        "findings_by_population": findings_apart,
-        "prediction_sets": PredictionSets(coverage=COVERAGE, thresholds=sets, by_population=sets_apart),
-        "screening": screening_calibration(task, general.scored(task)),
+        "findings": findings,
+        "findings_by_population": {key: own for key, (own, _) in settled.items()},
+        "prediction_sets": PredictionSets(
+            coverage=COVERAGE, thresholds=sets, by_population={key: own for key, (_, own) in settled.items()}
+        ),
+        "screening": screening_calibration(task, everything[0].scored(task)),
     }
+
+
+def _thresholds(
+    task: ImageTask, answers: Answers, specificity: float
+) -> tuple[dict[str, FindingThresholds], dict[str, float]]:
+    """Of findings and of prediction sets. Where more than nine in ten harmless cases shall not be suspected, as
+    validation is easier than what comes, as many of each label's cases shall be in their sets."""
+    found = finding_thresholds(task, answers.samples, answers.probabilities, specificity)
+    return found, set_thresholds(task, answers, found, max(COVERAGE, specificity))
 
 
 def _judged_apart(task: ImageTask, crossed: Crossed) -> dict[str, tuple[Answers, float]]:
     """By key of `Judgement.judged_as`: the answers, and the specificity aimed at. Populations are those data sets that
-    name their ages, where there is more than one, and their views; then, the cases whose age is known."""
+    name their ages, where there is more than one, and their views; then, the cases whose age is known. What has too
+    few cases for thresholds of its own is left out."""
     named = [d for d in task.datasets if d.ages_years is not None]
     apart = {}
     for dataset in named if len(named) > 1 else ():
@@ -117,10 +124,8 @@ def _judged_apart(task: ImageTask, crossed: Crossed) -> dict[str, tuple[Answers,
             views = np.array([s.attributes.get("view", "") for s in crossed.samples])
             rows_of |= {view_key(dataset.name, v): of_set & (views == v) for v in sorted(set(views[of_set]) - {""})}
         for key, rows in rows_of.items():
-            part = crossed.rows(rows)
-            if part.scored(task).truth.any(axis=0).all():
-                apart[key] = part, dataset.min_specificity or task.min_specificity
+            apart[key] = crossed.rows(rows), dataset.min_specificity or task.min_specificity
     if crossed.with_age is not None:
         known = np.isfinite(ages_years(crossed.samples))
         apart[AGE_GIVEN] = replace(crossed, probabilities=crossed.with_age).rows(known), task.min_specificity
-    return apart
+    return {key: part for key, part in apart.items() if enough(task, part[0].samples, part[1])}
