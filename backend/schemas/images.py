@@ -276,6 +276,7 @@ class HistoryEntry(Answer):
 
     task: str
     prediction: str
+    settled: bool
     confidence: Probability
     answered_at: str = Field(description="UTC")
     request_id: str
