@@ -10,8 +10,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_tasks import thresholds
 from PIL import Image
-from samples import HEART_VALUES, image_task, thresholds, tiny_probabilities, upload
+from samples import HEART_VALUES, image_task, tiny_probabilities, upload
 
 from backend.app import Application, create_app
 from backend.config import Config

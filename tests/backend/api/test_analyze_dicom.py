@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_files import dataset, write
+from made_tasks import thresholds
 from PIL import Image
-from samples import image_task, thresholds, upload
+from samples import image_task, upload
 
 from backend.app import Application, create_app
 from backend.config import Config

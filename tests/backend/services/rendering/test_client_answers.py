@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from made_tasks import thresholds
 from rendered import rendered, rendered_example, sent
-from samples import image_task, thresholds
+from samples import image_task
 
 from backend.schemas.images import AnalyzeAnswer
 from backend.services.rendering.client_answers import label_answer, tissue_answer

@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from made_tasks import thresholds
 from pictures import detailed
 from PIL import Image
-from samples import image_task, measured_test, thresholds, tiny_probabilities, write_tiny
+from samples import image_task, measured_test, tiny_probabilities, write_tiny
 
 from backend.app import create_app
 from backend.config import Config
@@ -133,6 +134,10 @@ def test_with_an_age_a_finding_is_worth_what_was_measured_with_ages(tmp_path: Pa
     aged = {
         "count": 1, "accuracy": FIGURE, "calibration_error": FIGURE, "brier_score": FIGURE,
         "findings": melanoma(OTHER_FIGURE, FIGURE),
+        "prediction_sets": {
+            "by_label": {"nv": {"count": 1, "coverage": 0.6, "coverage_interval": OTHER_FIGURE}},
+            "by_source": {}, "coverage": 0.6, "mean_size": 1, "sizes": {},
+        },
     }  # fmt: skip
     test = measured_test(findings=melanoma(FIGURE, OTHER_FIGURE), age_given=aged)
     effect = {
@@ -142,8 +147,10 @@ def test_with_an_age_a_finding_is_worth_what_was_measured_with_ages(tmp_path: Pa
     fields = trusted(nv=0.0) | {"age_effect": effect, "metrics": {"kind": "image", "test": test}}
     client = client_of(tmp_path, **fields)
     for query, sensitivity, specificity in (("", FIGURE, OTHER_FIGURE), ("?age_years=70", OTHER_FIGURE, FIGURE)):
-        told = posted(client, photo(), query)[1]["findings"][0]
+        body = posted(client, photo(), query)[1]
+        told = body["findings"][0]
         assert (told["sensitivity"], told["specificity"]) == (sensitivity, specificity)
+        assert body["prediction_set"]["measured"] == ({"nv": OTHER_FIGURE} if query else {})
 
 
 def test_a_model_without_them_says_that_its_set_is_its_own_estimate(tmp_path: Path) -> None:
