@@ -57,5 +57,12 @@ def sent(answer: Any) -> dict[str, Any]:
     return body
 
 
+def strings(node: Any) -> list[str]:
+    """Every text of an answer."""
+    if isinstance(node, dict | list):
+        return [text for one in (node.values() if isinstance(node, dict) else node) for text in strings(one)]
+    return [node] if isinstance(node, str) else []
+
+
 def _query(prevalence: float | None) -> AnalyzeQuery:
     return AnalyzeQuery.model_validate({"explain": "none", "prevalence": prevalence})

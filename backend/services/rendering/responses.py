@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.schemas.common import ModelAnswer, ProvenanceAnswer
+from backend.schemas.findings import IntervalAnswer
 from backend.schemas.images import (
     AnalyzeAnswer,
     AnalyzeQuery,
     ExplanationAnswer,
     FieldOfViewAnswer,
     InputCheckAnswer,
-    IntervalAnswer,
     PredictionAnswer,
     PredictionSetAnswer,
     RankedAnswer,
