@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from predictions import manifest, predicted
 
-from backend.schemas.common import ProvenanceAnswer
+from backend.schemas.common import ProvenanceAnswer, Source
 from backend.schemas.images import AnalyzeAnswer, AnalyzeQuery
 from backend.services.loading.bundles import LoadedModel
 from backend.services.rendering.heatmaps import unexplained
@@ -33,6 +33,7 @@ def rendered(
     prevalence: float | None = None,
     facts: KnownFacts | None = None,
     beside: Beside = NOTHING_BESIDE,
+    source: Source = "bundled",
     **settled: Any,
 ) -> AnalyzeAnswer:
     """The answer of a model whose manifest has the fields `settled`. by_code: probabilities (0-1); else 0."""
@@ -40,7 +41,7 @@ def rendered(
     values = [by_code.get(code, 0.0) for code in task.codes]
     decision = decide(task, own, predicted([values]), facts or KnownFacts(), beside)
     engine = cast("Predictor", object())  # that there is one makes it no example
-    loaded = LoadedModel(Bundle(Path(), own, "0" * 64), engine, "bundled")
+    loaded = LoadedModel(Bundle(Path(), own, "0" * 64), engine, source)
     parts = AnswerParts(unexplained("none", "x"), PROVENANCE, loaded)
     return analyze_answer(CaseResult(task, decision, CHECK, predictor=engine), parts, _query(prevalence), CONTEXT)
 

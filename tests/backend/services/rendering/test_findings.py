@@ -127,7 +127,9 @@ def test_the_reasons_of_a_triage_come_the_gravest_first() -> None:
 def test_clients_that_read_a_list_get_the_actions_of_the_triage() -> None:
     fields = {"findings": {"pneumonia": thresholds(0.1, 0.4)}}
     body = sent(rendered(XRAY, {"normal": 0.8, "pneumonia": 0.2}, **fields))
-    assert (body["severity"], body["recommendations"]) == ("high", list(XRAY.findings[0].open.actions))
+    assert (body["triage"]["level"], body["recommendations"]) == (
+        XRAY.findings[0].open_level, list(XRAY.findings[0].open.actions),
+    )  # fmt: skip
     assert body["model"]["operating_point"] == {"positive": "pneumonia", "threshold": 0.4, "rule_out_below": 0.1}
 
 
@@ -241,3 +243,19 @@ def test_an_example_settles_nothing(task: ImageTask) -> None:
     assert {"not_ruled_out", "insufficient_evidence"} <= {reason["code"] for reason in body["triage"]["reasons"]}
     assert body["treatment_options"] == [task.weak_evidence.message]
     assert body["staging"]["description"] == task.unsettled.staging
+
+
+@pytest.mark.parametrize("task", load_image_tasks(), ids=lambda t: t.id)
+def test_a_model_of_one_s_own_settles_nothing(task: ImageTask) -> None:
+    """Its manifest has no thresholds, and nothing was measured of it."""
+    calm = {task.harmless[0]: 1.0}
+    body = sent(rendered(task, calm, source="user", evidence="insufficient"))
+    assert (body["model"]["source"], body["model"]["evidence"]) == ("user", "insufficient")
+    assert {(one["state"], one["sensitivity"], one["rule_in_from"]) for one in body["findings"]} == {
+        ("indeterminate", None, None)
+    }
+    assert {"not_ruled_out", "insufficient_evidence"} <= {reason["code"] for reason in body["triage"]["reasons"]}
+    assert (body["prediction"]["code"], body["prediction"]["settled"]) == (task.harmless[0], False)
+    assert body["severity"] not in ("healthy", "low")
+    assert body["treatment_options"] == [task.weak_evidence.message]
+    assert (body["operating_points"], body["model"]["operating_point"]) == ([], None)
