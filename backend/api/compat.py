@@ -43,6 +43,7 @@ def tissue(services: Services) -> TissueAnswer:
         entry = HistoryEntry(
             task=task.id,
             prediction=told.prediction,
+            settled=told.settled,
             confidence=told.confidence,
             answered_at=now(),
             request_id=told.request_id,

@@ -15,9 +15,10 @@ from ml_model.training.evaluation.answers import Evaluator
 
 def manifest(task: ImageTask, **extra: Any) -> Manifest:
     texts = dict.fromkeys(("version", "trained_on", "licence", "evidence", "created", "git_commit"), "x")
+    fields = {**texts, "metrics": ImageMetrics(), **extra}
     return Manifest(
-        **texts, task=task.id, contract_sha256=task.contract_sha256, classes=task.codes, seed=0, library_versions={},
-        recipe={}, data_fingerprints={}, metrics=ImageMetrics(), files={}, **extra,
+        **fields, task=task.id, contract_sha256=task.contract_sha256, classes=task.codes, seed=0, library_versions={},
+        recipe={}, data_fingerprints={}, files={},
     )  # fmt: skip
 
 

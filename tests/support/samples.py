@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from ml_model.inference.bundle import Bundle, FindingThresholds, write_bundle
+from ml_model.inference.bundle import Bundle, write_bundle
 from ml_model.inference.interval import Interval
 from ml_model.inference.measured import ImageMetrics, ImageTest
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, modality_spec
@@ -142,21 +142,6 @@ def write_tiny(
     onnx.save(_tiny_graph(task.input, weights, **options), path / "model.onnx")
     fields = _tiny_fields(task.codes, task.id, task.contract_sha256)
     return _with_card(path, {**fields, "populations": populations, **settled})
-
-
-def thresholds(rule_out_below: float | None, rule_in_from: float) -> FindingThresholds:
-    """Of a finding; without `rule_out_below` it is never ruled out."""
-    return FindingThresholds(
-        rule_out_below=rule_out_below,
-        rule_in_from=rule_in_from,
-        min_sensitivity=0.95,
-        min_specificity=0.9,
-        groups_with=100,
-        groups_without=200,
-        sensitivity_at_least=0.9,
-        specificity_at_least=0.85,
-        never_ruled_out=None if rule_out_below is not None else "too few cases in validation",
-    )
 
 
 def tiny_signal_probabilities(task: ImageTask, signal_mv: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from backend.schemas.images import (
-    FindingAnswer,
-    IntervalAnswer,
-    OperatingPointAnswer,
-    TriageAnswer,
-    TriageReason,
-)
+from backend.schemas.findings import FindingAnswer, IntervalAnswer, OperatingPointAnswer, TriageAnswer, TriageReason
 from ml_model.diagnosis.decision import Decision
 from ml_model.diagnosis.findings import Finding
 from ml_model.diagnosis.population import Judgement

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.schemas.common import ModelAnswer, ProvenanceAnswer
+from backend.schemas.findings import IntervalAnswer
 from backend.schemas.images import (
     AnalyzeAnswer,
     AnalyzeQuery,
     ExplanationAnswer,
     FieldOfViewAnswer,
     InputCheckAnswer,
-    IntervalAnswer,
     PredictionAnswer,
     PredictionSetAnswer,
     RankedAnswer,
@@ -28,12 +28,14 @@ from backend.services.rendering.findings import finding_answers, operating_point
 from backend.telemetry import RequestContext
 from ml_model.diagnosis.case import CaseResult, InputCheck, KindTold
 from ml_model.diagnosis.conformal import SET_COVERAGE
-from ml_model.diagnosis.decision import screening_category
+from ml_model.diagnosis.decision import Decision, screening_category
 from ml_model.diagnosis.population import Judgement
 from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.errors import ModelUnavailable
 from ml_model.inference.bundle import Manifest
 from ml_model.inference.measured import ImageMetrics
+
+INCOMPLETE_BIRADS = "0"
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def require_model(loaded: LoadedModel | None, task_id: str, demo_mode: bool) -> 
 def _prediction(result: CaseResult, manifest: Manifest | None) -> PredictionAnswer:
     diagnosis, spec = result.decision.diagnosis, result.decision.diagnosis.predicted
     confidence = min(1.0, float(diagnosis.confidence))
-    extra: dict[str, Any] = {} if spec.birads is None else {"birads": spec.birads}
+    extra: dict[str, Any] = {} if spec.birads is None else {"birads": _birads(spec.birads, result.decision)}
     calibration = manifest.screening if manifest else None
     if screened := screening_category(result.task, result.decision, calibration):
         extra = {"birads": screened[0], "screening_probability": screened[1]}
@@ -113,6 +115,14 @@ def _prediction(result: CaseResult, manifest: Manifest | None) -> PredictionAnsw
         abstain_reason=" ".join(result.decision.abstain_reasons) or None,
         **extra,
     )
+
+
+def _birads(named: str, decision: Decision) -> str:
+    """The named class's where it is settled or suspected; else that of an assessment that is not complete."""
+    code = decision.diagnosis.predicted.code
+    suspected = any(code in f.rule.classes for f in decision.findings if f.state == "suspected")
+    complete = decision.diagnosis.settled or (suspected and not decision.abstain_reasons)
+    return named if complete else INCOMPLETE_BIRADS
 
 
 def _prediction_set(result: CaseResult, manifest: Manifest | None) -> PredictionSetAnswer:

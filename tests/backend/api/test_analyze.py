@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from made_tasks import thresholds
 from PIL import Image
 from samples import HEART_VALUES, image_task, tiny_probabilities, upload
 
 from backend.app import Application, create_app
 from backend.config import Config
 from ml_model.diagnosis.population import view_key
-from ml_model.inference.bundle import Bundle, OperatingPoint
+from ml_model.inference.bundle import Bundle
 from ml_model.inputs.images.decoder import load_image
+from ml_model.tasks.finding_schema import LEVELS, SEVERITIES
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 IMAGE_TASKS = load_image_tasks()
@@ -30,10 +32,11 @@ def ask(app: Application, path: str, data: bytes) -> dict[str, Any]:
 
 
 def named(task: ImageTask, probabilities: np.ndarray) -> int:
-    """The most probable class; of several findings that are present, the gravest."""
-    gravity = ("healthy", "low", "moderate", "high", "critical")
-    present = [i for i, p in enumerate(probabilities) if p >= 0.5] if task.multi_label else []
-    return max(present or [int(probabilities.argmax())], key=lambda i: gravity.index(task.classes[i].severity))
+    """The most probable class; of labels that are coarser than classes, the most probable label's."""
+    by_code = dict(zip(task.codes, probabilities.tolist(), strict=True))
+    kept = [task.codes] if task.multi_label else task.measured_labels.values()
+    label = max(kept, key=lambda codes: sum(by_code[code] for code in codes))
+    return task.codes.index(max(label, key=lambda code: by_code[code]))
 
 
 @pytest.mark.parametrize("task", IMAGE_TASKS, ids=lambda t: t.id)
@@ -53,21 +56,19 @@ def test_the_numbers_are_the_model_s(live_app: Application, task: ImageTask, pic
         "type": best.type,
         "confidence": found[best.code],
         "confidence_percent": f"{100 * found[best.code]:.1f}%",
+        "settled": False,  # the tiny models have no thresholds
         "abstain": False,
         "abstain_reason": None,
-        **({"birads": best.birads} if best.birads else {}),
+        **({"birads": "0"} if best.birads else {}),
     }
-    advice = task.recommendations[best.severity]
-    assert answer["recommendation"] == {
-        "level": best.severity,
-        "title": advice.title,
-        "message": advice.message,
-        "actions": list(advice.actions),
-    }
-    expected_advice = list(advice.actions) if task.recommendations_as_list else answer["recommendation"]
-    assert answer["recommendations"] == expected_advice
-    assert answer["urgency"] == best.urgency.model_dump()
-    assert answer["staging"] == best.staging.model_dump()
+    assert [one["state"] for one in answer["findings"]] == ["indeterminate"] * len(task.findings)
+    assert (
+        answer["severity"] == answer["recommendation"]["level"] == SEVERITIES[LEVELS.index(answer["triage"]["level"])]
+    )
+    actions = answer["recommendation"]["actions"]
+    assert answer["recommendations"] == (actions if task.recommendations_as_list else answer["recommendation"])
+    assert answer["triage"]["text"] == f"{answer['recommendation']['title']}. {answer['urgency']['action']}"
+    assert answer["staging"]["description"] == task.unsettled.staging
     assert answer["demo_mode"] is False
 
 
@@ -84,6 +85,8 @@ def test_demo_mode_is_marked_first_and_fixed(
     assert first["explanation"]["method"] == "none"
     assert first["model"]["sha256"] is None
     assert first["model"]["evidence"] == "insufficient"
+    assert first["prediction"]["settled"] is False
+    assert {one["state"] for one in first["findings"]} == {"indeterminate"}
 
 
 def test_demo_mode_without_pictures(demo_app: Application) -> None:
@@ -116,43 +119,39 @@ def test_prediction_set_is_the_smallest_that_reaches_90_percent(
         assert "not yet" in answer["prediction_set"]["note"]
 
 
-def test_operating_point_decides_and_is_stated(
+def test_a_finding_is_suspected_from_its_threshold_on(
     tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
 ) -> None:
     task = image_task("xray")
     data = picture(seed=3)
     probability = tiny_probabilities(task, load_image(data, task.input).pixels)[task.codes.index("pneumonia")]
-    for shift, code in ((-0.01, "pneumonia"), (0.01, "normal")):
-        threshold = min(1.0, max(0.0, probability + shift * min(probability, 1 - probability)))
-        point = OperatingPoint(
-            positive="pneumonia",
-            negative="normal",
-            threshold=threshold,
-            rule="a test's",
-            validation_sensitivity=0.95,
-            validation_specificity=0.9,
-        )
-        write_tiny_bundle(task, tmp_path / code, operating_point=point)
-        app = create_app(Config(model_dirs=(tmp_path / code,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
+    for shift, state in ((-0.01, "suspected"), (0.01, "indeterminate")):
+        from_ = min(1.0, max(0.0, probability + shift * min(probability, 1 - probability)))
+        write_tiny_bundle(task, tmp_path / state, findings={"pneumonia": thresholds(0.0, from_)})
+        app = create_app(Config(model_dirs=(tmp_path / state,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
         answer = ask(app, "/analyze/xray", data)
-        assert answer["prediction"]["code"] == code
-        assert answer["model"]["operating_point"] == point.model_dump()
+        assert (answer["findings"][0]["state"], answer["findings"][0]["rule_in_from"]) == (state, from_)
+        assert answer["model"]["operating_point"] == {
+            "positive": "pneumonia", "threshold": from_, "rule_out_below": 0.0
+        }  # fmt: skip
 
 
-def test_an_age_chooses_the_operating_point_of_its_population(
+def test_an_age_chooses_the_thresholds_of_its_population(
     tmp_path: Path, write_tiny_bundle: Callable[..., Bundle], picture: Callable[..., bytes]
 ) -> None:
     task = image_task("xray")
-    rest = {"negative": "normal", "rule": "a test's", "validation_sensitivity": 0.95, "validation_specificity": 0.9}
-    always, never = (OperatingPoint(positive="pneumonia", threshold=t, **rest) for t in (0.0, 1.0))
+    always, never = ({"pneumonia": thresholds(0.0, from_)} for from_ in (0.0, 1.0))
     children, adults = (dataset.name for dataset in task.datasets)
-    write_tiny_bundle(task, tmp_path, operating_point=never, operating_points={children: never, adults: always})
+    write_tiny_bundle(task, tmp_path, findings=never, findings_by_population={children: never, adults: always})
     app = create_app(Config(model_dirs=(tmp_path,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
-    expected = {"": (None, "normal"), "?age_years=17.9": (children, "normal"), "?age_years=18": (adults, "pneumonia")}
-    for query, (population, code) in expected.items():
+    for query, population, state in (
+        ("", None, "indeterminate"),
+        ("?age_years=17.9", children, "indeterminate"),
+        ("?age_years=18", adults, "suspected"),
+    ):
         answer = ask(app, f"/analyze/xray{query}", picture(seed=3))
-        assert (answer["model"]["population"], answer["prediction"]["code"]) == (population, code)
-        assert answer["model"]["operating_point"]["threshold"] == (0.0 if code == "pneumonia" else 1.0)
+        assert (answer["model"]["population"], answer["findings"][0]["state"]) == (population, state)
+        assert answer["model"]["operating_point"]["threshold"] == (0.0 if state == "suspected" else 1.0)
     refused = app.test_client().post("/analyze/xray?age_years=400", data=upload(picture()))
     assert (refused.status_code, refused.get_json()["code"]) == (422, "invalid_value")
 
@@ -170,32 +169,32 @@ def test_without_an_age_the_picture_tells_the_population_and_an_age_overrules_it
     tmp_path: Path, write_tiny_bundle: Callable[..., Bundle]
 ) -> None:
     task = image_task("xray")
-    rest = {"negative": "normal", "rule": "a test's", "validation_sensitivity": 0.95, "validation_specificity": 0.9}
-    points = [OperatingPoint(positive="pneumonia", threshold=t, **rest) for t in (0.0, 0.5, 1.0)]
+    low, middle, high = ({"pneumonia": thresholds(0.0, from_)} for from_ in (0.1, 0.5, 1.0))
     children, adults = (dataset.name for dataset in task.datasets)
     write_tiny_bundle(
         task,
         tmp_path,
-        operating_point=points[1],
-        operating_points={children: points[0], adults: points[2], view_key(adults, "AP"): points[0]},
+        findings=middle,
+        findings_by_population={children: low, adults: high, view_key(adults, "AP"): low},
         populations=(children, adults),
         evidence_by_population={children: "sufficient", adults: "limited"},
     )
     app = create_app(Config(model_dirs=(tmp_path,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
     reddish, bluish, grey = flat(200, 90), flat(90, 200), flat(120, 120)
     for data, query, population, told_by, view, threshold, evidence in (
-        (reddish, "", children, "picture", None, 0.0, "sufficient"),
+        (reddish, "", children, "picture", None, 0.1, "sufficient"),
         (bluish, "", adults, "picture", None, 1.0, "limited"),
-        (bluish, "?view=AP", adults, "picture", "AP", 0.0, "limited"),
+        (bluish, "?view=AP", adults, "picture", "AP", 0.1, "limited"),
         (bluish, "?view=PA", adults, "picture", None, 1.0, "limited"),
-        (bluish, "?age_years=4&view=AP", children, "age_years", None, 0.0, "sufficient"),
-        (grey, "", None, None, None, 0.5, "insufficient"),
+        (bluish, "?age_years=4&view=AP", children, "age_years", None, 0.1, "sufficient"),
+        (grey, "", None, None, None, 0.1, "insufficient"),  # not told: the most cautious
     ):
         model = ask(app, f"/analyze/xray{query}", data)["model"]
         assert (model["population"], model["population_told_by"], model["view"]) == (population, told_by, view)
         assert (model["operating_point"]["threshold"], model["evidence"]) == (threshold, evidence)
     listed = app.test_client().get("/models/xray").get_json()["populations"]
     assert [(p["name"], p["evidence"]) for p in listed] == [(children, "sufficient"), (adults, "limited")]
+    assert [p["findings"]["pneumonia"]["rule_in_from"] for p in listed] == [0.1, 1.0]
     refused = app.test_client().post("/analyze/xray?view=lateral", data=upload(grey))
     assert (refused.status_code, refused.get_json()["code"]) == (422, "invalid_value")
 
@@ -216,7 +215,8 @@ def test_breast_cancer_clients_get_the_categories_summed_to_three(
         assert answer["probability"] == answer["class_probabilities"][answer["classification"]]
         assert answer["risk_level"] == answer["classification"].capitalize()
         named = ask(app, "/analyze/breast", data)["prediction"]
-        assert answer["diagnosis"].startswith(f"{named['name']}. ")
+        assert answer["diagnosis"].startswith(f"{named['name']} most likely; malignant lesion not ruled out. ")
+        assert (next(iter(answer)), answer["settled"]) == ("warning", False)
         assert answer["demo_mode"] is False
     client = app.test_client()
     nothing = client.post("/predict/breast-cancer")

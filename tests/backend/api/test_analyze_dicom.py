@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_files import dataset, write
+from made_tasks import thresholds
 from PIL import Image
 from samples import image_task, upload
 
 from backend.app import Application, create_app
 from backend.config import Config
 from ml_model.diagnosis.population import view_key
-from ml_model.inference.bundle import Bundle, OperatingPoint
+from ml_model.inference.bundle import Bundle
 
 FILM = np.random.default_rng(4).integers(0, 256, (12, 12), np.uint8).repeat(20, axis=0).repeat(20, axis=1)
 
@@ -25,12 +26,10 @@ FILM = np.random.default_rng(4).integers(0, 256, (12, 12), np.uint8).repeat(20, 
 def xray_app(tmp_path: Path, write_tiny_bundle: Callable[..., Bundle]) -> Application:
     task = image_task("xray")
     children, adults = (d.name for d in task.datasets)
-    rest = {"negative": "normal", "rule": "a test's", "validation_sensitivity": 0.95, "validation_specificity": 0.9}
-    points = [OperatingPoint(positive="pneumonia", threshold=t, **rest) for t in (0.1, 0.2, 0.3, 0.4)]
+    points = [{"pneumonia": thresholds(0.1, from_)} for from_ in (0.1, 0.2, 0.3, 0.4)]
     names = (children, adults, view_key(adults, "AP"))
-    write_tiny_bundle(
-        task, tmp_path, operating_point=points[3], operating_points=dict(zip(names, points[:3], strict=True))
-    )
+    apart = dict(zip(names, points[:3], strict=True))
+    write_tiny_bundle(task, tmp_path, findings=points[3], findings_by_population=apart)
     return create_app(Config(model_dirs=(tmp_path,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
 
 

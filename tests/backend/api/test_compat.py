@@ -30,8 +30,10 @@ def test_predictions_are_remembered_for_their_session_newest_first(
             named["type"].capitalize(),
             named["confidence"],
         )
+        assert (next(iter(answers[-1])), answers[-1]["settled"]) == ("warning", False)
     found = client.get("/history").get_json()
     assert found["count"] == 2
+    assert [e["settled"] for e in found["history"]] == [False, False]
     assert [e["request_id"] for e in found["history"]] == [a["request_id"] for a in reversed(answers)]
     assert "secret-name" not in client.get("/history").text
     assert other.get("/history").get_json()["count"] == 0
@@ -66,6 +68,7 @@ def _entry(n: int):  # type: ignore[no-untyped-def]  # noqa: ANN202
     return HistoryEntry(
         task="histopathology",
         prediction="Benign",
+        settled=True,
         confidence=0.9,
         answered_at="now",
         request_id=str(n),

@@ -1,4 +1,4 @@
-"""What an answer says of its own worth: sets, abstention, operating points, pictures unlike those that were learnt."""
+"""What an answer says of its own worth: sets, abstention, figures, pictures unlike those that were learnt."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from flask.testing import FlaskClient
-from hypothesis import given
-from hypothesis import strategies as st
+from made_tasks import thresholds
 from pictures import detailed
 from PIL import Image
 from samples import image_task, measured_test, tiny_probabilities, write_tiny
 
 from backend.app import create_app
 from backend.config import Config
-from backend.services.rendering.responses import predictive_values
 from ml_model.inference.bundle import write_bundle
 from ml_model.inference.ood import OOD_FILE, OodDetector
 from ml_model.inference.predictor import Predictor
@@ -56,23 +54,18 @@ def client_of(folder: Path, **fields: Any) -> FlaskClient:
 
 
 def melanoma(sensitivity: dict[str, float], specificity: dict[str, float]) -> dict[str, Any]:
-    return {"Melanoma": {"count": 1, "auc": FIGURE, "sensitivity": sensitivity, "specificity": specificity}}
+    figures = {"sensitivity": sensitivity, "suspected": FIGURE, "specificity": specificity, "ruled_out": FIGURE}
+    return {"melanoma": {"count": 1, "auc": FIGURE, **figures}}
 
 
-def trusted(**thresholds: float) -> dict[str, Any]:
+def trusted(**in_set_from: float) -> dict[str, Any]:
     """Manifest fields with these thresholds of the sets; classes that are not named are never in question."""
     return {
-        "prediction_sets": {"coverage": 0.9, "thresholds": {c: thresholds.get(c, 1.0) for c in skin().codes}},
+        "prediction_sets": {"coverage": 0.9, "thresholds": {c: in_set_from.get(c, 1.0) for c in skin().codes}},
         "familiarity": {"warn_from": 0.1, "refuse_from": 0.2, "rule": "x"},
-        "alerts": {
-            rule.name: {
-                "classes": rule.classes, "threshold": 1e-6, "rule": "x",
-                "validation_sensitivity": 1, "validation_specificity": 0,
-            }
-            for rule in skin().alerts
-        },
-        "metrics": {"kind": "image", "test": measured_test(alerts=melanoma(FIGURE, OTHER_FIGURE))},
-    }  # fmt: skip
+        "findings": {rule.code: thresholds(0.0, 1e-6) for rule in skin().findings},
+        "metrics": {"kind": "image", "test": measured_test(findings=melanoma(FIGURE, OTHER_FIGURE))},
+    }
 
 
 def posted(client: FlaskClient, picture: bytes, query: str = "") -> tuple[int, dict[str, Any]]:
@@ -98,12 +91,11 @@ def test_the_set_holds_the_classes_that_reach_their_thresholds(tmp_path: Path) -
     assert body["prediction"]["abstain_reason"] is None
 
 
-@pytest.mark.parametrize(("open_classes", "said"), [(4, "4 of 7"), (0, "typical of none")])
-def test_an_answer_that_settles_nothing_abstains(tmp_path: Path, open_classes: int, said: str) -> None:
-    thresholds = dict.fromkeys(skin().codes[:open_classes], 0.0)
-    _, body = posted(client_of(tmp_path, **trusted(**thresholds)), photo())
-    assert body["prediction"]["abstain"] is True
-    assert said in body["prediction"]["abstain_reason"]
+def test_an_answer_of_which_nothing_is_typical_abstains(tmp_path: Path) -> None:
+    _, body = posted(client_of(tmp_path, **trusted()), photo())
+    assert (body["prediction"]["abstain"], body["prediction"]["settled"]) == (True, False)
+    assert "typical of none" in body["prediction"]["abstain_reason"]
+    assert body["triage"]["text"].startswith(skin().undecided.title)
 
 
 def test_a_picture_unlike_all_that_was_learnt_is_refused_or_warned_of(tmp_path: Path) -> None:
@@ -122,28 +114,32 @@ def test_a_picture_unlike_all_that_was_learnt_is_refused_or_warned_of(tmp_path: 
     assert body["input_check"]["accepted"] is True
 
 
-def test_an_alert_says_what_it_is_worth_at_a_prevalence(tmp_path: Path) -> None:
+def test_a_finding_says_what_it_is_worth_at_a_prevalence(tmp_path: Path) -> None:
     client = client_of(tmp_path, **trusted(nv=0.0))
     _, body = posted(client, photo())
-    alert = body["operating_points"][0]
-    assert (alert["finding"], alert["reached"], alert["sensitivity"]) == ("Melanoma", True, FIGURE)
-    assert alert["message"] == skin().alerts[0].message
-    assert "prevalence" not in alert
+    first = body["findings"][0]
+    assert (first["code"], first["state"], first["sensitivity"]) == ("melanoma", "suspected", FIGURE)
+    assert first["message"] == body["operating_points"][0]["message"] == skin().findings[0].suspected
+    assert "prevalence" not in first
     _, body = posted(client, photo(), "?prevalence=0.1")
-    alert = body["operating_points"][0]
-    assert alert["positive_predictive_value"] == pytest.approx(0.08 / (0.08 + 0.36))
-    assert alert["negative_predictive_value"] == pytest.approx(0.54 / (0.54 + 0.02))
+    first = body["findings"][0]
+    assert first["positive_predictive_value"] == pytest.approx(0.08 / (0.08 + 0.36))
+    assert first["negative_predictive_value"] == pytest.approx(0.72 / (0.72 + 0.02))
     status, body = posted(client, photo(), "?prevalence=1.5")
     assert status == 422
     assert "prevalence" in body["error"]
 
 
-def test_with_an_age_an_alert_is_worth_what_was_measured_with_ages(tmp_path: Path) -> None:
+def test_with_an_age_a_finding_is_worth_what_was_measured_with_ages(tmp_path: Path) -> None:
     aged = {
         "count": 1, "accuracy": FIGURE, "calibration_error": FIGURE, "brier_score": FIGURE,
-        "alerts": melanoma(OTHER_FIGURE, FIGURE),
+        "findings": melanoma(OTHER_FIGURE, FIGURE),
+        "prediction_sets": {
+            "by_label": {"nv": {"count": 1, "coverage": 0.6, "coverage_interval": OTHER_FIGURE}},
+            "by_source": {}, "coverage": 0.6, "mean_size": 1, "sizes": {},
+        },
     }  # fmt: skip
-    test = measured_test(alerts=melanoma(FIGURE, OTHER_FIGURE), age_given=aged)
+    test = measured_test(findings=melanoma(FIGURE, OTHER_FIGURE), age_given=aged)
     effect = {
         "reference_years": 50, "youngest_years": 5, "oldest_years": 85,
         "at_reference": (0.0,) * 7, "per_decade": (0.1,) * 7,
@@ -151,20 +147,10 @@ def test_with_an_age_an_alert_is_worth_what_was_measured_with_ages(tmp_path: Pat
     fields = trusted(nv=0.0) | {"age_effect": effect, "metrics": {"kind": "image", "test": test}}
     client = client_of(tmp_path, **fields)
     for query, sensitivity, specificity in (("", FIGURE, OTHER_FIGURE), ("?age_years=70", OTHER_FIGURE, FIGURE)):
-        alert = posted(client, photo(), query)[1]["operating_points"][0]
-        assert (alert["sensitivity"], alert["specificity"]) == (sensitivity, specificity)
-
-
-def test_predictive_values_at_the_ends() -> None:
-    assert predictive_values(1.0, 1.0, 0.5)["positive_predictive_value"] == 1
-    assert predictive_values(0.0, 1.0, 0.5)["positive_predictive_value"] is None
-    assert predictive_values(1.0, 0.45, 0.02)["negative_predictive_value"] == 1
-
-
-@given(st.floats(0, 1), st.floats(0, 1), st.floats(0.001, 0.999))
-def test_predictive_values_are_probabilities(sensitivity: float, specificity: float, prevalence: float) -> None:
-    for value in predictive_values(sensitivity, specificity, prevalence).values():
-        assert value is None or 0 <= value <= 1
+        body = posted(client, photo(), query)[1]
+        told = body["findings"][0]
+        assert (told["sensitivity"], told["specificity"]) == (sensitivity, specificity)
+        assert body["prediction_set"]["measured"] == ({"nv": OTHER_FIGURE} if query else {})
 
 
 def test_a_model_without_them_says_that_its_set_is_its_own_estimate(tmp_path: Path) -> None:
