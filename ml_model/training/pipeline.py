@@ -19,7 +19,7 @@ from ml_model.diagnosis.case import Case
 from ml_model.diagnosis.pipeline import Engines, diagnose
 from ml_model.ecg.recording import read_wfdb
 from ml_model.inference.bundle import MANIFEST, BalancedDecision, Bundle, Manifest, load_bundle, write_bundle
-from ml_model.inference.measured import ImageMetrics, Subgroup, TrainingCost, Validated
+from ml_model.inference.measured import ImageMetrics, ImageTest, Robustness, Subgroup, TrainingCost, Validated
 from ml_model.inference.ood import OOD_FILE
 from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
 from ml_model.inference.publishing import draft_of, fresh_draft, publish
@@ -114,16 +114,17 @@ def measure(
     """The one reading of the test split, by the model as it will be served, then the bundle.
 
     old: manifest of the same graph. Where it names classes by the same probabilities and thresholds, its figures on
-    changed files, on pages and on heatmaps are kept: they would come out the same. So are those on other pictures
-    where it is at a loss from the same distance on.
+    changed files, on pages and on heatmaps are kept: they would come out the same. With the same probabilities alone
+    the AUC on changed files is. So are figures on other pictures where it is at a loss from the same distance on.
     """
     kept = old if old is not None and all(getattr(old, name) == decided[name] for name in NAMING) else None
+    same = old is not None and old.calibration == decided["calibration"]  # the same probabilities
     draft = fields(ImageMetrics(), evidence="insufficient", **decided)
     predictor = Predictor(write_bundle(draft_of(job.out_dir), draft, [MODEL_FILE, OOD_FILE]))
-    evaluator = Evaluator(job.task, sent.answering(predictor), predictor.bundle.manifest, {} if kept else sent.changes)
+    evaluator = Evaluator(job.task, sent.answering(predictor), predictor.bundle.manifest, {} if same else sent.changes)
     test = evaluate(evaluator, job.pick("test"))
-    if kept:
-        test = test.model_copy(update={kind: getattr(kept.image_test, kind) for kind in sent.changes})
+    if old is not None and same:
+        test = test.model_copy(update=_of_changed(old.image_test, sent.changes, named_alike=kept is not None))
     more = {name: getattr(kept.image_metrics, name) for name in FURTHER} if kept else sent.further(predictor)
     if old is not None and old.familiarity == decided["familiarity"]:
         more["strangers"] = old.image_metrics.strangers
@@ -136,6 +137,19 @@ def measure(
     evidence = weakest([evidence_level(test.macro_auc.low), *by_population.values(), *_evidence_beside(metrics)])
     written = fields(metrics, **decided, evidence=evidence, evidence_by_population=by_population)
     return write_with_card(job, written, sent.logs)
+
+
+def _of_changed(
+    test: ImageTest, changes: Mapping[str, Any], *, named_alike: bool
+) -> dict[str, dict[str, Robustness] | None]:
+    """Figures on changed files of the same probabilities; where classes are named otherwise now, only the AUC holds."""
+    found = {kind: getattr(test, kind) for kind in changes}
+    if named_alike:
+        return found
+    return {
+        kind: rows and {name: Robustness(macro_auc=row.macro_auc) for name, row in rows.items()}
+        for kind, rows in found.items()
+    }
 
 
 def measure_again(job: Job | SignalJob, shipped: Path) -> tuple[Fields, Manifest]:

@@ -67,7 +67,9 @@ def _changes(test: ImageTest) -> str:
 def _changed(test: ImageTest, changes: Mapping[str, Robustness]) -> str:
     """One row for the pictures as stored and one for each change of them."""
     rows = [["as stored", *(f"{getattr(test, k).value:.3f}" for k in COMPARED)]]
-    rows += [[name.replace("_", " "), *(f"{getattr(row, k):.3f}" for k in COMPARED)] for name, row in changes.items()]
+    for name, row in changes.items():
+        told = [getattr(row, k) for k in COMPARED]
+        rows.append([name.replace("_", " "), *("not measured" if x is None else f"{x:.3f}" for x in told)])
     return table(["sent as", "accuracy", "balanced accuracy", "macro AUC"], rows)
 
 

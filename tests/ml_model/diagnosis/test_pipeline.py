@@ -15,7 +15,7 @@ from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.augmentation.images import NONE, augment
 from ml_model.training.data.decoded_cache import decode_all
 from ml_model.training.data.samples import Sample
-from ml_model.training.evaluation.evaluator import Evaluator, answering_pictures
+from ml_model.training.evaluation.answers import Evaluator, answering_pictures
 
 
 @pytest.mark.parametrize("image_format", ["JPEG", "PNG", "WEBP", "AVIF"])

@@ -276,9 +276,7 @@ def swapped(text: str) -> str:
         lambda text: text.replace("width_px = 96", "width_px = 97"),
         lambda text: text.replace('modality = "film"', 'modality = "slide"'),
         lambda text: text.replace('"shadow"', '"shade"'),
-        lambda text: (
-            text.replace("user_models", "multi_label = true\nuser_models")
-        ),
+        lambda text: text.replace("user_models", "multi_label = true\nuser_models"),
     ],
     ids=["order", "height", "width", "modality", "code", "multi_label"],
 )

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from made_tasks import advice, made_finding
 
 from ml_model.tasks.registry import ImageTask
 
@@ -41,13 +42,15 @@ def film_task() -> Callable[..., ImageTask]:
             "input": {"modality": "film", "height_px": 64, "width_px": 48},
             "classes": classes,
             "recommendations": {"low": {"title": "t", "message": "m", "actions": ["a"]}},
+            "undecided": advice("undecided").model_dump(),
+            "weak_evidence": advice("weak").model_dump(),
+            "unsettled": {"staging": "s", "treatment": "t"},
             "demo_probabilities": [1.0] + [0.0] * (len(codes) - 1),
             "user_models": ["film_model", "pneumonia_model"],
             "datasets": [{**dataset, "labels": {f"LABEL-{code}": [code] for code in codes}}],
         }
         if positive:
-            negative = next(code for code in codes if code != positive)
-            fields["operating_point"] = {"positive": positive, "negative": negative, "min_sensitivity": 0.95}
+            fields["findings"] = [made_finding("f", [positive]).model_dump()]
         return ImageTask.model_validate(fields)
 
     return make

@@ -171,7 +171,7 @@ def test_one_grey_sigmoid_serves_a_task_of_two_classes(converted: Converted, eng
 def test_manifest_says_what_is_and_is_not_known(converted: Converted) -> None:
     manifest = converted.bundle.manifest
     source = converted.folder / "pneumonia_model.h5"
-    assert (manifest.evidence, manifest.metrics, manifest.operating_point) == ("insufficient", ImageMetrics(), None)
+    assert (manifest.evidence, manifest.metrics, manifest.findings) == ("insufficient", ImageMetrics(), {})
     assert manifest.classes == ("normal", "pneumonia")
     assert manifest.data_fingerprints == {"source_file_sha256": file_sha256(source)}
     assert manifest.version == f"user-{file_sha256(source)[:12]}"

@@ -17,7 +17,7 @@ from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageInput
 from ml_model.training.augmentation.image_corruptions import CORRUPTIONS, PICTURE_CHANGES, VARIANTS, changed_bytes
 from ml_model.training.data.samples import Sample
-from ml_model.training.evaluation.evaluator import answering_pictures
+from ml_model.training.evaluation.answers import answering_pictures
 
 
 def opened(data: bytes) -> NDArray[np.uint8]:

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from made_tasks import thresholds
 from PIL import Image
 from predictions import fixed, predicted
 from samples import image_task
 
-from ml_model.inference.bundle import MODELS_DIR, AlertPoint, Manifest, write_bundle
+from ml_model.inference.bundle import MODELS_DIR, Manifest, write_bundle
 from ml_model.inference.interval import Interval
 from ml_model.inference.measured import External
 from ml_model.tasks.registry import ImageTask
@@ -43,21 +44,18 @@ def six(benign: float, malignant: float) -> list[float]:
 def test_a_set_is_measured_in_its_own_labels_and_judges_from_25_cases_of_each() -> None:
     samples = [*of_label("benign", 30), *of_label("malignant", 25)]
     answers = [six(0.9, 0.1)] * 20 + [six(0.2, 0.6)] * 10 + [six(0.3, 0.5)] * 20 + [six(0.1, 0.05)] * 5
-    classes = ("birads_4", "birads_5", "birads_6")
-    point = AlertPoint(
-        classes=classes, threshold=0.3, rule="r", validation_sensitivity=1, validation_specificity=1
-    )  # fmt: skip
-    evaluator = fixed(breast(), predicted(answers), alerts={"Suspicious lesion": point})
+    evaluator = fixed(breast(), predicted(answers), findings={"suspicious_lesion": thresholds(0.08, 0.3)})
     figures = external_figures(evaluator, samples)[BUS]
     assert (figures.count, figures.groups, figures.labels) == (55, 55, ("benign", "malignant"))
     assert figures.judged
     assert figures.accuracy.value == pytest.approx((20 + 20) / 55, abs=1e-4)  # five malignant ones are called normal
     told = (20 * 20 + 0 * 10) / 30 / 25  # of .5 the 20 benign ones of .1 lie below
     assert figures.macro_auc is not None
-    assert figures.alerts is not None
-    assert figures.alerts["Suspicious lesion"].auc.value == pytest.approx(told, abs=1e-4)
-    assert figures.alerts["Suspicious lesion"].sensitivity.value == pytest.approx(0.8)
-    assert figures.alerts["Suspicious lesion"].specificity.value == pytest.approx(20 / 30, abs=1e-4)
+    found = figures.findings["suspicious_lesion"]
+    assert found.auc.value == pytest.approx(told, abs=1e-4)
+    assert found.suspected is not None
+    assert (found.suspected.value, found.sensitivity.value) == (pytest.approx(0.8), pytest.approx(0.8))
+    assert found.specificity.value == pytest.approx(20 / 30, abs=1e-4)
     few = external_figures(fixed(breast(), predicted(answers[1:])), samples[1:])[BUS]
     assert few.judged
     fewer = external_figures(fixed(breast(), predicted(answers[:-1])), samples[:-1])[BUS]

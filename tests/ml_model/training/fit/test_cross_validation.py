@@ -8,10 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jobs import sample, small_job, two_sets
+from made_tasks import thresholds
 from numpy.typing import NDArray
+from predictions import manifest, predicted
 from samples import image_task
 
-from ml_model.diagnosis.decision import interpret, screening_category
+from ml_model.diagnosis.decision import decide, screening_category
+from ml_model.diagnosis.population import KnownFacts
 from ml_model.inference.bundle import MODELS_DIR, Manifest, ScreeningCalibration, write_bundle
 from ml_model.inference.interval import Interval
 from ml_model.inference.measured import ImageMetrics
@@ -22,7 +25,7 @@ from ml_model.training.fit.image_trainer import train
 from ml_model.training.job import Job
 from ml_model.training.models.image_classifier import build_model
 from ml_model.training.pipeline import add_metrics
-from ml_model.training.posthoc.operating_points import screening_calibration
+from ml_model.training.posthoc.screening import screening_calibration
 from ml_model.training.recipe import Phase, Recipe
 from ml_model.training.reports.model_card import card_markdown
 
@@ -117,19 +120,18 @@ def test_calibration_undoes_overconfidence_and_carries_over_to_screening() -> No
     assert [turned.probability(claim, 0.021) for claim in (0.01, 0.99)] == pytest.approx([0.021, 0.021], abs=0.001)
 
 
-@pytest.mark.parametrize(
-    ("probability", "birads"), [(0.3, "3"), (0.7, "4A"), (0.95, "4B"), (0.9985, "4C"), (0.9999, "5")]
-)
+@pytest.mark.parametrize(("probability", "birads"), [(0.3, "0"), (0.97, "0"), (0.99, "4C"), (0.9999, "5")])
 def test_the_band_follows_the_probability_at_screening_prevalence(probability: float, birads: str) -> None:
     task = image_task("mammogram")
     plain = ScreeningCalibration(slope=1, intercept=0, prevalence=0.5)
-    diagnosis = interpret(task, np.array([1 - probability, probability], np.float32), None)
-    found = screening_category(task, diagnosis, plain)
+    suspecting = manifest(task, findings={"cancer": thresholds(None, 0.2)})
+    decision = decide(task, suspecting, predicted([[1 - probability, probability]]), KnownFacts())
+    found = screening_category(task, decision, plain)
     assert found is not None
     assert found[0] == birads
     odds = probability / (1 - probability) * 0.021 / 0.979
     assert found[1] == pytest.approx(odds / (1 + odds), rel=1e-3)
-    assert screening_category(task, diagnosis, None) is None
+    assert screening_category(task, decision, None) is None
 
 
 def crossed_manifest(low: float) -> Manifest:

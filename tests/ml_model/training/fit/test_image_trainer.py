@@ -111,8 +111,9 @@ def test_the_bundle_says_what_it_was_made_from(bundle: Bundle) -> None:
     assert set(corruptions) == {"blur", "noise", "jpeg_30", "brighter", "darker", "rotated_left", "rotated_right"}
     assert corruptions["rotated_left"].macro_auc > 0.9
     assert manifest.image_test.macro_auc.value > 0.95
-    assert manifest.operating_point is not None
-    assert manifest.operating_point.validation_sensitivity >= 0.95
+    found = manifest.findings["pneumonia"]
+    assert (found.rule_out_below is None) == (found.groups_with < 19)
+    assert found.groups_with + found.groups_without == manifest.image_metrics.validation.count
     plots = {"confusion_matrix.png", "training_curves.png", "reliability.png", "risk_coverage.png"}
     assert set(manifest.files) == {"model.onnx", "familiarity.npz", "card.md", "classification_report.txt", *plots}
     assert manifest.image_metrics.explanation.pictures == 24 + 30
@@ -156,7 +157,7 @@ def test_a_bundle_is_measured_again_without_training(bundle: Bundle, data: Path,
     assert new.files["model.onnx"] == old.files["model.onnx"]
     assert new.files["training_curves.png"] == old.files["training_curves.png"]
     assert (new.recipe, new.created, new.calibration) == (old.recipe, old.created, old.calibration)
-    assert (new.operating_points, new.familiarity) == (old.operating_points, old.familiarity)
+    assert (new.findings_by_population, new.familiarity) == (old.findings_by_population, old.familiarity)
     assert new.image_metrics.strangers == {"photographs": Refused(count=60, refused=0.9)}
     assert new.image_test.macro_auc == old.image_test.macro_auc
     assert new.image_metrics.training == old.image_metrics.training
@@ -191,7 +192,7 @@ def test_the_populations_are_told_apart_and_judged_each_at_its_own_point(bundle:
     children, adults = (dataset.name for dataset in xray().datasets)
     manifest = bundle.manifest
     assert manifest.populations == (children, adults)
-    assert set(manifest.operating_points) == {children, adults, f"{adults}, view PA"}
+    assert set(manifest.findings_by_population) <= {children, adults, f"{adults}, view PA"}
     assert set(manifest.evidence_by_population) == {children, adults}
     told = manifest.image_test.populations_told
     assert told[children][adults] == 0 == told[adults][children]

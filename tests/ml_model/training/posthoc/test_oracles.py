@@ -6,13 +6,15 @@ import numpy as np
 import pytest
 from crepes import ConformalClassifier
 from numpy.typing import NDArray
+from scipy.stats import binom
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
 from ml_model.inference.calibration import calibrated
 from ml_model.training.posthoc.calibration import fit_calibration
-from ml_model.training.posthoc.conformal import COVERAGE, conformal_threshold
+from ml_model.training.posthoc.conformal import CONFIDENCE, COVERAGE, conformal_threshold
+from ml_model.training.posthoc.findings import Weighted
 
 CLASSES = 4
 
@@ -59,8 +61,9 @@ def test_the_temperature_is_that_of_scikit_learn(sharpness: float) -> None:
 
 
 @pytest.mark.parametrize("count", [30, 79, 80, 199, 1000])
-def test_a_label_is_in_the_set_where_crepes_gives_it_a_p_value_beyond_one_minus_the_coverage(count: int) -> None:
-    """Class-conditional (Mondrian) conformal prediction of the hinge score; ties among the scores as well."""
+def test_a_set_holds_what_crepes_holds_and_little_more(count: int) -> None:
+    """Class-conditional (Mondrian) conformal prediction of the hinge score; ties among the scores as well. crepes keeps
+    the promise in expectation, we with confidence, which takes a lower threshold; the more cases, the nearer."""
     p, labels = drawn(count, 1.0, seed=2)
     new, _ = drawn(300, 1.0, seed=3)
     p, new = np.round(p, 2), np.round(new, 2)
@@ -68,15 +71,16 @@ def test_a_label_is_in_the_set_where_crepes_gives_it_a_p_value_beyond_one_minus_
     for label in range(CLASSES):
         bins = np.full(len(new), label)
         beyond = theirs.predict_p(1 - new[:, [label]], bins=bins, smoothing=False).ravel() > 1 - COVERAGE + 1e-9
-        inside = new[:, label] >= conformal_threshold(p[labels == label, label])
-        assert inside.tolist() == beyond.tolist()
+        own = p[labels == label, label]
+        inside = new[:, label] >= conformal_threshold(Weighted(own, np.ones(len(own))))
+        assert (inside >= beyond).all()
+        if count == 1000:
+            assert inside.mean() - beyond.mean() < 0.12
 
 
-@pytest.mark.parametrize("count", [9, 19, 99])
-def test_the_threshold_is_the_smallest_score_that_crepes_lets_in(count: int) -> None:
-    """Also where the coverage asks for a whole number of cases."""
+@pytest.mark.parametrize("count", [22, 50, 200, 1000])
+def test_so_many_lie_below_as_the_binomial_distribution_allows(count: int) -> None:
+    """The most misses m of n with P(Binomial(n, .1) <= m) <= .1: were a tenth left out, so few would be seen seldom."""
     scores = np.random.default_rng(4).permutation(np.arange(1, count + 1)) / (count + 1)
-    theirs = ConformalClassifier().fit(alphas=1 - scores)
-    p_values = theirs.predict_p(1 - np.sort(scores)[:, None], smoothing=False).ravel()
-    smallest = np.sort(scores)[p_values > 1 - COVERAGE + 1e-9][0]
-    assert conformal_threshold(scores) == pytest.approx(smallest)
+    misses = int(round(conformal_threshold(Weighted(scores, np.ones(count))) * (count + 1))) - 1
+    assert binom.cdf(misses, count, 1 - COVERAGE) <= 1 - CONFIDENCE < binom.cdf(misses + 1, count, 1 - COVERAGE)
