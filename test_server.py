@@ -36,7 +36,8 @@ HEART = {
 }
 SKIN_CODES = ["akiec", "bcc", "bkl", "df", "mel", "nv", "vasc"]
 URGENCY_COLOUR = re.compile(r"#[0-9a-f]{6}")
-SEVERITIES = {"healthy", "low", "moderate", "high", "critical"}
+SEVERITY_OF = {"none": "healthy", "routine": "low", "soon": "moderate", "urgent": "high", "emergency": "critical"}
+STATES = {"ruled_out", "indeterminate", "suspected"}
 
 
 def started_service() -> Iterator[str]:
@@ -177,7 +178,7 @@ def test_every_image_task(ready_url: str) -> None:
             assert sum(confidences) == pytest.approx(1, abs=1e-4)
         assert codes[prediction["class_id"]] == prediction["code"]
         assert prediction["confidence_percent"] == f"{100 * prediction['confidence']:.1f}%"
-        assert answer["severity"] in SEVERITIES
+        check_triage(answer)
         assert answer["staging"].keys() == {"stage", "description", "prognosis"}
         assert URGENCY_COLOUR.fullmatch(answer["urgency"]["color"])
         assert answer["treatment_options"]
@@ -186,6 +187,24 @@ def test_every_image_task(ready_url: str) -> None:
         assert answer["prediction_set"]["coverage"] == 0.9
         assert answer["input_check"]["accepted"] is ("record" in sent)
         check_explanation(ready_url, answer, whole="image" in sent and task["input"]["geometry"] == "squash")
+
+
+def check_triage(answer: dict[str, Any]) -> None:
+    """One statement: nothing is calmer than what is open or suspected."""
+    triage, findings = answer["triage"], answer["findings"]
+    assert answer["headline"]
+    assert triage["text"]
+    assert triage["reasons"][0]["level"] == triage["level"]
+    assert SEVERITY_OF[triage["level"]] == answer["severity"] == answer["recommendation"]["level"]
+    assert findings
+    for finding in findings:
+        assert finding["state"] in STATES
+        assert (finding["message"] is None) is (finding["state"] == "ruled_out")
+        assert finding["rule_out_below"] is None or finding["rule_out_below"] <= finding["rule_in_from"]
+    if {finding["state"] for finding in findings} != {"ruled_out"} or answer["prediction"]["abstain"]:
+        assert answer["severity"] not in ("healthy", "low")
+    if not answer["prediction"]["settled"]:
+        assert len(answer["treatment_options"]) == 1
 
 
 def test_a_photo_of_nothing_is_refused_by_every_image_task(ready_url: str) -> None:
