@@ -195,6 +195,16 @@ def _treatment(result: CaseResult) -> tuple[str, ...]:
     return (result.task.unsettled.treatment,)
 
 
+def _optional(result: CaseResult, warning: str | None, context: RequestContext) -> dict[str, Any]:
+    """What only some answers hold."""
+    told: dict[str, Any] = {"warning": warning} if warning else {}
+    if result.ecg:
+        told["recording"] = recording_answer(result.ecg, context)
+        if result.ecg.measured and result.ecg.measured.judged:
+            told["measurements"] = measurement_answers(result.ecg.measured)
+    return told
+
+
 def analyze_answer(
     result: CaseResult, parts: AnswerParts, query: AnalyzeQuery, context: RequestContext
 ) -> AnalyzeAnswer:
@@ -206,15 +216,9 @@ def analyze_answer(
     recommendation = RecommendationAnswer(
         level=triage.severity, title=advice.title, message=advice.message, actions=advice.actions
     )
-    warning = messages.DEMO_WARNING if demo_mode else parts.warning
-    optional: dict[str, Any] = {"warning": warning} if warning else {}
     found = finding_answers(task, decision, manifest, query.prevalence)
-    if result.ecg:
-        optional["recording"] = recording_answer(result.ecg, context)
-        if result.ecg.measured and result.ecg.measured.judged:
-            optional["measurements"] = measurement_answers(result.ecg.measured)
     return AnalyzeAnswer(
-        **optional,
+        **_optional(result, messages.DEMO_WARNING if demo_mode else parts.warning, context),
         success=True,
         headline=decision.headline,
         triage=triage_answer(triage),
