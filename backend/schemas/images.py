@@ -144,6 +144,11 @@ class InputCheckAnswer(Answer):
         default=None, description="what decided between the kinds that the address reads, or that the request said it"
     )
     field_of_view: FieldOfViewAnswer | None = Field(default=None, description="of a microscope picture")
+    cropped: tuple[int, int, int, int] | None = Field(
+        default=None,
+        description="left, top, right and bottom, in pixels of the upload, of the part that was answered from, "
+        "where a frame or a window was around it",
+    )
     warnings: tuple[str, ...] = Field(default=(), description="what speaks against relying on the answer")
 
 

@@ -17,7 +17,7 @@ from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.input_gate.field_of_view import FieldOfView
 from ml_model.input_gate.image_quality import Quality
 from ml_model.input_gate.modality_classifier import Recognition
-from ml_model.inputs.images.geometry import Frame
+from ml_model.inputs.images.geometry import Box, Frame
 from ml_model.tasks.measurement_schema import Sex
 from ml_model.tasks.registry import ImageTask
 
@@ -48,8 +48,9 @@ class Case:
 @dataclass(frozen=True)
 class InputCheck:
     """What the gate found. `warnings` say what speaks against relying on the answer; not accepted: some of them would
-    have been refusals. abstain_reasons: what makes it unfit for a statement, as sentences. distance: of the view that
-    is furthest from the training pictures, refused from its limit on.
+    have been refusals. abstain_reasons: what makes any answer unfit to be leant on. cropped: the part that was answered
+    from, (left, top, right, bottom) in pixels of the upright upload, where something else was around it. distance: of
+    the view that is furthest from the training pictures, refused from its limit on.
     """
 
     expected: str
@@ -57,6 +58,7 @@ class InputCheck:
     accepted: bool = True
     warnings: tuple[str, ...] = ()
     abstain_reasons: tuple[str, ...] = ()
+    cropped: Box | None = None
     recognition: Recognition | None = None
     distance: float | None = None
     distance_limit: float | None = None

@@ -120,7 +120,11 @@ def _check_pictures(task: ImageTask, readings: Sequence[PictureReading], case: C
             if image.dicom or (recognition and not recognition.accepted):
                 refusals = _with_kind(task, engines.tasks, image.dicom, recognition, refusals)
         unread = note_on_frames(image.format, reading.frames) if reading.frames > 1 else None
-        check = InputCheck(task.input.modality, quality, warnings=(unread,) if unread else (), recognition=recognition)
+        warnings = (unread,) if unread else ()
+        if image.surround:
+            warnings = (*warnings, image.surround.warning)
+        box = image.surround.box if image.surround else None
+        check = InputCheck(task.input.modality, quality, warnings=warnings, recognition=recognition, cropped=box)
         checks.append(_refusing(check, refusals, case.gate) if refusals else check)
     if task.input.field_width_um:
         checks[0] = _with_field(checks[0], field_of_view(images[0], task.input, case.pixel_size_um))

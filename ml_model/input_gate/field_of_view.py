@@ -62,5 +62,5 @@ def _field(
     image: LoadedImage, pitch_um: tuple[float, float], told_by: ToldBy, expected: tuple[float, float]
 ) -> FieldOfView:
     """pitch_um: between rows and between columns of the original picture."""
-    width_um, height_um = image.original_width_px * pitch_um[1], image.original_height_px * pitch_um[0]
+    width_um, height_um = image.size_px[0] * pitch_um[1], image.size_px[1] * pitch_um[0]
     return FieldOfView(round(width_um, 1), round(height_um, 1), told_by, expected)

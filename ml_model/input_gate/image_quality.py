@@ -51,7 +51,7 @@ class Quality:
     detail: float
     """Share (0-1) of the variance of the levels that is in waves of 1/8 to 1/16 of the side, without noise."""
     min_side_px: int
-    """Shorter side of the picture as it was sent."""
+    """Shorter side of the picture as it was sent, without what was around it."""
 
 
 def quality_refusal(quality: Quality, image_input: ImageInput) -> str | None:
@@ -88,7 +88,7 @@ def measure_quality(image: LoadedImage) -> Quality:
         bright_level=float(np.percentile(cells.max(axis=2), BRIGHT_PERCENTILE)),
         sharpness=float(edges[0, 0]) ** 2,
         detail=measure_detail(image.pixels),
-        min_side_px=min(image.original_width_px, image.original_height_px),
+        min_side_px=min(image.size_px),
     )
 
 

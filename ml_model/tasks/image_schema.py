@@ -30,6 +30,7 @@ def _plain_name(text: str) -> str:
 
 
 Colour = Annotated[str, AfterValidator(_colour)]
+MarginShare = Annotated[float, Field(ge=0, le=0.5)]
 PlainName = Annotated[str, AfterValidator(_plain_name)]
 Severity = Literal["healthy", "low", "moderate", "high", "critical"]
 LesionType = Literal["benign", "malignant", "pre-cancerous", "normal", "abnormal"]
@@ -60,6 +61,8 @@ class ImageInput(Frozen):
     whether the first page of a PDF document is taken as a picture. field_width_um: smallest and largest width of
     the field, in micrometres, that a microscope picture should show. min_detail: least share of the levels'
     variance (0-1) in structures of 1/8 to 1/16 of the side; a picture with less is refused as blurred.
+    dark_margins, light_margins: shares of a side up to which flat margins of such a colour are the picture's own, at
+    both ends of one side and all around; wider ones, and those of other colours, are a frame and are cut off.
     """
 
     modality: Text
@@ -71,11 +74,18 @@ class ImageInput(Frozen):
     pdf_pages: bool = False
     field_width_um: tuple[float, float] | None = None
     min_detail: float = Field(default=MIN_DETAIL, ge=0, lt=1)
+    dark_margins: tuple[MarginShare, MarginShare] = (0.0, 0.0)
+    light_margins: tuple[MarginShare, MarginShare] = (0.0, 0.0)
 
     @cached_property
     def cut_to_content(self) -> bool:
         """Whether what a picture shows decides which part of it the model sees."""
         return self.geometry in ("breast", "body")
+
+    @cached_property
+    def own_dark_margins(self) -> tuple[float, float]:
+        """`dark_margins`; of a picture that is cut to its content all are its own."""
+        return (0.5, 0.5) if self.cut_to_content else self.dark_margins
 
     @field_validator("field_width_um")
     @classmethod

@@ -173,6 +173,8 @@ def _measured(check: InputCheck) -> dict[str, Any]:
         told["threshold"] = check.recognition.threshold if check.recognition else None
     if check.distance is not None and check.distance_limit is not None:
         told |= {"distance": round(check.distance, 4), "distance_limit": round(check.distance_limit, 4)}
+    if check.cropped:
+        told["cropped"] = check.cropped
     if check.field_of_view:
         told["field_of_view"] = FieldOfViewAnswer.model_validate(dataclasses.asdict(check.field_of_view))
     return told

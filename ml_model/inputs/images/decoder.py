@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,10 +35,12 @@ from ml_model.errors import (
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.pixels import decode_dicom
 from ml_model.inputs.file_type import describe_content, sniff_format
+from ml_model.inputs.images.colour_modes import to_rgb
 from ml_model.inputs.images.frames import ONE_FRAME, count_frames
 from ml_model.inputs.images.geometry import Frame, place, resize_rgb
 from ml_model.inputs.images.pdf import draw_isolated, is_pdf, render_first_page
 from ml_model.inputs.images.raster_containers import Container, read_container
+from ml_model.inputs.images.surround import Surround, without_surround
 from ml_model.inputs.images.tiff import exif_orientation
 from ml_model.tasks.registry import ImageInput
 
@@ -75,9 +77,6 @@ _PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
     "AVIF": AvifImageFile,
 }
 _COUNTING = (WebPImageFile, AvifImageFile)  # they know their frames once opened
-_FLOAT_LIMIT = 1e30  # beyond it float32 arithmetic overflows; no detector delivers such values
-# Detectors deliver 10, 12 or 14 bits and many programs store them unscaled in 16-bit files.
-_FULL_SCALES = (255, 1023, 4095, 16383, 65535)
 
 
 @dataclass(frozen=True)
@@ -93,19 +92,25 @@ class ImageLimits:
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """An upright picture. The original size is that of the upright picture (orientation applied)."""
+    """An upright picture. The original size is that of the upright upload (orientation applied)."""
 
-    rgb: Image.Image  # mode RGB; smaller than the original where a large JPEG was decoded at reduced scale
+    rgb: Image.Image  # mode RGB, without its surround; smaller where a large JPEG was decoded at reduced scale
     original_width_px: int
     original_height_px: int
     format: str
     dicom: DicomFacts | None = None  # what the header of a DICOM file says
     frames: int = 1  # frames or pages that the file holds; the first is read
+    surround: Surround | None = None  # what was around the picture, in pixels of the original, and is cut off
+
+    @property
+    def box(self) -> tuple[int, int, int, int]:
+        """Left, top, right and bottom of `rgb` in the original, in its pixels."""
+        return self.surround.box if self.surround else (0, 0, self.original_width_px, self.original_height_px)
 
 
 @dataclass(frozen=True)
 class LoadedImage:
-    """A picture as the model takes it. The original size is that of the upright picture (orientation applied)."""
+    """A picture as the model takes it. The original size is that of the upright upload (orientation applied)."""
 
     pixels: NDArray[np.uint8]  # (height_px, width_px, 3), RGB, 0-255, at the model's size
     original_width_px: int
@@ -113,6 +118,15 @@ class LoadedImage:
     format: str
     frame: Frame  # what `pixels` shows of the original, in its pixels
     dicom: DicomFacts | None = None  # what the header of a DICOM file says
+    surround: Surround | None = None  # what was around the picture, in pixels of the original, and is cut off
+
+    @property
+    def size_px(self) -> tuple[int, int]:
+        """Width and height of the picture without its surround, in pixels of the original."""
+        if self.surround is None:
+            return self.original_width_px, self.original_height_px
+        left, top, right, bottom = self.surround.box
+        return right - left, bottom - top
 
 
 DEFAULT_LIMITS = ImageLimits()
@@ -126,9 +140,10 @@ def load_image(data: bytes, image_input: ImageInput, limits: ImageLimits = DEFAU
 def fitted(decoded: DecodedImage, image_input: ImageInput) -> LoadedImage:
     """A decoded picture brought to the model's size."""
     width_px, height_px = decoded.original_width_px, decoded.original_height_px
+    left, top, right, bottom = decoded.box
     pixels, shown = place(decoded.rgb, image_input)
-    frame = shown.rescaled(decoded.rgb.size, (width_px, height_px))
-    return LoadedImage(pixels, width_px, height_px, decoded.format, frame, decoded.dicom)
+    frame = shown.rescaled(decoded.rgb.size, (right - left, bottom - top)).moved(left, top)
+    return LoadedImage(pixels, width_px, height_px, decoded.format, frame, decoded.dicom, decoded.surround)
 
 
 def decode_image(
@@ -144,7 +159,25 @@ def decode_image(
     Raises EmptyInput (no bytes), InputTooLarge (bytes or pixels over the limit),
     UnsupportedFormat (no picture by its content), UnreadableInput (truncated,
     corrupt, zero-sized), PoorQuality (a side shorter than `image_input.min_side_px`).
+    A frame or a viewer's window around the picture is cut off (`surround.py`).
     """
+    return _cut_free(_decoded(data, image_input, limits, full_size), image_input)
+
+
+def _cut_free(decoded: DecodedImage, image_input: ImageInput) -> DecodedImage:
+    """The picture without what is around it. Raises PoorQuality where too little is left."""
+    rgb, surround = without_surround(decoded.rgb, image_input)
+    if surround is None:
+        return decoded
+    original = surround.rescaled(decoded.rgb.size, (decoded.original_width_px, decoded.original_height_px))
+    cut = replace(decoded, rgb=rgb, surround=original)
+    left, top, right, bottom = cut.box
+    _check_min_side(right - left, bottom - top, image_input)
+    return cut
+
+
+def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_size: bool) -> DecodedImage:
+    """The upload as it is, with all that is around the picture."""
     name = _checked_format(data, image_input, limits)
     if name == "DICOM":
         return _decode_dicom(data, image_input, limits)
@@ -166,7 +199,7 @@ def decode_image(
                 image.n_frames if isinstance(image, _COUNTING) else 1 if name in ONE_FRAME else count_frames(name, data)
             )
             image.load()
-            upright = _upright(_to_rgb(image, container), orientation)
+            upright = _upright(to_rgb(image, container), orientation)
     except MediDiagnoseError:
         raise
     except MemoryError as error:
@@ -247,49 +280,6 @@ def _draft(image: ImageFile, orientation: int, image_input: ImageInput) -> None:
     """Let a large JPEG be decoded at reduced scale; no effect on other formats."""
     needed = _upright_size((image_input.width_px, image_input.height_px), orientation)
     image.draft(None, (_DRAFT_MARGIN * needed[0], _DRAFT_MARGIN * needed[1]))
-
-
-def _to_rgb(image: Image.Image, container: Container) -> Image.Image:
-    """Any mode that the plugins produce -> RGB."""
-    if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        grey = _deep_grey_to_uint8(np.asarray(image))
-        return Image.fromarray(255 - grey if container.white_is_zero else grey).convert("RGB")
-    if image.mode == "LAB":
-        raise UnsupportedFormat("the picture is in the CIELAB colour space; send it as RGB or greyscale")
-    if "transparency" in image.info or image.mode in ("RGBA", "LA", "PA", "RGBa", "La"):
-        return _over_white(image)
-    return image if image.mode == "RGB" else image.convert("RGB")
-
-
-def _over_white(image: Image.Image) -> Image.Image:
-    if image.mode == "La":  # premultiplied grey has only this way out
-        image = image.convert("LA")
-    rgba = image if image.mode == "RGBA" else image.convert("RGBA")
-    white = Image.new("RGB", rgba.size, (255, 255, 255))
-    white.paste(rgba, mask=rgba.getchannel("A"))
-    return white
-
-
-def _deep_grey_to_uint8(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """More than 8 bits a pixel -> uint8, by the depth that the values use.
-
-    Non-negative values are divided by the smallest of 8, 10, 12, 14 and 16 bits that holds
-    the largest (floats up to 1: by 1); values below zero (Hounsfield units) or beyond 16
-    bits are stretched linearly from their smallest to their largest.
-    """
-    numbers = values.astype(np.float32)
-    low, high = float(numbers.min()), float(numbers.max())
-    if not (np.isfinite(low) and np.isfinite(high)) or max(-low, high) > _FLOAT_LIMIT:
-        raise UnreadableInput("the picture has pixels that are infinite or not a number; export it again")
-    if low < 0 or high > _FULL_SCALES[-1]:
-        full_scale = high - low
-        numbers -= low
-    elif np.issubdtype(values.dtype, np.floating) and high <= 1:
-        full_scale = 1.0
-    else:
-        full_scale = float(next(scale for scale in _FULL_SCALES if high <= scale))
-    numbers *= np.float32(255 / max(full_scale, 1 / _FLOAT_LIMIT))  # one value everywhere: black
-    return np.rint(numbers, out=numbers).astype(np.uint8)
 
 
 def _damage(name: str, error: Exception) -> str:

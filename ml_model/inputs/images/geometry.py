@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 from ml_model.inputs.images.intensity import even_tissue, even_window
 from ml_model.tasks.registry import ImageInput
 
-__all__ = ["Frame", "place", "resize_rgb"]
+__all__ = ["Box", "Frame", "place", "resize_rgb"]
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom; the last two outside
 
@@ -61,6 +61,10 @@ class Frame:
             self.height_px * height / old_height,
             self.mirrored,
         )
+
+    def moved(self, right_px: float, down_px: float) -> Frame:
+        """The same frame in a picture that has so much more on its left and above."""
+        return replace(self, left_px=self.left_px + right_px, top_px=self.top_px + down_px)
 
 
 def resize_rgb(picture: Image.Image | NDArray[np.uint8], height_px: int, width_px: int) -> NDArray[np.uint8]:

@@ -10,11 +10,13 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from tqdm import tqdm
 
 from ml_model.inference.provenance import decoding_sha256
 from ml_model.inputs.images.decoder import load_image
 from ml_model.inputs.images.geometry import place
+from ml_model.inputs.images.surround import without_surround
 from ml_model.tasks.registry import ImageInput
 from ml_model.training.data.ecg_pages import page_of
 from ml_model.training.data.samples import Sample
@@ -44,7 +46,8 @@ def as_png(pixels: NDArray[np.uint8]) -> bytes:
 def shown(sample: Sample, image_input: ImageInput) -> NDArray[np.uint8]:
     """What the model sees of this sample, (height_px, width_px, 3). The page of an ECG record goes without its PNG."""
     if sample.path.suffix == ".hea":
-        return place(page_of(sample), image_input)[0]
+        page, _ = without_surround(Image.fromarray(page_of(sample)), image_input)
+        return place(page, image_input)[0]
     return load_image(picture_bytes(sample), image_input).pixels
 
 
