@@ -173,15 +173,21 @@ export function riskAnswer(answer, _source, task) {
     el("tr", {},
       el("th", { scope: "row" }, title(name)),
       el("td", {}, inWords(fields.get(name), factor)),
+      el("td", {}, factor.value_level ?? ""),
       el("td", { class: `risk-${factor.risk}` }, factor.risk),
-      el("td", {}, factor.contribution.toFixed(2))));
+      el("td", {}, factor.contribution.toFixed(2)),
+      el("td", {}, factor.note ?? "")));
+  const weighed = answer.missing_factors.map(({ name, low, high }) => `${title(name)}: ${percent(low)} to ${percent(high)}`);
+  const { interval, abstain } = answer.prediction;
   return [
     warning(answer),
-    el("p", { class: "headline" }, `${answer.prediction.risk_level} risk`),
-    el("p", {}, `${answer.prediction.condition} · ${percent(answer.prediction.probability)} · severity ${answer.severity}`),
-    bars([{ label: "Risk", value: answer.prediction.probability }]),
-    ...section("Factors", table(["Factor", "Value", "Range", "Contribution"], rows)),
-    ...(answer.missing.length ? [el("p", { class: "hint" }, `Not given: ${answer.missing.map(title).join(", ")}`)] : []),
+    el("p", { class: "headline" }, abstain ? answer.prediction.condition : `${answer.prediction.risk_level} risk`),
+    el("p", {}, `${answer.triage.text} (${answer.triage.level})`),
+    list(answer.triage.reasons.map(({ text }) => text)),
+    ...(abstain ? [] : [bars([{ label: answer.prediction.condition, value: answer.prediction.probability }])]),
+    el("p", { class: "hint" }, `Between ${percent(interval.low)} and ${percent(interval.high)}, at least nine times in ten`),
+    ...section("Factors", table(["Factor", "Value", "Its own range", "In this estimate", "Contribution", ""], rows)),
+    ...(weighed.length ? section("Not given; where the estimate would come to lie", list(weighed)) : []),
     ...section("Recommendations", list(answer.recommendations)),
     el("p", { class: "notice" }, answer.disclaimer),
     provenance(answer),

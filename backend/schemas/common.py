@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from ml_model.tasks.triage_scale import TriageLevel
+
 Probability = Annotated[float, Field(ge=0, le=1)]
 Evidence = Literal["sufficient", "limited", "insufficient"]
 Source = Literal["bundled", "model_dir", "user"]
@@ -19,6 +21,20 @@ class Answer(BaseModel):
     """Base of what is sent."""
 
     model_config = ConfigDict(frozen=True, allow_inf_nan=False)
+
+
+class TriageReasonAnswer(Answer):
+    code: str = Field(description="snake_case, for programs")
+    level: TriageLevel
+    text: str
+
+
+class TriageAnswer(Answer):
+    """How soon a case must be acted on: the gravest of its reasons."""
+
+    level: TriageLevel
+    reasons: tuple[TriageReasonAnswer, ...]
+    text: str = Field(description="what is to be done")
 
 
 class ErrorAnswer(Answer):

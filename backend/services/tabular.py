@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from backend.schemas.common import ProvenanceAnswer
 from backend.schemas.tabular import (
     DiseaseAnswer,
     DiseasePrediction,
     MatchedSymptomAnswer,
+    MissingFactorAnswer,
+    ProbabilityInterval,
     RankedDiseaseAnswer,
     RiskAnswer,
     RiskFactorAnswer,
@@ -22,6 +24,7 @@ from backend.services.loading.models import ModelStore
 from backend.services.loading.user_symptoms import UserSymptomModel
 from backend.services.rendering import demo_answers, messages
 from backend.services.rendering.responses import model_answer, percent, require_model
+from backend.services.rendering.triage import triage_answer
 from backend.telemetry import RequestContext
 from ml_model.errors import ModelUnavailable, NothingRecognised
 from ml_model.inference.provenance import body_preprocessing_sha256
@@ -30,7 +33,7 @@ from ml_model.inputs.json_body import json_object
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
 from ml_model.tabular.risk_model import HeartRiskModel
 from ml_model.tabular.symptom_model import SymptomModel, recommendations
-from ml_model.tasks.registry import RiskTask, Severity, SymptomTask
+from ml_model.tasks.registry import RiskTask, SymptomTask
 
 T = TypeVar("T", SymptomTask, RiskTask)
 TOP_DISEASES = 5
@@ -112,20 +115,27 @@ class TabularDiagnosis:
         engine = loaded.engine
         assert isinstance(engine, HeartRiskModel)  # noqa: S101 - the task says which  # nosec B101
         found = engine.assess(values)
+        unsure = found.uncertainty
         return RiskAnswer(
             success=True,
             prediction=RiskPrediction(
                 condition=found.condition,
                 risk_level=found.risk_level,
                 probability=found.probability,
+                interval=ProbabilityInterval(low=unsure.low, high=unsure.high),
                 confidence_percent=percent(found.probability),
+                abstain=found.withheld is not None,
+                abstain_reasons=() if found.withheld is None else (found.withheld,),
             ),
             risk_factors={f.name: RiskFactorAnswer.model_validate(vars(f)) for f in found.factors},
             baseline_log_odds=found.baseline_log_odds,
             imputed_log_odds=found.imputed_log_odds,
-            severity=cast(Severity, found.severity),
+            severity=found.triage.severity,
             recommendations=found.recommendations,
+            triage=triage_answer(found.triage),
             missing=found.missing,
+            information=unsure.information,
+            missing_factors=tuple(MissingFactorAnswer(**vars(factor)) for factor in unsure.missing),
             model=model_answer(task.id, loaded),
             provenance=_provenance(task, sent, loaded),
             demo_mode=False,

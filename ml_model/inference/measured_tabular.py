@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from ml_model.inference.interval import Interval, Measured
+from ml_model.inference.interval import Figure, Interval, Measured
 from ml_model.inference.measured import ImageMetrics, TrainingCost
 
 
@@ -101,14 +101,48 @@ class SiteLeftOut(Measured):
     by_site: dict[str, RiskFigures]
 
 
+class InformationFigures(Measured):
+    """All combinations of inputs that carry from `at_least` to `below` of the log-odds' variance.
+
+    `auc_ten_fold`: their mean. `auc_site_left_out`: of the combination that tells least, with its interval.
+    `low_with_outcome`: share with the outcome among those called low, ten-fold. `interval_width`: mean width of the
+    90 % interval of the probability. `covered_ten_fold`, `covered_site_left_out`: how often it holds the probability
+    that the model of all patients gives with all that is recorded.
+    """
+
+    at_least: float
+    below: float
+    combinations: int
+    auc_ten_fold: float
+    auc_site_left_out: Interval
+    ece_ten_fold: float
+    low_with_outcome: Figure
+    interval_width: float
+    covered_ten_fold: float
+    covered_site_left_out: float
+
+
+class CalmFigures(Measured):
+    """Share of the patients who are answered calmly (level routine or none, not withheld), and share withheld."""
+
+    with_outcome: Interval
+    without_outcome: Interval
+    withheld: float
+
+
 class RiskTest(Measured):
-    """`ten_fold` and `leave_one_site_out` by what is given; `compared`: other models on the same patients."""
+    """`ten_fold` and `leave_one_site_out` by what is given; `compared`: other models on the same patients.
+
+    `calm`: by what is given, and whether patients or a site were left out.
+    """
 
     ten_fold: dict[str, RiskFigures]
     ten_fold_by_site: dict[str, RiskFigures]
     ten_fold_by_sex: dict[str, RiskFigures]
     leave_one_site_out: dict[str, SiteLeftOut]
     compared: dict[str, RiskFigures | SiteLeftOut]
+    by_information: tuple[InformationFigures, ...]
+    calm: dict[str, CalmFigures]
 
 
 class RiskMetrics(Measured):

@@ -28,7 +28,7 @@ _IMAGE_LIBRARIES = (
 _TABULAR_LIBRARIES = ("numpy", "pydantic", "rapidfuzz")
 # What makes features of a JSON body, and the files of a bundle that are the data for it.
 _BODY_CODE = ("inputs/json_body.py", "inputs/tabular.py")
-_SYMPTOM_CODE, _RISK_CODE = ("tabular/symptom_matcher.py", "tabular/symptom_model.py"), ("tabular/risk_model.py",)
+_SYMPTOM_CODE, _RISK_CODE = ("tabular/symptom_matcher.py", "tabular/symptom_model.py"), ("tabular/logistic_model.py",)
 _SYMPTOM_DATA, _RISK_DATA = ("vocabulary.json", "symptom_list.json"), ("model.json",)
 
 

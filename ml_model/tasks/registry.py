@@ -39,6 +39,7 @@ from ml_model.tasks.tabular_schema import (
     Language,
     Part,
     RedFlag,
+    RiskAnswerRules,
     RiskBand,
     RiskFeature,
     SourceSpec,
@@ -214,17 +215,14 @@ class RiskTask(TaskSpec):
     kind: Literal["risk"]
     outcome: Text
     features: tuple[RiskFeature, ...] = Field(min_length=1)
+    answer: RiskAnswerRules
     bands: tuple[RiskBand, ...] = Field(min_length=1)
     datasets: tuple[SourceSpec, ...] = Field(min_length=1)
 
     @property
     def contract_sha256(self) -> str:
         """Hash of the inputs (names, units, ranges, categories, order) and the outcome."""
-        shape = {"name", "unit", "required", "minimum", "maximum"}
-        features = [
-            {**f.model_dump(mode="json", include=shape), "values": [c.value for c in f.categories]}
-            for f in self.features
-        ]
+        features = [feature.contract for feature in self.features]
         return contract_hash({"kind": self.kind, "outcome": self.outcome, "features": features})
 
     @model_validator(mode="after")

@@ -9,10 +9,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from ml_model.tasks.triage_scale import TriageLevel
+
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 FactorRisk = Literal["normal", "moderate", "high"]
 RiskLevel = Literal["Low", "Low-Moderate", "Moderate", "Moderate-High", "High"]
+FACTOR_RISKS: tuple[FactorRisk, ...] = ("normal", "moderate", "high")
 
 
 def contract_hash(contract: Mapping[str, Any]) -> str:
@@ -82,11 +85,23 @@ class Language(Part):
 
 
 class CategoryLevel(Part):
-    """One value of a categorical factor, its label, and how it counts on its own."""
+    """One value of a categorical factor, and its label.
+
+    at_most: the gravest word for it, whatever it adds to an estimate. note: what must be known of it beside what it
+    adds. triage: how soon it must be acted on by itself, for the reason that `note` gives.
+    """
 
     value: int
     label: Text
-    risk: FactorRisk
+    at_most: FactorRisk = "high"
+    note: Text | None = None
+    triage: TriageLevel | None = None
+
+    @model_validator(mode="after")
+    def _says_why(self) -> CategoryLevel:
+        if self.triage is not None and self.note is None:
+            raise ValueError(f"{self.label}: triage needs a note that says why")
+        return self
 
 
 class RiskFeature(Part):
@@ -120,17 +135,49 @@ class RiskFeature(Part):
             raise ValueError(f"{self.name}: needs minimum < maximum, or categories")
         return self
 
-    def level(self, value: float) -> FactorRisk:
-        """How the value counts on its own: normal, moderate or high."""
-        for category in self.categories:
-            if category.value == value:
-                return category.risk
+    @property
+    def contract(self) -> dict[str, Any]:
+        """What a bundle is bound to: the name, the unit, the range or the values."""
+        shape = {"name", "unit", "required", "minimum", "maximum"}
+        return {**self.model_dump(mode="json", include=shape), "values": [c.value for c in self.categories]}
+
+    def value_level(self, value: float) -> FactorRisk | None:
+        """Where a measured value lies in the factor's own range; None of a factor with categories, or without bounds.
+
+        It says nothing of what the value adds to an estimate.
+        """
+        if self.moderate_from is None and self.high_from is None:
+            return None
         sign = -1 if self.falling else 1
         if self.high_from is not None and sign * value >= sign * self.high_from:
             return "high"
         if self.moderate_from is not None and sign * value >= sign * self.moderate_from:
             return "moderate"
         return "normal"
+
+    def category(self, value: float) -> CategoryLevel | None:
+        """The category of that value; None of a measured factor."""
+        return next((category for category in self.categories if category.value == value), None)
+
+
+class FactorWords(Part):
+    """From which contribution, in log-odds against the average patient, a factor is called moderate or high."""
+
+    moderate_from: float = Field(gt=0)
+    high_from: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def _rise(self) -> FactorWords:
+        if self.moderate_from >= self.high_from:
+            raise ValueError("moderate_from must be below high_from")
+        return self
+
+    def word(self, contribution: float, category: CategoryLevel | None = None) -> FactorRisk:
+        """What a factor that adds so much is called; what lowers the estimate is normal."""
+        word: FactorRisk = "normal"
+        if contribution >= self.moderate_from:
+            word = "high" if contribution >= self.high_from else "moderate"
+        return min(word, category.at_most, key=FACTOR_RISKS.index) if category else word
 
 
 class RiskBand(Part):
@@ -141,3 +188,66 @@ class RiskBand(Part):
     condition: Text
     severity: Literal["healthy", "low", "moderate", "high", "critical"]
     recommendations: tuple[Text, ...] = Field(min_length=1)
+
+
+def _has_room_for(text: str, *names: str) -> str:
+    """A text with places for these values and no other. Raises ValueError."""
+    try:
+        text.format(**dict.fromkeys(names, "x"))
+    except (KeyError, IndexError, ValueError) as error:
+        raise ValueError(f"{text!r} may only have places for {', '.join(names)}") from error
+    return text
+
+
+class Withheld(Part):
+    """What is said where too little is given. `reason` may name given, minimum and next."""
+
+    risk_level: Text
+    condition: Text
+    reason: Text
+    recommendations: tuple[Text, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Withheld:
+        _has_room_for(self.reason, "given", "minimum", "next")
+        return self
+
+
+class LevelTexts(Part):
+    """What is to be done at each level, in a sentence."""
+
+    none: Text
+    routine: Text
+    soon: Text
+    urgent: Text
+    emergency: Text
+
+
+class RiskReasonTexts(Part):
+    """Why an answer has its level: the band it is in, a graver one that its interval reaches, the one above which the
+    interval lies though the answer is withheld, and a model that was not shown to be of use. The first three may name
+    condition, probability, low and high."""
+
+    named: Text
+    in_question: Text
+    at_least: Text
+    insufficient_evidence: Text
+
+    @model_validator(mode="after")
+    def _fit(self) -> RiskReasonTexts:
+        for text in (self.named, self.in_question, self.at_least):
+            _has_room_for(text, "condition", "probability", "low", "high")
+        return self
+
+
+class RiskAnswerRules(Part):
+    """How a probability becomes an answer.
+
+    minimum_information: share of the log-odds' variance that the given inputs must carry for an answer, 0-1.
+    """
+
+    minimum_information: float = Field(ge=0, lt=1)
+    factor_words: FactorWords
+    withheld: Withheld
+    reasons: RiskReasonTexts
+    levels: LevelTexts

@@ -8,6 +8,7 @@ from backend.schemas.common import ProvenanceAnswer
 from backend.schemas.tabular import (
     DiseaseAnswer,
     DiseasePrediction,
+    ProbabilityInterval,
     RankedDiseaseAnswer,
     RiskAnswer,
     RiskFactorAnswer,
@@ -16,9 +17,13 @@ from backend.schemas.tabular import (
 )
 from backend.services.rendering import messages
 from backend.services.rendering.responses import model_answer, percent
+from backend.services.rendering.triage import triage_answer
 from backend.telemetry import RequestContext
 from ml_model.errors import ModelUnavailable
 from ml_model.inputs.tabular import DiseaseQuestion
+from ml_model.tabular.risk_model import factors_of
+from ml_model.tabular.risk_triage import recommendations, risk_triage
+from ml_model.tabular.risk_uncertainty import Uncertainty
 from ml_model.tasks.registry import RiskTask, SymptomTask
 
 SHARES = (0.5, 0.3, 0.2)
@@ -68,16 +73,15 @@ def disease_answer(
 def risk_answer(
     task: RiskTask, values: Mapping[str, float | None], provenance: ProvenanceAnswer, context: RequestContext
 ) -> RiskAnswer:
-    """The middle band of the task file; the factors are sorted into their own ranges, which needs no model."""
-    factors = {
-        feature.name: RiskFactorAnswer(value=value, unit=feature.unit, risk=feature.level(value), contribution=0.0)
-        for feature in task.features
-        if (value := values[feature.name]) is not None
-    }
+    """The middle band of the task file; the values are sorted into their own ranges, which needs no model."""
+    none_added = dict.fromkeys(values, 0.0)
+    factors = {f.name: RiskFactorAnswer.model_validate(vars(f)) for f in factors_of(task, values, none_added)}
     middle = len(task.bands) // 2
     floor = task.bands[middle - 1].below if middle else 0.0
     band = task.bands[middle]
     probability = (floor + band.below) / 2
+    unsure = Uncertainty(floor, band.below, 1.0, ())
+    triage = risk_triage(task, probability, unsure, values, None, "sufficient")
     return RiskAnswer(
         warning=messages.DEMO_WARNING,
         success=True,
@@ -85,14 +89,20 @@ def risk_answer(
             condition=band.condition,
             risk_level=band.risk_level,
             probability=probability,
+            interval=ProbabilityInterval(low=floor, high=band.below),
             confidence_percent=percent(probability),
+            abstain=False,
+            abstain_reasons=(),
         ),
         risk_factors=factors,
         baseline_log_odds=0.0,
         imputed_log_odds=0.0,
-        severity=band.severity,
-        recommendations=band.recommendations,
+        severity=triage.severity,
+        recommendations=recommendations(task, triage, withheld=False),
+        triage=triage_answer(triage),
         missing=tuple(name for name, value in values.items() if value is None),
+        information=None,
+        missing_factors=(),
         model=model_answer(task.id, None),
         provenance=provenance,
         demo_mode=True,

@@ -9,12 +9,12 @@ from ml_model.inference.bundle import Bundle, file_sha256, load_bundle, write_bu
 from ml_model.inference.measured import TrainingCost
 from ml_model.inference.measured_tabular import RiskMetrics
 from ml_model.inference.publishing import fresh_draft, publish
-from ml_model.tabular.risk_model import MODEL_FILE, model_to_json
+from ml_model.tabular.logistic_model import MODEL_FILE, model_to_json
 from ml_model.tasks.registry import RiskTask
 from ml_model.training.evaluation.intervals import evidence_level
 from ml_model.training.heart_risk.data import read_cardio, read_framingham, read_uci
 from ml_model.training.heart_risk.evaluate import evaluate
-from ml_model.training.heart_risk.fit import PENALTY, fit_logistic
+from ml_model.training.heart_risk.fit import PENALTY, fit_served
 from ml_model.training.manifest_fields import origin
 from ml_model.training.reports.card import add_card
 from ml_model.training.reports.risk_card import risk_card
@@ -31,7 +31,7 @@ def train(task: RiskTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
         "cardio": read_cardio(folder / task.datasets[2].file, table.features),
     }
     test = evaluate(task, table, others, seed)
-    model = fit_logistic(task, table)
+    model = fit_served(task, table)
     draft = fresh_draft(out_dir)
     (draft / MODEL_FILE).write_text(model_to_json(model), encoding="utf-8")
     minutes = round((time.monotonic() - began) / 60, 2)
@@ -43,6 +43,7 @@ def train(task: RiskTask, folder: Path, out_dir: Path, seed: int) -> Bundle:
         "recipe": {
             "model": "logistic, linear columns, signs constrained, missing columns by a joint Gaussian",
             "penalty": PENALTY,
+            "spread_of_weights": "Laplace over patients, and jackknife over hospitals",
         },
         "data_fingerprints": {d.name: file_sha256(folder / d.file) for d in task.datasets},
         "metrics": RiskMetrics(test=test, training=TrainingCost(minutes=minutes, patients=len(table.outcome))),

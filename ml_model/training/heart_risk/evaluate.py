@@ -16,7 +16,6 @@ from ml_model.training.evaluation.intervals import resampled
 from ml_model.training.evaluation.metrics import auc
 from ml_model.training.heart_risk.data import RiskTable
 from ml_model.training.heart_risk.fit import (
-    PENALTY,
     Predict,
     fit_boosting,
     fit_logistic,
@@ -24,6 +23,7 @@ from ml_model.training.heart_risk.fit import (
     predict,
     shared_weights,
 )
+from ml_model.training.heart_risk.information import by_information, calm_figures, held_out_models, served
 
 Floats = NDArray[np.float64]
 Fit = Callable[[RiskTable], Predict]
@@ -64,14 +64,6 @@ def held_out(fit: Fit, table: RiskTable, group: NDArray[Any], shown: Callable[[R
     return probability
 
 
-def _logistic(task: RiskTask, penalty: float = PENALTY) -> Fit:
-    def fit(table: RiskTable) -> Predict:
-        model = fit_logistic(task, table, penalty)
-        return lambda other: predict(model, other)
-
-    return fit
-
-
 def _with_prior(task: RiskTask, weights: Floats) -> Fit:
     def fit(table: RiskTable) -> Predict:
         model = fit_logistic(task, table, prior=weights)
@@ -95,15 +87,21 @@ def evaluate(task: RiskTask, table: RiskTable, others: dict[str, RiskTable], see
         "age_and_sex_only": ("age", "sex"),
     }
     fold = folds(table.outcome, seed)
-    logistic = _logistic(task)
-    tenfold = {n: held_out(logistic, table, fold, lambda t, k=k: t.only(k)) for n, k in given.items()}  # type: ignore[misc]
-    by_site = {n: held_out(logistic, table, table.site, lambda t, k=given[n]: t.only(k)) for n in list(given)[:2]}  # type: ignore[misc]
+    unseen = {name: held_out_models(task, table, by) for name, by in {"ten_fold": fold, "site": table.site}.items()}
+    tenfold = {name: served(unseen["ten_fold"], table.only(inputs)) for name, inputs in given.items()}
+    by_site = {name: served(unseen["site"], table.only(given[name])) for name in list(given)[:2]}
     boosted = held_out(_boosting(seven), table, fold, lambda t: t.only(seven))
     boosted_by_site = held_out(_boosting(seven), table, table.site, lambda t: t.only(seven))
     columns = make_columns(task, table)
     pulls = {n: shared_weights(task, columns, other) for n, other in others.items()}
     priors = {n: held_out(_with_prior(task, w), table, fold, lambda t: t.only(seven)) for n, w in pulls.items()}
     return RiskTest(
+        by_information=by_information(task, table, unseen["ten_fold"], unseen["site"]),
+        calm={
+            f"{way}_{name}": calm_figures(task, table.only(inputs), unseen[by])
+            for way, by in {"ten_fold": "ten_fold", "a_site_left_out": "site"}.items()
+            for name, inputs in given.items()
+        },
         ten_fold={n: figures(table.outcome, p) for n, p in tenfold.items()},
         ten_fold_by_site=_sites(table, tenfold["seven_inputs"]),
         ten_fold_by_sex=_sexes(table, tenfold["seven_inputs"]),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.tabular.risk_model import Column, LogisticModel
+from ml_model.tabular.logistic_model import Column, LogisticModel, conditional
 from ml_model.tasks.registry import RiskTask
 from ml_model.tasks.tabular_schema import RiskFeature
 from ml_model.training.heart_risk.data import RiskTable
@@ -67,10 +68,8 @@ def _expected(matrix: Floats, mean: Floats, covariance: Floats) -> tuple[Floats,
         rows = which.ravel() == number
         if not missing.any():
             continue
-        across = covariance[np.ix_(missing, ~missing)]
-        gain = np.linalg.solve(covariance[np.ix_(~missing, ~missing)], across.T).T
+        gain, rest = conditional(missing, covariance)
         filled[np.ix_(rows, missing)] = mean[missing] + (matrix[np.ix_(rows, ~missing)] - mean[~missing]) @ gain.T
-        rest = covariance[np.ix_(missing, missing)] - gain @ across.T
         spread[np.ix_(missing, missing)] += rows.sum() * rest
     return filled, spread
 
@@ -96,6 +95,7 @@ def fit_logistic(
 ) -> LogisticModel:
     """Penalised maximum likelihood with sign constraints, on columns completed by their conditional mean.
 
+    The covariance of the weights is that of other patients of the same hospitals (Laplace).
     prior: weights (D,) that the penalty pulls to, in place of 0.
     """
     from scipy.optimize import minimize
@@ -116,7 +116,36 @@ def fit_logistic(
 
     bounds = [(None, None), *sign_bounds(task, columns)]
     found = minimize(loss, np.zeros(len(columns) + 1), jac=True, method="L-BFGS-B", bounds=bounds)
-    return LogisticModel(columns, float(found.x[0]), np.asarray(found.x[1:]), mean, covariance)
+    weights = np.asarray(found.x)
+    spread = _laplace(np.column_stack([np.ones(len(filled)), filled]), weights, penalty)
+    return LogisticModel(columns, float(weights[0]), weights[1:], mean, covariance, spread)
+
+
+def _laplace(design: Floats, weights: Floats, penalty: float) -> Floats:
+    """Covariance (1 + D, 1 + D) of the weights; a weight that its sign constraint holds at 0 does not vary."""
+    probability = 1 / (1 + np.exp(-(design @ weights)))
+    curvature = (design * (probability * (1 - probability))[:, None]).T @ design
+    curvature += penalty * np.diag([0.0, *np.ones(len(weights) - 1)])
+    free = np.flatnonzero(np.concatenate([[True], weights[1:] != 0]))
+    spread = np.zeros_like(curvature)
+    spread[np.ix_(free, free)] = np.linalg.inv(curvature[np.ix_(free, free)])
+    return spread
+
+
+def fit_served(task: RiskTask, table: RiskTable) -> LogisticModel:
+    """The model that is served: its weights vary with the patients, and with the hospitals.
+
+    How much with the hospitals is told by leaving each out in turn (jackknife of groups).
+    """
+    model = fit_logistic(task, table)
+    sites = np.unique(table.site)
+    if len(sites) == 1:
+        return model
+    without = [fit_logistic(task, table.where(table.site != site), columns=model.columns) for site in sites]
+    weights = np.array([[one.intercept, *one.coefficients] for one in without])
+    apart = weights - weights.mean(axis=0)
+    jackknife = (len(sites) - 1) / len(sites) * apart.T @ apart
+    return replace(model, weight_covariance=model.weight_covariance + jackknife)
 
 
 def predict(model: LogisticModel, table: RiskTable) -> Floats:

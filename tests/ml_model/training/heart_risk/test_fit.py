@@ -12,7 +12,8 @@ from samples import HEART_PERSON, real_member
 
 from ml_model.errors import OutOfRange
 from ml_model.inference.bundle import Bundle
-from ml_model.tabular.risk_model import HeartRiskModel, model_from_json
+from ml_model.tabular.logistic_model import model_from_json
+from ml_model.tabular.risk_model import HeartRiskModel
 from ml_model.tasks.registry import RiskTask, load_task
 from ml_model.training.commands.train_tabular import run_risk_recipe
 from ml_model.training.evaluation.intervals import evidence_level
@@ -20,10 +21,12 @@ from ml_model.training.heart_risk import bundle as risk_bundle
 from ml_model.training.heart_risk import data as risk_data
 from ml_model.training.heart_risk import evaluate as risk_evaluate
 from ml_model.training.heart_risk import fit as risk_fit
+from ml_model.training.heart_risk import information as risk_information
 from ml_model.training.reports.risk_card import risk_card
 
 TASK = load_task("heart-risk")
 assert isinstance(TASK, RiskTask)
+TASK_INPUTS = tuple(feature.name for feature in TASK.features)
 
 
 def small_table(patients: int = 240, seed: int = 0) -> risk_data.RiskTable:
@@ -104,12 +107,16 @@ def test_weights_recover_what_the_data_hold() -> None:
 def test_recipe_writes_a_bundle_that_serves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(risk_evaluate, "RESAMPLES", 10)
     monkeypatch.setattr(risk_evaluate, "FOLDS", 3)
+    monkeypatch.setattr(risk_information, "RESAMPLES", 10)
+    monkeypatch.setattr(risk_information, "all_combinations", lambda task: [("age", "sex"), TASK_INPUTS])
     write_small_data(tmp_path)
     trained = risk_bundle.train(TASK, tmp_path, tmp_path / "out", seed=0)
     test = trained.manifest.metrics.test
     assert test.ten_fold["seven_inputs"].auc.value > 0.75
     assert set(test.leave_one_site_out["seven_inputs"].by_site) == {"a", "b"}
     assert test.ten_fold["seven_inputs"].patients == 240
+    assert [part.combinations for part in test.by_information] == [1, 1]
+    assert test.calm["ten_fold_age_and_sex_only"].withheld > test.calm["ten_fold_all_inputs"].withheld
     assert trained.file("card.md").read_text(encoding="utf-8") == risk_card(TASK, trained.manifest)
     assert HeartRiskModel.load(trained, TASK).assess(HEART_PERSON).probability > 0.5
 
