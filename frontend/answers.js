@@ -1,26 +1,8 @@
 // Turns answers into elements. Knows the shape of an answer, and no class, disease or field by name.
 
 import { el, list, section } from "./dom.js";
-
-const percent = (value) => `${(100 * value).toFixed(1)}%`;
-
-// A wide table scrolls by itself; the page does not.
-const table = (titles, rows) => el("div", { class: "scroll", tabindex: 0 }, el("table", {},
-  el("thead", {}, el("tr", {}, titles.map((title) => el("th", { scope: "col" }, title)))),
-  el("tbody", {}, rows)));
-
-function bars(entries) {
-  return el("ol", { class: "bars" }, entries.map(({ label, value }) =>
-    el("li", {},
-      el("span", {}, label),
-      el("meter", { min: 0, max: 1, value, "aria-label": label }, percent(value)),
-      el("span", { class: "number" }, percent(value)))));
-}
-
-function facts(pairs) {
-  return el("dl", {}, pairs.filter(([, value]) => value !== null && value !== undefined && value !== "")
-    .map(([name, value]) => [el("dt", {}, name), el("dd", {}, String(value))]).flat());
-}
+import { bars, facts, percent, span, table } from "./figures.js";
+import { classes, findings, imageVerdict, nameOf, verdict, warnings } from "./verdict.js";
 
 function warning(answer) {
   return answer.warning ? el("p", { class: "notice", role: "alert" }, answer.warning) : null;
@@ -77,66 +59,47 @@ function recording(answer) {
     el("a", { href: read.wfdb_url }, "Signal as WFDB")) : "");
 }
 
-function abstention(prediction) {
-  return prediction.abstain
-    ? el("p", { class: "notice", role: "alert" }, `Do not rely on this answer. ${prediction.abstain_reason}`) : null;
+// Of a service that tells no findings: what it says of urgency, and never in a calm colour.
+function complete(answer) {
+  const level = { critical: "emergency", high: "urgent" }[answer.severity] ?? "soon";
+  const reason = answer.prediction.abstain_reason;
+  return {
+    headline: answer.prediction.name,
+    findings: [],
+    triage: { level, text: answer.urgency.action, reasons: reason ? [{ code: "abstained", level, text: reason }] : [] },
+    ...answer,
+  };
 }
 
-const figure = (f) => (f ? `${percent(f.value)} (${percent(f.low)} to ${percent(f.high)})` : "not measured");
-
-function operatingPoints(points) {
-  if (!points.length) return [];
-  const rows = points.map((point) => el("tr", {},
-    el("th", { scope: "row" }, point.finding),
-    el("td", {}, percent(point.probability), point.reached ? ", called" : ", not called"),
-    el("td", {}, percent(point.threshold)),
-    el("td", {}, figure(point.sensitivity)), el("td", {}, figure(point.specificity))));
-  const titles = ["Finding", "Probability", "Called from", "Sensitivity", "Specificity"];
-  return section("Findings that must not be missed",
-    ...points.filter((point) => point.message).map((point) => el("p", { class: "notice" }, point.message)),
-    table(titles, rows));
+function range({ low, high }) {
+  if (low === null && high === null) return "";
+  return low === null ? `up to ${high}` : high === null ? `from ${low}` : `${low} to ${high}`;
 }
 
-const nameOf = (answer, code) => answer.all_predictions.find((c) => c.code === code)?.name ?? code;
-
-function inQuestion(answer) {
-  const { classes, coverage, note } = answer.prediction_set;
-  const names = classes.map((code) => nameOf(answer, code)).join(", ") || "none of the classes";
-  return `Still in question at ${Math.round(100 * coverage)}%: ${names}. ${note}`;
+// Of the whole recording; those of each lead are in the answer only.
+function measurements(answer) {
+  const whole = (answer.measurements ?? []).filter((one) => !one.lead);
+  const rows = whole.map((one) => el("tr", {},
+    el("th", { scope: "row" }, one.name),
+    el("td", {}, one.value === null ? one.how : `${one.value}${one.unit === "1" ? "" : ` ${one.unit}`}`),
+    el("td", {}, range(one)), el("td", {}, one.finding?.name ?? one.state.replaceAll("_", " "))));
+  return rows.length ? section("Measured", table(["Measurement", "Value", "Reference", "State"], rows)) : [];
 }
 
-// Where the class that is named is not the most probable one, the rule that named it.
-function namedBy(answer) {
-  const rule = answer.model.operating_point?.rule;
-  const first = answer.all_predictions[0];
-  return rule && !answer.multi_label && first.code !== answer.prediction.code
-    ? el("p", { class: "hint" }, `Named before ${first.name}, which is more probable, by this model's rule: ${rule}.`) : "";
-}
-
-function urgency(answer) {
-  const box = el("div", { class: "urgency" },
-    el("p", {}, el("strong", {}, answer.urgency.timeline)), el("p", {}, answer.urgency.action));
-  box.style.setProperty("--urgency", answer.urgency.color);
-  return box;
-}
-
-export function imageAnswer(answer, source) {
-  const { prediction, staging, recommendation } = answer;
-  const birads = prediction.birads ? ` · BI-RADS ${prediction.birads}` : "";
+export function imageAnswer(found, source, task) {
+  const answer = complete(found);
+  const { staging, recommendation } = answer;
   return [
-    warning(answer),
-    ...answer.input_check.warnings.map((text) => el("p", { class: "notice", role: "alert" }, text)),
-    abstention(prediction),
-    el("p", { class: "headline" }, prediction.name),
-    el("p", {}, `${prediction.confidence_percent} · ${prediction.type} · severity ${answer.severity}${birads}`),
-    urgency(answer),
-    ...section("All classes", bars(answer.all_predictions.map((c) => ({ label: c.name, value: c.confidence }))),
-      namedBy(answer), el("p", { class: "hint" }, inQuestion(answer))),
-    ...operatingPoints(answer.operating_points),
+    ...warnings(answer),
+    imageVerdict(answer),
+    ...findings(answer),
+    ...classes(answer, task),
+    ...measurements(answer),
     ...recording(answer),
     ...section("What moved the answer", ...picture(answer, source)),
     ...section(recommendation.title, el("p", {}, recommendation.message), list(recommendation.actions)),
-    ...section("Staging", el("p", {}, el("strong", {}, staging.stage), ` ${staging.description} ${staging.prognosis}`)),
+    ...section("Staging", el("p", {}, el("strong", {}, staging.stage),
+      ` ${[staging.description, staging.prognosis].filter((text) => text !== staging.stage).join(" ")}`)),
     ...section("Treatment options", list(answer.treatment_options)),
     el("p", { class: "notice" }, answer.disclaimer),
     provenance(answer),
@@ -166,28 +129,53 @@ function inWords(field, factor) {
   return category ? category.label : `${factor.value} ${factor.unit}`;
 }
 
+function riskVerdict(answer) {
+  const { risk_level: level, condition, abstain } = answer.prediction;
+  const headline = abstain ? condition : `${level} risk`;
+  if (!answer.triage) return [el("p", { class: "headline" }, headline), el("p", {}, `${condition} · severity ${answer.severity}`)];
+  return [verdict(answer, {
+    headline, state: abstain ? level : null, neutral: abstain || answer.demo_mode,
+    beside: abstain ? [] : [el("p", {}, condition)],
+  })];
+}
+
+// A probability that is no answer is not shown; the range in which it may lie is.
+function riskFigure({ probability, interval: range, abstain }) {
+  if (!range) return bars([{ label: "Risk", value: probability }]);
+  const reach = `90% interval ${percent(range.low)} to ${percent(range.high)}`;
+  return el("div", { class: "risk" }, el("p", {}, abstain ? null : el("strong", {}, percent(probability)), ` ${reach}`),
+    span(range.low, abstain ? null : probability, range.high));
+}
+
+function notGiven(answer, title) {
+  if (!answer.missing.length) return [];
+  if (!answer.missing_factors?.length) return [el("p", { class: "hint" }, `Not given: ${answer.missing.map(title).join(", ")}`)];
+  const rows = answer.missing_factors.map((factor) => el("tr", {},
+    el("th", { scope: "row" }, title(factor.name)),
+    el("td", {}, `${percent(factor.low)} to ${percent(factor.high)}`),
+    el("td", { class: "number" }, percent(factor.information))));
+  const carried = answer.information === null ? "" : `What was given carries ${percent(answer.information)} of the information. `;
+  return section("Not given",
+    el("p", { class: "hint" }, `${carried}Where the probability would be in nine of ten such patients once a factor is given too:`),
+    table(["Factor", "Probability then", "Adds"], rows));
+}
+
 export function riskAnswer(answer, _source, task) {
   const fields = new Map(task.fields.map((field) => [field.name, field]));
   const title = (name) => fields.get(name)?.label ?? name;
   const rows = Object.entries(answer.risk_factors).map(([name, factor]) =>
     el("tr", {},
-      el("th", { scope: "row" }, title(name)),
+      el("th", { scope: "row" }, title(name), factor.note ? el("small", {}, factor.note) : null),
       el("td", {}, inWords(fields.get(name), factor)),
       el("td", {}, factor.value_level ?? ""),
       el("td", { class: `risk-${factor.risk}` }, factor.risk),
-      el("td", {}, factor.contribution.toFixed(2)),
-      el("td", {}, factor.note ?? "")));
-  const weighed = answer.missing_factors.map(({ name, low, high }) => `${title(name)}: ${percent(low)} to ${percent(high)}`);
-  const { interval, abstain } = answer.prediction;
+      el("td", { class: "number" }, factor.contribution.toFixed(2))));
   return [
     warning(answer),
-    el("p", { class: "headline" }, abstain ? answer.prediction.condition : `${answer.prediction.risk_level} risk`),
-    el("p", {}, `${answer.triage.text} (${answer.triage.level})`),
-    list(answer.triage.reasons.map(({ text }) => text)),
-    ...(abstain ? [] : [bars([{ label: answer.prediction.condition, value: answer.prediction.probability }])]),
-    el("p", { class: "hint" }, `Between ${percent(interval.low)} and ${percent(interval.high)}, at least nine times in ten`),
-    ...section("Factors", table(["Factor", "Value", "Its own range", "In this estimate", "Contribution", ""], rows)),
-    ...(weighed.length ? section("Not given; where the estimate would come to lie", list(weighed)) : []),
+    ...riskVerdict(answer),
+    riskFigure(answer.prediction),
+    ...notGiven(answer, title),
+    ...section("Factors", table(["Factor", "Value", "Its own range", "What it adds", "Log-odds"], rows)),
     ...section("Recommendations", list(answer.recommendations)),
     el("p", { class: "notice" }, answer.disclaimer),
     provenance(answer),

@@ -12,19 +12,36 @@ function show(...content) {
   byId("result").replaceChildren(...content.flat().filter(Boolean));
 }
 
+let underWay = new AbortController();
+
+// What was asked before is no longer wanted: its request ends, and its answer goes.
+function clear(text = "Nothing has been sent yet.") {
+  underWay.abort();
+  underWay = new AbortController();
+  show(el("p", { class: "empty" }, text));
+  return underWay.signal;
+}
+
+// Gives the error, where there was one and it is still wanted.
 async function send(task, request, source, query = {}) {
-  show(el("p", { class: "empty" }, "Working…"));
+  const signal = clear("Working…");
+  let content, failure = null;
   try {
-    const answer = await fetchJson(`${task.endpoint}?${new URLSearchParams(query)}`, { method: "POST", ...request });
-    show(answers[task.kind](answer, source, task));
+    const path = `${task.endpoint}?${new URLSearchParams(query)}`;
+    content = answers[task.kind](await fetchJson(path, { method: "POST", signal, ...request }), source, task);
   } catch (error) {
-    show(errorBox(error));
+    failure = error;
+    content = errorBox(error);
   }
+  if (signal.aborted) return null;
+  show(content);
   byId("answer").focus({ preventScroll: true });
   byId("answer").scrollIntoView({ block: "nearest" });
+  return failure;
 }
 
 async function choose(task) {
+  const signal = clear();
   for (const button of byId("tasks").children) {
     button.setAttribute("aria-current", String(button.dataset.task === task.task));
   }
@@ -35,13 +52,15 @@ async function choose(task) {
   byId("task-use").textContent = task.intended_use;
   byId("limits").hidden = false;
   byId("limits-list").replaceChildren(...list(task.limits_of_use).children);
-  show(el("p", { class: "empty" }, "Nothing has been sent yet."));
+  byId("form").replaceChildren();
   history.replaceState(null, "", `#${task.task}`);
+  let form;
   try {
-    byId("form").replaceChildren(await forms[task.kind](task, (request, source, query) => send(task, request, source, query)));
+    form = await forms[task.kind](task, (request, source, query) => send(task, request, source, query), clear);
   } catch (error) {
-    byId("form").replaceChildren(errorBox(error));
+    form = errorBox(error);
   }
+  if (!signal.aborted) byId("form").replaceChildren(form);
 }
 
 async function start() {

@@ -5,6 +5,7 @@ export function el(name, properties = {}, ...children) {
   for (const [key, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (key.startsWith("--")) node.style.setProperty(key, value);
     else if (key === "class") node.className = value;
     else if (value === true) node.setAttribute(key, "");
     else node.setAttribute(key, value);

@@ -17,7 +17,8 @@ function hints(task) {
   return pictures + views + (task.signal ? "; or a recording: WFDB (.hea with .dat), CSV or EDF" : "");
 }
 
-export function imageForm(task, send) {
+// A place to drop files on, or to choose them. Calls onTake when others were taken.
+function filePicker(task, onTake) {
   let files = [];
   let address = null;
   const kinds = ["image/*", ".dcm", "application/dicom"];
@@ -27,13 +28,8 @@ export function imageForm(task, send) {
   const chooser = el("input", { type: "file", id: "image", accept: kinds.join(","), multiple: several });
   const preview = el("img", { alt: "Preview of the chosen picture", hidden: true });
   const label = el("span", {}, "Drop a picture here, or press to choose one");
-  const drop = el("label", { class: "drop", for: "image" }, preview, label,
+  const element = el("label", { class: "drop", for: "image" }, preview, label,
     el("span", { class: "hint" }, hints(task)), chooser);
-  const button = submitButton("Analyse", true);
-  const placeholder = task.age_counts ? "" : "as the picture tells";
-  const age = el("input", { type: "number", id: "age_years", min: 0, max: 130, step: "any", placeholder });
-  const ageField = task.age_counts || task.populations?.length > 1
-    ? el("div", { class: "field" }, el("label", { for: "age_years" }, "Age in years, if known"), age) : null;
 
   function take(chosen) {
     if (!chosen.length) return;
@@ -44,30 +40,60 @@ export function imageForm(task, send) {
     preview.hidden = !pictured;
     if (pictured) preview.src = address;
     label.textContent = files.map((file) => file.name).join(", ");
-    button.disabled = false;
+    onTake();
   }
   preview.addEventListener("error", () => { preview.hidden = true; });
   chooser.addEventListener("change", () => take(chooser.files));
   for (const name of ["dragenter", "dragover"]) {
-    drop.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("over"); });
+    element.addEventListener(name, (event) => { event.preventDefault(); element.classList.add("over"); });
   }
-  drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-  drop.addEventListener("drop", (event) => {
+  element.addEventListener("dragleave", () => element.classList.remove("over"));
+  element.addEventListener("drop", (event) => {
     event.preventDefault();
-    drop.classList.remove("over");
+    element.classList.remove("over");
     take(event.dataTransfer.files);
   });
+  return { element, files: () => files, address: () => address };
+}
+
+// A number that goes into the query under the name that is its id.
+function queryNumber(id, title, properties) {
+  const input = el("input", { type: "number", id, step: "any", ...properties });
+  return { input, element: el("div", { class: "field" }, el("label", { for: id }, title), input) };
+}
+
+export function imageForm(task, send, clear) {
+  const button = submitButton("Analyse", true);
+  const age = queryNumber("age_years", "Age in years, if known",
+    { min: 0, max: 130, placeholder: task.age_counts ? "" : "as the picture tells" });
+  // Asked for only where a recording was refused because it does not say it.
+  const rate = queryNumber("sampling_rate_hz", "Sampling rate of this recording in Hz", { min: 1, max: 10000 });
+  const askRate = (asked) => {
+    rate.element.hidden = !asked;
+    rate.input.required = asked;
+    if (!asked) rate.input.value = "";
+  };
+  const picker = filePicker(task, () => {
+    clear();
+    askRate(false);
+    button.disabled = false;
+  });
+  askRate(false);
 
   const submit = async (event) => {
     event.preventDefault();
     const body = new FormData();
-    const field = isRecording(files) ? "record" : "image";
-    for (const file of files) body.append(field, file);
-    button.disabled = true;
-    await send({ body }, address, age.value === "" ? {} : { age_years: age.value });
-    button.disabled = false;
+    const field = isRecording(picker.files()) ? "record" : "image";
+    for (const file of picker.files()) body.append(field, file);
+    const told = [age.input, rate.input].filter(({ value }) => value !== "").map(({ id, value }) => [id, value]);
+    const error = await send({ body }, picker.address(), Object.fromEntries(told));
+    if (error?.message.includes(rate.input.id)) {
+      askRate(true);
+      rate.input.focus();
+    }
   };
-  return el("form", { onsubmit: submit }, ...[drop, ageField, button].filter(Boolean));
+  const asksAge = task.age_counts || task.populations?.length > 1;
+  return el("form", { onsubmit: submit }, ...[picker.element, asksAge ? age.element : null, rate.element, button].filter(Boolean));
 }
 
 function jsonRequest(content) {

@@ -57,7 +57,8 @@ def read_csv(data: bytes, given_rate_hz: float | None, limits: RecordingLimits) 
     rate_hz = time_rate_hz or _stated_rate(comment) or given_rate_hz
     if rate_hz is None:
         raise UnreadableInput(
-            "the sampling rate is not in the text: put a time column (seconds) first, or a line '# fs=500' on top"
+            "the sampling rate is not in the text: put a time column (seconds) first, or a line '# fs=500' on top, or "
+            "send it in Hz as sampling_rate_hz"
         )
     told = _UNIT_COMMENT.search(comment)
     common_unit = unit_named(told["unit"]) if told else None

@@ -1,0 +1,119 @@
+"""The page as a person uses it, by Selenium; and a service whose answers a test can hold back."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from selenium.webdriver import Chrome
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+WITHIN_S = 180  # at most; a machine that trains at the same time needs a minute for the first recording
+_DRAW = """
+const [drawn, answer, task, done] = arguments;
+import("/static/answers.js").then((answers) => {
+  document.getElementById("result").replaceChildren(...answers[drawn](answer, null, task).flat().filter(Boolean));
+  done(null);
+}).catch((error) => done(String(error)));
+"""
+
+
+class Held:
+    """A WSGI application in front of another. After `hold(path)` the next request to that path waits for `release`.
+
+    url: where it is served.
+    """
+
+    def __init__(self, application: Callable[..., Iterable[bytes]]) -> None:
+        self.url = ""
+        self._application = application
+        self._path: str | None = None
+        self._arrived, self._let_go, self._done = threading.Event(), threading.Event(), threading.Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] != self._path:
+            return self._application(environ, start_response)
+        self._path = None
+        self._arrived.set()
+        assert self._let_go.wait(WITHIN_S)
+        try:
+            return list(self._application(environ, start_response))
+        finally:
+            self._done.set()
+
+    def hold(self, path: str) -> None:
+        """Begin to wait for a request to `path`."""
+        for event in (self._arrived, self._let_go, self._done):
+            event.clear()
+        self._path = path
+
+    def wait_for_it(self) -> None:
+        """Until the request that is held has come."""
+        assert self._arrived.wait(WITHIN_S)
+
+    def release(self) -> None:
+        """Let the request go on, and wait until it is answered."""
+        self._path = None
+        self._let_go.set()
+        if self._arrived.is_set():
+            assert self._done.wait(WITHIN_S)
+
+
+class Page:
+    """What a person does and sees."""
+
+    def __init__(self, driver: Chrome, served: Held) -> None:
+        self.driver = driver
+        self.served = served
+        self.wait_for("#form form")
+
+    def find(self, selector: str) -> Any:
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list[Any]:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def wait_for(self, selector: str, text: str = "") -> None:
+        """Until an element that is to be seen says `text`."""
+        WebDriverWait(self.driver, WITHIN_S).until(
+            lambda _: any(e.is_displayed() and text in e.text for e in self.all(selector)), f"{selector}: {text}"
+        )
+
+    def choose_task(self, task: str, form: str = "#image") -> None:
+        self.find(f'[data-task="{task}"]').click()
+        WebDriverWait(self.driver, WITHIN_S).until(lambda _: self.all(f"#form {form}"))
+
+    def choose_file(self, *paths: Path) -> None:
+        self.find("#image").send_keys("\n".join(map(str, paths)))
+
+    def send(self) -> None:
+        self.find("#form button.primary").click()
+
+    @property
+    def result(self) -> str:
+        return str(self.find("#result").text)
+
+    def get_json(self, path: str) -> Any:
+        """What the service says at `path`."""
+        return self.driver.execute_async_script("fetch(arguments[0]).then((r) => r.json()).then(arguments[1])", path)
+
+    def draw(self, function: str, answer: dict[str, Any], task: dict[str, Any]) -> None:
+        """Show an answer that was not asked for, by a function of answers.js."""
+        assert self.driver.execute_async_script(_DRAW, function, answer, task) is None
+
+    def cells(self, rows: str) -> list[list[str]]:
+        """The text of every cell of the rows that a selector finds."""
+        return [[cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")] for row in self.all(rows)]
+
+    def settle(self) -> None:
+        """Until everything that has reached the browser was acted on."""
+        self.driver.execute_async_script("const done = arguments[0]; fetch('/livez').then(() => setTimeout(done, 200))")
+
+    def aborted_requests(self) -> int:
+        """Requests that the page itself ended, since this was last asked."""
+        messages = [json.loads(line["message"])["message"] for line in self.driver.get_log("performance")]
+        return sum(m["method"] == "Network.loadingFailed" and m["params"].get("canceled", False) for m in messages)
