@@ -48,6 +48,10 @@ class MeasuredFindingAnswer(Answer):
     code: str
     name: str
     text: str
+    level: Literal["emergency", "urgent", "soon", "routine", "none"] = Field(description="how soon it is acted on")
+    lowers_claim: bool = Field(
+        description="the model's classes were learnt from traces without it: none of them is settled beside it"
+    )
 
 
 class MeasurementAnswer(Answer):

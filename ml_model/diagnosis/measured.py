@@ -34,7 +34,8 @@ class JudgedMeasurement:
     @property
     def finding(self) -> MeasuredFinding | None:
         """What the figure means, where it lies outside its range."""
-        return {"low": self.spec.below, "high": self.spec.above}.get(self.state)
+        value, state = self.measurement.value, self.state
+        return self.spec.finding_of(value, state) if value is not None and state in ("low", "high") else None
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class MeasuredEcg:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What speaks against relying on the answer."""
-        told = [f"{finding.name}: {finding.text}" for finding in self.findings if finding.warn]
+        told = [f"{finding.name}: {finding.text}" for finding in self.findings if finding.lowers_claim]
         if self.exchanged:
             end = PUT_RIGHT if self.put_right else NOT_PUT_RIGHT
             told.insert(0, f"{_EXCHANGED[self.exchanged.exchange]}; {end}")

@@ -166,7 +166,8 @@ def test_measurements_are_told_with_ranges_of_age_and_sex(live_app: Application)
     pr, qtc = measured(answer, "pr"), measured(answer, "qtc_fridericia")
     assert (pr["unit"], pr["low"], pr["high"], pr["state"]) == ("ms", 120, 200, "high")
     assert pr["value"] == pytest.approx(230, abs=15)
-    assert pr["finding"]["code"] == "long_pr"
+    finding = pr["finding"]
+    assert (finding["code"], finding["level"], finding["lowers_claim"]) == ("long_pr", "routine", False)
     assert (qtc["high"], measured(answer, "heart_rate")["state"]) == (450, "normal")
     assert measured(answer, "st_level", "V2")["state"] == "measured"
     assert [m["lead"] for m in answer["measurements"] if m["code"] == "lead_quality"] == list(STANDARD_LEADS)
@@ -182,7 +183,8 @@ def test_an_irregular_rhythm_is_warned_of_and_a_regular_one_is_not(live_app: App
     assert regular["input_check"]["warnings"] == []
     _, irregular = post(live_app, wfdb_files(made_beats(rr_spread=0.25, p_mv=0.0, seed=3)))
     assert irregular["input_check"]["warnings"][0].startswith("Irregular rhythm: The beats follow each other")
-    assert measured(irregular, "irregularity")["finding"]["code"] == "irregular_rhythm"
+    finding = measured(irregular, "irregularity")["finding"]
+    assert (finding["code"], finding["level"], finding["lowers_claim"]) == ("irregular_rhythm", "soon", True)
     pr = measured(irregular, "pr")
     assert (pr["value"], pr["state"], pr["how"]) == (
         None,
