@@ -49,6 +49,7 @@ class Case:
 class InputCheck:
     """What the gate found. `warnings` say what speaks against relying on the answer; not accepted: some of them would
     have been refusals. distance: of the view that is furthest from the training pictures, refused from its limit on.
+    abstain_reasons: why no statement can be made at all.
     """
 
     expected: str
@@ -59,6 +60,7 @@ class InputCheck:
     distance: float | None = None
     distance_limit: float | None = None
     field_of_view: FieldOfView | None = None
+    abstain_reasons: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

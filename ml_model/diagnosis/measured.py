@@ -56,10 +56,18 @@ class MeasuredEcg:
     def warnings(self) -> tuple[str, ...]:
         """What speaks against relying on the answer."""
         told = [f"{finding.name}: {finding.text}" for finding in self.findings if finding.lowers_claim]
-        if self.exchanged:
-            end = PUT_RIGHT if self.put_right else NOT_PUT_RIGHT
-            told.insert(0, f"{_EXCHANGED[self.exchanged.exchange]}; {end}")
-        return tuple(told)
+        return (*self._on_electrodes, *told)
+
+    @property
+    def abstain_reasons(self) -> tuple[str, ...]:
+        """Why no statement can be made: exchanged electrodes that were not put right."""
+        return () if self.put_right else self._on_electrodes
+
+    @property
+    def _on_electrodes(self) -> tuple[str, ...]:
+        if not self.exchanged:
+            return ()
+        return (f"{_EXCHANGED[self.exchanged.exchange]}; {PUT_RIGHT if self.put_right else NOT_PUT_RIGHT}",)
 
 
 def measured_ecg(

@@ -30,7 +30,7 @@ T = TypeVar("T")
 # What decoding and placing take at most, measured with 50 megapixels of each format; WebP is decoded into four copies.
 _FIXED_BYTES, _BYTES_PER_PX, _WEBP_BYTES_PER_PX = 48 * 2**20, 12, 19
 _CPU_S_PER_PX, _PAGE_CPU_S_PER_PX = 0.1e-6, 0.25e-6  # three times that of this project's machines; pages are digitised
-_PAGE_CPU_S = 3.0  # to digitise a page, which is made smaller first: 0.6 s where every core has four times as much to do
+_PAGE_CPU_S = 3.0  # to digitise a page, whatever its size: up to 1.4 s on a busy machine
 _KEPT_S = 10.0  # of a recording, to be told of; what the network takes is made of the whole
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -14,6 +15,7 @@ from beats import made_beats, twelve_leads
 from samples import image_task, tiny_signal_probabilities
 
 from backend.app import Application
+from ml_model.diagnosis.pipeline import PAGE_AS_PICTURE
 from ml_model.ecg.electrodes import with_limbs_exchanged
 from ml_model.ecg.export import as_csv, as_wfdb
 from ml_model.ecg.page_renderer import draw_page
@@ -37,9 +39,10 @@ def wfdb_files(recording: EcgRecording = RECORDING) -> list[tuple[str, str, byte
     return [("record", name, content) for name, content in as_wfdb(recording, "r1").items()]
 
 
-def page_jpeg(recording: EcgRecording = RECORDING) -> bytes:
+def page_jpeg(recording: EcgRecording = RECORDING, *, upside_down: bool = False) -> bytes:
     # Werkzeug's test client leaves the temporary file of a larger upload open.
-    return cv2.imencode(".jpg", cv2.cvtColor(draw_page(recording).pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
+    pixels = cv2.cvtColor(draw_page(recording).pixels, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", pixels[::-1, ::-1] if upside_down else pixels)[1].tobytes()
 
 
 def test_a_wfdb_recording_is_answered_by_the_model_of_recordings(live_app: Application) -> None:
@@ -213,3 +216,21 @@ def test_a_page_whose_signal_was_read_is_measured(live_app: Application) -> None
     assert answer["recording"]["read_as"] == "page_signal"
     assert measured(answer, "heart_rate")["value"] == pytest.approx(66, abs=2)
     assert measured(answer, "qrs")["value"] == pytest.approx(90, abs=25)
+    assert answer["input_check"]["warnings"] == []
+
+
+def test_a_page_that_stands_on_its_head_is_turned_and_that_is_a_warning(live_app: Application) -> None:
+    _, upright = post(live_app, [("image", "page.jpg", page_jpeg())])
+    status, answer = post(live_app, [("image", "page.jpg", page_jpeg(upside_down=True))])
+    assert status == 200, answer
+    assert answer["recording"]["read_as"] == "page_signal"
+    assert answer["input_check"]["warnings"][0].startswith("the page stood on its head")
+    found, expected = ({c["code"]: c["confidence"] for c in a["all_predictions"]} for a in (answer, upright))
+    assert found == pytest.approx(expected, abs=0.02)
+
+
+def test_a_page_answered_as_a_picture_says_so(live_app: Application, picture: Callable[..., bytes]) -> None:
+    status, answer = post(live_app, [("image", "page.jpg", picture())])
+    assert status == 200, answer
+    assert answer["recording"]["read_as"] == "page_picture"
+    assert answer["input_check"]["warnings"] == [PAGE_AS_PICTURE]

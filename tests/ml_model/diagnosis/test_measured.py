@@ -115,3 +115,13 @@ def test_leads_of_a_page_are_said_to_be_exchanged_and_left() -> None:
     assert (found.exchanged and found.exchanged.certain, found.put_right) == (True, False)
     assert found.recording is swapped
     assert "check them and record again" in found.warnings[0]
+    assert found.abstain_reasons == found.warnings[:1]
+
+
+def test_arms_that_were_put_right_are_no_reason_to_abstain() -> None:
+    specs, upright = image_task("heart").measurements, made_beats(axis_degrees=70)
+    found = measured_ecg(specs, with_limbs_exchanged(upright, "arms"), None, None, page=False)
+    assert (found.put_right, found.abstain_reasons) == (True, ())
+    legs = measured_ecg(specs, with_limbs_exchanged(upright, "right arm and leg"), None, None, page=False)
+    assert (legs.put_right, len(legs.abstain_reasons)) == (False, 1)
+    assert measured_ecg(specs, upright, None, None, page=False).abstain_reasons == ()
