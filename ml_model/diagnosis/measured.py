@@ -15,6 +15,9 @@ _EXCHANGED = {
     "arms": "the electrodes of the two arms seem to be exchanged (lead I is upside down against the chest leads)",
     "right arm and leg": "the electrodes of the right arm and the left leg seem to be exchanged (lead II is upside "
     "down against the chest leads)",
+    "right arm and right leg": "the electrodes of the right arm and a leg seem to be exchanged (lead II is flat)",
+    "left arm and right leg": "the electrodes of the left arm and a leg seem to be exchanged (lead III is flat)",
+    "both arms and both legs": "the electrodes of the arms and of the legs seem to be exchanged (lead I is flat)",
 }
 PUT_RIGHT = "they were put right before the answer"
 NOT_PUT_RIGHT = "check them and record again; the answer is to the leads as they were sent"
@@ -79,8 +82,8 @@ def measured_ecg(
         return MeasuredEcg(recording)
     found = measure(recording)
     exchanged, put_right = found.exchanged, bool(found.exchanged and found.exchanged.certain and not page)
-    if exchanged and put_right:
-        recording = with_limbs_exchanged(recording, exchanged.exchange)
+    if put_right:  # only arms are
+        recording = with_limbs_exchanged(recording, "arms")
         found = measure(recording)
     judged = judge_measurements(specs, found.measurements, age_years, sex)
     return MeasuredEcg(recording, judged, exchanged, put_right)
