@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from backend.schemas.common import Answer, Probability
+from ml_model.ecg.electrodes import Exchange, Misplaced
 
 
 class PageReadingAnswer(Answer):
@@ -31,7 +32,7 @@ class RecordingAnswer(Answer):
     unit_told_by: str | None = None
     derived_leads: tuple[str, ...] = ()
     flat_leads: tuple[str, ...] = ()
-    exchanged_leads: Literal["arms", "right arm and leg"] | None = Field(
+    exchanged_leads: Exchange | Misplaced | None = Field(
         default=None, description="electrodes that seem to have been exchanged"
     )
     put_right: bool | None = Field(
@@ -48,6 +49,10 @@ class MeasuredFindingAnswer(Answer):
     code: str
     name: str
     text: str
+    level: Literal["emergency", "urgent", "soon", "routine", "none"] = Field(description="how soon it is acted on")
+    lowers_claim: bool = Field(
+        description="the model's classes were learnt from traces without it: none of them is settled beside it"
+    )
 
 
 class MeasurementAnswer(Answer):

@@ -15,6 +15,9 @@ _EXCHANGED = {
     "arms": "the electrodes of the two arms seem to be exchanged (lead I is upside down against the chest leads)",
     "right arm and leg": "the electrodes of the right arm and the left leg seem to be exchanged (lead II is upside "
     "down against the chest leads)",
+    "right arm and right leg": "the electrodes of the right arm and a leg seem to be exchanged (lead II is flat)",
+    "left arm and right leg": "the electrodes of the left arm and a leg seem to be exchanged (lead III is flat)",
+    "both arms and both legs": "the electrodes of the arms and of the legs seem to be exchanged (lead I is flat)",
 }
 PUT_RIGHT = "they were put right before the answer"
 NOT_PUT_RIGHT = "check them and record again; the answer is to the leads as they were sent"
@@ -34,7 +37,8 @@ class JudgedMeasurement:
     @property
     def finding(self) -> MeasuredFinding | None:
         """What the figure means, where it lies outside its range."""
-        return {"low": self.spec.below, "high": self.spec.above}.get(self.state)
+        value, state = self.measurement.value, self.state
+        return self.spec.finding_of(value, state) if value is not None and state in ("low", "high") else None
 
 
 @dataclass(frozen=True)
@@ -54,11 +58,19 @@ class MeasuredEcg:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What speaks against relying on the answer."""
-        told = [f"{finding.name}: {finding.text}" for finding in self.findings if finding.warn]
-        if self.exchanged:
-            end = PUT_RIGHT if self.put_right else NOT_PUT_RIGHT
-            told.insert(0, f"{_EXCHANGED[self.exchanged.exchange]}; {end}")
-        return tuple(told)
+        told = [f"{finding.name}: {finding.text}" for finding in self.findings if finding.lowers_claim]
+        return (*self._on_electrodes, *told)
+
+    @property
+    def abstain_reasons(self) -> tuple[str, ...]:
+        """Why no statement can be made: exchanged electrodes that were not put right."""
+        return () if self.put_right else self._on_electrodes
+
+    @property
+    def _on_electrodes(self) -> tuple[str, ...]:
+        if not self.exchanged:
+            return ()
+        return (f"{_EXCHANGED[self.exchanged.exchange]}; {PUT_RIGHT if self.put_right else NOT_PUT_RIGHT}",)
 
 
 def measured_ecg(
@@ -70,8 +82,8 @@ def measured_ecg(
         return MeasuredEcg(recording)
     found = measure(recording)
     exchanged, put_right = found.exchanged, bool(found.exchanged and found.exchanged.certain and not page)
-    if exchanged and put_right:
-        recording = with_limbs_exchanged(recording, exchanged.exchange)
+    if put_right:  # only arms are
+        recording = with_limbs_exchanged(recording, "arms")
         found = measure(recording)
     judged = judge_measurements(specs, found.measurements, age_years, sex)
     return MeasuredEcg(recording, judged, exchanged, put_right)

@@ -54,6 +54,11 @@ UNREADABLE_PAGE = (
     "and lead names, a PDF page, or the digital recording in the field record (WFDB, CSV, EDF or DICOM)"
 )
 
+PAGE_AS_PICTURE = (
+    "no signal could be read off this page, so that the picture itself was answered: that is less reliable, nothing is "
+    "measured, and whether the page is the right way up was not checked"
+)
+
 
 @dataclass(frozen=True)
 class Engines:
@@ -241,7 +246,10 @@ def _check_recording(quality: RecordingCheck, mode: GateMode) -> InputCheck:
 
 
 def _with_measured(check: InputCheck, measured: MeasuredEcg) -> InputCheck:
-    return replace(check, warnings=(*check.warnings, *measured.warnings)) if measured.warnings else check
+    if not measured.warnings:
+        return check
+    reasons = (*check.abstain_reasons, *measured.abstain_reasons)
+    return replace(check, warnings=(*check.warnings, *measured.warnings), abstain_reasons=reasons)
 
 
 def _page(task: ImageTask, signal_input: SignalInput, case: Case, engines: Engines, files: PictureFiles) -> CaseResult:
@@ -256,7 +264,7 @@ def _page(task: ImageTask, signal_input: SignalInput, case: Case, engines: Engin
         prediction = replace(prediction, distance=np.zeros(0, np.float32))
         recording = read.reading.recording
         measured = measured_ecg(task.measurements, recording, case.age_years, case.sex, page=True)
-        check = _with_measured(check, measured)
+        check = _with_measured(replace(check, warnings=(*check.warnings, *read.reading.notes)), measured)
         beside = Beside(check.recognition, check.abstain_reasons, measured.findings)
         decision = decide(task, signals.bundle.manifest, prediction, KnownFacts(), beside)
         ecg = EcgReading("page_signal", recording.format, recording, page=read.reading, measured=measured)
@@ -264,6 +272,8 @@ def _page(task: ImageTask, signal_input: SignalInput, case: Case, engines: Engin
         return CaseResult(task, decision, check, (view,), signals, prediction, ecg)
     if signals and engines.pictures is None:
         raise PoorQuality(UNREADABLE_PAGE)
+    if signals:
+        check = replace(check, warnings=(*check.warnings, PAGE_AS_PICTURE))
     ecg = EcgReading("page_picture", reading.image.format)
     return _answered(task, case, [reading.image], check, engines.pictures, ecg)
 

@@ -14,15 +14,26 @@ Sex = Literal["female", "male"]
 
 
 class MeasuredFinding(Frozen):
-    """What a figure beyond its range means. warn: it is also said among the warnings, as it lies outside what the
-    classes know."""
+    """What a figure beyond its range means, and how soon it is acted on. lowers_claim: the model's classes were learnt
+    from traces without it, so that none of them is settled beside it; it is told among the warnings too."""
 
     code: Code
     name: Text
     text: Text
-    warn: bool = False
-    level: TriageLevel = "soon"
+    level: TriageLevel
     lowers_claim: bool = False
+
+
+class GraverFinding(MeasuredFinding):
+    """What is meant instead by a figure still further out."""
+
+    beyond: float
+
+
+class GradedFinding(MeasuredFinding):
+    """A finding that may be a graver one where the figure lies beyond another limit."""
+
+    graver: GraverFinding | None = None
 
 
 class ReferenceRange(Frozen):
@@ -50,14 +61,21 @@ class MeasurementSpec(Frozen):
     unit: Text
     how: Text
     ranges: tuple[ReferenceRange, ...] = ()
-    below: MeasuredFinding | None = None
-    above: MeasuredFinding | None = None
+    below: GradedFinding | None = None
+    above: GradedFinding | None = None
 
     @model_validator(mode="after")
     def _last_range_is_of_all(self) -> MeasurementSpec:
         if self.ranges and not self.ranges[-1].fits(None, None):
             raise ValueError(f"{self.code}: the last range must be of everyone, without sex and age")
         return self
+
+    def finding_of(self, value: float, side: Literal["low", "high"]) -> MeasuredFinding | None:
+        """What a figure means that lies outside its range on that side."""
+        found, away = (self.below, -1) if side == "low" else (self.above, 1)
+        if found and found.graver and away * value > away * found.graver.beyond:
+            return found.graver
+        return found
 
     def range_of(self, age_years: float | None, sex: Sex | None) -> ReferenceRange:
         """The first range that fits."""

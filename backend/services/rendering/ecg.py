@@ -29,7 +29,13 @@ def _measurement(one: JudgedMeasurement) -> MeasurementAnswer:
     spec, measurement, finding = one.spec, one.measurement, one.finding
     optional: dict[str, Any] = {"lead": measurement.lead} if measurement.lead else {}
     if finding:
-        optional["finding"] = MeasuredFindingAnswer(code=finding.code, name=finding.name, text=finding.text)
+        optional["finding"] = MeasuredFindingAnswer(
+            code=finding.code,
+            name=finding.name,
+            text=finding.text,
+            level=finding.level,
+            lowers_claim=finding.lowers_claim,
+        )
     return MeasurementAnswer(
         code=spec.code,
         name=spec.name,

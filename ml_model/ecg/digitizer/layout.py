@@ -30,6 +30,7 @@ class Arrangement:
     lefts_px: tuple[float, ...]  # of the columns
     px_per_mm: float
     speed_mm_per_s: float
+    speed_told: bool  # by the pulse or the width of the page; else it is the usual one
     fit: float  # 0..1, share of the windows that holds traces
 
     @property
@@ -77,7 +78,7 @@ def find_pulse(traces: Traces) -> Pulse | None:
 def arrangements(traces: Traces, pulse: Pulse | None, ruled: bool) -> Iterator[Arrangement]:
     """Every known arrangement of as many rows as were found, placed where the traces fit it best.
 
-    On an unruled page the scale is taken from the width of the traces: 10 s at 25 mm/s.
+    On an unruled page the scale is taken from the width of the traces: 250 mm.
     """
     count = len(traces.baselines_px)
     for rows, columns in ((3, 4), (4, 3), (6, 2), (12, 1)):
@@ -87,20 +88,21 @@ def arrangements(traces: Traces, pulse: Pulse | None, ruled: bool) -> Iterator[A
         shown = traces.drawn[:rows].mean(0) - _DRAWN
         if pulse is not None:
             shown[: pulse.end_px] = -_DRAWN
-        speed, total_mm = _speed_and_width(shown, pulse) if ruled else (25.0, 250.0)
+        speed, total_mm = _speed_and_width(shown, pulse, ruled)
         widths = _unruled_widths(shown, columns) if not ruled else _ruled_widths(total_mm, columns)
         placed = _place(shown, columns, widths)
         if placed is not None:
             lefts, window, fit = placed
             scale = window * columns / total_mm
-            yield Arrangement(rows, columns, strips, window, lefts, scale, speed, fit)
+            told = pulse is not None or total_mm > 250
+            yield Arrangement(rows, columns, strips, window, lefts, scale, speed, told, fit)
 
 
-def _speed_and_width(shown: Doubles, pulse: Pulse | None) -> tuple[float, float]:
-    """Paper speed, and width of all columns of leads together in mm."""
+def _speed_and_width(shown: Doubles, pulse: Pulse | None, ruled: bool) -> tuple[float, float]:
+    """Paper speed, and width of all columns of leads together in mm: 250 of an unruled page, whose scale that is."""
     inside = np.flatnonzero(shown > 0)
     extent_mm = (inside[-1] - inside[0]) / PX_PER_MM if len(inside) else 0.0
-    if extent_mm > 450 and (pulse is None or pulse.speed_mm_per_s == 50):
+    if ruled and extent_mm > 450 and (pulse is None or pulse.speed_mm_per_s == 50):
         return 50.0, 500.0
     return pulse.speed_mm_per_s if pulse else 25.0, 250.0
 
@@ -121,7 +123,8 @@ def _unruled_widths(shown: Doubles, columns: int) -> list[tuple[float, float]]:
         return []
     total = float(runs[-1][-1] - runs[0][0])
     gaps = np.arange(0, _GAP_MM * PX_PER_MM if columns > 1 else 1)
-    return [(float(gap), (total - times * gap) / columns) for gap in gaps for times in {columns - 1, columns}]
+    widths = [(float(gap), (total - times * gap) / columns) for gap in gaps for times in {columns - 1, columns}]
+    return [(gap, width) for gap, width in widths if width >= PX_PER_MM]
 
 
 def _place(

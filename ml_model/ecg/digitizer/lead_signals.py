@@ -31,6 +31,7 @@ class Reading:
     """The signal under one arrangement."""
 
     arrangement: Arrangement
+    gain_mm_per_mv: float
     signal_mv: Doubles  # (1000, 12), NaN where not drawn
     quality: Doubles  # (12,) 0..1
     contradiction: float  # 0..1, how far the page is from what this arrangement implies
@@ -59,7 +60,7 @@ def read_arrangement(traces: Traces, arrangement: Arrangement, gain_mm_per_mv: f
     quality = visible * _likeness(signal, sums)
     mismatches = _add_strips(traces, arrangement, gain_mm_per_mv, signal)
     terms = [*(known.ratio for known in sums), *mismatches]
-    return Reading(arrangement, signal, quality, float(np.mean(terms)) if terms else 1.0)
+    return Reading(arrangement, gain_mm_per_mv, signal, quality, float(np.mean(terms)) if terms else 1.0)
 
 
 def _sample(

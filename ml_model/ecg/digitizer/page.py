@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.ecg.digitizer.grid import PX_PER_MM
-from ml_model.ecg.digitizer.layout import Pulse, arrangements, find_pulse
+from ml_model.ecg.digitizer.layout import arrangements, find_pulse
 from ml_model.ecg.digitizer.lead_signals import RATE_HZ, Reading, read_arrangement
+from ml_model.ecg.digitizer.paper_speed import CERTAIN_FROM, stretched
 from ml_model.ecg.digitizer.rectify import Paper, flatten
+from ml_model.ecg.digitizer.surroundings import dark_on_light, without_frame
 from ml_model.ecg.digitizer.traces import Traces, find_rows, follow, ink_mask, without_writing
 from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
 
@@ -20,6 +22,15 @@ DEFAULT_GAIN_MM_PER_MV = 10.0
 _LEAST_FIT = 0.88
 _LEAST_QUALITY = 0.3
 _MOST_CONTRADICTION = 0.4
+_TURNED = {180: "stood on its head", 90: "lay on its side", 270: "lay on its side"}
+SPEED_GUESSED = (
+    "the page does not say its paper speed; 50 mm/s was taken, as at 25 mm/s beats would be too slow and waves too long"
+)
+SPEED_UNKNOWN = (
+    "the page does not say its paper speed, and its beats do not tell 25 from 50 mm/s; 25 mm/s was taken: at 50 the "
+    "rate is twice, and every interval half of what is told here"
+)
+_UPSIDE_DOWN_FROM = 0.5  # of the contradiction of the page as it is, below which it makes sense the other way up
 
 
 @dataclass(frozen=True)
@@ -33,14 +44,24 @@ class PageReading:
     speed_mm_per_s: float
     gain_mm_per_mv: float
     rotation_degrees: float
+    turned_degrees: int = 0  # clockwise, a multiple of 90: how the picture was turned to be read
+    notes: tuple[str, ...] = ()  # what was taken for granted or put right
 
 
 def read_page(rgb: NDArray[np.uint8]) -> PageReading | None:
-    """The signal on a picture (height, width, 3), or None where no page of a known layout is recovered."""
+    """The signal on a picture (height, width, 3), or None where no page of a known layout is recovered. A page that
+    lies on its side or stands on its head is turned."""
     if rgb.ndim != 3 or rgb.shape[2] != 3 or min(rgb.shape[:2]) < 64:
         return None
-    paper = flatten(rgb)
-    return None if paper is None else _read_paper(paper)
+    picture = without_frame(dark_on_light(rgb))
+    for quarters in (0, 1):
+        paper = flatten(np.rot90(picture, -quarters))
+        reading = _read_paper(paper) if paper else None
+        if reading:
+            turned = (reading.turned_degrees + 90 * quarters) % 360
+            told = f"the page {_TURNED[turned]}; it was turned by {turned} degrees before it was read" if turned else ""
+            return replace(reading, turned_degrees=turned, notes=(*filter(None, (told,)), *reading.notes))
+    return None
 
 
 def _read_paper(paper: Paper) -> PageReading | None:
@@ -49,22 +70,43 @@ def _read_paper(paper: Paper) -> PageReading | None:
     if baselines is None:
         return None
     traces = follow(paper.ink, without_writing(mask, baselines), baselines)
-    pulse = find_pulse(traces)
-    reading = _best_reading(traces, pulse, paper.ruled)
+    upright, turned = _best_reading(traces, paper.ruled), _best_reading(traces.upside_down(), paper.ruled)
+    upside_down = bool(turned and (not upright or turned.contradiction < _UPSIDE_DOWN_FROM * upright.contradiction))
+    reading, note = turned if upside_down else upright, None
     if reading is None:
         return None
+    if not reading.arrangement.speed_told:
+        reading, note = _at_its_speed(traces.upside_down() if upside_down else traces, reading)
     return PageReading(
-        EcgRecording(reading.signal_mv.astype(np.float32), RATE_HZ, format="page"),
+        _recording(reading),
         dict(zip(STANDARD_LEADS, reading.quality.tolist(), strict=True)),
         reading.arrangement.name,
         paper.px_per_mm * reading.arrangement.px_per_mm / PX_PER_MM,
         reading.arrangement.speed_mm_per_s,
-        pulse.gain_mm_per_mv if pulse else DEFAULT_GAIN_MM_PER_MV,
+        reading.gain_mm_per_mv,
         paper.rotation_degrees,
+        180 if upside_down else 0,
+        (note,) if note else (),
     )
 
 
-def _best_reading(traces: Traces, pulse: Pulse | None, ruled: bool) -> Reading | None:
+def _recording(reading: Reading) -> EcgRecording:
+    return EcgRecording(reading.signal_mv.astype(np.float32), RATE_HZ, format="page")
+
+
+def _at_its_speed(traces: Traces, reading: Reading) -> tuple[Reading, str | None]:
+    """The reading at twice the speed, where beats are told too slow else; and what is to be said of that."""
+    score = stretched(_recording(reading))
+    if score is None or abs(score) < CERTAIN_FROM:
+        return reading, SPEED_UNKNOWN
+    if score < 0:
+        return reading, None
+    fast = replace(reading.arrangement, speed_mm_per_s=2 * reading.arrangement.speed_mm_per_s)
+    return read_arrangement(traces, fast, reading.gain_mm_per_mv), SPEED_GUESSED
+
+
+def _best_reading(traces: Traces, ruled: bool) -> Reading | None:
+    pulse = find_pulse(traces)
     gain = pulse.gain_mm_per_mv if pulse else DEFAULT_GAIN_MM_PER_MV
     readings = [
         read_arrangement(traces, arrangement, gain)

@@ -31,6 +31,18 @@ class Traces:
     baselines_px: Doubles  # (rows,)
     thickness_px: float
 
+    def upside_down(self) -> Traces:
+        """The same of a page that was turned by 180 degrees."""
+        first, last = self.baselines_px[[0, -1]]
+        turned = (slice(None, None, -1),) * 2
+        return Traces(
+            -self.height_px[turned],
+            self.drawn[turned],
+            self.shared[turned],
+            first + last - self.baselines_px[::-1],
+            self.thickness_px,
+        )
+
 
 def ink_mask(ink: Floats) -> Floats:
     """Ink darkness to 0..1 with soft edges, whatever the pen's colour and the picture's blur."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Callable
 from typing import Any
 
 import cv2
@@ -14,6 +15,7 @@ from beats import made_beats, twelve_leads
 from samples import image_task, tiny_signal_probabilities
 
 from backend.app import Application
+from ml_model.diagnosis.pipeline import PAGE_AS_PICTURE
 from ml_model.ecg.electrodes import with_limbs_exchanged
 from ml_model.ecg.export import as_csv, as_wfdb
 from ml_model.ecg.page_renderer import draw_page
@@ -37,9 +39,10 @@ def wfdb_files(recording: EcgRecording = RECORDING) -> list[tuple[str, str, byte
     return [("record", name, content) for name, content in as_wfdb(recording, "r1").items()]
 
 
-def page_jpeg(recording: EcgRecording = RECORDING) -> bytes:
+def page_jpeg(recording: EcgRecording = RECORDING, *, upside_down: bool = False) -> bytes:
     # Werkzeug's test client leaves the temporary file of a larger upload open.
-    return cv2.imencode(".jpg", cv2.cvtColor(draw_page(recording).pixels, cv2.COLOR_RGB2BGR))[1].tobytes()
+    pixels = cv2.cvtColor(draw_page(recording).pixels, cv2.COLOR_RGB2BGR)
+    return cv2.imencode(".jpg", pixels[::-1, ::-1] if upside_down else pixels)[1].tobytes()
 
 
 def test_a_wfdb_recording_is_answered_by_the_model_of_recordings(live_app: Application) -> None:
@@ -166,7 +169,8 @@ def test_measurements_are_told_with_ranges_of_age_and_sex(live_app: Application)
     pr, qtc = measured(answer, "pr"), measured(answer, "qtc_fridericia")
     assert (pr["unit"], pr["low"], pr["high"], pr["state"]) == ("ms", 120, 200, "high")
     assert pr["value"] == pytest.approx(230, abs=15)
-    assert pr["finding"]["code"] == "long_pr"
+    finding = pr["finding"]
+    assert (finding["code"], finding["level"], finding["lowers_claim"]) == ("long_pr", "routine", False)
     assert (qtc["high"], measured(answer, "heart_rate")["state"]) == (450, "normal")
     assert measured(answer, "st_level", "V2")["state"] == "measured"
     assert [m["lead"] for m in answer["measurements"] if m["code"] == "lead_quality"] == list(STANDARD_LEADS)
@@ -182,7 +186,8 @@ def test_an_irregular_rhythm_is_warned_of_and_a_regular_one_is_not(live_app: App
     assert regular["input_check"]["warnings"] == []
     _, irregular = post(live_app, wfdb_files(made_beats(rr_spread=0.25, p_mv=0.0, seed=3)))
     assert irregular["input_check"]["warnings"][0].startswith("Irregular rhythm: The beats follow each other")
-    assert measured(irregular, "irregularity")["finding"]["code"] == "irregular_rhythm"
+    finding = measured(irregular, "irregularity")["finding"]
+    assert (finding["code"], finding["level"], finding["lowers_claim"]) == ("irregular_rhythm", "soon", True)
     pr = measured(irregular, "pr")
     assert (pr["value"], pr["state"], pr["how"]) == (
         None,
@@ -211,3 +216,21 @@ def test_a_page_whose_signal_was_read_is_measured(live_app: Application) -> None
     assert answer["recording"]["read_as"] == "page_signal"
     assert measured(answer, "heart_rate")["value"] == pytest.approx(66, abs=2)
     assert measured(answer, "qrs")["value"] == pytest.approx(90, abs=25)
+    assert answer["input_check"]["warnings"] == []
+
+
+def test_a_page_that_stands_on_its_head_is_turned_and_that_is_a_warning(live_app: Application) -> None:
+    _, upright = post(live_app, [("image", "page.jpg", page_jpeg())])
+    status, answer = post(live_app, [("image", "page.jpg", page_jpeg(upside_down=True))])
+    assert status == 200, answer
+    assert answer["recording"]["read_as"] == "page_signal"
+    assert answer["input_check"]["warnings"][0].startswith("the page stood on its head")
+    found, expected = ({c["code"]: c["confidence"] for c in a["all_predictions"]} for a in (answer, upright))
+    assert found == pytest.approx(expected, abs=0.02)
+
+
+def test_a_page_answered_as_a_picture_says_so(live_app: Application, picture: Callable[..., bytes]) -> None:
+    status, answer = post(live_app, [("image", "page.jpg", picture())])
+    assert status == 200, answer
+    assert answer["recording"]["read_as"] == "page_picture"
+    assert answer["input_check"]["warnings"] == [PAGE_AS_PICTURE]

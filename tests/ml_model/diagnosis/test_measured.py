@@ -7,13 +7,13 @@ from beats import made_beats
 from pydantic import ValidationError
 from samples import image_task
 
-from ml_model.diagnosis.measured import judge_measurements, measured_ecg
+from ml_model.diagnosis.measured import MeasuredEcg, judge_measurements, measured_ecg
 from ml_model.ecg.electrodes import with_limbs_exchanged
 from ml_model.ecg.leads import EcgRecording
 from ml_model.ecg.measurements import Measurement, measure
-from ml_model.tasks.measurement_schema import MeasuredFinding, MeasurementSpec, ReferenceRange, Sex
+from ml_model.tasks.measurement_schema import GradedFinding, Level, MeasurementSpec, ReferenceRange, Sex
 
-LONG = MeasuredFinding(code="long", name="Long", text="It is long.")
+LONG = GradedFinding(code="long", name="Long", text="It is long.", level="soon")
 SPEC = MeasurementSpec(
     code="qt",
     name="QT",
@@ -70,9 +70,58 @@ def test_findings_are_told_once_and_without_declarations_nothing_is_measured() -
     assert measured_ecg((), made_beats(), None, None, page=False).judged == ()
 
 
+@pytest.mark.parametrize(
+    ("code", "value", "finding", "level", "lowers_claim"),
+    [
+        ("heart_rate", 50, None, None, False),
+        ("heart_rate", 49, "bradycardia", "routine", False),
+        ("heart_rate", 40, "bradycardia", "routine", False),
+        ("heart_rate", 39.9, "bradycardia", "urgent", False),
+        ("heart_rate", 101, "tachycardia", "soon", False),
+        ("heart_rate", 120, "tachycardia", "soon", False),
+        ("heart_rate", 121, "tachycardia", "urgent", True),
+        ("irregularity", 0.12, "irregular_rhythm", "soon", True),
+        ("p_wave", 0.3, "no_p_waves", "soon", True),
+        ("pr", 250, "long_pr", "routine", False),
+        ("pr", 310, "long_pr", "soon", False),
+        ("qrs", 130, "wide_qrs", "soon", False),
+        ("qtc_fridericia", 480, "long_qtc", "soon", False),
+        ("qtc_fridericia", 501, "long_qtc", "urgent", False),
+        ("axis", -45, "left_axis", "routine", False),
+        ("axis", -91, "extreme_axis", "soon", False),
+        ("axis", -179, "extreme_axis", "soon", False),
+        ("axis", 120, "right_axis", "routine", False),
+    ],
+)
+def test_a_finding_says_how_soon_it_is_acted_on_and_whether_the_classes_hold_beside_it(
+    code: str, value: float, finding: str | None, level: Level | None, lowers_claim: bool
+) -> None:
+    (one,) = judge_measurements(image_task("heart").measurements, [Measurement(code, value)], None, None)
+    told = one.finding
+    assert (told and told.code, told and told.level, bool(told and told.lowers_claim)) == (finding, level, lowers_claim)
+    warned = MeasuredEcg(made_beats(), (one,)).warnings
+    assert bool(warned) == lowers_claim
+
+
+def test_an_irregular_rhythm_without_p_waves_is_told_and_settles_no_class() -> None:
+    found = measured_ecg(image_task("heart").measurements, made_beats(rr_spread=0.2, p_mv=0.0), None, None, page=False)
+    assert [finding.code for finding in found.findings if finding.lowers_claim] == ["irregular_rhythm", "no_p_waves"]
+    assert [warning.split(":")[0] for warning in found.warnings] == ["Irregular rhythm", "No steady P wave"]
+
+
 def test_leads_of_a_page_are_said_to_be_exchanged_and_left() -> None:
     swapped: EcgRecording = with_limbs_exchanged(made_beats(axis_degrees=70), "arms")
     found = measured_ecg(image_task("heart").measurements, swapped, None, None, page=True)
     assert (found.exchanged and found.exchanged.certain, found.put_right) == (True, False)
     assert found.recording is swapped
     assert "check them and record again" in found.warnings[0]
+    assert found.abstain_reasons == found.warnings[:1]
+
+
+def test_arms_that_were_put_right_are_no_reason_to_abstain() -> None:
+    specs, upright = image_task("heart").measurements, made_beats(axis_degrees=70)
+    found = measured_ecg(specs, with_limbs_exchanged(upright, "arms"), None, None, page=False)
+    assert (found.put_right, found.abstain_reasons) == (True, ())
+    legs = measured_ecg(specs, with_limbs_exchanged(upright, "right arm and leg"), None, None, page=False)
+    assert (legs.put_right, len(legs.abstain_reasons)) == (False, 1)
+    assert measured_ecg(specs, upright, None, None, page=False).abstain_reasons == ()

@@ -147,6 +147,25 @@ def test_exchanged_electrodes_are_told_and_exchanged_back(exchange: Exchange) ->
     assert np.abs(einthoven).max() < 1e-5
 
 
+@pytest.mark.parametrize(
+    ("flat", "misplaced"),
+    [(0, "both arms and both legs"), (1, "right arm and right leg"), (2, "left arm and right leg")],
+)
+def test_a_limb_lead_between_two_legs_is_flat(flat: int, misplaced: str) -> None:
+    right = made_beats(axis_degrees=50)
+    signal = right.signal_mv.copy()
+    hidden = 0.02 * signal[:, flat]
+    one, two = {0: (hidden, signal[:, 1]), 1: (-signal[:, 2], hidden), 2: (signal[:, 1], signal[:, 1] + hidden)}[flat]
+    signal[:, :6] = np.stack([one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2], axis=1)
+    found = measure(EcgRecording(signal, right.sampling_rate_hz)).exchanged
+    assert found is not None
+    assert (found.exchange, found.certain) == (misplaced, False)
+    torn_off = right.signal_mv.copy()
+    torn_off[:, flat] = 0.0  # a lead that was not recorded: the others do not agree with it
+    other = measure(EcgRecording(torn_off, right.sampling_rate_hz)).exchanged
+    assert other is None or other.exchange != misplaced
+
+
 def test_electrodes_are_not_judged_where_a_lead_is_missing() -> None:
     swapped = with_limbs_exchanged(made_beats(axis_degrees=50), "arms")
     signal = swapped.signal_mv.copy()
