@@ -46,7 +46,8 @@ from ml_model.training.reports.model_card import card_markdown, classification_r
 from ml_model.training.reports.plots import plot_confusion, plot_curves, plot_trust
 
 CURVES = "training_curves.png"
-FURTHER = ("pages", "explanation")  # figures beside those of the test split that follow how classes are named
+PROBABILITIES_ALONE = ("pages",)  # of the figures beside those of the test split: however classes are named
+Further = Callable[[Predictor], Any]
 NAMING = ("calibration", "findings", "findings_by_population")
 
 
@@ -76,13 +77,10 @@ def measure_pictures(
     `measure`.
     """
 
-    def further(predictor: Predictor) -> dict[str, Any]:
-        tested = job.pick("test")
-        return {
-            "pages": beside_recordings(job.task, tested, predictor) if job.task.signal else None,
-            "explanation": explanation_evidence(job.task, tested, predictor),
-        }
-
+    tested = job.pick("test")
+    further: dict[str, Further] = {"explanation": lambda predictor: explanation_evidence(job.task, tested, predictor)}
+    if job.task.signal:
+        further["pages"] = lambda predictor: beside_recordings(job.task, tested, predictor)
     logs = [phase.name for phase in job.recipe.phases]
     sent = Sent(partial(answering_pictures, job.task), PICTURE_CHANGES, further, logs)
     decided = decide(job, fields, sent.answering, balanced=_balanced_decision(job), populations=populations)
@@ -94,12 +92,12 @@ class Sent:
     """What is sent to a model and how it is answered.
 
     changes: by kind and name, what users and bad devices do to a sample. further: figures beside those of the test
-    split, of FURTHER's names. logs: names of the training curves to draw.
+    split, by name. logs: names of the training curves to draw.
     """
 
     answering: AnsweringBy
     changes: Mapping[str, Mapping[str, Any]]
-    further: Callable[[Predictor], dict[str, Any]]
+    further: Mapping[str, Further]
     logs: Sequence[str]
 
 
@@ -115,7 +113,7 @@ def measure(
 
     old: manifest of the same graph. Where it names classes by the same probabilities and thresholds, its figures on
     changed files, on pages and on heatmaps are kept: they would come out the same. With the same probabilities alone
-    the AUC on changed files is. So are figures on other pictures where it is at a loss from the same distance on.
+    the AUC on changed files and the figures on pages are. So are figures on other pictures where it is at a loss from the same distance on.
     """
     kept = old if old is not None and all(getattr(old, name) == decided[name] for name in NAMING) else None
     same = old is not None and old.calibration == decided["calibration"]  # the same probabilities
@@ -125,7 +123,12 @@ def measure(
     test = evaluate(evaluator, job.pick("test"))
     if old is not None and same:
         test = test.model_copy(update=_of_changed(old.image_test, sent.changes, named_alike=kept is not None))
-    more = {name: getattr(kept.image_metrics, name) for name in FURTHER} if kept else sent.further(predictor)
+    more = {
+        name: getattr(old.image_metrics, name)
+        if old is not None and (kept or (same and name in PROBABILITIES_ALONE))
+        else measured(predictor)
+        for name, measured in sent.further.items()
+    }
     if old is not None and old.familiarity == decided["familiarity"]:
         more["strangers"] = old.image_metrics.strangers
     more["external"] = external_figures(evaluator, job.external)
@@ -173,7 +176,7 @@ def _draft_of(job: Job | SignalJob, old: Bundle, *further: str) -> None:
 
 def kept_metrics(old: Manifest) -> ImageMetrics:
     """Figures that a new measurement does not make."""
-    made = dict.fromkeys(("test", "validation", "strangers", "external", *FURTHER))
+    made = dict.fromkeys(("test", "validation", "strangers", "external", "pages", "explanation"))
     return old.image_metrics.model_copy(update=made)
 
 
@@ -290,9 +293,9 @@ def measure_signals(job: SignalJob, fields: Fields, metrics: ImageMetrics, old: 
     """Settle on validation and measure on test the model of recordings in the draft of `job.out_dir`, and write its
     bundle."""
 
-    def pages(predictor: Predictor) -> dict[str, Any]:
-        return {"pages": page_figures(job.task, job.pick("test"), predictor)}
+    def pages(predictor: Predictor) -> Any:
+        return page_figures(job.task, job.pick("test"), predictor)
 
     logs = [f"{name}-{seed}" for name, seed in job.recipe.members]
-    sent = Sent(partial(answering_recordings, task=job.task), RECORDING_CHANGES, pages, logs)
+    sent = Sent(partial(answering_recordings, task=job.task), RECORDING_CHANGES, {"pages": pages}, logs)
     return measure(job, sent, fields, metrics, decide(job, fields, sent.answering), old)

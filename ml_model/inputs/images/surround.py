@@ -82,8 +82,8 @@ def without_surround(rgb: Image.Image, image_input: ImageInput) -> tuple[Image.I
 
 def find_surround(rgb: Image.Image, image_input: ImageInput) -> Surround | None:
     """What is around the picture in an upright upload, mode RGB; None where nothing is."""
-    top, bottom, left, right = map(_may_be_flat, _edges(rgb))
-    if not (top and bottom or left and right):
+    above, below, before, behind = map(_may_be_flat, _edges(rgb))
+    if not (above and below or before and behind):
         return None
     pixels, box = np.asarray(rgb), (0, 0, rgb.width, rgb.height)
     kind: SurroundKind | None = None
