@@ -59,18 +59,6 @@ function recording(answer) {
     el("a", { href: read.wfdb_url }, "Signal as WFDB")) : "");
 }
 
-// Of a service that tells no findings: what it says of urgency, and never in a calm colour.
-function complete(answer) {
-  const level = { critical: "emergency", high: "urgent" }[answer.severity] ?? "soon";
-  const reason = answer.prediction.abstain_reason;
-  return {
-    headline: answer.prediction.name,
-    findings: [],
-    triage: { level, text: answer.urgency.action, reasons: reason ? [{ code: "abstained", level, text: reason }] : [] },
-    ...answer,
-  };
-}
-
 function range({ low, high }) {
   if (low === null && high === null) return "";
   return low === null ? `up to ${high}` : high === null ? `from ${low}` : `${low} to ${high}`;
@@ -86,8 +74,7 @@ function measurements(answer) {
   return rows.length ? section("Measured", table(["Measurement", "Value", "Reference", "State"], rows)) : [];
 }
 
-export function imageAnswer(found, source, task) {
-  const answer = complete(found);
+export function imageAnswer(answer, source, task) {
   const { staging, recommendation } = answer;
   return [
     ...warnings(answer),
@@ -132,7 +119,6 @@ function inWords(field, factor) {
 function riskVerdict(answer) {
   const { risk_level: level, condition, abstain } = answer.prediction;
   const headline = abstain ? condition : `${level} risk`;
-  if (!answer.triage) return [el("p", { class: "headline" }, headline), el("p", {}, `${condition} · severity ${answer.severity}`)];
   return [verdict(answer, {
     headline, state: abstain ? level : null, neutral: abstain || answer.demo_mode,
     beside: abstain ? [] : [el("p", {}, condition)],

@@ -146,7 +146,7 @@ class InputCheckAnswer(Answer):
     field_of_view: FieldOfViewAnswer | None = Field(default=None, description="of a microscope picture")
     cropped: tuple[int, int, int, int] | None = Field(
         default=None,
-        description="left, top, right and bottom, in pixels of the upload, of the part that was answered from, "
+        description="x, y, width and height, in pixels of the upload, of the part that was answered from, "
         "where a frame or a window was around it",
     )
     warnings: tuple[str, ...] = Field(default=(), description="what speaks against relying on the answer")

@@ -94,11 +94,14 @@ class Decision:
         told = [f.rule for f in self.findings if f.state == "suspected"]
         told.sort(key=lambda rule: named.code not in rule.classes)
         said = [f"{rule.name} suspected" for rule in told]
+        open_rules = [f.rule for f in self.findings if f.state == "indeterminate"]
+        alone = any(rule.classes == (named.code,) for rule in open_rules)  # the finding by another name
         if not told:
-            said = [named.name if self.diagnosis.settled else f"{named.name} most likely"]
+            certainty = "" if self.diagnosis.settled else " most likely, not settled" if alone else " most likely"
+            said = [named.name + certainty]
         elif len(told[0].classes) > 1:
             said[0] += f", most likely {named.name}"
-        open_ = [f"{f.rule.name} not ruled out" for f in self.findings if f.state == "indeterminate"]
+        open_ = [f"{rule.name} not ruled out" for rule in open_rules if rule.classes != (named.code,)]
         line = "; ".join([*said, *open_])
         return line[0].upper() + line[1:]
 

@@ -111,9 +111,9 @@ def measure(
 ) -> Bundle:
     """The one reading of the test split, by the model as it will be served, then the bundle.
 
-    old: manifest of the same graph. Where it names classes by the same probabilities and thresholds, its figures on
-    changed files, on pages and on heatmaps are kept: they would come out the same. With the same probabilities alone
-    the AUC on changed files and the figures on pages are. So are figures on other pictures where it is at a loss from the same distance on.
+    old: manifest of the same graph. With the same probabilities and thresholds its figures on changed files, on pages
+    and on heatmaps are kept; with the same probabilities alone the AUC on changed files and the figures on pages. So
+    are those on other pictures where it is at a loss from the same distance on.
     """
     kept = old if old is not None and all(getattr(old, name) == decided[name] for name in NAMING) else None
     same = old is not None and old.calibration == decided["calibration"]  # the same probabilities
@@ -122,7 +122,7 @@ def measure(
     evaluator = Evaluator(job.task, sent.answering(predictor), predictor.bundle.manifest, {} if same else sent.changes)
     test = evaluate(evaluator, job.pick("test"))
     if old is not None and same:
-        test = test.model_copy(update=_of_changed(old.image_test, sent.changes, named_alike=kept is not None))
+        test = test.model_copy(update=_of_changed(old.image_test, sent.changes, named_alike=bool(kept)))
     more = {
         name: getattr(old.image_metrics, name)
         if old is not None and (kept or (same and name in PROBABILITIES_ALONE))
@@ -149,10 +149,7 @@ def _of_changed(
     found = {kind: getattr(test, kind) for kind in changes}
     if named_alike:
         return found
-    return {
-        kind: rows and {name: Robustness(macro_auc=row.macro_auc) for name, row in rows.items()}
-        for kind, rows in found.items()
-    }
+    return {k: rows and {n: Robustness(macro_auc=r.macro_auc) for n, r in rows.items()} for k, rows in found.items()}
 
 
 def measure_again(job: Job | SignalJob, shipped: Path) -> tuple[Fields, Manifest]:

@@ -21,11 +21,11 @@ MAP_NOTE = (
 NO_MAP_NOTE = "No heatmap: {reason}."
 SET_NOTE = (
     "The classes still in question (class-conditional conformal prediction): made so that nine in ten cases of each "
-    "class have it in their set; `measured` says how often that was so on test."
+    "class have it in their set; how often that was so on test stands beside it."
 )
 LABELS_NOTE = (
     "The labels still in question (class-conditional conformal prediction): made so that nine in ten cases of each "
-    "label have it in their set; `measured` says how often that was so on test."
+    "label have it in their set; how often that was so on test stands beside it."
 )
 UNCALIBRATED_SET_NOTE = (
     "The most probable classes that together reach this probability by the model's own estimate; "

@@ -174,7 +174,8 @@ def _measured(check: InputCheck) -> dict[str, Any]:
     if check.distance is not None and check.distance_limit is not None:
         told |= {"distance": round(check.distance, 4), "distance_limit": round(check.distance_limit, 4)}
     if check.cropped:
-        told["cropped"] = check.cropped
+        left, top, right, bottom = check.cropped
+        told["cropped"] = (left, top, right - left, bottom - top)
     if check.field_of_view:
         told["field_of_view"] = FieldOfViewAnswer.model_validate(dataclasses.asdict(check.field_of_view))
     return told
