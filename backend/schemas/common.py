@@ -33,7 +33,7 @@ class TriageAnswer(Answer):
     """How soon a case must be acted on: the gravest of its reasons."""
 
     level: TriageLevel
-    reasons: tuple[TriageReasonAnswer, ...]
+    reasons: tuple[TriageReasonAnswer, ...] = Field(description="the gravest first")
     text: str = Field(description="what is to be done")
 
 

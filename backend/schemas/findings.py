@@ -1,4 +1,4 @@
-"""What must not be missed, in three states, and how soon to act."""
+"""What must not be missed, in three states."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Literal
 from pydantic import Field
 
 from backend.schemas.common import Answer, Probability
-from ml_model.tasks.finding_schema import TriageLevel
 
 
 class IntervalAnswer(Answer):
@@ -43,22 +42,6 @@ class FindingAnswer(Answer):
     negative_predictive_value: Probability | None = Field(
         default=None, description="how often a finding that is ruled out is not there"
     )
-
-
-class TriageReason(Answer):
-    code: Literal[
-        "abstained", "suspected", "measured", "not_ruled_out", "in_question", "insufficient_evidence", "named"
-    ]
-    level: TriageLevel
-    text: str
-
-
-class TriageAnswer(Answer):
-    """How soon to act: the gravest of what is named, suspected, open, in question and not known."""
-
-    level: TriageLevel
-    reasons: tuple[TriageReason, ...] = Field(description="the gravest first")
-    text: str
 
 
 class OperatingPointAnswer(Answer):

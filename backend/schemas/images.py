@@ -6,9 +6,9 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from backend.schemas.common import Answer, ModelAnswer, Probability, ProvenanceAnswer
+from backend.schemas.common import Answer, ModelAnswer, Probability, ProvenanceAnswer, TriageAnswer
 from backend.schemas.ecg import MeasurementAnswer, RecordingAnswer
-from backend.schemas.findings import FindingAnswer, IntervalAnswer, OperatingPointAnswer, TriageAnswer
+from backend.schemas.findings import FindingAnswer, IntervalAnswer, OperatingPointAnswer
 from ml_model.tasks.registry import Severity
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from backend.app import Application
+from backend.schemas.common import Answer
 from backend.services.rendering.card_html import card_page
 from backend.services.rendering.catalogue import card_markdown
 from backend.services.rendering.messages import DISCLAIMER
@@ -98,6 +99,17 @@ def test_document_describes_every_task_and_field(live_app: Application) -> None:
     references = set(_references(document))
     assert references
     assert references <= names
+
+
+def test_no_two_parts_of_the_document_have_one_name() -> None:
+    """The document takes the later of two."""
+    names = [model.__name__ for model in _below(Answer)]
+    assert "TriageAnswer" in names
+    assert sorted(names) == sorted(set(names))
+
+
+def _below(model: type[Answer]) -> list[type[Answer]]:
+    return [found for own in model.__subclasses__() for found in (own, *_below(own))]
 
 
 def _references(node: Any) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from backend.schemas.findings import FindingAnswer, IntervalAnswer, OperatingPointAnswer, TriageAnswer, TriageReason
+from backend.schemas.common import TriageAnswer, TriageReasonAnswer
+from backend.schemas.findings import FindingAnswer, IntervalAnswer, OperatingPointAnswer
 from ml_model.diagnosis.decision import Decision
 from ml_model.diagnosis.findings import Finding
 from ml_model.diagnosis.population import Judgement
@@ -23,7 +24,7 @@ SHARES = ("sensitivity", "suspected", "specificity", "ruled_out")
 
 def triage_answer(triage: Triage) -> TriageAnswer:
     """Level, reasons and what to do."""
-    reasons = tuple(TriageReason(code=r.code, level=r.level, text=r.text) for r in triage.reasons)
+    reasons = tuple(TriageReasonAnswer(code=r.code, level=r.level, text=r.text) for r in triage.reasons)
     advice, urgency = triage.advice, triage.urgency
     return TriageAnswer(level=triage.level, reasons=reasons, text=f"{advice.title}. {urgency.action}")
 
