@@ -1,10 +1,12 @@
 """How the measurements of an ECG agree with what cardiologists stated of the same recordings.
 
     python -m ml_model.training.commands.ecg_measurements --ptb-xl ml_model/Dataset/ptb-xl [--ludb DIR] [--into FILE]
+        [--neurokit2] [--pages 60]
 
-Prints shares with 95 % intervals by patient, of folds 9 and 10, and of LUDB whole. No interval was marked in either, so
-what is held against them are statements: of rhythm, blocks and axis. Prints the table, or writes it between the marks
-of a page.
+Shares with 95 % intervals by patient, of folds 9 and 10 and of LUDB whole. No interval was marked in either, so what is
+held against them are statements: of rhythm, blocks and axis; with --neurokit2 the intervals of that library, which is
+installed for it (pip install neurokit2). With --pages that many recordings are drawn as pages and read back. Prints the
+table, or writes it between the marks of a page and, as JSON, beside it.
 """
 
 from __future__ import annotations
@@ -13,43 +15,21 @@ import argparse
 import ast
 import csv
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
-from ml_model.diagnosis.measured import MeasuredEcg, measured_ecg
+from ml_model.diagnosis.measured import measured_ecg
 from ml_model.ecg.electrodes import Exchange, with_limbs_exchanged
-from ml_model.ecg.leads import EcgRecording
 from ml_model.ecg.measurements import measure
 from ml_model.ecg.recording import read_wfdb
 from ml_model.tasks.measurement_schema import Sex
 from ml_model.tasks.registry import ImageTask, load_task
-from ml_model.training.evaluation.intervals import proportion, resampled
+from ml_model.training.commands.ecg_comparisons import of_neurokit2, of_pages
+from ml_model.training.commands.ecg_figures import BEGIN, END, HEAD, Figure, Stated, median, share, with_table, write
 
-BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 TEST_FOLDS = (9, 10)
 EXCHANGES: tuple[Exchange, ...] = ("arms", "right arm and leg")
-
-
-@dataclass(frozen=True)
-class Stated:
-    """One recording: what was stated of it, and what is measured."""
-
-    statements: frozenset[str]
-    group: str
-    recording: EcgRecording
-    measured: MeasuredEcg
-
-    def value(self, code: str) -> float:
-        """NaN where it could not be measured."""
-        found = next(one.measurement.value for one in self.measured.judged if one.spec.code == code)
-        return np.nan if found is None else found
-
-    def flagged(self, code: str) -> bool:
-        return any(finding.code == code for finding in self.measured.findings)
 
 
 def read_ptb_xl(task: ImageTask, root: Path) -> Iterator[Stated]:
@@ -88,24 +68,7 @@ def _stated(
     return Stated(statements, group, recording, measured)
 
 
-def share(what: str, rows: Sequence[Stated], hit: Callable[[Stated], bool]) -> str:
-    """A line of the table: how many rows are hits, with the interval."""
-    groups = np.array([row.group for row in rows])
-    found = proportion(np.array([hit(row) for row in rows], np.bool_), groups)
-    return f"| {what} | {len(rows)} | {found.value:.3f} ({found.low:.3f} to {found.high:.3f}) |"
-
-
-def median(what: str, rows: Sequence[Stated], code: str) -> str:
-    """The same of the median of a figure."""
-    measured = [row for row in rows if np.isfinite(row.value(code))]
-    if not measured:
-        return f"| {what} | 0 | not measured |"
-    values = np.array([row.value(code) for row in measured])
-    found = resampled(np.array([row.group for row in measured]), lambda at: float(np.median(values[at])))
-    return f"| {what} | {len(measured)} | {found.value:.0f} ({found.low:.0f} to {found.high:.0f}) |"
-
-
-def of_ptb_xl(rows: Sequence[Stated]) -> Iterator[str]:
+def of_ptb_xl(rows: Sequence[Stated]) -> Iterator[Figure]:
     """The lines for PTB-XL."""
 
     def of(*codes: str) -> list[Stated]:
@@ -116,6 +79,8 @@ def of_ptb_xl(rows: Sequence[Stated]) -> Iterator[str]:
     yield share("atrial fibrillation: no steady P wave", of("AFIB"), lambda r: r.flagged("no_p_waves"))
     yield share("sinus rhythm (SR): flagged irregular", of("SR"), lambda r: r.flagged("irregular_rhythm"))
     yield share("sinus rhythm: no steady P wave", of("SR"), lambda r: r.flagged("no_p_waves"))
+    for name, code in (("atrial fibrillation", "AFIB"), ("atrial flutter (AFLT)", "AFLT"), ("sinus rhythm", "SR")):
+        yield share(f"{name}: a finding lowers the claim", of(code), lambda r: r.lowers_claim)
     yield share("sinus tachycardia (STACH): rate above 99", of("STACH"), lambda r: r.value("heart_rate") > 99)
     yield share("sinus bradycardia (SBRAD): rate below 61", of("SBRAD"), lambda r: r.value("heart_rate") < 61)
     yield share("first-degree AV block (1AVB): long PR", of("1AVB"), lambda r: r.flagged("long_pr"))
@@ -129,7 +94,7 @@ def of_ptb_xl(rows: Sequence[Stated]) -> Iterator[str]:
         yield median(f"normal: median {code}, ms", normal, code)
 
 
-def of_ludb(rows: Sequence[Stated]) -> Iterator[str]:
+def of_ludb(rows: Sequence[Stated]) -> Iterator[Figure]:
     """The lines for LUDB, which chose nothing."""
 
     def of(phrase: str) -> list[Stated]:
@@ -145,7 +110,7 @@ def of_ludb(rows: Sequence[Stated]) -> Iterator[str]:
                 lambda r: -30 <= r.value("axis") <= 90)  # fmt: skip
 
 
-def of_exchanges(name: str, rows: Sequence[Stated]) -> Iterator[str]:
+def of_exchanges(name: str, rows: Sequence[Stated]) -> Iterator[Figure]:
     """Electrodes exchanged in the file: found and named, and what is said of the recordings as they are."""
     yield share(f"{name}: as recorded, called exchanged", rows, lambda r: r.measured.exchanged is not None)
     yield share(f"{name}: as recorded, put right", rows, lambda r: r.measured.put_right)
@@ -167,25 +132,28 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--ptb-xl", type=Path, required=True, help="the folder of PTB-XL")
     parser.add_argument("--ludb", type=Path, help="the folder of LUDB with split.csv")
     parser.add_argument("--into", type=Path, help=f"a page with a line {BEGIN} and a line {END}")
+    parser.add_argument("--neurokit2", action="store_true", help="also compare every fourth recording with neurokit2")
+    parser.add_argument("--pages", type=int, default=0, help="how many recordings are also drawn as pages")
     chosen, task = parser.parse_args(arguments), load_task("heart")
     if not isinstance(task, ImageTask):
         raise TypeError("heart is no task of pictures")
-    ptb_xl = list(read_ptb_xl(task, chosen.ptb_xl))
-    lines = ["| what | n | figure |", "|---|---|---|", *of_ptb_xl(ptb_xl), *of_exchanges("PTB-XL", ptb_xl)]
-    if chosen.ludb:
-        ludb = list(read_ludb(task, chosen.ludb))
-        lines += [*of_ludb(ludb), *of_exchanges("LUDB", ludb)]
     if chosen.into:
-        chosen.into.write_text(with_table(chosen.into.read_text("utf-8"), lines), encoding="utf-8")
+        with_table(chosen.into.read_text("utf-8"), ())  # raises before hours of work
+    ptb_xl = list(read_ptb_xl(task, chosen.ptb_xl))
+    ludb = list(read_ludb(task, chosen.ludb)) if chosen.ludb else []
+    figures = [*of_ptb_xl(ptb_xl), *of_exchanges("PTB-XL", ptb_xl)]
+    if ludb:
+        figures += [*of_ludb(ludb), *of_exchanges("LUDB", ludb)]
+    if chosen.neurokit2:
+        figures += of_neurokit2("PTB-XL", ptb_xl[::4])
+        figures += of_neurokit2("LUDB", ludb) if ludb else ()
+    if chosen.pages:
+        figures += of_pages("PTB-XL", ptb_xl[:: max(1, len(ptb_xl) // chosen.pages)][: chosen.pages])
+    if chosen.into:
+        write(figures, chosen.into)
     else:
-        print(*lines, sep="\n")
+        print(*HEAD, *figures, sep="\n")
     return 0
-
-
-def with_table(page: str, lines: Sequence[str]) -> str:
-    """The page with other lines between its marks."""
-    before, rest = page.split(f"{BEGIN}\n", 1)
-    return "\n".join((f"{before}{BEGIN}", *lines, f"{END}{rest.split(END, 1)[1]}"))
 
 
 if __name__ == "__main__":
