@@ -45,10 +45,8 @@ class Summary(Measured):
 
 
 class Brief(Measured):
-    """The few figures of a part of the pictures. Without both kinds of pictures there is an accuracy only.
-
-    `findings` by code: those that are there in some of the pictures and not in others.
-    """
+    """The few figures of a part of the pictures. Without both kinds of pictures there is an accuracy only, and without
+    those that have it and those that have not none of a finding (`findings`, by code)."""
 
     count: int
     accuracy: Interval
@@ -90,8 +88,7 @@ class FrameFigures(Part):
 
 
 class Robustness(Measured):
-    """The same pictures, changed as users and bad devices do. Without accuracies where classes were named otherwise
-    when it was measured."""
+    """The same pictures, changed. Without accuracies where classes were named otherwise when it was measured."""
 
     accuracy: float | None = None
     balanced_accuracy: float | None = None

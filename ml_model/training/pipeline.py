@@ -40,13 +40,14 @@ from ml_model.training.job import Job, SignalJob, drawn_prior
 from ml_model.training.manifest_fields import manifest_fields
 from ml_model.training.models.image_classifier import LOGITS
 from ml_model.training.models.serving_model import served_model
+from ml_model.training.posthoc.calibration import nearly_alike
 from ml_model.training.posthoc.population_classifier import add_populations
 from ml_model.training.posthoc.settle import AnsweringBy, Fields, decide
 from ml_model.training.reports.model_card import card_markdown, classification_report
 from ml_model.training.reports.plots import plot_confusion, plot_curves, plot_trust
 
 CURVES = "training_curves.png"
-PROBABILITIES_ALONE = ("pages",)  # of the figures beside those of the test split: however classes are named
+PROBABILITIES_ALONE = ("pages", "explanation")  # figures that change little with how classes are named
 Further = Callable[[Predictor], Any]
 NAMING = ("calibration", "findings", "findings_by_population")
 
@@ -116,7 +117,7 @@ def measure(
     are those on other pictures where it is at a loss from the same distance on.
     """
     kept = old if old is not None and all(getattr(old, name) == decided[name] for name in NAMING) else None
-    same = old is not None and old.calibration == decided["calibration"]  # the same probabilities
+    same = old is not None and nearly_alike(old.calibration, decided["calibration"])  # the same probabilities
     draft = fields(ImageMetrics(), evidence="insufficient", **decided)
     predictor = Predictor(write_bundle(draft_of(job.out_dir), draft, [MODEL_FILE, OOD_FILE]))
     evaluator = Evaluator(job.task, sent.answering(predictor), predictor.bundle.manifest, {} if same else sent.changes)

@@ -1,10 +1,16 @@
-"""Tasks, findings and thresholds that tests make up."""
+"""Tasks, findings, thresholds and decisions that tests make up."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ml_model.inference.bundle import FindingThresholds
+import numpy as np
+from numpy.typing import NDArray
+from predictions import manifest, predicted
+
+from ml_model.diagnosis.decision import Beside, Decision, decide
+from ml_model.diagnosis.population import KnownFacts
+from ml_model.inference.bundle import FindingThresholds, PredictionSets
 from ml_model.tasks.finding_schema import Advice, FindingRule, Unsettled
 from ml_model.tasks.image_schema import Severity, Staging, Urgency
 from ml_model.tasks.registry import ClassSpec, DatasetSpec, ImageInput, ImageTask, Recommendation
@@ -69,3 +75,27 @@ def thresholds(rule_out_below: float | None, rule_in_from: float) -> FindingThre
         groups_with=100, groups_without=100, sensitivity_at_least=0.9, specificity_at_least=0.85,
         never_ruled_out="too few" if rule_out_below is None else None,
     )  # fmt: skip
+
+
+def values(*probabilities: float) -> NDArray[np.float32]:
+    return np.array(probabilities, np.float32)
+
+
+def sets(task: ImageTask, threshold: float = 0.0) -> PredictionSets:
+    return PredictionSets(coverage=0.9, thresholds=dict.fromkeys(task.measured_labels, threshold))
+
+
+def decided(
+    task: ImageTask,
+    probabilities: NDArray[np.float32],
+    *,
+    in_set_from: float = 0.02,
+    evidence: str = "sufficient",
+    beside: Beside | None = None,
+    **states: tuple[float | None, float],
+) -> Decision:
+    """states: by finding, below which probability it is ruled out and from which on it is suspected."""
+    found = {code: thresholds(*limits) for code, limits in states.items()}
+    settled = manifest(task, findings=found, prediction_sets=sets(task, in_set_from))
+    settled = settled.model_copy(update={"evidence": evidence})
+    return decide(task, settled, predicted(probabilities[None]), KnownFacts(), beside or Beside())

@@ -15,6 +15,7 @@ from ml_model.inference.calibration import calibrated
 
 Array = NDArray[np.floating]
 FOLDS = 5
+ALIKE = 0.02
 BIAS_PENALTY = 0.02  # on the squared intercepts, per sample's log-likelihood: few cases must not move a class far
 SLOPE_RANGE = (0.05, 20.0)
 
@@ -86,6 +87,13 @@ def fitted_calibration(probabilities: Array, masks: Array, method: str) -> Calib
         slope=tuple(round(value, 5) for value in found.slope),
         intercept=tuple(round(float(value), 5) for value in found.intercept),
     )
+
+
+def nearly_alike(one: Calibration | None, other: Calibration) -> bool:
+    """Whether both give the same probabilities but for rounding: those of an engine move a fit by so much."""
+    if one is None or one.method != other.method:
+        return False
+    return bool(np.allclose([*one.slope, *one.intercept], [*other.slope, *other.intercept], atol=ALIKE))
 
 
 def by_group_folds(groups: Sequence[str]) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:

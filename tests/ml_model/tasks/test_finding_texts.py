@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from made_tasks import made_finding
 from samples import image_task
 
-from ml_model.tasks.finding_schema import Advice
+from ml_model.tasks.finding_schema import Advice, check_findings
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 each_image_task = pytest.mark.parametrize("task", load_image_tasks(), ids=lambda task: task.id)
@@ -129,3 +130,13 @@ def test_where_nothing_can_be_said_somebody_is_named_who_looks(task: ImageTask) 
         assert re.search(reader, advice.action), advice.action
     assert task.unsettled.staging.startswith(("No ", "Neither ", "Nothing ")), task.unsettled.staging
     assert task.unsettled.treatment.startswith("No treatment is named: "), task.unsettled.treatment
+
+
+def test_findings_share_no_class_and_have_one_each_of_several_labels() -> None:
+    one, two = made_finding("one", ["a"]), made_finding("two", ["a", "b"])
+    with pytest.raises(ValueError, match=r"findings\.two: a is in another finding too"):
+        check_findings([one, two], ("a", "b", "c"), multi_label=False)
+    with pytest.raises(ValueError, match=r"findings\.two: one class only in a multi_label task"):
+        check_findings([two], ("a", "b", "c"), multi_label=True)
+    with pytest.raises(ValueError, match="findings: two have the same code"):
+        check_findings([one, made_finding("one", ["b"])], ("a", "b", "c"), multi_label=False)

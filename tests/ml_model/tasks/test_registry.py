@@ -6,10 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
-from made_tasks import made_finding
 
 from ml_model.errors import TaskFileInvalid
-from ml_model.tasks.finding_schema import check_findings
 from ml_model.tasks.registry import TASKS_DIR, ImageTask, load_task, load_tasks
 
 SAMPLE = """
@@ -221,16 +219,6 @@ def test_a_fault_is_named_with_file_and_field(tmp_path: Path, old: str, new: str
         load_tasks(tmp_path)
     assert f"film-check.toml: {message}" in str(raised.value) or f" | {message}" in str(raised.value)
     assert str(raised.value).startswith("film-check.toml: ")
-
-
-def test_findings_share_no_class_and_have_one_each_of_several_labels() -> None:
-    one, two = made_finding("one", ["a"]), made_finding("two", ["a", "b"])
-    with pytest.raises(ValueError, match=r"findings\.two: a is in another finding too"):
-        check_findings([one, two], ("a", "b", "c"), multi_label=False)
-    with pytest.raises(ValueError, match=r"findings\.two: one class only in a multi_label task"):
-        check_findings([two], ("a", "b", "c"), multi_label=True)
-    with pytest.raises(ValueError, match="findings: two have the same code"):
-        check_findings([one, made_finding("one", ["b"])], ("a", "b", "c"), multi_label=False)
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
