@@ -56,9 +56,11 @@ def test_a_probability_lies_in_one_of_three_zones(
     assert told.diagnosis.confidence == pytest.approx(probability if named == "c1" else 1 - probability)
 
 
-def test_a_class_in_question_is_not_ruled_out() -> None:
-    assert states(decided(TWO, values(0.95, 0.05), in_set_from=0.04, f=(0.1, 0.25))) == ["indeterminate"]
-    assert states(decided(TWO, values(0.95, 0.05), in_set_from=0.06, f=(0.1, 0.25))) == ["ruled_out"]
+def test_what_is_ruled_out_is_not_in_question() -> None:
+    told = decided(TWO, values(0.95, 0.05), in_set_from=0.04, f=(0.1, 0.25))
+    assert (states(told), told.prediction_set) == (["ruled_out"], ("c0",))
+    still = decided(TWO, values(0.95, 0.05), in_set_from=0.04, f=(0.05, 0.25))
+    assert (states(still), still.prediction_set) == (["indeterminate"], ("c0", "c1"))
 
 
 def test_what_has_no_rule_out_stays_open_however_improbable() -> None:
@@ -122,7 +124,7 @@ def test_a_measured_finding_joins_the_triage_and_may_lower_the_claim() -> None:
     told = decided(
         FOUR, values(0.1, 0.0, 0.9, 0.0), grave=(0.1, 0.5), mild=(0.1, 0.5), beside=Beside(measured=(rhythm,))
     )
-    assert states(told) == ["indeterminate", "ruled_out"]
+    assert states(told) == ["indeterminate", "indeterminate"]
     assert (told.triage.level, told.diagnosis.settled) == ("urgent", False)
     assert (told.triage.advice.title, told.triage.reasons[0].code) == ("Irregular", "measured")
     plain = rhythm.model_copy(update={"lowers_claim": False})
