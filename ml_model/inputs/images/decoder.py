@@ -9,7 +9,8 @@ directly, so that its process-wide warning for large pictures never fires.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +30,7 @@ from ml_model.errors import (
     InputTooLarge,
     MediDiagnoseError,
     PoorQuality,
+    TooCostly,
     UnreadableInput,
     UnsupportedFormat,
 )
@@ -37,6 +39,7 @@ from ml_model.inputs.dicom.pixels import decode_dicom
 from ml_model.inputs.file_type import describe_content, sniff_format
 from ml_model.inputs.images.frames import ONE_FRAME, count_frames
 from ml_model.inputs.images.geometry import Frame, place, resize_rgb
+from ml_model.inputs.images.intensity import deep_grey_to_uint8
 from ml_model.inputs.images.pdf import draw_isolated, is_pdf, render_first_page
 from ml_model.inputs.images.raster_containers import Container, read_container
 from ml_model.inputs.images.tiff import exif_orientation
@@ -75,9 +78,7 @@ _PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
     "AVIF": AvifImageFile,
 }
 _COUNTING = (WebPImageFile, AvifImageFile)  # they know their frames once opened
-_FLOAT_LIMIT = 1e30  # beyond it float32 arithmetic overflows; no detector delivers such values
-# Detectors deliver 10, 12 or 14 bits and many programs store them unscaled in 16-bit files.
-_FULL_SCALES = (255, 1023, 4095, 16383, 65535)
+_MAX_ANIMATED_PIXELS = 25_000_000  # Pillow holds four canvases of an animated WebP
 
 
 @dataclass(frozen=True)
@@ -151,11 +152,14 @@ def decode_image(
     if name == "PDF":
         return _decode_pdf(data, image_input, limits)
     container = read_container(name, data, limits.max_pixels)
+    kind = f"animated {name}" if container.animated else name
     if container.size_px is not None:
-        _check_pixels(name, *container.size_px, limits)
-    try:
+        _check_pixels(kind, *container.size_px, limits)
+    with _refusing_damage(name):
+        if kind == "WEBP" and container.size_px:
+            return _decode_still_webp(container, *container.size_px, image_input)
         with _PLUGINS[name](io.BytesIO(container.data)) as image:
-            _check_pixels(name, *image.size, limits)
+            _check_pixels(kind, *image.size, limits)
             orientation = _orientation(image, container)
             width_px, height_px = _upright_size(image.size, orientation)
             _check_min_side(width_px, height_px, image_input)
@@ -167,13 +171,30 @@ def decode_image(
             )
             image.load()
             upright = _upright(_to_rgb(image, container), orientation)
+    return DecodedImage(upright, width_px, height_px, name, frames=frames)
+
+
+@contextmanager
+def _refusing_damage(name: str) -> Iterator[None]:
+    """Whatever a decoder raises becomes an error that the sender can act on."""
+    try:
+        yield
     except MediDiagnoseError:
         raise
     except MemoryError as error:
         raise InputTooLarge(f"the {name} picture does not fit into this server's memory; send a smaller one") from error
     except Exception as error:  # decoders meet untrusted bytes with every kind of exception
         raise UnreadableInput(_damage(name, error)) from error
-    return DecodedImage(upright, width_px, height_px, name, frames=frames)
+
+
+def _decode_still_webp(container: Container, width_px: int, height_px: int, image_input: ImageInput) -> DecodedImage:
+    """Into one buffer; Pillow's plugin plays every WebP as an animation, on three more canvases."""
+    import imagecodecs
+
+    width_px, height_px = _upright_size((width_px, height_px), container.orientation)
+    _check_min_side(width_px, height_px, image_input)
+    image = Image.fromarray(imagecodecs.webp_decode(container.data))
+    return DecodedImage(_upright(_to_rgb(image, container), container.orientation), width_px, height_px, "WEBP")
 
 
 def _decode_dicom(data: bytes, image_input: ImageInput, limits: ImageLimits) -> DecodedImage:
@@ -218,6 +239,11 @@ def _check_pixels(name: str, width_px: int, height_px: int, limits: ImageLimits)
             f"the picture is {width_px}x{height_px} = {width_px * height_px / 1e6:.1f} megapixels; "
             f"at most {limits.max_pixels / 1e6:g} are accepted: send a smaller version"
         )
+    if name == "animated WEBP" and width_px * height_px > _MAX_ANIMATED_PIXELS:
+        raise TooCostly(
+            f"the picture is {width_px}x{height_px} pixels and animated; at most {_MAX_ANIMATED_PIXELS / 1e6:g} "
+            "megapixels are read of an animation: send a still picture"
+        )
     limits.announce(name, width_px * height_px)
 
 
@@ -252,7 +278,7 @@ def _draft(image: ImageFile, orientation: int, image_input: ImageInput) -> None:
 def _to_rgb(image: Image.Image, container: Container) -> Image.Image:
     """Any mode that the plugins produce -> RGB."""
     if image.mode in ("I", "F") or image.mode.startswith("I;16"):
-        grey = _deep_grey_to_uint8(np.asarray(image))
+        grey = deep_grey_to_uint8(np.asarray(image))
         return Image.fromarray(255 - grey if container.white_is_zero else grey).convert("RGB")
     if image.mode == "LAB":
         raise UnsupportedFormat("the picture is in the CIELAB colour space; send it as RGB or greyscale")
@@ -268,28 +294,6 @@ def _over_white(image: Image.Image) -> Image.Image:
     white = Image.new("RGB", rgba.size, (255, 255, 255))
     white.paste(rgba, mask=rgba.getchannel("A"))
     return white
-
-
-def _deep_grey_to_uint8(values: NDArray[np.generic]) -> NDArray[np.uint8]:
-    """More than 8 bits a pixel -> uint8, by the depth that the values use.
-
-    Non-negative values are divided by the smallest of 8, 10, 12, 14 and 16 bits that holds
-    the largest (floats up to 1: by 1); values below zero (Hounsfield units) or beyond 16
-    bits are stretched linearly from their smallest to their largest.
-    """
-    numbers = values.astype(np.float32)
-    low, high = float(numbers.min()), float(numbers.max())
-    if not (np.isfinite(low) and np.isfinite(high)) or max(-low, high) > _FLOAT_LIMIT:
-        raise UnreadableInput("the picture has pixels that are infinite or not a number; export it again")
-    if low < 0 or high > _FULL_SCALES[-1]:
-        full_scale = high - low
-        numbers -= low
-    elif np.issubdtype(values.dtype, np.floating) and high <= 1:
-        full_scale = 1.0
-    else:
-        full_scale = float(next(scale for scale in _FULL_SCALES if high <= scale))
-    numbers *= np.float32(255 / max(full_scale, 1 / _FLOAT_LIMIT))  # one value everywhere: black
-    return np.rint(numbers, out=numbers).astype(np.uint8)
 
 
 def _damage(name: str, error: Exception) -> str:
