@@ -21,14 +21,23 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import requests
 from PIL import Image
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    JPEG2000Lossless,
+    JPEGLosslessSV1,
+    JPEGLSLossless,
+)
 from serving import served
 
 sys.path.append(str(Path(__file__).parents[1] / "tests/support"))
+from dicom_files import compressed, dataset, write
 from ecg_files import csv_file, dicom_file, dicom_group, heart, wfdb_record
 from hostile.costly_pictures import jpeg, noise, png
 
@@ -104,6 +113,31 @@ def repeated_keys(size: int) -> bytes:
     return f'{{{keys},"k0":2}}'.encode()
 
 
+def animated_webp() -> bytes:
+    """Two frames of 24.9 megapixels, about the largest that are read."""
+    stream, canvas = io.BytesIO(), Image.new("RGB", (4990, 4990))
+    later = canvas.copy()
+    later.putpixel((9, 9), (255, 0, 0))
+    canvas.save(stream, "WEBP", save_all=True, append_images=[later], lossless=True, quality=0, method=0)
+    return stream.getvalue()
+
+
+def deep_films() -> dict[str, Callable[[bool], Parts]]:
+    """DICOM of 16 bits and 50 megapixels; uncompressed as many as an upload holds."""
+    y = np.arange(SIDE)
+    levels = ((y[:, None] // 9 * 300 + y // 7 * 500) & 0xFFFF).astype(np.uint16)
+    film = {JPEGLosslessSV1: imagecodecs.ljpeg_encode, JPEGLSLossless: imagecodecs.jpegls_encode}
+    film[JPEG2000Lossless] = partial(imagecodecs.jpeg2k_encode, codecformat="j2k", level=0)
+    return {
+        "uncompressed": lambda _: image(write(dataset(levels[:3990, :3990]))),
+        "deflated": lambda _: image(write(dataset(levels), DeflatedExplicitVRLittleEndian)),
+        **{
+            uid.keyword: lambda _, u=uid, e=code: image(compressed(dataset(levels), u, e(levels)))
+            for uid, code in film.items()
+        },
+    }
+
+
 @dataclass(frozen=True)
 class Hostile:
     """name begins with the number of its row in the issue; make: by whether it shall be as large as is let in."""
@@ -123,9 +157,9 @@ def rows() -> list[Hostile]:
     levels = ((y[:, None] // 9 * 3 + y // 7 * 5) & 255).astype(np.uint8)
     colours = np.stack([levels, levels[::-1], levels[:, ::-1]], 2)
 
-    def fifty(form: str, **options: object) -> bytes:
-        stream = io.BytesIO()
-        Image.fromarray(colours).save(stream, form, **options)
+    def fifty(form: str, channels: object = slice(None), mode: str | None = None, **options: object) -> bytes:
+        stream, picture = io.BytesIO(), Image.fromarray(colours[..., channels])
+        (picture.convert(mode) if mode else picture).save(stream, form, **options)
         return stream.getvalue()
 
     pictures = {
@@ -134,7 +168,15 @@ def rows() -> list[Hostile]:
         "16-bit grey PNG": lambda _: image(png(SIDE, SIDE, 16, 0)),
         "RGBA PNG": lambda _: image(png(SIDE, SIDE, 8, 6)),
         "TIFF": lambda _: image(fifty("TIFF", compression="tiff_adobe_deflate")),
+        "lossy WebP": lambda _: image(fifty("WEBP", quality=60, method=0)),
+        "lossless WebP": lambda _: image(fifty("WEBP", lossless=True, quality=0, method=0)),
+        "WebP with alpha": lambda _: image(fifty("WEBP", channels=[0, 1, 2, 0], quality=60, method=0)),
+        "animated WebP": lambda _: image(animated_webp()),
+        "AVIF": lambda _: image(fifty("AVIF", speed=10, quality=60)),
+        "GIF": lambda _: image(fifty("GIF", channels=0)),
+        "one-bit BMP": lambda _: image(fifty("BMP", channels=0, mode="1")),
     }
+    films = {f"DICOM, {name}": make for name, make in deep_films().items()}
     return [
         Hostile("1 JPEG, fill bytes", skin, lambda large: image(filled_jpeg(LARGEST - 9000 if large else 60_000))),
         Hostile("2 WFDB, long word", ecg, lambda large: record_header(20 * MIB if large else 60_000)),
@@ -149,6 +191,7 @@ def rows() -> list[Hostile]:
         Hostile("8 JSON, brackets", "/predict-heart", lambda large: b"[" * (900_000 if large else 979)),
         Hostile("8 CSV, commas", ecg, lambda large: [("record", ("a.csv", commas * (10 if large else 1)))]),
         *(Hostile(f"9 {name}", skin, make, 3.0, 600) for name, make in pictures.items()),
+        *(Hostile(f"9 {name}", "/analyze/xray?gate=warn", make, 3.0, 600) for name, make in films.items()),
         Hostile("9 RGB PNG, eight at once", skin, pictures["RGB PNG"], 30.0, 900, 8),
     ]
 

@@ -27,8 +27,9 @@ from ml_model.sandbox.worker import Announce, Cost, Question
 from ml_model.tasks.image_schema import ImageInput, SignalInput
 
 T = TypeVar("T")
-# What decoding and placing take at most, measured with 50 megapixels of each format; WebP is decoded into four copies.
-_FIXED_BYTES, _BYTES_PER_PX, _WEBP_BYTES_PER_PX = 48 * 2**20, 12, 19
+# What decoding and placing take at most, measured with 50 megapixels of each format; an animated WebP is decoded into
+# four copies.
+_FIXED_BYTES, _BYTES_PER_PX, _ANIMATED_BYTES_PER_PX = 48 * 2**20, 12, 19
 _CPU_S_PER_PX, _PAGE_CPU_S_PER_PX = 0.1e-6, 0.25e-6  # three times that of this project's machines; pages are digitised
 _PAGE_CPU_S = 3.0  # to digitise a page, whatever its size: up to 1.4 s on a busy machine
 _KEPT_S = 10.0  # of a recording, to be told of; what the network takes is made of the whole
@@ -79,7 +80,7 @@ class PictureFiles:
         return tuple(self._reading(data, limits) for data in self.files)
 
     def _cost(self, name: str, pixels: int) -> Cost:
-        bytes_per_px = _WEBP_BYTES_PER_PX if name == "WEBP" else _BYTES_PER_PX
+        bytes_per_px = _ANIMATED_BYTES_PER_PX if name == "animated WEBP" else _BYTES_PER_PX
         fixed_s, cpu_s_per_px = (_PAGE_CPU_S, _PAGE_CPU_S_PER_PX) if self.page else (0.0, _CPU_S_PER_PX)
         return Cost(_FIXED_BYTES + bytes_per_px * pixels, len(self.files) * (fixed_s + cpu_s_per_px * pixels))
 

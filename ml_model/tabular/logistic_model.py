@@ -106,7 +106,7 @@ def conditional(missing: NDArray[np.bool_], covariance: Floats) -> tuple[Floats,
     that remains. It never grows with a column observed."""
     across = covariance[np.ix_(missing, ~missing)]
     within = covariance[np.ix_(~missing, ~missing)]
-    gain = np.asarray(np.linalg.solve(within, across.T).T if (~missing).any() else across, np.float64)
+    gain = np.asarray(np.linalg.solve(within, across.T).T, np.float64) if (~missing).any() else across
     return gain, covariance[np.ix_(missing, missing)] - gain @ across.T
 
 

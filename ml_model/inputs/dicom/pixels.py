@@ -135,7 +135,8 @@ def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[An
     options = _decoder_options(header) | {"pixel_vr": kind}
     values, _ = get_decoder(syntax).as_array(pixels, index=0, decoding_plugin=plugin, **options)
     # pydicom takes the lowest bits for the stored ones; some devices use the highest.
-    return values >> (layout.high_bit + 1 - layout.bits_stored)
+    unused = layout.high_bit + 1 - layout.bits_stored
+    return values >> unused if unused else values
 
 
 def _decoder_options(header: DicomHeader) -> dict[str, Any]:
@@ -193,7 +194,10 @@ def _shown(stored: NDArray[np.integer[Any]], header: DicomHeader) -> NDArray[np.
     dataset = header.dataset
     low, high = int(stored.min()), int(stored.max())
     step = (high - low) // LEVELS + 1  # 1 up to 16 bits; deeper values share levels
-    index = ((stored.astype(np.int64 if stored.dtype.itemsize > 2 else np.int32) - low) // step).astype(np.uint16)
+    if stored.dtype.itemsize > 2:
+        index = ((stored.astype(np.int64) - low) // step).astype(np.uint16)
+    else:  # one level a step; what is negative wraps round, and back
+        index = stored.astype(np.uint16) - np.uint16(low % LEVELS)
     levels = np.arange(low, high + 1, step, dtype=np.int64)
     padding = _is_padding(levels, dataset)
     values = modality_values(levels, dataset)

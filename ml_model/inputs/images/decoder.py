@@ -9,7 +9,8 @@ directly, so that its process-wide warning for large pictures never fires.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +30,7 @@ from ml_model.errors import (
     InputTooLarge,
     MediDiagnoseError,
     PoorQuality,
+    TooCostly,
     UnreadableInput,
     UnsupportedFormat,
 )
@@ -77,6 +79,7 @@ _PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
     "AVIF": AvifImageFile,
 }
 _COUNTING = (WebPImageFile, AvifImageFile)  # they know their frames once opened
+_MAX_ANIMATED_PIXELS = 25_000_000  # Pillow holds four canvases of an animated WebP
 
 
 @dataclass(frozen=True)
@@ -184,11 +187,14 @@ def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_siz
     if name == "PDF":
         return _decode_pdf(data, image_input, limits)
     container = read_container(name, data, limits.max_pixels)
+    kind = f"animated {name}" if container.animated else name
     if container.size_px is not None:
-        _check_pixels(name, *container.size_px, limits)
-    try:
+        _check_pixels(kind, *container.size_px, limits)
+    with _refusing_damage(name):
+        if kind == "WEBP" and container.size_px:
+            return _decode_still_webp(container, *container.size_px, image_input)
         with _PLUGINS[name](io.BytesIO(container.data)) as image:
-            _check_pixels(name, *image.size, limits)
+            _check_pixels(kind, *image.size, limits)
             orientation = _orientation(image, container)
             width_px, height_px = _upright_size(image.size, orientation)
             _check_min_side(width_px, height_px, image_input)
@@ -200,13 +206,30 @@ def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_siz
             )
             image.load()
             upright = _upright(to_rgb(image, container), orientation)
+    return DecodedImage(upright, width_px, height_px, name, frames=frames)
+
+
+@contextmanager
+def _refusing_damage(name: str) -> Iterator[None]:
+    """Whatever a decoder raises becomes an error that the sender can act on."""
+    try:
+        yield
     except MediDiagnoseError:
         raise
     except MemoryError as error:
         raise InputTooLarge(f"the {name} picture does not fit into this server's memory; send a smaller one") from error
     except Exception as error:  # decoders meet untrusted bytes with every kind of exception
         raise UnreadableInput(_damage(name, error)) from error
-    return DecodedImage(upright, width_px, height_px, name, frames=frames)
+
+
+def _decode_still_webp(container: Container, width_px: int, height_px: int, image_input: ImageInput) -> DecodedImage:
+    """Into one buffer; Pillow's plugin plays every WebP as an animation, on three more canvases."""
+    import imagecodecs
+
+    width_px, height_px = _upright_size((width_px, height_px), container.orientation)
+    _check_min_side(width_px, height_px, image_input)
+    image = Image.fromarray(imagecodecs.webp_decode(container.data))
+    return DecodedImage(_upright(to_rgb(image, container), container.orientation), width_px, height_px, "WEBP")
 
 
 def _decode_dicom(data: bytes, image_input: ImageInput, limits: ImageLimits) -> DecodedImage:
@@ -250,6 +273,11 @@ def _check_pixels(name: str, width_px: int, height_px: int, limits: ImageLimits)
         raise InputTooLarge(
             f"the picture is {width_px}x{height_px} = {width_px * height_px / 1e6:.1f} megapixels; "
             f"at most {limits.max_pixels / 1e6:g} are accepted: send a smaller version"
+        )
+    if name == "animated WEBP" and width_px * height_px > _MAX_ANIMATED_PIXELS:
+        raise TooCostly(
+            f"the picture is {width_px}x{height_px} pixels and animated; at most {_MAX_ANIMATED_PIXELS / 1e6:g} "
+            "megapixels are read of an animation: send a still picture"
         )
     limits.announce(name, width_px * height_px)
 

@@ -1,4 +1,5 @@
-"""Grey levels of a mammogram or a CT slice brought to one scale, so that machines and windows look alike.
+"""Grey levels brought to one scale: of more than 8 bits, and of a mammogram or a CT slice, so that machines and windows
+look alike.
 
 The machines' own curves and the windows of a hospital differ so much that a network tells them apart at a glance, and
 the share of disease differs from one to another. One curve for the whole picture: a local equalisation (CLAHE) brings
@@ -11,12 +12,39 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_model.errors import UnreadableInput
+
+_FLOAT_LIMIT = 1e30  # beyond it float32 arithmetic overflows; no detector delivers such values
+# Detectors deliver 10, 12 or 14 bits and many programs store them unscaled in 16-bit files.
+_FULL_SCALES = (255, 1023, 4095, 16383, 65535)
 _DARKEST_PERCENTILE, _BRIGHTEST_PERCENTILE = 2.0, 99.7  # beyond them are skin folds, markers and clips
 _MEDIAN_LEVEL = 0.35  # of tissue, where the median comes to lie, 0-1
 _GAMMA_RANGE = (0.4, 2.5)
 _LEAST_PIXELS = 100
 _LUNG_LEVEL, _TISSUE_LEVEL = 40.0, 160.0  # of 0-255; air is darker, bone brighter
 _LEAST_STEP = 8.0  # between lung and tissue as sent, in levels; a smaller one is not stretched further
+
+
+def deep_grey_to_uint8(values: NDArray[np.generic]) -> NDArray[np.uint8]:
+    """More than 8 bits a pixel -> uint8, by the depth that the values use.
+
+    Non-negative values are divided by the smallest of 8, 10, 12, 14 and 16 bits that holds
+    the largest (floats up to 1: by 1); values below zero (Hounsfield units) or beyond 16
+    bits are stretched linearly from their smallest to their largest.
+    """
+    numbers = values.astype(np.float32)
+    low, high = float(numbers.min()), float(numbers.max())
+    if not (np.isfinite(low) and np.isfinite(high)) or max(-low, high) > _FLOAT_LIMIT:
+        raise UnreadableInput("the picture has pixels that are infinite or not a number; export it again")
+    if low < 0 or high > _FULL_SCALES[-1]:
+        full_scale = high - low
+        numbers -= low
+    elif np.issubdtype(values.dtype, np.floating) and high <= 1:
+        full_scale = 1.0
+    else:
+        full_scale = float(next(scale for scale in _FULL_SCALES if high <= scale))
+    numbers *= np.float32(255 / max(full_scale, 1 / _FLOAT_LIMIT))  # one value everywhere: black
+    return np.rint(numbers, out=numbers).astype(np.uint8)
 
 
 def even_tissue(pixels: NDArray[np.uint8], tissue: NDArray[np.bool_]) -> NDArray[np.uint8]:

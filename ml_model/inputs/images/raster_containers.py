@@ -38,6 +38,7 @@ class Container:
     size_px: tuple[int, int] | None = None
     orientation: int = 1
     white_is_zero: bool = False
+    animated: bool = False  # told of WebP alone
 
 
 def read_container(name: str, data: bytes, max_pixels: int) -> Container:
@@ -207,7 +208,8 @@ def _read_webp(data: bytes) -> Container:
         position += 8 + length + length % 2
     if size is None:
         raise _corrupt("WebP", "the header is damaged")
-    return Container(data, size, orientation)
+    animated = data[12:16] == b"VP8X" and bool(data[20] & 2)
+    return Container(data, size, orientation, animated=animated)
 
 
 def _read_bmp(data: bytes) -> Container:

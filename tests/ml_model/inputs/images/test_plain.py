@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from hostile.costly_pictures import COSTLY_PLAIN, jpeg, noise, png
+from pictures import extra_bytes
 from samples import image_task
 
 from ml_model.diagnosis.reading import PictureFiles
@@ -17,12 +17,6 @@ from ml_model.inputs.file_type import MOST_PLAIN_BYTES, is_plain
 MIB = 2**20
 # On a quiet machine each takes less than 50 ms (benchmarks/hostile_files.py); machines for tests are slower.
 MOST_S, MOST_MEMORY_BYTES = 0.4, 64 * MIB
-
-
-def memory_bytes(field: str) -> int:
-    """Of this process: VmRSS, or VmHWM, its highest."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(status.split(f"{field}:")[1].split()[0]) * 1024
 
 
 @pytest.mark.parametrize("make", COSTLY_PLAIN.values(), ids=COSTLY_PLAIN)
@@ -37,10 +31,7 @@ def test_the_costliest_plain_pictures_cost_little(make: Callable[[], bytes]) -> 
         seconds.append(time.process_time() - began)
     assert min(seconds) < MOST_S
     if sys.platform == "linux":
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # the highest is the present one
-        before = memory_bytes("VmRSS")
-        question.read()
-        assert memory_bytes("VmHWM") - before < MOST_MEMORY_BYTES
+        assert extra_bytes(question.read) < MOST_MEMORY_BYTES
 
 
 BASE = jpeg(noise(64, 64), 80)
