@@ -79,6 +79,7 @@ _PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
     "AVIF": AvifImageFile,
 }
 _COUNTING = (WebPImageFile, AvifImageFile)  # they know their frames once opened
+_LEAST_SURROUNDED_PX = 128  # of the shorter side: flat tissue or air fills much of a smaller patch
 _MAX_ANIMATED_PIXELS = 25_000_000  # Pillow holds four canvases of an animated WebP
 
 
@@ -168,15 +169,16 @@ def decode_image(
 
 
 def _cut_free(decoded: DecodedImage, image_input: ImageInput) -> DecodedImage:
-    """The picture without what is around it. Raises PoorQuality where too little is left."""
+    """The picture without what is around it; whole where it is small, or too little would be left to be one."""
+    if min(decoded.rgb.size) < _LEAST_SURROUNDED_PX:
+        return decoded
     rgb, surround = without_surround(decoded.rgb, image_input)
     if surround is None:
         return decoded
     original = surround.rescaled(decoded.rgb.size, (decoded.original_width_px, decoded.original_height_px))
     cut = replace(decoded, rgb=rgb, surround=original)
     left, top, right, bottom = cut.box
-    _check_min_side(right - left, bottom - top, image_input)
-    return cut
+    return cut if min(right - left, bottom - top) >= image_input.min_side_px else decoded
 
 
 def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_size: bool) -> DecodedImage:
