@@ -16,7 +16,7 @@ import pytest
 import schemathesis
 from beats import twelve_leads
 from child_processes.processes import Service
-from contract import Known, Played, play, settings
+from clients.contract import Known, Played, play, settings
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from PIL import Image

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
-from browsing import Held, Page
+from clients.browsing import Held, Page
 from selenium import webdriver
 from werkzeug.serving import make_server
 

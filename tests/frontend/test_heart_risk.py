@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from browsing import Page
+from clients.browsing import Page
 from samples import HEART_VALUES
 
 from backend.app import Application

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browsing import Page
+from clients.browsing import Page
 from ecg_files import csv_file, heart
 
 EMPTY = "Nothing has been sent yet."

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from browsing import Page
+from clients.browsing import Page
 from samples import image_task, upload
 
 from backend.app import Application

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 from child_processes.processes import Service
-from http_bytes import HOST, everything, exchanged, opened, reply
+from clients.http_bytes import HOST, everything, exchanged, opened, reply
 
 from backend.telemetry import SECURITY_HEADERS
 

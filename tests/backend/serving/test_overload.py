@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 from child_processes.processes import Service
-from http_bytes import HOST, opened, reply
+from clients.http_bytes import HOST, opened, reply
 
 THREADS, QUEUE, OF_ONE, DEADLINE_S = 2, 4, 5, 4
 AT_ONCE_S = 1.0  # generous: a free machine needs 2 ms

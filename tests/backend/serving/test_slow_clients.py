@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack
 
 import pytest
 from child_processes.processes import Service
-from http_bytes import HOST, everything, exchanged, opened, reply
+from clients.http_bytes import HOST, everything, exchanged, opened, reply
 
 HEADER_DEADLINE_S, OF_ONE, IN_ALL = 2, 60, 100
 HEAD = b"POST /slow?s=0 HTTP/1.1\r\n" + HOST

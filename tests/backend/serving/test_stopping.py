@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from child_processes.processes import Service
-from http_bytes import HOST, exchanged, opened, reply
+from clients.http_bytes import HOST, exchanged, opened, reply
 from samples import image_task, multipart, write_tiny
 
 from ml_model.tasks.registry import TASKS_DIR

@@ -66,7 +66,7 @@ def test_birads_of_an_ultrasound_is_incomplete_until_it_is_settled_or_suspected(
 def test_no_answer_contradicts_itself(task: ImageTask, evidence: str) -> None:
     rng, fields = np.random.default_rng(18), {"evidence": evidence}
     fields["findings"] = {rule.code: thresholds(0.1, 0.4) for rule in task.findings}
-    fields["prediction_sets"] = PredictionSets(coverage=0.9, thresholds=dict.fromkeys(task.measured_labels, 0.15))
+    fields["prediction_sets"] = PredictionSets(coverage=0.9, thresholds=dict.fromkeys(task.measured_labels, 0.05))
     for row in rng.dirichlet(np.full(len(task.codes), 0.4), 60):
         body = sent(rendered(task, dict(zip(task.codes, row.tolist(), strict=True)), **fields))
         level, settled = LEVELS.index(body["triage"]["level"]), body["prediction"]["settled"]
