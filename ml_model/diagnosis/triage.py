@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ml_model.diagnosis.findings import Finding
-from ml_model.tasks.finding_schema import LEVELS, Advice, TriageLevel, level_of, severity_of
+from ml_model.tasks.finding_schema import Advice
 from ml_model.tasks.image_schema import Urgency
 from ml_model.tasks.measurement_schema import MeasuredFinding
 from ml_model.tasks.registry import ClassSpec, ImageTask, Severity
+from ml_model.tasks.triage_scale import LEVELS, TriageLevel, level_of, severity_of
 
 ReasonCode = Literal[
     "abstained", "suspected", "measured", "not_ruled_out", "in_question", "insufficient_evidence", "named"

@@ -7,22 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ml_model.tasks.image_schema import Colour, Frozen, PlainName, Severity, Text
-
-TriageLevel = Literal["none", "routine", "soon", "urgent", "emergency"]
-# The one scale: a severity is the word for the level of the same rank.
-LEVELS: tuple[TriageLevel, ...] = ("none", "routine", "soon", "urgent", "emergency")
-SEVERITIES: tuple[Severity, ...] = ("healthy", "low", "moderate", "high", "critical")
-
-
-def level_of(severity: Severity) -> TriageLevel:
-    """How soon something of this severity is acted on."""
-    return LEVELS[SEVERITIES.index(severity)]
-
-
-def severity_of(level: TriageLevel) -> Severity:
-    """The severity of what is acted on so soon."""
-    return SEVERITIES[LEVELS.index(level)]
+from ml_model.tasks.image_schema import Colour, Frozen, PlainName, Text
 
 
 class Advice(Frozen):

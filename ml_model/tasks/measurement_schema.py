@@ -6,8 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints, model_validator
 
-from ml_model.tasks.finding_schema import TriageLevel
 from ml_model.tasks.image_schema import Frozen, Text
+from ml_model.tasks.triage_scale import TriageLevel
 
 Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]*$")]
 Sex = Literal["female", "male"]

@@ -9,8 +9,7 @@ directly, so that its process-wide warning for large pictures never fires.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,7 +27,6 @@ from PIL.WebPImagePlugin import WebPImageFile
 from ml_model.errors import (
     EmptyInput,
     InputTooLarge,
-    MediDiagnoseError,
     PoorQuality,
     TooCostly,
     UnreadableInput,
@@ -38,6 +36,7 @@ from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.pixels import decode_dicom
 from ml_model.inputs.file_type import describe_content, sniff_format
 from ml_model.inputs.images.colour_modes import to_rgb
+from ml_model.inputs.images.damage import refusing_damage
 from ml_model.inputs.images.frames import ONE_FRAME, count_frames
 from ml_model.inputs.images.geometry import Frame, place, resize_rgb
 from ml_model.inputs.images.pdf import draw_isolated, is_pdf, render_first_page
@@ -192,7 +191,7 @@ def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_siz
     kind = f"animated {name}" if container.animated else name
     if container.size_px is not None:
         _check_pixels(kind, *container.size_px, limits)
-    with _refusing_damage(name):
+    with refusing_damage(name):
         if kind == "WEBP" and container.size_px:
             return _decode_still_webp(container, *container.size_px, image_input)
         with _PLUGINS[name](io.BytesIO(container.data)) as image:
@@ -209,19 +208,6 @@ def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_siz
             image.load()
             upright = _upright(to_rgb(image, container), orientation)
     return DecodedImage(upright, width_px, height_px, name, frames=frames)
-
-
-@contextmanager
-def _refusing_damage(name: str) -> Iterator[None]:
-    """Whatever a decoder raises becomes an error that the sender can act on."""
-    try:
-        yield
-    except MediDiagnoseError:
-        raise
-    except MemoryError as error:
-        raise InputTooLarge(f"the {name} picture does not fit into this server's memory; send a smaller one") from error
-    except Exception as error:  # decoders meet untrusted bytes with every kind of exception
-        raise UnreadableInput(_damage(name, error)) from error
 
 
 def _decode_still_webp(container: Container, width_px: int, height_px: int, image_input: ImageInput) -> DecodedImage:
@@ -310,11 +296,3 @@ def _draft(image: ImageFile, orientation: int, image_input: ImageInput) -> None:
     """Let a large JPEG be decoded at reduced scale; no effect on other formats."""
     needed = _upright_size((image_input.width_px, image_input.height_px), orientation)
     image.draft(None, (_DRAFT_MARGIN * needed[0], _DRAFT_MARGIN * needed[1]))
-
-
-def _damage(name: str, error: Exception) -> str:
-    """A message for a file that has the right signature and cannot be decoded."""
-    detail = str(error).lower()
-    cut = isinstance(error, EOFError) or any(word in detail for word in ("truncat", "end of", "eof", "not enough"))
-    what = "is truncated (the file ends before the picture does)" if cut else "is corrupt"
-    return f"the content starts as {name} but {what}; export the picture again and resend it"

@@ -42,8 +42,8 @@ def group_weights(groups: Sequence[str]) -> tuple[Array, Array]:
 def enough(task: ImageTask, samples: Sequence[Sample], specificity: float) -> bool:
     """Whether thresholds of their own can be promised for these samples."""
     without = {s.group for s, own in zip(samples, harmless(task, samples), strict=True) if own}
-    return allowed(len(without), specificity) >= 0 and all(
-        allowed(len(_groups_with(rule, samples, task)), rule.min_sensitivity) >= 0 for rule in task.findings
+    return allowed(len(without), specificity) >= -SLACK and all(
+        allowed(len(_groups_with(rule, samples, task)), rule.min_sensitivity) >= -SLACK for rule in task.findings
     )
 
 
@@ -99,7 +99,7 @@ def suspected_from(scores: Mapping[str, Array], groups: Sequence[str], specifici
     and no larger a share of all answers. Each finding is given as many groups of its own as the others."""
     both, most = group_weights(groups), allowed(len(set(groups)), specificity)
     own = {code: [Weighted(s, weights) for weights in both] for code, s in scores.items()}
-    if most < 0:
+    if most < -SLACK:
         return dict.fromkeys(scores, 1.0)
 
     def cut(each: float) -> dict[str, float]:

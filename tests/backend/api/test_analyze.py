@@ -19,8 +19,8 @@ from backend.config import Config
 from ml_model.diagnosis.population import view_key
 from ml_model.inference.bundle import Bundle
 from ml_model.inputs.images.decoder import load_image
-from ml_model.tasks.finding_schema import LEVELS, SEVERITIES
 from ml_model.tasks.registry import ImageTask, load_image_tasks
+from ml_model.tasks.triage_scale import LEVELS, SEVERITIES
 
 IMAGE_TASKS = load_image_tasks()
 

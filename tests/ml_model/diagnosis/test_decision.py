@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from ml_model.diagnosis.decision import Beside, Decision, example_decision, ranked, screening_category
 from ml_model.inference.bundle import ScreeningCalibration
-from ml_model.tasks.finding_schema import LEVELS, SEVERITIES
 from ml_model.tasks.measurement_schema import MeasuredFinding
 from ml_model.tasks.registry import ImageTask, load_image_tasks
+from ml_model.tasks.triage_scale import LEVELS, SEVERITIES
 
 GRAVITY = {severity: place for place, severity in enumerate(SEVERITIES)}
 each_image_task = pytest.mark.parametrize("task", load_image_tasks(), ids=lambda task: task.id)

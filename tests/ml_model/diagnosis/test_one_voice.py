@@ -12,9 +12,9 @@ from made_tasks import decided
 from numpy.typing import NDArray
 
 from ml_model.diagnosis.decision import Decision
-from ml_model.tasks.finding_schema import LEVELS, SEVERITIES, level_of
 from ml_model.tasks.image_schema import Severity
 from ml_model.tasks.registry import ImageTask, load_image_tasks
+from ml_model.tasks.triage_scale import LEVELS, SEVERITIES, level_of
 
 GRAVITY = {severity: place for place, severity in enumerate(SEVERITIES)}
 

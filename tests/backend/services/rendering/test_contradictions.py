@@ -10,8 +10,8 @@ from samples import image_task
 
 from ml_model.diagnosis.decision import Beside
 from ml_model.inference.bundle import PredictionSets, ScreeningCalibration
-from ml_model.tasks.finding_schema import LEVELS, SEVERITIES
 from ml_model.tasks.registry import ImageTask, load_image_tasks
+from ml_model.tasks.triage_scale import LEVELS, SEVERITIES
 
 
 @pytest.mark.parametrize(
