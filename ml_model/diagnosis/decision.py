@@ -126,6 +126,8 @@ def decide(
     limits, far = manifest.familiarity, prediction.distance
     unfamiliar = limits is not None and bool(far.size) and float(far.max()) >= limits.warn_from
     leading = max(label_probabilities(by_code, task.measured_labels).values())
+    if any(finding.state != "indeterminate" for finding in findings):
+        leading = 1.0  # that a finding is suspected or ruled out is a statement, whichever of its classes it is
     reasons = (*reasons_to_abstain(task, in_question, leading, beside.recognition, unfamiliar), *beside.unfit)
     sound = not reasons and not lowered and judgement.evidence != "insufficient"
     return _decided(task, probabilities, ranking, findings, judgement, in_question, told, reasons, beside, sound)

@@ -66,8 +66,8 @@ def _abstention(test: ImageTest) -> str:
     rest = told.accuracy_when_abstaining
     refused = "" if rest is None else f", {rest:.3f} on those it abstains from"
     text = f"""\
-The service abstains where the set holds nothing, where it holds each of several labels and none of them is more
-probable than not, and on unusual pictures: on {told.share:.3f} of the test pictures.
+The service abstains where the set holds nothing, where it holds each of several labels, none of them more probable
+than not and every finding open, and on unusual pictures: on {told.share:.3f} of the test pictures.
 Accuracy is {figure(told.accuracy_when_answering)} on the others{refused}.
 If only the surest were answered:"""
     found = table(["share answered", "accuracy"], rows)

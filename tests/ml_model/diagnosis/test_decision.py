@@ -105,6 +105,15 @@ def test_an_abstained_answer_says_only_who_should_read_it() -> None:
     assert grave.triage.urgency.timeline == "c2 timeline"
 
 
+def test_a_suspected_finding_is_a_statement_whichever_of_its_classes_it_is() -> None:
+    task = made_task("healthy", "high", "high", findings=[made_finding("f", ["c1", "c2"])])
+    told = decided(task, values(0.1, 0.45, 0.45), f=(0.1, 0.5))
+    assert (told.prediction_set, told.abstain_reasons) == (("c1", "c2", "c0"), ())
+    assert told.headline == "F suspected, most likely Class c1"
+    unsure = decided(task, values(0.4, 0.3, 0.3), f=(0.1, 0.7))
+    assert unsure.abstain_reasons == ("None of the 3 possible findings can be told from the others on this picture.",)
+
+
 def test_insufficient_evidence_settles_nothing_and_is_never_calm() -> None:
     told = decided(FOUR, values(0.98, 0.01, 0.005, 0.005), grave=(0.1, 0.5), mild=(0.1, 0.5), evidence="insufficient")
     assert states(told) == ["ruled_out", "ruled_out"]
