@@ -150,8 +150,9 @@ def fitted(decoded: DecodedImage, image_input: ImageInput) -> LoadedImage:
 
 
 def decode_image(
-    data: bytes, image_input: ImageInput, limits: ImageLimits = DEFAULT_LIMITS, *, full_size: bool = False
-) -> DecodedImage:
+    data: bytes, image_input: ImageInput, limits: ImageLimits = DEFAULT_LIMITS, *, full_size: bool = False,
+    whole: bool = False,
+) -> DecodedImage:  # fmt: skip
     """Decode one upload to upright RGB.
 
     The first frame of an animation or series and the first page of a PDF document (where
@@ -162,14 +163,15 @@ def decode_image(
     Raises EmptyInput (no bytes), InputTooLarge (bytes or pixels over the limit),
     UnsupportedFormat (no picture by its content), UnreadableInput (truncated,
     corrupt, zero-sized), PoorQuality (a side shorter than `image_input.min_side_px`).
-    A frame or a viewer's window around the picture is cut off (`surround.py`).
+    A frame or a viewer's window around the picture is cut off (`surround.py`), but of an outline, which is `whole`.
     """
-    return _cut_free(_decoded(data, image_input, limits, full_size), image_input)
+    decoded = _decoded(data, image_input, limits, full_size)
+    return decoded if whole else _cut_free(decoded, image_input)
 
 
 def _cut_free(decoded: DecodedImage, image_input: ImageInput) -> DecodedImage:
     """The picture without what is around it; whole where it is small, or too little would be left to be one."""
-    if min(decoded.rgb.size) < _LEAST_SURROUNDED_PX:
+    if min(decoded.original_width_px, decoded.original_height_px) < _LEAST_SURROUNDED_PX:
         return decoded
     rgb, surround = without_surround(decoded.rgb, image_input)
     if surround is None:

@@ -19,7 +19,8 @@ from ml_model.diagnosis.pipeline import Engines, diagnose
 from ml_model.inference.interval import Interval
 from ml_model.inference.measured import Explanation
 from ml_model.inference.predictor import Predictor
-from ml_model.inputs.images.decoder import load_image
+from ml_model.inputs.images.decoder import decode_image, load_image
+from ml_model.inputs.images.geometry import place
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.decoded_cache import picture_bytes
 from ml_model.training.data.readers import mask_files
@@ -119,12 +120,13 @@ def _between(
 def lesion_mask(task: ImageTask, sample: Sample) -> NDArray[np.bool_] | None:
     """The lesions of a picture as the model sees it, (height_px, width_px); None where none is outlined.
 
-    The outline's picture comes to the model's size as the picture does; a geometry that looks at what the picture
-    shows would cut an outline elsewhere, so there is none there.
+    The outline's picture comes to the model's size as the picture does. What looks at what a picture shows, as some
+    geometries and the search for a frame do, would cut an outline elsewhere, so there is none there.
     """
-    if task.input.cut_to_content:
+    if task.input.cut_to_content or load_image(picture_bytes(sample), task.input).surround:
         return None
-    outlines = [load_image(path.read_bytes(), task.input).pixels[..., 0] for path in mask_files(sample)]
+    whole = [decode_image(path.read_bytes(), task.input, whole=True).rgb for path in mask_files(sample)]
+    outlines = [place(outline, task.input)[0][..., 0] for outline in whole]
     mask = np.any([outline >= MASK_LEVEL for outline in outlines], axis=0) if outlines else np.zeros(0, bool)
     return mask if mask.any() else None
 

@@ -11,7 +11,8 @@ from ml_model.diagnosis.measured import MeasuredEcg, judge_measurements, measure
 from ml_model.ecg.electrodes import with_limbs_exchanged
 from ml_model.ecg.leads import EcgRecording
 from ml_model.ecg.measurements import Measurement, measure
-from ml_model.tasks.measurement_schema import GradedFinding, Level, MeasurementSpec, ReferenceRange, Sex
+from ml_model.tasks.measurement_schema import GradedFinding, MeasurementSpec, ReferenceRange, Sex
+from ml_model.tasks.triage_scale import TriageLevel
 
 LONG = GradedFinding(code="long", name="Long", text="It is long.", level="soon")
 SPEC = MeasurementSpec(
@@ -94,7 +95,7 @@ def test_findings_are_told_once_and_without_declarations_nothing_is_measured() -
     ],
 )
 def test_a_finding_says_how_soon_it_is_acted_on_and_whether_the_classes_hold_beside_it(
-    code: str, value: float, finding: str | None, level: Level | None, lowers_claim: bool
+    code: str, value: float, finding: str | None, level: TriageLevel | None, lowers_claim: bool
 ) -> None:
     (one,) = judge_measurements(image_task("heart").measurements, [Measurement(code, value)], None, None)
     told = one.finding

@@ -187,7 +187,7 @@ FAULTS = {
         'classes = ["shadow", "clear"]',
         "findings: every class is in one; leave one that is named when all are ruled out",
     ),
-    "certain sensitivity": ("= 0.9\n", "= 1.0\n", "findings.entry 1.min_sensitivity: input should be less than 1"),
+    "certain sensitivity": ("= 0.9\n", "= 1.0\n", "findings.shade.min_sensitivity: input should be less than 1"),
     "no TOML": ('title = "Shadows', "title = Shadows", "not valid TOML: Invalid value (at line 3, column 9)"),
 }
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pictures import INPUT, detailed, encode
 from PIL import Image
 
-from ml_model.errors import PoorQuality
 from ml_model.inputs.images.decoder import decode_image, load_image
 from ml_model.inputs.images.surround import find_surround
 from ml_model.training.augmentation.surrounds import COLOURS, FRAME_SHARES, WINDOWS, framed_by_share, letterboxed
@@ -102,11 +101,20 @@ def test_a_picture_of_one_pixel_has_no_frame() -> None:
     assert find_surround(Image.new("RGB", (1, 1)), INPUT) is None
 
 
-def test_what_is_left_has_to_be_large_enough() -> None:
+def test_what_would_leave_too_little_is_no_frame() -> None:
     wanted = INPUT.model_copy(update={"min_side_px": 170})
     decode_image(as_png(np.asarray(detailed(200, 170))), wanted)
-    with pytest.raises(PoorQuality, match="200x160"):
-        decode_image(as_png(framed_by_share(PICTURE, 0.1, COLOURS["white"])), wanted)
+    whole = framed_by_share(PICTURE, 0.1, COLOURS["white"])
+    decoded = decode_image(as_png(whole), wanted)
+    assert (decoded.surround, decoded.rgb.size) == (None, (whole.shape[1], whole.shape[0]))
+
+
+def test_a_small_patch_is_taken_whole() -> None:
+    """Flat tissue beside something is no frame of it: nothing was left of some patches of 50 pixels but a strip."""
+    patch = framed_by_share(np.asarray(detailed(60, 60)), 0.3, COLOURS["white"])
+    assert max(patch.shape[:2]) < 128
+    assert find_surround(Image.fromarray(patch), INPUT) is not None
+    assert decode_image(as_png(patch), INPUT).surround is None
 
 
 def test_a_box_is_told_in_pixels_of_a_jpeg_that_was_decoded_at_reduced_scale() -> None:

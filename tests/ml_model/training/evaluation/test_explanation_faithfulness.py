@@ -45,8 +45,10 @@ def cell(row: int, column: int) -> tuple[slice, slice]:
 
 
 def save(path: Path, *bright: tuple[slice, slice]) -> Path:
-    """A black picture with white parts."""
+    """A black picture with white parts, and a broken line around it, so that black is no frame of something white."""
     grey = np.zeros((SIDE_PX, SIDE_PX), np.uint8)
+    if "_mask" not in path.name:
+        grey[[0, -1], ::2] = grey[::2, [0, -1]] = 255
     for part in bright:
         grey[part] = 255
     path.parent.mkdir(parents=True, exist_ok=True)

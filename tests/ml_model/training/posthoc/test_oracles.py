@@ -75,7 +75,7 @@ def test_a_set_holds_what_crepes_holds_and_little_more(count: int) -> None:
         inside = new[:, label] >= conformal_threshold(Weighted(own, np.ones(len(own))))
         assert (inside >= beyond).all()
         if count == 1000:
-            assert inside.mean() - beyond.mean() < 0.12
+            assert inside.mean() - beyond.mean() < 0.15
 
 
 @pytest.mark.parametrize("count", [22, 50, 200, 1000])
