@@ -61,8 +61,9 @@ def test_the_recipe_says_which_yardstick_and_validation_alone_is_looked_at(tmp_p
     assert len(by_source.sources) == len(by_source.pooled.pictures) == len(job.pick("val"))
     assert by_source.pooled.pictures.shape[1:] == (8, 8, 3)
     assert isinstance(yardstick(job, shown), PictureFigures)
-    with pytest.raises(ValueError, match="simulated sites are judged by the task's first alert"):
-        yardstick(replace(job, recipe=replace(job.recipe, yardstick="ultrasound_sites")), shown)
+    without = replace(job, task=job.task.model_copy(update={"findings": ()}))
+    with pytest.raises(ValueError, match="simulated sites are judged by the task's first finding"):
+        yardstick(replace(without, recipe=replace(job.recipe, yardstick="ultrasound_sites")), shown)
 
 
 def test_simulated_sites_of_breast_ultrasound_are_judged_by_the_malignant_categories(tmp_path: Path) -> None:
