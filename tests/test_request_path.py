@@ -17,7 +17,8 @@ from backend.config import Config
 from ml_model.inference.bundle import MODELS_DIR
 
 OURS = (f"{ROOT}/backend/", f"{ROOT}/ml_model/")
-MOST_CALLS, MOST_MODULES = 6, 20
+# Twenty modules before frames were looked for, findings had zones and triage followed them; each of those is one more.
+MOST_CALLS, MOST_MODULES = 6, 30
 
 
 class Trace:
@@ -52,7 +53,7 @@ def dermatoscope_picture() -> bytes:
     return stream.getvalue()
 
 
-def test_a_picture_is_six_calls_from_the_predictor_and_passes_twenty_modules(tmp_path: Path) -> None:
+def test_a_picture_is_six_calls_from_the_predictor_and_passes_thirty_modules(tmp_path: Path) -> None:
     sent, trace = dermatoscope_picture(), Trace()
     app = create_app(Config(model_dirs=(MODELS_DIR,), user_models_dir=tmp_path, data_dir=tmp_path, log=False))
     assert app.services.models.wait_ready(120)

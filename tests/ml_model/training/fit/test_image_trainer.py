@@ -50,7 +50,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
             film(label, n + 2000, adult=True).save(path)
-            rows.append(f"{name},{label},{label}{n},{('train', 'train', 'val', 'test')[n % 4]},PA")
+            rows.append(f"{name},{label},{label}{n},{('train', 'val', 'val', 'test')[n % 4]},PA")
     (folder / "adult_chest_xray" / "split.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     return folder
 
@@ -192,11 +192,13 @@ def test_the_populations_are_told_apart_and_judged_each_at_its_own_point(bundle:
     children, adults = (dataset.name for dataset in xray().datasets)
     manifest = bundle.manifest
     assert manifest.populations == (children, adults)
-    assert set(manifest.findings_by_population) <= {children, adults, f"{adults}, view PA"}
-    assert set(manifest.evidence_by_population) == {children, adults}
+    # Twelve children to validate on are too few for thresholds of their own, thirty adults with pneumonia are enough.
+    assert set(manifest.findings_by_population) == {adults, f"{adults}, view PA"}
+    assert set(manifest.evidence_by_population) == {adults}
     told = manifest.image_test.populations_told
     assert told[children][adults] == 0 == told[adults][children]
-    assert min(told[children][children], told[adults][adults]) > 0.8
+    assert told[children][children] == 0, "without thresholds of their own they are judged by those of all"
+    assert told[adults][adults] > 0.8
     given = manifest.image_test.part(adults, known="age")
     assert given.count == 30
     predictor = Predictor(bundle)
