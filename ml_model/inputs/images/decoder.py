@@ -160,9 +160,8 @@ def decode_image(
     palette and grey brought to RGB. Colour profiles are ignored, as they were in training.
     full_size: every pixel; else a JPEG far larger than the model's size may come reduced.
 
-    Raises EmptyInput (no bytes), InputTooLarge (bytes or pixels over the limit),
-    UnsupportedFormat (no picture by its content), UnreadableInput (truncated,
-    corrupt, zero-sized), PoorQuality (a side shorter than `image_input.min_side_px`).
+    Raises EmptyInput (no bytes), InputTooLarge (bytes or pixels over the limit), UnsupportedFormat (no picture by its
+    content), UnreadableInput (truncated, corrupt, zero-sized), PoorQuality (a side under `image_input.min_side_px`).
     A frame or a viewer's window around the picture is cut off (`surround.py`), but of an outline, which is `whole`.
     """
     decoded = _decoded(data, image_input, limits, full_size)
@@ -208,6 +207,7 @@ def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_siz
                 image.n_frames if isinstance(image, _COUNTING) else 1 if name in ONE_FRAME else count_frames(name, data)
             )
             image.load()
+            vars(image).pop("_decoder", None)  # AVIF's keeps the pixels a second time
             upright = _upright(to_rgb(image, container), orientation)
     return DecodedImage(upright, width_px, height_px, name, frames=frames)
 

@@ -23,6 +23,7 @@ from ml_model.tasks.registry import ImageInput
 
 SurroundKind = Literal["frame", "screen"]
 Pixels = NDArray[np.uint8]
+Axis = Literal[0, 1]  # rows, columns
 
 _TOLERANCE = 6  # levels by which the lines of a frame differ from its colour; a codec adds as much
 _STRAY_SHARE = 0.02  # of a line's pixels may differ more
@@ -117,7 +118,7 @@ def _may_be_flat(line: Pixels) -> bool:
 def _within_frame(part: Pixels, image_input: ImageInput) -> Box | None:
     """The box without the flat lines at both ends of its rows, of its columns, or of both, where those were added."""
     height, width = part.shape[:2]
-    margins = _margins_of(part.transpose(1, 0, 2), image_input), _margins_of(part, image_input)
+    margins = _margins_of(part, 1, image_input), _margins_of(part, 0, image_input)
     around = all(margin.share > margin.own[1] for margin in margins)
     (left, right), (top, bottom) = (
         (margin.before, margin.after) if around or margin.share > margin.own[0] else (0, 0) for margin in margins
@@ -137,31 +138,34 @@ class _Margins:
     own: tuple[float, float]
 
 
-def _margins_of(lines: Pixels, image_input: ImageInput) -> _Margins:
-    """Those of (line, pixel, 3); of two colours they are none."""
-    first, last = np.median(lines[0], axis=0), np.median(lines[-1], axis=0)
+def _margins_of(part: Pixels, axis: Axis, image_input: ImageInput) -> _Margins:
+    """Those of the rows (axis 0) or columns (axis 1); of two colours they are none."""
+    first, last = (np.median(part.take(at, axis), axis=0) for at in (0, -1))
     if np.abs(first - last).max() > _SAME_COLOUR:
         return _Margins(0, 0, 0.0, (0.0, 0.0))
-    before, after = _flat_lines(lines, first), _flat_lines(lines[::-1], last)
+    before, length = _flat_lines(part, first, axis), part.shape[axis]
+    after = _flat_lines(part, last, axis, from_end=True) if before < length else length
     own = (0.0, 0.0)
     if max(first.max(), last.max()) <= _DARK_LEVEL:
         own = image_input.own_dark_margins
     elif min(first.min(), last.min()) >= _LIGHT_LEVEL:
         own = image_input.light_margins
-    return _Margins(before, after, min(before, after) / len(lines), own)
+    return _Margins(before, after, min(before, after) / length, own)
 
 
-def _flat_lines(lines: Pixels, colour: NDArray[np.float64]) -> int:
-    """How many lines from the first on are of that colour."""
-    count, step = 0, 1
+def _flat_lines(part: Pixels, colour: NDArray[np.float64], axis: Axis, *, from_end: bool = False) -> int:
+    """How many rows (axis 0) or columns (axis 1) of (row, column, 3), from the first or last on, have a colour."""
+    count, step, length = 0, 1, part.shape[axis]
     low, high = tuple(colour - _TOLERANCE), tuple(colour + _TOLERANCE)
-    while count < len(lines):
-        some = np.ascontiguousarray(lines[count : count + step])
-        same = cv2.reduce(cv2.inRange(some, low, high), 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)
-        stray = same.ravel() < 255 * (1 - _STRAY_SHARE)
+    while count < length:
+        step = min(step, length - count)
+        start = length - count - step if from_end else count
+        some = part[start : start + step] if axis == 0 else part[:, start : start + step]
+        same = cv2.reduce(cv2.inRange(some, low, high), 1 - axis, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel()
+        stray = (same[::-1] if from_end else same) < 255 * (1 - _STRAY_SHARE)
         if stray.any():
             return count + int(stray.argmax())
-        count, step = count + len(some), 2 * step
+        count, step = count + step, 2 * step
     return count
 
 
@@ -267,19 +271,19 @@ def _to_the_edges(part: Pixels, box: Box, step: int) -> Box:
     height, width = part.shape[:2]
     left, top, right, bottom = (side * step for side in box)
     right, bottom = min(right, width), min(bottom, height)
-    rows, columns = part[:, left:right], part[top:bottom].transpose(1, 0, 2)
+    rows, columns = part[:, left:right], part[top:bottom]
     return (
-        _edge_near(columns, left, step),
-        _edge_near(rows, top, step),
-        width - _edge_near(columns[::-1], width - right, step),
-        height - _edge_near(rows[::-1], height - bottom, step),
+        _edge_near(columns, 1, left, step),
+        _edge_near(rows, 0, top, step),
+        width - _edge_near(columns[:, ::-1], 1, width - right, step),
+        height - _edge_near(rows[::-1], 0, height - bottom, step),
     )
 
 
-def _edge_near(lines: Pixels, place: int, reach: int) -> int:
-    """The first line near `place`, between flat ones before it and others, that is not flat; 0 stays."""
+def _edge_near(part: Pixels, axis: Axis, place: int, reach: int) -> int:
+    """The first row or column near `place`, between flat ones before it and others, that is not flat; 0 stays."""
     if not place:
         return 0
     first = max(0, place - reach - 1)
-    near = lines[first : place + reach + 1]
-    return first + (_flat_lines(near, np.median(near[0], axis=0)) or place - first)
+    near = np.ascontiguousarray(part.take(range(first, min(place + reach + 1, part.shape[axis])), axis))
+    return first + (_flat_lines(near, np.median(near.take(0, axis), axis=0), axis) or place - first)
