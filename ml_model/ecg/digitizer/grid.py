@@ -39,17 +39,20 @@ class _Windows:
     def __init__(self, grid: Floats) -> None:
         height, width = grid.shape
         self.size = size = _WINDOW_PX
-        tops, lefts = _starts(height, size), _starts(width, size)
         hann = np.hanning(size).astype(np.float32)
-        taper = hann[:, None] * hann[None, :]
-        self.middles = np.array([(x + size / 2, y + size / 2) for y in tops for x in lefts])
-        spectra = []
-        for top in tops:
-            for left in lefts:
-                window = grid[top : top + size, left : left + size]
-                spectra.append(np.abs(np.fft.fft2((window - window.mean()) * taper)).astype(np.float32))
-        shifted = np.fft.fftshift(np.stack(spectra), axes=(1, 2))
-        self.spectra = shifted / np.maximum(np.median(shifted, axis=(1, 2), keepdims=True), 1e-6)
+        self._grid, self._taper = grid, hann[:, None] * hann[None, :]
+        self._corners = [(top, left) for top in _starts(height, size) for left in _starts(width, size)]
+        self.middles = np.array([(left + size / 2, top + size / 2) for top, left in self._corners])
+        self._spectra: dict[int, Floats] = {}
+
+    def spectrum(self, window: int) -> Floats:
+        """Of one window, against its median; computed when it is first asked for."""
+        if window not in self._spectra:
+            top, left = self._corners[window]
+            part = self._grid[top : top + self.size, left : left + self.size]
+            amplitude = np.abs(np.fft.fft2((part - part.mean()) * self._taper)).astype(np.float32)
+            self._spectra[window] = np.fft.fftshift(amplitude) / np.maximum(np.median(amplitude), np.float32(1e-6))
+        return self._spectra[window]
 
 
 def _starts(length: int, size: int) -> list[int]:
@@ -80,7 +83,7 @@ def _window_lattice(windows: _Windows, window: int, width_px: int) -> _Lattice |
     limit = np.deg2rad(MAX_ANGLE_DEGREES)
     angles = np.linspace(-limit, limit, 31)
     radii = np.arange(_MIN_BINS, _MAX_BINS, 0.5)
-    spectrum = cv2.GaussianBlur(windows.spectra[window], (3, 3), 0.7).astype(np.float32)
+    spectrum = cv2.GaussianBlur(windows.spectrum(window), (3, 3), 0.7).astype(np.float32)
     polar = [_polar(spectrum, angles + turn, radii) for turn in (0.0, np.pi / 2)]
     floor = np.maximum(np.median(np.concatenate(polar), axis=0), 1e-6)
     excess = [np.log(np.maximum(side / (2 * floor), 1)) for side in polar]
@@ -150,7 +153,7 @@ def _grow(windows: _Windows, seed: _Lattice) -> tuple[NDArray[np.float64], NDArr
         window = pending.pop(0)
         known = found & (apart[window] < 1.1 * windows.size)
         guess = waves[known].mean(0) if known.any() else seed.waves
-        refined = [_refine(windows.spectra[window], wave) for wave in guess]
+        refined = [_refine(windows.spectrum(window), wave) for wave in guess]
         if min(snr for _, snr in refined) < _MIN_SNR:
             continue
         waves[window], found[window] = [wave for wave, _ in refined], True

@@ -11,7 +11,7 @@ from ml_model.ecg.digitizer.grid import PX_PER_MM
 from ml_model.ecg.digitizer.layout import arrangements, find_pulse
 from ml_model.ecg.digitizer.lead_signals import RATE_HZ, Reading, read_arrangement
 from ml_model.ecg.digitizer.paper_speed import CERTAIN_FROM, stretched
-from ml_model.ecg.digitizer.rectify import Paper, flatten
+from ml_model.ecg.digitizer.rectify import Paper, even_light, flatten
 from ml_model.ecg.digitizer.surroundings import dark_on_light, without_frame
 from ml_model.ecg.digitizer.traces import Traces, find_rows, follow, ink_mask, without_writing
 from ml_model.ecg.recording import STANDARD_LEADS, EcgRecording
@@ -54,8 +54,11 @@ def read_page(rgb: NDArray[np.uint8]) -> PageReading | None:
     if rgb.ndim != 3 or rgb.shape[2] != 3 or min(rgb.shape[:2]) < 64:
         return None
     picture = without_frame(dark_on_light(rgb))
+    ink, grid = even_light(picture)
+    scale = max(picture.shape[:2]) / max(ink.shape)
     for quarters in (0, 1):
-        paper = flatten(np.rot90(picture, -quarters))
+        turned_ink, turned_grid = (np.ascontiguousarray(np.rot90(side, -quarters)) for side in (ink, grid))
+        paper = flatten(turned_ink, turned_grid, scale)
         reading = _read_paper(paper) if paper else None
         if reading:
             turned = (reading.turned_degrees + 90 * quarters) % 360

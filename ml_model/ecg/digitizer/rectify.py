@@ -27,10 +27,8 @@ class Paper:
     ruled: bool  # whether a grid told the scale; else it is a guess, some percent off
 
 
-def flatten(rgb: NDArray[np.uint8]) -> Paper | None:
-    """The page of a picture (height, width, 3), or None where there is none."""
-    ink, grid = even_light(rgb)
-    scale = max(rgb.shape[:2]) / max(ink.shape)
+def flatten(ink: Floats, grid: Floats, scale: float) -> Paper | None:
+    """The page of a picture by its `even_light`, or None where there is none. scale: px of the picture per px of it."""
     cap = max(0.4 * float(np.percentile(grid[::3, ::3], 99.5)), 0.02)  # ink would drown the grid's waves
     grid = np.minimum(grid, cap).astype(np.float32)
     sheet = find_sheet(grid)
