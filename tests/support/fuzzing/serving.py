@@ -13,14 +13,17 @@ from pathlib import Path
 
 from child_processes.processes import Service
 from fuzzing.cases import FAMILIES, Case
-from fuzzing.requests import BUSY, Sent, reply_fault, request_of
+from fuzzing.requests import BUSY, MULTIPART, Sent, multipart, reply_fault, request_of
 from fuzzing.seeds import Upload, seeds
 from fuzzing.summary import Tally, write_finding
+from hostile.costly_pictures import png
 
 SLOW_S = 2.0
 _TIMES_A_SEED = 5  # or so many times what a whole file of the format takes at that moment: the machine may be busy
 BACK_WITHIN_MIB = 50.0
 _CLIENTS, _TRIES, _SETTLE_S = 2, 3, 20.0
+_FILLS, SIDE_PX = 450, 300  # pictures whose heatmaps fill 64 MiB
+_MANY = 2000  # requests, from which on memory is compared
 
 
 def tree_mib(pid: int) -> float:
@@ -89,6 +92,13 @@ def _warm(service: Service) -> None:
                 post(service, request_of(Case(0, family, index), upload))
 
 
+def _fill(service: Service) -> None:
+    """What is kept of answered pictures, to its limit: memory afterwards is held against memory that is full."""
+    for index in range(_FILLS):
+        body = multipart(("image", "picture.png", png(SIDE_PX, SIDE_PX, 8, 2, noise=0.01 + index / 1e5)))
+        post(service, Sent("/analyze/skin?gate=warn", body, MULTIPART))
+
+
 def _settled_mib(service: Service, most_mib: float) -> float:
     """Memory of the server's processes, once it is below `most_mib` or after some time."""
     until = time.monotonic() + _SETTLE_S
@@ -104,6 +114,8 @@ def fuzz_server(seed: int, requests: int) -> tuple[dict[str, Tally], str, bool]:
     try:
         service.wait_ready()
         _warm(service)
+        if requests >= _MANY:
+            _fill(service)
         before = _settled_mib(service, 0.0)
         taking, cases, peak = threading.Lock(), _cases(seed, requests), [before]
 
