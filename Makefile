@@ -71,6 +71,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/serving.py
 	$(BIN)/python benchmarks/bundles.py
 	$(BIN)/python benchmarks/hostile_files.py
+	$(BIN)/python benchmarks/symptom_requests.py
 
 soak: $(STAMP)
 	$(BIN)/python benchmarks/soak_overload.py

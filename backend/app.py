@@ -21,7 +21,8 @@ from backend.services.container import Services
 from backend.services.diagnosis import ImageDiagnosis
 from backend.services.loading.models import ModelStore
 from backend.services.records.sessions import SessionHistory
-from backend.services.tabular import TabularDiagnosis
+from backend.services.symptoms import SymptomDiagnosis
+from backend.services.tabular import RiskDiagnosis
 from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
 from ml_model.diagnosis.reading import reading_pool
 from ml_model.tasks.registry import load_tasks
@@ -63,7 +64,8 @@ def create_app(config: Config) -> Application:
         config=config,
         models=store,
         images=ImageDiagnosis(store, metrics, config.demo_mode, reading_pool()),
-        tabular=TabularDiagnosis(store, config.demo_mode),
+        symptoms=SymptomDiagnosis(store, config.demo_mode),
+        risk=RiskDiagnosis(store, config.demo_mode),
         sessions=SessionHistory(),
         metrics=metrics,
         readiness=Readiness(),

@@ -4,13 +4,13 @@ import { el, list, section } from "./dom.js";
 import { bars, facts, percent, span, table } from "./figures.js";
 import { classes, findings, imageVerdict, nameOf, verdict, warnings } from "./verdict.js";
 
-function warning(answer) {
+export function warning(answer) {
   return answer.warning ? el("p", { class: "notice", role: "alert" }, answer.warning) : null;
 }
 
 const TOLD_BY = { age_years: "the age given", dicom: "the DICOM file", picture: "the picture" };
 
-function provenance(answer) {
+export function provenance(answer) {
   return el("details", {},
     el("summary", {}, "Model and request"),
     facts([
@@ -88,24 +88,6 @@ export function imageAnswer(answer, source, task) {
     ...section("Staging", el("p", {}, el("strong", {}, staging.stage),
       ` ${[staging.description, staging.prognosis].filter((text) => text !== staging.stage).join(" ")}`)),
     ...section("Treatment options", list(answer.treatment_options)),
-    el("p", { class: "notice" }, answer.disclaimer),
-    provenance(answer),
-  ];
-}
-
-export function diseaseAnswer(answer) {
-  const unknown = answer.symptoms_unrecognized.map(({ given, suggestions }) =>
-    suggestions.length ? `${given} (did you mean ${suggestions.join(", ")}?)` : given);
-  return [
-    warning(answer),
-    el("p", { class: "headline" }, answer.prediction.disease),
-    el("p", {}, answer.prediction.confidence_percent),
-    ...section("Most probable", bars(answer.top_predictions.map((d) => ({ label: d.disease, value: d.probability })))),
-    ...answer.top_predictions.filter((d) => d.description).map((d) =>
-      el("details", {}, el("summary", {}, d.disease), el("p", {}, d.description), list(d.precautions))),
-    ...section("Understood as", el("p", {}, answer.symptoms_analyzed.join(", "))),
-    ...(unknown.length ? section("Not understood", list(unknown)) : []),
-    ...section("Recommendations", list(answer.recommendations)),
     el("p", { class: "notice" }, answer.disclaimer),
     provenance(answer),
   ];

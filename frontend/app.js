@@ -1,11 +1,13 @@
 // The page: pick a task, fill its form, read the answer. Tasks, classes and fields all come from the service.
 
-import { diseaseAnswer, errorBox, imageAnswer, riskAnswer } from "./answers.js";
+import { errorBox, imageAnswer, riskAnswer } from "./answers.js";
+import { symptomAnswer } from "./assessment.js";
 import { el, fetchJson, list } from "./dom.js";
-import { imageForm, riskForm, symptomForm } from "./forms.js";
+import { imageForm, riskForm } from "./forms.js";
+import { symptomForm } from "./symptoms.js";
 
 const forms = { image: imageForm, symptoms: symptomForm, risk: riskForm };
-const answers = { image: imageAnswer, symptoms: diseaseAnswer, risk: riskAnswer };
+const answers = { image: imageAnswer, symptoms: symptomAnswer, risk: riskAnswer };
 const byId = (id) => document.getElementById(id);
 
 function show(...content) {
@@ -35,8 +37,9 @@ async function send(task, request, source, query = {}) {
   }
   if (signal.aborted) return null;
   show(content);
-  byId("answer").focus({ preventScroll: true });
-  byId("answer").scrollIntoView({ block: "nearest" });
+  const place = byId("result").querySelector("[data-next]") ?? byId("answer");
+  place.focus({ preventScroll: true });
+  place.scrollIntoView({ block: "nearest" });
   return failure;
 }
 

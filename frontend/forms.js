@@ -1,9 +1,8 @@
-// One form for each kind of task: a picture, symptoms, measured factors.
+// One form for each kind of task: a picture, measured factors; that for symptoms is in symptoms.js.
 
-import { symptomPicker } from "./picker.js";
-import { el, fetchJson } from "./dom.js";
+import { el } from "./dom.js";
 
-function submitButton(text, disabled = false) {
+export function submitButton(text, disabled = false) {
   return el("button", { type: "submit", class: "primary", disabled }, text);
 }
 
@@ -96,29 +95,8 @@ export function imageForm(task, send, clear) {
   return el("form", { onsubmit: submit }, ...[picker.element, asksAge ? age.element : null, rate.element, button].filter(Boolean));
 }
 
-function jsonRequest(content) {
+export function jsonRequest(content) {
   return { body: JSON.stringify(content), headers: { "Content-Type": "application/json" } };
-}
-
-export async function symptomForm(_task, send) {
-  const { symptoms } = await fetchJson("/symptoms");
-  const button = submitButton("Find diseases", true);
-  const picker = symptomPicker(symptoms, (chosen) => { button.disabled = chosen.length === 0; });
-  const age = el("input", { id: "age", type: "number", min: 0, max: 120, inputmode: "numeric" });
-  const sex = el("select", { id: "sex" },
-    el("option", { value: "" }, "not given"), el("option", { value: "female" }, "female"), el("option", { value: "male" }, "male"));
-  const submit = (event) => {
-    event.preventDefault();
-    const content = { symptoms: picker.chosen() };
-    if (age.value) content.age = Number(age.value);
-    if (sex.value) content.sex = sex.value;
-    return send(jsonRequest(content));
-  };
-  return el("form", { onsubmit: submit }, picker.element,
-    el("div", { class: "fields" },
-      el("div", { class: "field" }, el("label", { for: "age" }, "Age in years (optional)"), age),
-      el("div", { class: "field" }, el("label", { for: "sex" }, "Sex (optional)"), sex)),
-    button);
 }
 
 function riskInput(field) {

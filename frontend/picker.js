@@ -90,5 +90,6 @@ export function symptomPicker(symptoms, onChange) {
     el("div", { class: "combo" }, input, options),
     el("p", { id: "symptom-hint", class: "hint" }, `Type and pick from ${symptoms.length}, or press Enter to add your own words.`),
     chips);
-  return { element, chosen: () => chosen };
+  // Words that were typed and not yet added are meant too.
+  return { element, chosen: () => chosen, finish: () => { if (input.value.trim()) add(input.value); } };
 }

@@ -1,4 +1,4 @@
-// What an image answer says first: warnings, triage, findings, classes.
+// What an answer says first: warnings, triage, findings, classes.
 
 import { el, list, section } from "./dom.js";
 import { bars, facts, gauge, interval, percent } from "./figures.js";
@@ -13,6 +13,8 @@ const notice = (text) => el("p", { class: "notice", role: "alert" }, text);
 
 const signed = ([icon, word]) => [el("span", { class: "icon", "aria-hidden": "true" }, icon), ` ${word}`];
 
+export const leveled = (level) => signed(LEVELS[level]);
+
 export const nameOf = (answer, code) => answer.all_predictions.find((c) => c.code === code)?.name ?? code;
 
 export function warnings(answer) {
@@ -26,15 +28,16 @@ export function warnings(answer) {
 }
 
 // How soon to act, in colour and words, and why. An example, and an answer that says nothing, have no colour of a
-// level, least of all that of "all is well". state: what is to be known of the answer as a whole. beside: further lines.
+// level, least of all that of "all is well". state: what is to be known of the answer as a whole. headline: left out
+// where what is to be done comes first. beside: further lines.
 export function verdict(answer, { headline, when, state, neutral, beside = [] }) {
   const { level, reasons, text } = answer.triage;
   const others = reasons.filter((reason) => reason.text !== text)
     .map((reason) => (reason.level === level ? reason.text : `${reason.text} (${LEVELS[reason.level][1].toLowerCase()})`));
   return el("div", { class: "triage", "data-tone": neutral ? "neutral" : level },
     el("p", { class: "level" }, signed(LEVELS[level]), state ? ` · ${state}` : null),
-    el("p", { class: "headline" }, headline),
-    el("p", {}, when ? el("strong", {}, `${when}: `) : null, text),
+    el("p", { class: "headline" }, headline ?? text),
+    headline ? el("p", {}, when ? el("strong", {}, `${when}: `) : null, text) : null,
     beside, others.length ? list(others) : null);
 }
 

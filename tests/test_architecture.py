@@ -71,6 +71,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("tasks", "sandbox"),
     ("inputs", "inference"),
     ("ecg", "input_gate", "tabular"),
+    ("symptoms",),
     ("diagnosis",),
     ("user_models",),
     ("training",),

@@ -6,11 +6,11 @@ from flask import g, request
 from flask_openapi3 import APIBlueprint, Tag
 
 from backend.endpoint import body_bytes, strict
-from backend.schemas.tabular import DiseaseAnswer, RiskAnswer, SymptomsAnswer
+from backend.schemas.symptoms import DiseaseAnswer, SymptomsAnswer
+from backend.schemas.tabular import RiskAnswer
 from backend.services.container import Services
 from backend.telemetry import request_context
 from ml_model.inputs.tabular import DiseaseQuestion
-from ml_model.tasks.registry import RiskTask, SymptomTask
 
 api = APIBlueprint("predict", __name__, abp_tags=[Tag(name="Symptoms and risk", description="JSON in, an answer out")])
 
@@ -19,15 +19,20 @@ api = APIBlueprint("predict", __name__, abp_tags=[Tag(name="Symptoms and risk", 
 @strict
 def symptoms(services: Services) -> SymptomsAnswer:
     """Sorted by name, with the synonyms that are matched to it."""
-    return services.tabular.symptoms()
+    return services.symptoms.symptoms()
 
 
-@api.post("/predict-disease", summary="Diseases that fit some symptoms", responses={200: DiseaseAnswer})
+@api.post(
+    "/predict-disease",
+    summary="Diseases that fit what somebody tells, and how soon it must be seen",
+    responses={200: DiseaseAnswer},
+)
 @strict
 def predict_disease(services: Services, body: DiseaseQuestion) -> DiseaseAnswer:
-    """Names, synonyms and small spelling slips are matched; what is not recognised comes back with suggestions."""
-    g.task = services.tabular.task(SymptomTask).id
-    answer = services.tabular.predict_disease(body, request.get_data(), request_context())
+    """Symptoms, a description in free text, or both. The answer says what was understood and where in the text, how
+    soon it must be seen, and what to ask next; words of self-harm are answered with help."""
+    g.task = services.symptoms.task.id
+    answer = services.symptoms.predict_disease(body, request.get_data(), request_context())
     services.metrics.answers.labels(g.task, answer.demo_mode).inc()
     return answer
 
@@ -36,7 +41,7 @@ def predict_disease(services: Services, body: DiseaseQuestion) -> DiseaseAnswer:
 @strict
 def predict_heart(services: Services) -> RiskAnswer:
     """Fields, units and ranges are those of GET /models; leave out or send null what is not known."""
-    g.task = services.tabular.task(RiskTask).id
-    answer = services.tabular.assess_risk(body_bytes(), request_context())
+    g.task = services.risk.task.id
+    answer = services.risk.assess_risk(body_bytes(), request_context())
     services.metrics.answers.labels(g.task, answer.demo_mode).inc()
     return answer

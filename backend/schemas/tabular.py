@@ -1,4 +1,4 @@
-"""Symptoms and risk factors: what is answered; what is asked is read by `ml_model.inputs.tabular`."""
+"""Measured risk factors: what is answered; what is asked is read by `ml_model.inputs.tabular`."""
 
 from __future__ import annotations
 
@@ -9,49 +9,6 @@ from pydantic import Field
 from backend.schemas.common import Answer, ModelAnswer, Probability, ProvenanceAnswer, TriageAnswer
 from ml_model.tasks.registry import Severity
 from ml_model.tasks.tabular_schema import FactorRisk
-
-
-class DiseasePrediction(Answer):
-    disease: str
-    confidence: Probability
-    confidence_percent: str
-
-
-class RankedDiseaseAnswer(Answer):
-    disease: str
-    probability: Probability
-    description: str | None
-    precautions: tuple[str, ...]
-
-
-class UnrecognizedSymptom(Answer):
-    given: str
-    suggestions: tuple[str, ...]
-
-
-class MatchedSymptomAnswer(Answer):
-    given: str
-    name: str
-    score: float
-
-
-class DiseaseAnswer(Answer):
-    """Diseases that fit the symptoms, most probable first."""
-
-    warning: str | None = None
-    success: Literal[True]
-    prediction: DiseasePrediction
-    top_predictions: tuple[RankedDiseaseAnswer, ...]
-    symptoms_analyzed: tuple[str, ...]
-    symptoms_matched: tuple[MatchedSymptomAnswer, ...]
-    symptoms_unrecognized: tuple[UnrecognizedSymptom, ...]
-    recommendations: tuple[str, ...]
-    model: ModelAnswer
-    provenance: ProvenanceAnswer
-    demo_mode: bool
-    request_id: str
-    processing_ms: float
-    disclaimer: str
 
 
 class ProbabilityInterval(Answer):
@@ -112,14 +69,3 @@ class RiskAnswer(Answer):
     request_id: str
     processing_ms: float
     disclaimer: str
-
-
-class SymptomAnswer(Answer):
-    id: str
-    name: str
-    synonyms: tuple[str, ...]
-
-
-class SymptomsAnswer(Answer):
-    symptoms: tuple[SymptomAnswer, ...]
-    count: int

@@ -8,7 +8,8 @@ from backend.config import Config
 from backend.services.diagnosis import ImageDiagnosis
 from backend.services.loading.models import ModelStore
 from backend.services.records.sessions import SessionHistory
-from backend.services.tabular import TabularDiagnosis
+from backend.services.symptoms import SymptomDiagnosis
+from backend.services.tabular import RiskDiagnosis
 from backend.telemetry import Logger, Metrics, Readiness
 
 
@@ -19,7 +20,8 @@ class Services:
     config: Config
     models: ModelStore
     images: ImageDiagnosis
-    tabular: TabularDiagnosis
+    symptoms: SymptomDiagnosis
+    risk: RiskDiagnosis
     sessions: SessionHistory
     metrics: Metrics
     readiness: Readiness

@@ -18,8 +18,10 @@ from ml_model.inference.provenance import body_preprocessing_sha256, preprocessi
 from ml_model.inputs.file_type import input_sha256
 from ml_model.inputs.json_body import json_object, read_body
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
+from ml_model.symptoms.checker import SymptomAssessment, SymptomChecker, words_of
+from ml_model.symptoms.engine import SymptomEngine, rules_alone
 from ml_model.tabular.risk_model import HeartRiskModel, RiskAssessment
-from ml_model.tabular.symptom_model import MatchedSymptom, RankedDisease, SymptomModel
+from ml_model.tabular.symptom_model import MatchedSymptom, RankedDisease
 from ml_model.tasks.labels import label_of, label_probabilities
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask, load_task
 
@@ -97,9 +99,13 @@ def _body_again(task: SymptomTask | RiskTask, bundle: Bundle, body: bytes, top_k
     """A JSON body, answered by the service's own path."""
     if isinstance(task, RiskTask):
         return outcome_of_risk(HeartRiskModel.load(bundle, task).assess(risk_values(task, json_object(body))))
-    question, model = read_body(body, DiseaseQuestion), SymptomModel.load(bundle)
-    matches = model.match(question.symptoms)
-    return outcome_of_symptoms(model.rank(matches.names, question.age, question.sex, top_k), matches.matched)
+    question, engine = read_body(body, DiseaseQuestion), SymptomEngine.load(bundle)
+    checker = engine.checker or rules_alone()
+    made = checker.assess(words_of(question), top_k)
+    if made.self_harm or (question.ranking == "knowledge" and engine.checker is not None):
+        return outcome_of_told(checker, made)
+    matches = engine.table.match(question.symptoms)
+    return outcome_of_symptoms(engine.table.rank(matches.names, question.age, question.sex, top_k), matches.matched)
 
 
 def _image_again(task: ImageTask, bundle: Bundle, files: Files, result: Result, asked: Mapping[str, Any]) -> Outcome:
@@ -126,6 +132,9 @@ def _image_again(task: ImageTask, bundle: Bundle, files: Files, result: Result, 
     return replace(again, figures=again.figures | _measured(told))
 
 
+NOTHING_NAMED = "nothing"
+
+
 @dataclass(frozen=True)
 class Outcome:
     """`figures`: probabilities (0-1), scores and log-odds by what they belong to. `named`: what was settled on."""
@@ -139,7 +148,8 @@ def outcome_in(task: ImageTask | SymptomTask | RiskTask, result: Result) -> Outc
     if isinstance(task, SymptomTask):
         rows = {row["disease"]: row["probability"] for row in result["top_predictions"]}
         matched = {_matched(row["given"], row["name"]): row["score"] for row in result["symptoms_matched"]}
-        return Outcome(rows | matched, result["prediction"]["disease"])
+        named = result["prediction"]
+        return Outcome(rows | matched, named["disease"] if named else NOTHING_NAMED)
     if isinstance(task, RiskTask):
         found = result["prediction"]
         added = {_added_by(name): factor["contribution"] for name, factor in result["risk_factors"].items()}
@@ -172,6 +182,15 @@ def outcome_of_symptoms(ranking: Sequence[RankedDisease], matched: Sequence[Matc
     """A ranking of diseases, the most probable first, and how the symptoms were read."""
     rows = {disease.disease: disease.probability for disease in ranking}
     return Outcome(rows | {_matched(m.given, m.name): m.score for m in matched}, ranking[0].disease)
+
+
+def outcome_of_told(checker: SymptomChecker, made: SymptomAssessment) -> Outcome:
+    """The same of the symptom checker."""
+    rows = {one.condition.name: one.probability for one in made.ranking}
+    findings = checker.knowledge.vocabulary.findings
+    told = [(given, m) for given, found in made.matched for m in found if m.present]
+    read = {_matched(given, findings[m.finding].name): m.score for given, m in told}
+    return Outcome(rows | read, made.ranking[0].condition.name if made.ranking else NOTHING_NAMED)
 
 
 def outcome_of_risk(found: RiskAssessment) -> Outcome:

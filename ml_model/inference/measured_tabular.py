@@ -74,13 +74,54 @@ class Matching(Measured):
     nonsense_that_matched: tuple[str, ...]
 
 
+class VignetteRanking(Measured):
+    """Shares of vignettes whose diagnosis comes first, among the first three, among the first five."""
+
+    first: Interval
+    in_three: Interval
+    in_five: Interval
+
+
+class VignetteTriage(Measured):
+    """seen_today: emergencies called emergency or urgent. Of routine and self-care cases: those called emergency, and
+    urgent or higher. right: of all. sent: by the labelled level, how many were sent to which."""
+
+    emergencies_seen_today: Interval
+    harmless_called_emergency: Interval
+    harmless_called_urgent: Interval
+    right: Interval
+    sent: dict[str, dict[str, int]]
+
+
+class CheckerMetrics(Measured):
+    """Of the symptom checker on vignettes, what was chosen on them cross-validated by diagnosis. unknown: vignettes
+    whose diagnosis is no condition's name; they count as missed. after_questions: by the number of questions that were
+    asked back from the complaint, answered by what the whole text says. table: the ranking of the old table."""
+
+    vignettes: int
+    diagnoses: int
+    conditions: int
+    findings: int
+    unknown: tuple[str, ...]
+    unchosen: VignetteRanking
+    whole_text: VignetteRanking
+    complaint: VignetteRanking
+    after_questions: dict[str, VignetteRanking]
+    table: VignetteRanking
+    triage: VignetteTriage
+    set_coverage: Interval
+    set_size: float
+    abstained: Interval
+
+
 class SymptomMetrics(Measured):
-    """Of a ranking of diseases."""
+    """Of a ranking of diseases. checker: of the symptom checker beside it."""
 
     kind: Literal["symptoms"] = "symptoms"
     test: SymptomTest | None = None
     matching: Matching | None = None
     training: TrainingCost | None = None
+    checker: CheckerMetrics | None = None
 
 
 class RiskFigures(Measured):

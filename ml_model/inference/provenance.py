@@ -28,8 +28,10 @@ _IMAGE_LIBRARIES = (
 _TABULAR_LIBRARIES = ("numpy", "pydantic", "rapidfuzz")
 # What makes features of a JSON body, and the files of a bundle that are the data for it.
 _BODY_CODE = ("inputs/json_body.py", "inputs/tabular.py")
-_SYMPTOM_CODE, _RISK_CODE = ("tabular/symptom_matcher.py", "tabular/symptom_model.py"), ("tabular/logistic_model.py",)
-_SYMPTOM_DATA, _RISK_DATA = ("vocabulary.json", "symptom_list.json"), ("model.json",)
+# The checker's file names the knowledge that it was fitted to: how words are read follows from both.
+_SYMPTOM_CODE = ("tabular/symptom_matcher.py", "tabular/symptom_model.py", "symptoms/*.py", "symptoms/reading/*.*")
+_RISK_CODE = ("tabular/logistic_model.py",)
+_SYMPTOM_DATA, _RISK_DATA = ("vocabulary.json", "symptom_list.json", "checker.json"), ("model.json",)
 
 
 def preprocessing_sha256(task: ImageTask, root: Path = _PACKAGE) -> str:
@@ -86,8 +88,14 @@ def body_preprocessing_sha256(task: SymptomTask | RiskTask, bundle_files: Mappin
     symptoms = isinstance(task, SymptomTask)
     names = _SYMPTOM_DATA if symptoms else _RISK_DATA
     data = "".join(f"{name} {bundle_files[name]}\n" for name in names if name in bundle_files)
-    code = tuple(_PACKAGE / name for name in (*_BODY_CODE, *(_SYMPTOM_CODE if symptoms else _RISK_CODE)))
-    return _sha256(f"{task.contract_sha256}\n{data}", _PACKAGE, code, _TABULAR_LIBRARIES)
+    return _sha256(f"{task.contract_sha256}\n{data}", _PACKAGE, _body_code(symptoms), _TABULAR_LIBRARIES)
+
+
+@lru_cache(maxsize=2)
+def _body_code(symptoms: bool) -> tuple[Path, ...]:
+    """The files that read a JSON body, and for symptoms the words in it."""
+    names = (*_BODY_CODE, *(_SYMPTOM_CODE if symptoms else _RISK_CODE))
+    return tuple(path for name in names for path in sorted(_PACKAGE.glob(name)))
 
 
 @lru_cache(maxsize=64)

@@ -6,7 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema, model_validator
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from ml_model.errors import InvalidValue, OutOfRange, UnknownField
@@ -33,14 +34,40 @@ Symptom = Annotated[
 ]
 
 
+# One of these must tell something; the check itself is `_tells_something`.
+_TOLD: dict[str, JsonDict] = {
+    "symptoms": {"type": "array", "minItems": 1},
+    "description": {"type": "string", "pattern": f"[^{BLANKS}]"},
+    "answers": {"type": "object", "minProperties": 1},
+}
+
+
 class DiseaseQuestion(BaseModel):
-    """Symptoms in the user's own words. Unknown fields are refused."""
+    """What troubles somebody: symptoms, or a description in free text, or both. Unknown fields are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        allow_inf_nan=False,
+        json_schema_extra={"anyOf": [{"required": [n], "properties": {n: told}} for n, told in _TOLD.items()]},
+    )
 
-    symptoms: list[Symptom] = Field(min_length=1, max_length=100, examples=[["fever", "head ache", "tired"]])
+    symptoms: list[Symptom] = Field([], max_length=100, examples=[["fever", "head ache", "tired"]])
+    description: str = Field("", max_length=5000, description="free text, as one would tell a doctor")
+    answers: dict[str, Literal["yes", "no", "unsure"]] = Field(
+        {}, max_length=100, description="to earlier `next_questions`, by finding, an id of GET /symptoms"
+    )
     age: float | None = Field(None, ge=0, le=120, description="years")
     sex: Literal["male", "female"] | None = None
+    ranking: Literal["knowledge", "table"] = Field(
+        "knowledge", description="knowledge: the symptom checker; table: the ranking learnt from a synthetic table"
+    )
+
+    @model_validator(mode="after")
+    def _tells_something(self) -> DiseaseQuestion:
+        if not (self.symptoms or self.description.strip() or self.answers):
+            raise PydanticCustomError("nothing_told", "send symptoms, a description, or answers")
+        return self
 
 
 def allowed(feature: RiskFeature) -> str:

@@ -21,25 +21,6 @@ LEVELS = {
     "none": "No urgency",
 }
 SIGNS = {"emergency": "‼", "urgent": "!", "soon": "▲", "routine": "●", "none": "○"}
-# WCAG 2: contrast of an element's text with the ground that is behind it.
-CONTRAST = """
-const light = (colour) => {
-  const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((level) => level / 255)
-    .map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-};
-const ground = (node) => {
-  const colour = getComputedStyle(node).backgroundColor;
-  return /, 0\\)$/.test(colour) ? ground(node.parentElement) : colour;
-};
-return [...document.querySelectorAll("#result *")]
-  .filter((node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()))
-  .filter((node) => node.checkVisibility())
-  .map((node) => {
-    const [one, other] = [getComputedStyle(node).color, ground(node)].map(light);
-    return [node.textContent, (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05)];
-  });
-"""
 
 
 def share(value: float) -> dict[str, float]:
@@ -114,11 +95,10 @@ def test_triage_stands_on_top_in_words_and_is_green_only_where_it_is_calm(page: 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_can_be_read(page: Page, answer: dict[str, Any], scheme: str) -> None:
     """At least 4.5:1, as WCAG 2 asks for."""
-    wanted = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
-    page.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
+    page.prefer(scheme)
     for level in LEVELS:
         draw(page, answer | {"triage": answer["triage"] | {"level": level}, "warning": "An example."})
-        found = page.driver.execute_script(CONTRAST)
+        found = page.contrasts()
         assert len(found) > 30
         assert [(level, text, round(contrast, 2)) for text, contrast in found if contrast < 4.5] == []
 
@@ -190,8 +170,7 @@ def test_classes_have_the_colour_and_the_word_of_their_gravity(page: Page, answe
 
 
 def test_nothing_is_wider_than_a_phone(page: Page, answer: dict[str, Any]) -> None:
-    size = {"width": 390, "height": 1400, "deviceScaleFactor": 1, "mobile": True}
-    page.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    page.as_wide_as(390)
     draw(page, answer)
     widths = page.driver.execute_script("return [document.documentElement.scrollWidth, innerWidth]")
     assert widths == [390, 390]

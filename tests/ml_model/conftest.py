@@ -6,6 +6,8 @@ import pytest
 from small_symptoms import small_task, write_small_data
 
 from ml_model.inference.bundle import MODELS_DIR, Bundle, load_bundle
+from ml_model.symptoms.checker import SymptomChecker
+from ml_model.symptoms.engine import SymptomEngine
 from ml_model.tabular.symptom_model import SymptomModel
 from ml_model.tasks.registry import load_task
 from ml_model.training.symptoms.bundle import train
@@ -28,6 +30,13 @@ def disease_bundle() -> Bundle:
 @pytest.fixture(scope="session")
 def disease_model(disease_bundle: Bundle) -> SymptomModel:
     return SymptomModel.load(disease_bundle)
+
+
+@pytest.fixture(scope="session")
+def shipped_checker(disease_bundle: Bundle) -> SymptomChecker:
+    checker = SymptomEngine.load(disease_bundle).checker
+    assert checker is not None
+    return checker
 
 
 @pytest.fixture(scope="session")

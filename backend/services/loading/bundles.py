@@ -19,14 +19,14 @@ from ml_model.inference.bundle import MANIFEST, MODELS_DIR, MOST_MANIFEST_BYTES,
 from ml_model.inference.files import read_small_file
 from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, OTHER, modality_spec
+from ml_model.symptoms.engine import SymptomEngine
 from ml_model.tabular.risk_model import HeartRiskModel
-from ml_model.tabular.symptom_model import SymptomModel
 from ml_model.tasks.image_schema import SignalInput
 from ml_model.tasks.registry import ImageTask, RiskTask, SymptomTask
 
 Task = ImageTask | SymptomTask | RiskTask
 Compile = Callable[[Bundle], Predictor]
-Engine = Predictor | SymptomModel | UserSymptomModel | HeartRiskModel
+Engine = Predictor | SymptomEngine | UserSymptomModel | HeartRiskModel
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ def open_model(bundle: Bundle, task: Task, compile_bundle: Compile) -> Engine:
     if isinstance(task, ImageTask):
         return _image_engine(bundle, task, compile_bundle)
     if isinstance(task, SymptomTask):
-        return SymptomModel.load(bundle)
+        return SymptomEngine.load(bundle)
     return HeartRiskModel.load(bundle, task)
 
 

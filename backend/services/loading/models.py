@@ -30,12 +30,13 @@ from backend.services.loading.faults import Faults
 from backend.services.loading.user_symptoms import PICKLES_OFF, find_user_symptom_model, open_user_symptom_model
 from backend.telemetry import Logger, Metrics
 from ml_model.diagnosis.pipeline import Engines
-from ml_model.errors import BundleInvalid
+from ml_model.errors import BundleInvalid, ModelUnavailable
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR
 from ml_model.inference.compiled_cache import CompiledCache
 from ml_model.inference.predictor import Predictor
 from ml_model.inference.provenance import preprocessing_sha256
 from ml_model.input_gate.modality_classifier import BUNDLE_ID
+from ml_model.symptoms.engine import SymptomEngine
 from ml_model.tasks.registry import ImageTask, SymptomTask
 from ml_model.user_models.conversion import convert_user_model, find_user_model
 
@@ -68,6 +69,13 @@ class ModelStore:
             str, ImageModels
         ] = {}  # by task, once loaded and sound; others are asked for by `image_models`
         self._done = {task.id: threading.Event() for task in tasks}
+
+    def task_of_kind(self, kind: type[T]) -> T:
+        """The first task of that kind. Raises ModelUnavailable where there is none."""
+        for task in self.tasks.values():
+            if isinstance(task, kind):
+                return task
+        raise ModelUnavailable("this service has no task of that kind; add its task file and start it again")
 
     def task(self, task_id: str) -> Task:
         """Raises NotFound with the tasks that there are."""
@@ -240,6 +248,9 @@ class ModelStore:
             self._guarded(task.id, functools.partial(self._load, task))
         for task in self.tasks.values():
             self._load_user_model(task)
+        for loaded in tuple(self._loaded.values()):  # last, as it takes seconds and readiness does not wait for it
+            if isinstance(loaded.engine, SymptomEngine):
+                loaded.engine.prepare()
 
     def _guarded(self, name: str, load: Callable[[], None]) -> None:
         """What nobody foresaw in one place must not keep the others from loading, or the service from starting."""

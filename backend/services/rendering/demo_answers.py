@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from backend.schemas.common import ProvenanceAnswer
+from backend.schemas.symptoms import DiseaseAnswer, DiseasePrediction, RankedDiseaseAnswer
 from backend.schemas.tabular import (
-    DiseaseAnswer,
-    DiseasePrediction,
     ProbabilityInterval,
-    RankedDiseaseAnswer,
     RiskAnswer,
     RiskFactorAnswer,
     RiskPrediction,
-    SymptomAnswer,
 )
 from backend.services.rendering import messages
 from backend.services.rendering.responses import model_answer, percent
@@ -29,16 +27,14 @@ from ml_model.tasks.registry import RiskTask, SymptomTask
 SHARES = (0.5, 0.3, 0.2)
 
 
-def symptoms(task: SymptomTask) -> tuple[SymptomAnswer, ...]:
-    """The symptoms that the task file itself names."""
-    aliases = sorted(task.language.aliases.items())
-    return tuple(SymptomAnswer(id=name.replace(" ", "_"), name=name, synonyms=words) for name, words in aliases)
-
-
 def disease_answer(
-    task: SymptomTask, question: DiseaseQuestion, provenance: ProvenanceAnswer, context: RequestContext
+    task: SymptomTask,
+    question: DiseaseQuestion,
+    provenance: ProvenanceAnswer,
+    context: RequestContext,
+    told: Mapping[str, Any],
 ) -> DiseaseAnswer:
-    """The first diseases of the task file, whatever was asked."""
+    """The first diseases of the task file, whatever was asked. told: how soon it must be seen, which rules say."""
     diseases = task.conditions[: len(SHARES)]
     if not diseases:
         raise ModelUnavailable(f"no model is loaded for {task.id} and its task file holds no example; train the task")
@@ -57,10 +53,17 @@ def disease_answer(
             disease=best.disease, confidence=best.probability, confidence_percent=percent(best.probability)
         ),
         top_predictions=ranked,
+        ranking=question.ranking,
         symptoms_analyzed=tuple(question.symptoms),
         symptoms_matched=(),
         symptoms_unrecognized=(),
-        recommendations=task.recommendations,
+        recommendations=(told["triage"].text, *(flag.message for flag in told["red_flags"]), *task.recommendations),
+        **told,
+        prediction_set=(),
+        something_else=None,
+        abstain=True,
+        abstain_reasons=(messages.DEMO_WARNING,),
+        next_questions=(),
         model=model_answer(task.id, None),
         provenance=provenance,
         demo_mode=True,

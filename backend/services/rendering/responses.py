@@ -34,6 +34,9 @@ from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.errors import ModelUnavailable
 from ml_model.inference.bundle import Manifest
 from ml_model.inference.measured import ImageMetrics
+from ml_model.inference.provenance import body_preprocessing_sha256
+from ml_model.inputs.file_type import input_sha256
+from ml_model.tasks.registry import RiskTask, SymptomTask
 
 INCOMPLETE_BIRADS = "0"
 
@@ -87,6 +90,18 @@ def no_model(task_id: str) -> ModelUnavailable:
     """What is raised when there is no model and no example may stand in for it."""
     return ModelUnavailable(
         f"no model is loaded for {task_id} and demo mode is off; train the task or set DEMO_MODE=on for an example"
+    )
+
+
+def body_provenance(
+    task: SymptomTask | RiskTask, sent: bytes, loaded: LoadedModel | None, engine: str
+) -> ProvenanceAnswer:
+    """Of an answer to a JSON body. engine: what computed the model, where there is one."""
+    return ProvenanceAnswer(
+        input_sha256=input_sha256([sent]),
+        preprocessing_sha256=body_preprocessing_sha256(task, loaded.bundle.manifest.files if loaded else {}),
+        engine=engine if loaded else None,
+        request={},
     )
 
 

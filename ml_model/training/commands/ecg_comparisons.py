@@ -19,7 +19,7 @@ from ml_model.ecg.measurements import measure
 from ml_model.ecg.page_inference import page_quality
 from ml_model.ecg.page_renderer import draw_page
 from ml_model.ecg.page_style import PageStyle, styles_for_record
-from ml_model.training.commands.ecg_figures import Figure, Stated, counted
+from ml_model.training.reports.ecg_figures import Figure, Stated, counted
 
 Pixels = NDArray[np.uint8]
 

@@ -1,4 +1,5 @@
-"""Write the README's tables and docs/results.md, all that was measured, from the manifests of the shipped bundles.
+"""Write the README's tables, docs/results.md and the figures of docs/symptoms.md from the manifests of the shipped
+bundles.
 
 python -m ml_model.training.commands.results            # `make results`
 python -m ml_model.training.commands.results --check    # exits 1 when one of them is stale
@@ -19,9 +20,11 @@ from ml_model.training.input_gate.report import acceptance_table
 from ml_model.training.reports.findings_section import parts_of
 from ml_model.training.reports.markdown import COMPARED, INTERVALS, figure, figures_of, table
 from ml_model.training.reports.model_card import measured_markdown
+from ml_model.training.reports.symptom_card import checker_text
 
 README = Path(__file__).parents[3] / "README.md"
 PAGE = README.parent / "docs" / "results.md"
+SYMPTOMS = README.parent / "docs" / "symptoms.md"
 START, END = "<!-- results:start -->", "<!-- results:end -->"
 
 
@@ -124,12 +127,19 @@ def results_markdown() -> str:
     return "\n\n".join(part for part in parts if part)
 
 
-def updated(readme: str) -> str:
-    """`readme` with the block written anew. Raises ValueError where the markers are missing."""
-    if START not in readme or END not in readme:
-        raise ValueError(f"README.md lacks {START} or {END}")
-    before, rest = readme.split(START, 1)
-    return f"{before}{START}\n{results_markdown()}\n{END}{rest.split(END, 1)[1]}"
+def symptoms_markdown() -> str:
+    """The block of docs/symptoms.md: the symptom checker on vignettes."""
+    measured = (m.metrics.checker for m in shipped() if isinstance(m.metrics, SymptomMetrics))
+    found = next((checker for checker in measured if checker), None)
+    return checker_text(found) if found else "Not measured."
+
+
+def updated(page: str, block: str, name: str = "README.md") -> str:
+    """`page` with the block written anew. Raises ValueError where the markers are missing."""
+    if START not in page or END not in page:
+        raise ValueError(f"{name} lacks {START} or {END}")
+    before, rest = page.split(START, 1)
+    return f"{before}{START}\n{block}\n{END}{rest.split(END, 1)[1]}"
 
 
 def page_markdown() -> str:
@@ -150,15 +160,20 @@ def page_markdown() -> str:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """0 when both are (now) fresh."""
+    """0 when all are (now) fresh."""
     parser = command_parser(__doc__ or "")
     parser.add_argument("--check", action="store_true")
     options = parser.parse_args(arguments)
-    fresh = {README: updated(README.read_text(encoding="utf-8")), PAGE: page_markdown()}
+    fresh = {
+        README: updated(README.read_text(encoding="utf-8"), results_markdown()),
+        PAGE: page_markdown(),
+        SYMPTOMS: updated(SYMPTOMS.read_text(encoding="utf-8"), symptoms_markdown(), SYMPTOMS.name),
+    }
     stale = [p for p, text in fresh.items() if not p.is_file() or p.read_text(encoding="utf-8") != text]
     if options.check:
         names = " and ".join(path.name for path in stale)
-        print(f"{names}: stale, run make results" if stale else "README.md and results.md are fresh")
+        fine = f"{', '.join(path.name for path in fresh)} are fresh"
+        print(f"{names}: stale, run make results" if stale else fine)
         return int(bool(stale))
     for path in stale:
         path.write_text(fresh[path], encoding="utf-8")

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from ml_model.inference.bundle import Manifest
-from ml_model.inference.measured_tabular import ListFigures, Matching, SymptomMetrics, SymptomTest
+from ml_model.inference.measured_tabular import (
+    CheckerMetrics,
+    ListFigures,
+    Matching,
+    SymptomMetrics,
+    SymptomTest,
+    VignetteRanking,
+)
 from ml_model.tasks.registry import SymptomTask
 from ml_model.training.reports.card import task_card
 from ml_model.training.reports.markdown import bullets, figure, joined, section, table
@@ -23,6 +30,7 @@ def symptom_card(task: SymptomTask, manifest: Manifest) -> str:
         manifest,
         section("Test figures", _ranking(metrics.test), _by_length(metrics.test), _without_data(metrics.test)),
         _matching(metrics.matching) if metrics.matching else "",
+        section("The symptom checker", checker_text(metrics.checker)) if metrics.checker else "",
         section("Training", f"Model: {manifest.recipe['model']}. {trained}"),
     )
 
@@ -76,3 +84,37 @@ def _matching(read: Matching) -> str:
     kinds = (("Not read as meant", read.not_right), ("Nonsense that is read", read.nonsense_that_matched))
     lines = [f"{kind}: {'; '.join(phrases)}." for kind, phrases in kinds if phrases]
     return section("How words are read", text, table(["phrases", "share"], rows), bullets(lines))
+
+
+def checker_text(found: CheckerMetrics) -> str:
+    """The symptom checker on clinical vignettes, which it was not written from: a paragraph and its tables."""
+    rankings = {
+        "the whole text, cross-validated": found.whole_text,
+        "the same, before anything was chosen on vignettes": found.unchosen,
+        "the chief complaints alone": found.complaint,
+        **{f"the same and {n} questions asked back": r for n, r in found.after_questions.items()},
+        "the ranking of the table, whole text": found.table,
+    }
+    rows = [[name, *_shares(ranking)] for name, ranking in rankings.items()]
+    triage = found.triage
+    sent = [
+        ["emergencies called emergency or urgent", figure(triage.emergencies_seen_today)],
+        ["routine and self-care cases called emergency", figure(triage.harmless_called_emergency)],
+        ["the same called urgent or emergency", figure(triage.harmless_called_urgent)],
+        ["the level as labelled", figure(triage.right)],
+    ]
+    text = f"""{found.vignettes} vignettes of {found.diagnoses} diagnoses, free text as clinicians wrote it, against
+{found.conditions} conditions and {found.findings} findings. Right is the same ICD-10 category. The prediction set holds
+{found.set_size:.1f} conditions on the average and the right one in {figure(found.set_coverage)} of cases; no
+condition is named in {figure(found.abstained)}."""
+    unknown = f"Diagnoses that are no condition's name, counted as missed: {'; '.join(found.unknown) or 'none'}."
+    return joined(
+        text,
+        table(("vignettes", "first", "among three", "among five"), rows),
+        table(("how soon", "share"), sent),
+        unknown,
+    )
+
+
+def _shares(ranking: VignetteRanking) -> list[str]:
+    return [figure(ranking.first), figure(ranking.in_three), figure(ranking.in_five)]

@@ -13,12 +13,14 @@ from pictures import detailed, encode
 from samples import HEART_VALUES
 
 from backend.app import Application
-from ml_model.diagnosis.reproduction import CannotReplay, replay
+from ml_model.diagnosis.reproduction import NOTHING_NAMED, CannotReplay, replay
 from ml_model.inference.bundle import MODELS_DIR, Bundle, load_bundle
 from ml_model.inference.provenance import body_preprocessing_sha256
 from ml_model.inputs.json_body import json_object, read_body
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
 from ml_model.replay import main
+from ml_model.symptoms.checker import words_of
+from ml_model.symptoms.engine import SymptomEngine
 from ml_model.tabular.risk_model import HeartRiskModel
 from ml_model.tabular.symptom_model import SymptomModel
 from ml_model.tasks.registry import RiskTask, SymptomTask, load_task
@@ -76,13 +78,47 @@ def test_symptoms_are_answered_again(live_app: Application) -> None:
     assert made.identical
     assert made.same_preprocessing
     assert made.answered.figures["fever -> fever"] == 100.0
-    model, question = SymptomModel.load(shipped("disease")), read_body(SYMPTOMS, DiseaseQuestion)
-    ranking = model.rank(model.match(question.symptoms).names, 34, "female", top_k=5)
-    assert {r.disease: r.probability for r in ranking}.items() <= made.again.figures.items()
-    assert made.again.named == ranking[0].disease == given["prediction"]["disease"]
+    checker, question = SymptomEngine.load(shipped("disease")).checker, read_body(SYMPTOMS, DiseaseQuestion)
+    assert checker is not None
+    ranking = checker.assess(words_of(question)).ranking
+    assert {r.condition.name: r.probability for r in ranking}.items() <= made.again.figures.items()
+    assert made.again.named == ranking[0].condition.name == given["prediction"]["disease"]
     # Age and sex are taken from the body too.
     old = SYMPTOMS.replace(b"34", b"3")
     assert replay(asked(live_app, "/predict-disease", old), [("b", old)]).again.figures != made.again.figures
+
+
+def test_symptoms_ranked_by_the_table_are_answered_again(live_app: Application) -> None:
+    body = SYMPTOMS.replace(b"{", b'{"ranking": "table",')
+    made = replay(asked(live_app, "/predict-disease", body), [("body.json", body)])
+    assert made.identical
+    model, question = SymptomModel.load(shipped("disease")), read_body(SYMPTOMS, DiseaseQuestion)
+    ranking = model.rank(model.match(question.symptoms).names, 34, "female", top_k=5)
+    assert {r.disease: r.probability for r in ranking}.items() <= made.again.figures.items()
+    assert made.again.named == ranking[0].disease
+
+
+@pytest.mark.parametrize(
+    ("told", "named"),
+    [
+        ({"description": "It burns when I pee, no fever. I am a woman of 34."}, True),
+        ({"description": "a cough 😀", "symptoms": ["back pain"], "answers": {"fever": "yes", "chills": "no"}}, True),
+        ({"description": "no fever"}, False),
+        ({"description": "I want to die"}, False),
+        ({"symptoms": ["fever", "I want to die"], "ranking": "table"}, False),
+    ],
+    ids=["description", "all of it", "nothing present", "help", "help by the table"],
+)
+def test_a_description_is_answered_again(live_app: Application, told: dict[str, Any], named: bool) -> None:
+    body = json.dumps(told).encode()
+    given = asked(live_app, "/predict-disease", body)
+    made = replay(given, [("body.json", body)])
+    assert made.identical
+    assert made.same_preprocessing
+    assert (made.again.named != NOTHING_NAMED) is named is bool(given["prediction"])
+    for row in given["top_predictions"][:1]:
+        row["probability"] *= 1 - 2**-53
+        assert not replay(given, [("body.json", body)]).identical
 
 
 def test_a_risk_is_answered_again_with_every_contribution(live_app: Application) -> None:
@@ -176,7 +212,8 @@ def test_the_hash_of_a_body_s_preprocessing_follows_contract_data_and_kind() -> 
     plain = body_preprocessing_sha256(disease, files)
     assert plain == body_preprocessing_sha256(disease.model_copy(update={"title": "other"}), files)
     assert plain == body_preprocessing_sha256(disease, {**files, "model.npz": "0"})  # the model itself is not of it
-    assert plain != body_preprocessing_sha256(disease, {**files, "vocabulary.json": "0"})
+    for name in ("vocabulary.json", "checker.json"):
+        assert plain != body_preprocessing_sha256(disease, {**files, name: "0"})
     words = disease.language.model_copy(update={"negations": ("never",)})
     assert plain != body_preprocessing_sha256(disease.model_copy(update={"language": words}), files)
     filled = body_preprocessing_sha256(risk, shipped("heart-risk").manifest.files)

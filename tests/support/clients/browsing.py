@@ -14,11 +14,31 @@ from selenium.webdriver.support.ui import WebDriverWait
 
 WITHIN_S = 180  # at most; a machine that trains at the same time needs a minute for the first recording
 _DRAW = """
-const [drawn, answer, task, done] = arguments;
-import("/static/answers.js").then((answers) => {
-  document.getElementById("result").replaceChildren(...answers[drawn](answer, null, task).flat().filter(Boolean));
+const [drawn, answer, task, source, module, done] = arguments;
+import(`/static/${module}.js`).then((answers) => {
+  document.getElementById("result").replaceChildren(...answers[drawn](answer, source, task).flat().filter(Boolean));
   done(null);
 }).catch((error) => done(String(error)));
+"""
+# WCAG 2: contrast of an element's text with the ground that is behind it.
+_CONTRAST = """
+const light = (colour) => {
+  const whole = colour.startsWith("color(srgb") ? 1 : 255;
+  const [r, g, b] = colour.match(/[\\d.]+/g).slice(0, 3).map((level) => level / whole)
+    .map((x) => x <= 0.04045 ? x / 12.92 : ((x + 0.055) / 1.055) ** 2.4);
+  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+};
+const ground = (node) => {
+  const colour = getComputedStyle(node).backgroundColor;
+  return /, 0\\)$/.test(colour) ? ground(node.parentElement) : colour;
+};
+return [...document.querySelectorAll("#result *")]
+  .filter((node) => [...node.childNodes].some((child) => child.nodeType === 3 && child.data.trim()))
+  .filter((node) => node.checkVisibility())
+  .map((node) => {
+    const [one, other] = [getComputedStyle(node).color, ground(node)].map(light);
+    return [node.textContent, (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05)];
+  });
 """
 
 
@@ -101,9 +121,30 @@ class Page:
         """What the service says at `path`."""
         return self.driver.execute_async_script("fetch(arguments[0]).then((r) => r.json()).then(arguments[1])", path)
 
-    def draw(self, function: str, answer: dict[str, Any], task: dict[str, Any]) -> None:
-        """Show an answer that was not asked for, by a function of answers.js."""
-        assert self.driver.execute_async_script(_DRAW, function, answer, task) is None
+    def draw(
+        self,
+        function: str,
+        answer: dict[str, Any],
+        task: dict[str, Any] | None = None,
+        source: Any = None,
+        module: str = "answers",
+    ) -> None:
+        """Show an answer that was not asked for, by a function of a module of the page."""
+        assert self.driver.execute_async_script(_DRAW, function, answer, task, source, module) is None
+
+    def contrasts(self) -> list[tuple[str, float]]:
+        """Every text of the answer that is to be seen, with its contrast to 1."""
+        return [(text, contrast) for text, contrast in self.driver.execute_script(_CONTRAST)]
+
+    def as_wide_as(self, width_px: int) -> None:
+        """Have the page on a phone of that width."""
+        size = {"width": width_px, "height": 1400, "deviceScaleFactor": 1, "mobile": True}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+    def prefer(self, scheme: str) -> None:
+        """`light` or `dark`."""
+        wanted = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", wanted)
 
     def cells(self, rows: str) -> list[list[str]]:
         """The text of every cell of the rows that a selector finds."""
@@ -114,6 +155,13 @@ class Page:
         self.driver.execute_async_script("const done = arguments[0]; fetch('/livez').then(() => setTimeout(done, 200))")
 
     def aborted_requests(self) -> int:
-        """Requests that the page itself ended, since this was last asked."""
-        messages = [json.loads(line["message"])["message"] for line in self.driver.get_log("performance")]
-        return sum(m["method"] == "Network.loadingFailed" and m["params"].get("canceled", False) for m in messages)
+        """Requests that the page itself ended, since the log was last read."""
+        return sum(m["method"] == "Network.loadingFailed" and m["params"].get("canceled", False) for m in self._log())
+
+    def posted(self) -> list[Any]:
+        """What was sent as JSON, since the log was last read."""
+        requests = [m["params"]["request"] for m in self._log() if m["method"] == "Network.requestWillBeSent"]
+        return [json.loads(request["postData"]) for request in requests if request["method"] == "POST"]
+
+    def _log(self) -> list[dict[str, Any]]:
+        return [json.loads(line["message"])["message"] for line in self.driver.get_log("performance")]

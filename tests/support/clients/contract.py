@@ -85,15 +85,22 @@ def _is_said(symptom: Any) -> bool:
 
 
 def _bodies(known: Known) -> Callable[[HookContext, Any], st.SearchStrategy[Any]]:
-    """The hook that puts recordings where the form has a recording, and known symptoms where the body has good ones."""
+    """The hook that puts recordings where the form has a recording, and what is known where symptoms or answers are
+    good."""
 
     def flatmap_body(context: HookContext, body: Any) -> st.SearchStrategy[Any]:
-        record, said = (body.get(name) if isinstance(body, dict) else None for name in ("record", "symptoms"))
+        names = ("record", "symptoms", "answers")
+        record, said, answers = (body.get(name) if isinstance(body, dict) else None for name in names)
         if isinstance(record, list) and len(record) == 1:
             return _files(_recordings()).map(lambda data: {**body, "record": [data]})
         if isinstance(said, list) and 1 <= len(said) <= 3 and all(map(_is_said, said)):
             some = st.lists(st.sampled_from(known.symptoms), min_size=1, max_size=5)
-            return st.just(body) | some.map(lambda names: {**body, "symptoms": names})
+            return st.just(body) | some.map(lambda names: {**body, "symptoms": names, "answers": {}})
+        if isinstance(answers, dict) and answers and set(map(str, answers.values())) <= {"yes", "no", "unsure"}:
+            some = st.lists(st.sampled_from(known.symptoms), min_size=1, max_size=3)
+            given = st.sampled_from(["yes", "no", "unsure"])
+            of_known = some.flatmap(lambda names: st.fixed_dictionaries({n.replace(" ", "_"): given for n in names}))
+            return st.just(body) | of_known.map(lambda found: {**body, "answers": found})
         return st.just(body)
 
     return flatmap_body
@@ -120,7 +127,7 @@ def _counts(context: HookContext, failure: Failure, case: Case, response: Respon
         return True
     label, told = case.operation.label, response.json()
     if label == "POST /predict-disease":
-        return bool(told["code"] != "no_symptom_recognised")
+        return bool(told["code"] != "no_symptom_recognised") and not told["error"].startswith("answers: ")
     if label == BREAST and case.query and "target" in case.query and told["error"].startswith("target: "):
         return False
     files = _sent(case)

@@ -13,9 +13,9 @@ from ml_model.inference.bundle import MODELS_DIR
 from ml_model.training.commands import results
 
 
-def test_the_readme_and_the_page_of_results_are_fresh(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_readme_and_the_pages_of_results_and_symptoms_are_fresh(capsys: pytest.CaptureFixture[str]) -> None:
     assert results.main(["--check"]) == 0, "run make results"
-    assert capsys.readouterr().out == "README.md and results.md are fresh\n"
+    assert capsys.readouterr().out == "README.md, results.md, symptoms.md are fresh\n"
 
 
 def test_every_shipped_model_has_its_figures_in_the_readme() -> None:
@@ -30,12 +30,26 @@ def test_every_shipped_model_has_its_figures_in_the_readme() -> None:
 
 def test_a_stale_block_is_replaced_and_the_rest_is_kept() -> None:
     stale = f"# Title\n{results.START}\nan outdated row\n{results.END}\nafter\n"
-    fresh = results.updated(stale)
+    fresh = results.updated(stale, results.results_markdown())
     assert fresh.startswith(f"# Title\n{results.START}\n")
     assert fresh.endswith(f"{results.END}\nafter\n")
     assert "an outdated row" not in fresh
     with pytest.raises(ValueError, match="README.md lacks"):
-        results.updated("# Title\n")
+        results.updated("# Title\n", "")
+    with pytest.raises(ValueError, match="symptoms.md lacks"):
+        results.updated("# Title\n", "", "symptoms.md")
+
+
+def test_the_figures_of_the_checker_are_those_of_the_manifest(monkeypatch: pytest.MonkeyPatch) -> None:
+    manifest = next(m for m in results.shipped() if m.task == "disease")
+    without = manifest.model_copy(update={"metrics": manifest.metrics.model_copy(update={"checker": None})})
+    found = getattr(manifest.metrics, "checker", None)
+    assert found is not None, "fit the checker: docs/symptoms.md"
+    text = results.symptoms_markdown()
+    for ranking in (found.whole_text, found.complaint, found.table):
+        assert f"{ranking.in_five.value:.3f} ({ranking.in_five.low:.3f}-{ranking.in_five.high:.3f})" in text
+    monkeypatch.setattr(results, "shipped", lambda: iter([without]))
+    assert results.symptoms_markdown() == "Not measured."
 
 
 def test_the_page_of_results_holds_every_image_model_and_its_plots() -> None:
