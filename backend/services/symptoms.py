@@ -44,7 +44,7 @@ class SymptomDiagnosis:
             of_user = loaded.engine.symptoms
             known = tuple(SymptomAnswer(id=s.id, name=s.name, synonyms=tuple(s.synonyms)) for s in of_user)
         else:
-            known = known_symptoms(shipped_knowledge().vocabulary)
+            known = known_symptoms(shipped_knowledge().vocabulary, _earlier_names(loaded.engine if loaded else None))
         return SymptomsAnswer(symptoms=known, count=len(known))
 
     def predict_disease(self, question: DiseaseQuestion, sent: bytes, context: RequestContext) -> DiseaseAnswer:
@@ -64,7 +64,7 @@ class SymptomDiagnosis:
             told = told_fields(question.description, shipped_knowledge().vocabulary, made)
             return demo_answers.disease_answer(task, question, _provenance(task, sent, None), context, told)
         if made.self_harm or (checker and question.ranking == "knowledge"):
-            fields = _checked(task, checker or rules_alone(), question, made)
+            fields = _checked(task, checker or rules_alone(), question, made, _earlier_names(engine))
         else:
             fields = _from_table(task, engine, question, made)
         if warning := self._models.unused_user_file(task.id):
@@ -88,13 +88,22 @@ def _asked(question: DiseaseQuestion) -> Words:
     return words_of(question)
 
 
+def _earlier_names(engine: object) -> dict[str, str]:
+    """By id: what the symptoms of the table are called, as clients know them."""
+    return {s.id: s.name for s in engine.table.symptoms} if isinstance(engine, SymptomEngine) else {}
+
+
 def _checked(
-    task: SymptomTask, checker: SymptomChecker, question: DiseaseQuestion, made: SymptomAssessment
+    task: SymptomTask,
+    checker: SymptomChecker,
+    question: DiseaseQuestion,
+    made: SymptomAssessment,
+    names: dict[str, str],
 ) -> dict[str, Any]:
     if not made.recognised:
         hints = sorted({hint for given in question.symptoms for hint in checker.suggestions(given)})[:5]
         raise _nothing("what was sent", tuple(hints))
-    return checker_fields(task, checker, question, made)
+    return checker_fields(task, checker, question, made, names)
 
 
 def _from_table(task: SymptomTask, engine: Any, question: DiseaseQuestion, made: SymptomAssessment) -> dict[str, Any]:

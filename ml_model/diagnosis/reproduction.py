@@ -103,7 +103,7 @@ def _body_again(task: SymptomTask | RiskTask, bundle: Bundle, body: bytes, top_k
     checker = engine.checker or rules_alone()
     made = checker.assess(words_of(question), top_k)
     if made.self_harm or (question.ranking == "knowledge" and engine.checker is not None):
-        return outcome_of_told(checker, made)
+        return outcome_of_told(checker, made, {s.id: s.name for s in engine.table.symptoms})
     matches = engine.table.match(question.symptoms)
     return outcome_of_symptoms(engine.table.rank(matches.names, question.age, question.sex, top_k), matches.matched)
 
@@ -184,12 +184,12 @@ def outcome_of_symptoms(ranking: Sequence[RankedDisease], matched: Sequence[Matc
     return Outcome(rows | {_matched(m.given, m.name): m.score for m in matched}, ranking[0].disease)
 
 
-def outcome_of_told(checker: SymptomChecker, made: SymptomAssessment) -> Outcome:
-    """The same of the symptom checker."""
+def outcome_of_told(checker: SymptomChecker, made: SymptomAssessment, names: Mapping[str, str]) -> Outcome:
+    """The same of the symptom checker. names: of the table's symptoms, by id, which stay."""
     rows = {one.condition.name: one.probability for one in made.ranking}
     findings = checker.knowledge.vocabulary.findings
     told = [(given, m) for given, found in made.matched for m in found if m.present]
-    read = {_matched(given, findings[m.finding].name): m.score for given, m in told}
+    read = {_matched(given, names.get(m.finding, findings[m.finding].name)): m.score for given, m in told}
     return Outcome(rows | read, made.ranking[0].condition.name if made.ranking else NOTHING_NAMED)
 
 

