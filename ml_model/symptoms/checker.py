@@ -105,7 +105,7 @@ class SymptomChecker:
         if self._tells_self_harm(words, case):
             return self._help(case, understood, matched)
         vocabulary = self.knowledge.vocabulary
-        present = frozenset(a for f in case.present for a in (f, *vocabulary.ancestors(f)))
+        present = vocabulary.with_implied(case.present)
         flags = red_flags(self.knowledge.red_flags, case, vocabulary)
         posterior, ranked = self.network.posterior(case), bool(case.present)
         in_question = self._in_question(posterior) if ranked else ()
@@ -225,6 +225,6 @@ def _settled(case: CaseFindings, vocabulary: FindingVocabulary, answers: Mapping
     was asked before and could not be told."""
     return frozenset(
         {vocabulary.resolve(id_) or id_ for id_ in answers}
-        | {a for f in case.present for a in (f, *vocabulary.ancestors(f))}
-        | {d for f in case.absent for d in (f, *vocabulary.descendants(f))}
+        | vocabulary.with_implied(case.present)
+        | vocabulary.with_implying(case.absent)
     )

@@ -167,8 +167,8 @@ class SymptomNetwork:
             ],
             axis=1,
         ).T
-        known = {a for f in present for a in (f, *self.vocabulary.ancestors(f))}
-        known |= {d for f in absent for d in (f, *self.vocabulary.descendants(f))}
+        known = self.vocabulary.with_implied(present)
+        known |= self.vocabulary.with_implying(absent)
         mentioned = [self.column[f] for f in known]
         unmentioned = self._unmentioned - self._log_unmentioned[:, mentioned].sum(axis=1)
         told = 1 - np.exp(-len(present) / _MUCH_TOLD)

@@ -70,6 +70,6 @@ def red_flags(
     rules: Sequence[RedFlagRule], case: CaseFindings, vocabulary: FindingVocabulary
 ) -> tuple[RedFlagRule, ...]:
     """Those that apply to a case, the gravest first and otherwise in their order."""
-    present = frozenset(a for f in case.present for a in (f, *vocabulary.ancestors(f)))
+    present = vocabulary.with_implied(case.present)
     found = (rule for rule in rules if rule.applies(present, case))
     return tuple(sorted(found, key=lambda rule: -LEVELS.index(rule.level)))

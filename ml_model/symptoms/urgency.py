@@ -14,7 +14,7 @@ from ml_model.symptoms.red_flags import RedFlagRule
 from ml_model.tasks.image_schema import Severity
 from ml_model.tasks.triage_scale import LEVELS, TriageLevel, severity_of
 
-ReasonCode = Literal["self_harm", "red_flag", "made_worse_by", "in_question", "not_known"]
+ReasonCode = Literal["self_harm", "red_flag", "in_question", "not_known"]
 LEVEL_OF: dict[Urgency, TriageLevel] = {
     "self_care": "none", "routine": "routine", "soon": "soon", "urgent": "urgent", "emergency": "emergency",
 }  # fmt: skip

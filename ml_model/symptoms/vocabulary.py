@@ -66,6 +66,14 @@ class FindingVocabulary:
         """All that imply a finding, without itself."""
         return self._descendants.get(id_, frozenset())
 
+    def with_implied(self, ids: Iterable[str]) -> frozenset[str]:
+        """Findings that are present, with all that they imply."""
+        return frozenset(above for id_ in ids for above in (id_, *self.ancestors(id_)))
+
+    def with_implying(self, ids: Iterable[str]) -> frozenset[str]:
+        """Findings that are absent, with all that would imply them."""
+        return frozenset(below for id_ in ids for below in (id_, *self.descendants(id_)))
+
     @cached_property
     def _descendants(self) -> dict[str, frozenset[str]]:
         below: dict[str, set[str]] = {}

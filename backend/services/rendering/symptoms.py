@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backend.schemas.common import TriageAnswer, TriageReasonAnswer
 from backend.schemas.symptoms import (
     DiseasePrediction,
     MatchedSymptomAnswer,
@@ -18,6 +17,7 @@ from backend.schemas.symptoms import (
     UnrecognizedSymptom,
 )
 from backend.services.rendering.responses import percent
+from backend.services.rendering.triage import triage_answer
 from ml_model.inputs.tabular import DiseaseQuestion
 from ml_model.symptoms.checker import RankedCondition, SymptomAssessment, SymptomChecker
 from ml_model.symptoms.vocabulary import FindingVocabulary
@@ -80,9 +80,8 @@ def checker_fields(
 def told_fields(description: str, vocabulary: FindingVocabulary, made: SymptomAssessment) -> dict[str, Any]:
     """How soon it must be seen and what was understood, whoever ranks."""
     triage, understood = made.triage, made.understood
-    reasons = tuple(TriageReasonAnswer(**vars(reason)) for reason in triage.reasons)
     return {
-        "triage": TriageAnswer(level=triage.level, reasons=reasons, text=triage.text),
+        "triage": triage_answer(triage),
         "severity": triage.severity,
         "red_flags": tuple(RedFlagAnswer(id=f.id, level=f.level, message=f.message) for f in made.flags),
         "understood": tuple(

@@ -79,7 +79,7 @@ def set_figures(decided: Decided) -> tuple[Interval, float, Interval]:
 def _case(network: SymptomNetwork, knowledge: SymptomKnowledge, one: Told) -> _Case:
     posterior = network.posterior(one.case)
     vocabulary = knowledge.vocabulary
-    present = frozenset(a for f in one.case.present for a in (f, *vocabulary.ancestors(f)))
+    present = vocabulary.with_implied(one.case.present)
     flags = [LEVELS.index(flag.level) for flag in red_flags(knowledge.red_flags, one.case, vocabulary)]
     ranked = np.sort(posterior.probabilities)[::-1]
     masses = level_masses(knowledge.conditions, posterior.probabilities, present)

@@ -51,12 +51,12 @@ def asked_back(checker: SymptomChecker, complaint: Told, whole: Told, questions:
     else unsure; and how many were answered yes or no."""
     vocabulary, case, answered = checker.knowledge.vocabulary, complaint.case, 0
     unsure: set[str] = set()
-    present = {a for f in whole.case.present for a in (f, *vocabulary.ancestors(f))}
-    absent = {d for f in whole.case.absent for d in (f, *vocabulary.descendants(f))}
+    present = vocabulary.with_implied(whole.case.present)
+    absent = vocabulary.with_implying(whole.case.absent)
     for _ in range(questions):
         posterior = checker.network.posterior(case)
-        known = {a for f in case.present for a in (f, *vocabulary.ancestors(f))} | unsure
-        known |= {d for f in case.absent for d in (f, *vocabulary.descendants(f))}
+        known = vocabulary.with_implied(case.present) | unsure
+        known |= vocabulary.with_implying(case.absent)
         found = next_questions(checker.network, posterior, known, 1)
         if not found:
             break
@@ -87,7 +87,7 @@ def levels_of(checker: SymptomChecker, cases: Sequence[CaseFindings]) -> list[Tr
     knowledge: SymptomKnowledge = checker.knowledge
     found = []
     for case in cases:
-        present = frozenset(a for f in case.present for a in (f, *knowledge.vocabulary.ancestors(f)))
+        present = knowledge.vocabulary.with_implied(case.present)
         flags = red_flags(knowledge.red_flags, case, knowledge.vocabulary)
         p = checker.network.posterior(case).probabilities
         limits = checker.decisions.urgencies
