@@ -65,15 +65,14 @@ def compressed(made: Dataset, syntax: str, *frames: bytes) -> bytes:
 
 
 def shown(data: bytes) -> NDArray[np.uint8]:
-    """RGB at full size."""
+    """Grey or RGB at full size."""
     return decode_dicom(read_dicom_header(data), MAX_PIXELS)
 
 
 def grey(data: bytes) -> list[list[int]]:
-    rgb = shown(data)
-    assert rgb.dtype == np.uint8
-    assert (rgb == rgb[..., :1]).all()
-    return rgb[..., 0].tolist()
+    levels = shown(data)
+    assert (levels.dtype, levels.ndim) == (np.uint8, 2)
+    return levels.tolist()
 
 
 def ramp(*values: int, dtype: type = np.uint16) -> NDArray[np.integer]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 LEVELS = 65_536
-_HISTOGRAM_CHUNK_PX = 1 << 22
+_HISTOGRAM_CHUNK_PX = 1 << 24
 _PERCENTILES = (0.5, 99.5)
 
 
@@ -77,9 +78,10 @@ def windowed(values: NDArray[np.float64], dataset: Dataset) -> NDArray[np.float6
 
 
 def histogram(index: NDArray[np.uint16], length: int) -> NDArray[np.int64]:
-    flat, counts = index.reshape(-1), np.zeros(length, np.int64)
-    for start in range(0, flat.size, _HISTOGRAM_CHUNK_PX):  # bincount makes a copy of eight bytes a pixel
-        counts += np.bincount(flat[start : start + _HISTOGRAM_CHUNK_PX], minlength=length)
+    flat, counts = index.reshape(1, -1), np.zeros(length, np.int64)
+    for start in range(0, flat.size, _HISTOGRAM_CHUNK_PX):  # the counts of a chunk are exact in single precision
+        chunk = flat[:, start : start + _HISTOGRAM_CHUNK_PX]
+        counts += cv2.calcHist([chunk], [0], None, [length], [0, length]).ravel().astype(np.int64)
     return counts
 
 

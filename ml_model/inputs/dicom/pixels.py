@@ -39,7 +39,8 @@ _MAX_BYTES_PER_PIXEL = 6  # 16-bit RGB
 
 
 def decode_dicom(header: DicomHeader, max_pixels: int) -> NDArray[np.uint8]:
-    """RGB uint8 (rows, columns, 3) of the first frame, as a viewer shows it: high is bright, outside the patient dark.
+    """uint8 (rows, columns) of grey, or RGB (rows, columns, 3), of the first frame, as a viewer shows it: high is
+    bright, outside the patient dark.
 
     Grey values go through the modality look-up table (rescale) and the VOI look-up table or
     the first window. Without one: computed tomography is stretched from the smallest to the
@@ -56,7 +57,7 @@ def decode_dicom(header: DicomHeader, max_pixels: int) -> NDArray[np.uint8]:
             return (stored >> max(0, header.layout.bits_stored - 8)).astype(np.uint8)
         if header.facts.photometric_interpretation == "PALETTE COLOR":
             return _palette_colours(stored, header.dataset)
-        return np.repeat(_shown(stored, header)[..., None], 3, axis=2)
+        return _shown(stored, header)
 
 
 def is_available(_syntax: str) -> bool:

@@ -27,5 +27,5 @@ def _over_white(image: Image.Image) -> Image.Image:
         image = image.convert("LA")
     rgba = image if image.mode == "RGBA" else image.convert("RGBA")
     white = Image.new("RGB", rgba.size, (255, 255, 255))
-    white.paste(rgba, mask=rgba.getchannel("A"))
+    white.paste(rgba, mask=rgba)
     return white

@@ -227,7 +227,7 @@ def _decode_dicom(data: bytes, image_input: ImageInput, limits: ImageLimits) -> 
     width_px, height_px = header.layout.columns_px, header.layout.rows_px
     _check_pixels("DICOM", width_px, height_px, limits)
     _check_min_side(width_px, height_px, image_input)
-    rgb = Image.fromarray(decode_dicom(header, limits.max_pixels))
+    rgb = Image.fromarray(decode_dicom(header, limits.max_pixels)).convert("RGB")
     return DecodedImage(rgb, width_px, height_px, "DICOM", header.facts, header.facts.frames)
 
 
