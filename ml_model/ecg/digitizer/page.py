@@ -56,9 +56,13 @@ def read_page(rgb: NDArray[np.uint8]) -> PageReading | None:
     picture = without_frame(dark_on_light(rgb))
     ink, grid = even_light(picture)
     scale = max(picture.shape[:2]) / max(ink.shape)
+    paper = None
     for quarters in (0, 1):
-        turned_ink, turned_grid = (np.ascontiguousarray(np.rot90(side, -quarters)) for side in (ink, grid))
-        paper = flatten(turned_ink, turned_grid, scale)
+        if paper and paper.ruled:
+            paper = replace(paper, ink=np.ascontiguousarray(np.rot90(paper.ink, -1)))
+        else:
+            turned_ink, turned_grid = (np.ascontiguousarray(np.rot90(side, -quarters)) for side in (ink, grid))
+            paper = flatten(turned_ink, turned_grid, scale)
         reading = _read_paper(paper) if paper else None
         if reading:
             turned = (reading.turned_degrees + 90 * quarters) % 360

@@ -52,9 +52,9 @@ def _unruled(ink: Floats, scale: float) -> Paper | None:
     dark = (ink > 0.4 * float(np.percentile(ink[::2, ::2], 99.5))).astype(np.float32)
     if not 0.002 < dark.mean() < 0.2:
         return None
-    small = cv2.resize(dark, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA).astype(np.float32)
     angle = 0.0
-    for reach, step in ((_UNRULED_DEGREES, 1.0), (1.0, 0.25), (0.25, 0.05)):
+    for reach, step, share in ((_UNRULED_DEGREES, 1.0, 0.25), (1.0, 0.25, 0.5), (0.25, 0.05, 0.5)):
+        small = cv2.resize(dark, None, fx=share, fy=share, interpolation=cv2.INTER_AREA).astype(np.float32)
         turns = angle + np.arange(-reach, reach + step / 2, step)
         sharpness = [float(np.square(_turned(small, turn, 1.0).sum(1)).sum()) for turn in turns]
         angle = float(turns[int(np.argmax(sharpness))])

@@ -206,11 +206,18 @@ def _centroids(ink: Floats, top: Doubles, bottom: Doubles) -> Doubles:
     """Ink-weighted middle of each run, one px beyond its ends included: the soft edges tell parts of a px."""
     height, width = ink.shape
     rows = np.arange(height, dtype=np.float32)[:, None]
-    mass = np.vstack([np.zeros((1, width)), np.cumsum(ink, axis=0, dtype=np.float64)])
-    moment = np.vstack([np.zeros((1, width)), np.cumsum(ink * rows, axis=0, dtype=np.float64)])
+    mass, moment = _sums_from_the_top(ink), _sums_from_the_top(ink * rows)
     start = np.clip(top.astype(int) - 1, 0, height)
     stop = np.clip(bottom.astype(int) + 1, 0, height)
     column = np.arange(width)
     total = mass[stop, column] - mass[start, column]
     middle = (moment[stop, column] - moment[start, column]) / np.maximum(total, 1e-6)
     return np.where(total > 0.1, middle, (top + bottom - 1) / 2)
+
+
+def _sums_from_the_top(values: Floats) -> Doubles:
+    """(height + 1, width): of the rows above each. Row by row: `cumsum` along the columns takes ten times as long."""
+    sums = np.zeros((len(values) + 1, values.shape[1]))
+    for row, value in enumerate(values):
+        np.add(sums[row], value, out=sums[row + 1])
+    return sums
