@@ -25,7 +25,7 @@ from ml_model.errors import MediDiagnoseError
 from ml_model.sandbox.messages import packed, receive, send, unpacked
 
 _MOST_QUESTIONS = 200  # to one process
-_MOST_KEPT_BYTES = 48 * 2**20  # of what it had no need of at first
+_MOST_KEPT_BYTES = 20 * 2**20  # of what it had no need of at first
 T_co = TypeVar("T_co", covariant=True)
 
 

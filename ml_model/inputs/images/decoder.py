@@ -37,7 +37,7 @@ from ml_model.inputs.dicom.pixels import decode_dicom
 from ml_model.inputs.file_type import describe_content, sniff_format
 from ml_model.inputs.images.colour_modes import to_rgb
 from ml_model.inputs.images.damage import refusing_damage
-from ml_model.inputs.images.frames import ONE_FRAME, count_frames
+from ml_model.inputs.images.frames import count_frames
 from ml_model.inputs.images.geometry import Frame, place, resize_rgb
 from ml_model.inputs.images.pdf import draw_isolated, is_pdf, render_first_page
 from ml_model.inputs.images.raster_containers import Container, read_container
@@ -77,7 +77,6 @@ _PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
     "GIF": GifImageFile,
     "AVIF": AvifImageFile,
 }
-_COUNTING = (WebPImageFile, AvifImageFile)  # they know their frames once opened
 _LEAST_SURROUNDED_PX = 128  # of the shorter side: flat tissue or air fills much of a smaller patch
 _MAX_ANIMATED_PIXELS = 25_000_000  # Pillow holds four canvases of an animated WebP
 
@@ -188,11 +187,11 @@ def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_siz
         return _decode_dicom(data, image_input, limits)
     if name == "PDF":
         return _decode_pdf(data, image_input, limits)
-    container = read_container(name, data, limits.max_pixels)
-    kind = f"animated {name}" if container.animated else name
-    if container.size_px is not None:
-        _check_pixels(kind, *container.size_px, limits)
     with refusing_damage(name):
+        container = read_container(name, data, limits.max_pixels)
+        kind = f"animated {name}" if container.animated else name
+        if container.size_px is not None:
+            _check_pixels(kind, *container.size_px, limits)
         if kind == "WEBP" and container.size_px:
             return _decode_still_webp(container, *container.size_px, image_input)
         with _PLUGINS[name](io.BytesIO(container.data)) as image:
@@ -203,9 +202,7 @@ def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_siz
             # A breast or a trunk may fill a small part of its film only, so all its pixels are needed.
             if not (full_size or image_input.cut_to_content):
                 _draft(image, orientation, image_input)
-            frames = (
-                image.n_frames if isinstance(image, _COUNTING) else 1 if name in ONE_FRAME else count_frames(name, data)
-            )
+            frames = image.n_frames if isinstance(image, WebPImageFile | AvifImageFile) else count_frames(name, data)
             image.load()
             vars(image).pop("_decoder", None)  # AVIF's keeps the pixels a second time
             upright = _upright(to_rgb(image, container), orientation)
