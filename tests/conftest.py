@@ -17,6 +17,11 @@ from ml_model.inference.bundle import MODELS_DIR, Bundle
 from ml_model.tasks.registry import load_image_tasks
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest begins first, so that no process waits for another at the end."""
+    items.sort(key=lambda item: "/training/" not in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def write_tiny_bundle() -> Callable[..., Bundle]:
     """Factory: `write_tiny_bundle(task, folder, maps=True)` writes `folder/<task id>` and returns the bundle."""

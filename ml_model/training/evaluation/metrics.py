@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score, roc_auc_score
+from scipy.stats import rankdata
+from sklearn.metrics import f1_score
 
 from ml_model.inference.interval import Interval
 from ml_model.inference.measured import Detection, Summary
@@ -45,8 +46,15 @@ def _all_right(s: Scored) -> NDArray[np.bool_]:
 
 
 def auc(truth: NDArray[np.bool_], score: Floats) -> float:
-    """Area under the ROC curve, ties counted half; NaN where only one side occurs."""
-    return float("nan") if truth.all() or not truth.any() else float(roc_auc_score(truth, score))
+    """Area under the ROC curve, ties counted half; NaN where only one side occurs.
+
+    By ranks (Mann-Whitney): it is asked thousands of times for an interval, and scikit-learn's takes fifty times as long.
+    """
+    positive, negative = int(truth.sum()), int((~truth).sum())
+    if not positive or not negative:
+        return float("nan")
+    ranks = rankdata(score)[truth].sum()
+    return float((ranks - positive * (positive + 1) / 2) / (positive * negative))
 
 
 def class_auc(s: Scored, index: int) -> float:
