@@ -16,7 +16,7 @@ from ml_model.symptoms.knowledge import SymptomKnowledge
 from ml_model.symptoms.questions import Question, next_questions
 from ml_model.symptoms.red_flags import RedFlagRule, red_flags
 from ml_model.symptoms.understanding import Mention, TextReader, Understanding
-from ml_model.symptoms.urgency import SymptomTriage, SymptomTriageReason, Urgencies, symptom_triage
+from ml_model.symptoms.urgency import ConditionLevels, SymptomTriage, SymptomTriageReason, Urgencies, symptom_triage
 from ml_model.symptoms.vocabulary import FindingVocabulary
 
 Given = Literal["yes", "no", "unsure"]
@@ -85,12 +85,24 @@ class SymptomAssessment:
         return self.self_harm or bool(self.case.present or self.case.absent or self.flags)
 
 
+@dataclass(frozen=True)
+class Decided:
+    """Of what was understood: see `SymptomAssessment`."""
+
+    posterior: Posterior
+    in_question: tuple[str, ...]
+    abstain_reasons: tuple[str, ...]
+    flags: tuple[RedFlagRule, ...]
+    triage: SymptomTriage
+
+
 class SymptomChecker:
     """Immutable; safe to share between threads."""
 
     def __init__(self, knowledge: SymptomKnowledge, fit: Fit, decisions: Decisions) -> None:
         self.knowledge, self.decisions = knowledge, decisions
         self.network = SymptomNetwork(knowledge.vocabulary, knowledge.conditions, fit)
+        self._levels = ConditionLevels(knowledge.conditions)
         self.reader = TextReader(knowledge.vocabulary)
         self.names = {c.id: c.name for c in knowledge.conditions}
         self._phrases = {
@@ -104,26 +116,35 @@ class SymptomChecker:
         case = case_findings(words, understood, [m for _, found in matched for m in found], self.knowledge)
         if self._tells_self_harm(words, case):
             return self._help(case, understood, matched)
-        vocabulary = self.knowledge.vocabulary
-        present = vocabulary.with_implied(case.present)
-        flags = red_flags(self.knowledge.red_flags, case, vocabulary)
-        posterior, ranked = self.network.posterior(case), bool(case.present)
-        in_question = self._in_question(posterior) if ranked else ()
-        triage = symptom_triage(
-            flags, self.network.conditions, posterior.probabilities, present, self.decisions.urgencies, ranked=ranked
-        )
+        decided = self.decide(case)
+        posterior, ranked = decided.posterior, bool(case.present)
+        settled = _settled(case, self.knowledge.vocabulary, words.answers or {})
         return SymptomAssessment(
             case,
             understood,
             matched,
             self._ranking(posterior, top_k) if ranked else (),
             posterior.something_else if ranked else 1.0,
-            in_question,
-            self._abstain_reasons(posterior, in_question) if ranked else (_NOTHING_PRESENT,),
-            flags,
-            triage,
-            next_questions(self.network, posterior, _settled(case, vocabulary, words.answers or {})) if ranked else (),
+            decided.in_question,
+            decided.abstain_reasons,
+            decided.flags,
+            decided.triage,
+            next_questions(self.network, posterior, settled, case.sex) if ranked else (),
         )
+
+    def decide(self, case: CaseFindings) -> Decided:
+        """What is made of what was understood."""
+        vocabulary, network = self.knowledge.vocabulary, self.network
+        flags = red_flags(self.knowledge.red_flags, case, vocabulary)
+        posterior, ranked = network.posterior(case), bool(case.present)
+        in_question = self._in_question(posterior) if ranked else ()
+        abstain_reasons = self._abstain_reasons(posterior, in_question) if ranked else (_NOTHING_PRESENT,)
+        levels = self._levels(vocabulary.with_implied(case.present))
+        triage = symptom_triage(
+            flags, network.conditions, posterior.probabilities, levels, self.decisions.urgencies,
+            ranked=ranked, abstain_reasons=abstain_reasons,
+        )  # fmt: skip
+        return Decided(posterior, in_question, abstain_reasons, flags, triage)
 
     def suggestions(self, phrase: str) -> tuple[str, ...]:
         """Names of findings whose words are like those of a phrase, nearest first, perhaps none."""
@@ -160,8 +181,7 @@ class SymptomChecker:
         return tuple(self.network.conditions[int(row)].id for row in order[:count])
 
     def _abstain_reasons(self, posterior: Posterior, in_question: tuple[str, ...]) -> tuple[str, ...]:
-        best = float(posterior.probabilities.max())
-        reasons = []
+        best, reasons = float(posterior.probabilities.max()), []
         if best < self.decisions.abstain_below:
             reasons.append(f"What was told fits {len(in_question)} conditions; none of them stands out.")
         if posterior.something_else > best:
@@ -184,6 +204,11 @@ class SymptomChecker:
                 )
             )
         return tuple(ranked)
+
+
+def is_named(posterior: Posterior, abstain_below: float) -> bool:
+    """Whether a condition stands out enough to be named."""
+    return float(posterior.probabilities.max()) >= max(abstain_below, posterior.something_else)
 
 
 def case_findings(

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.symptoms.inference import Posterior, SymptomNetwork
+from ml_model.symptoms.inference import Posterior, Sex, SymptomNetwork
+from ml_model.symptoms.vocabulary import ClinicalFinding
 
 MOST_QUESTIONS = 3
 _LOOKED_AT = 40  # conditions: the others together hardly count
@@ -27,10 +28,14 @@ class Question:
 
 
 def next_questions(
-    network: SymptomNetwork, posterior: Posterior, known: Collection[str], count: int = MOST_QUESTIONS
+    network: SymptomNetwork,
+    posterior: Posterior,
+    known: Collection[str],
+    sex: Sex | None = None,
+    count: int = MOST_QUESTIONS,
 ) -> tuple[Question, ...]:
     """Up to `count`, the most telling first; each about something else. known: findings that are settled, with what
-    they imply; they are not asked for."""
+    they imply; they are not asked for, nor what the other sex alone can have."""
     order = np.argsort(-posterior.probabilities, kind="stable")[:_LOOKED_AT]
     weights = posterior.probabilities[order]
     if weights.sum() <= 0:
@@ -41,7 +46,7 @@ def next_questions(
     yes = weights @ p
     open_ = np.flatnonzero((yes > _LEAST_OPEN) & (yes < 1 - _LEAST_OPEN))
     askable = [n for n in open_.tolist() if (id_ := network.ids[n]) not in known
-               and vocabulary.findings[id_].kind in _ASKABLE]  # fmt: skip
+               and vocabulary.findings[id_].kind in _ASKABLE and _may_have(sex, vocabulary.findings[id_])]  # fmt: skip
     columns = np.array(askable, np.int64)
     p, yes = p[:, columns], yes[columns]
     urgent = np.array([network.conditions[int(n)].urgency in ("emergency", "urgent") for n in order], float)
@@ -63,6 +68,10 @@ def next_questions(
         if len(chosen) == count:
             break
     return tuple(chosen)
+
+
+def _may_have(sex: Sex | None, finding: ClinicalFinding) -> bool:
+    return sex is None or finding.sex in (None, sex)
 
 
 def _entropy(p: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -14,11 +14,12 @@ from ml_model.symptoms.red_flags import RedFlagRule
 from ml_model.tasks.image_schema import Severity
 from ml_model.tasks.triage_scale import LEVELS, TriageLevel, severity_of
 
-ReasonCode = Literal["self_harm", "red_flag", "in_question", "not_known"]
+ReasonCode = Literal["self_harm", "red_flag", "abstained", "named", "in_question", "not_known"]
 LEVEL_OF: dict[Urgency, TriageLevel] = {
     "self_care": "none", "routine": "routine", "soon": "soon", "urgent": "urgent", "emergency": "emergency",
 }  # fmt: skip
 _PLACE_OF = {urgency: LEVELS.index(level) for urgency, level in LEVEL_OF.items()}
+AT_LEAST: TriageLevel = "soon"  # where nothing can be said
 TO_DO: dict[TriageLevel, str] = {
     "emergency": "Call the local emergency number or go to the nearest emergency department now.",
     "urgent": "See a doctor or an urgent-care service today.",
@@ -61,20 +62,41 @@ class SymptomTriage:
         return severity_of(self.level)
 
 
+class ConditionLevels:
+    """How soon each of some conditions must be seen, as places in `LEVELS`. Immutable."""
+
+    def __init__(self, conditions: Sequence[Condition]) -> None:
+        self._plain = np.array([_PLACE_OF[condition.urgency] for condition in conditions])
+        self._raised_by: dict[str, list[int]] = {}
+        for row, condition in enumerate(conditions):
+            for finding in condition.emergency_if:
+                self._raised_by.setdefault(finding, []).append(row)
+
+    def __call__(self, present: frozenset[str]) -> NDArray[np.int64]:
+        """(conditions,) present: findings with all that they imply; some make a condition graver by one level."""
+        raised = {row for finding in present for row in self._raised_by.get(finding, ())}
+        levels = self._plain.copy()
+        levels[list(raised)] += 1
+        return np.asarray(np.minimum(levels, len(LEVELS) - 1), np.int64)
+
+
 def symptom_triage(
     flags: Sequence[RedFlagRule],
     conditions: Sequence[Condition],
     probabilities: NDArray[np.float64],
-    present: frozenset[str],
+    levels: NDArray[np.int64],
     limits: Urgencies,
     *,
     ranked: bool,
+    abstain_reasons: Sequence[str] = (),
 ) -> SymptomTriage:
-    """present: findings with all that they imply. ranked: whether the conditions mean anything; where they do not, a
-    case without a red flag is seen soon, as nothing is known of it."""
+    """levels: (conditions,) from `ConditionLevels`. ranked: whether the conditions mean anything; where they do not, a
+    case without a red flag is seen soon, as nothing is known of it. abstain_reasons: why no condition is named; where
+    one is, no answer is calmer than it."""
     reasons = [SymptomTriageReason("red_flag", flag.level, flag.message) for flag in flags]
     if ranked:
-        reasons.append(_of_conditions(conditions, probabilities, present, limits))
+        reasons.append(_of_conditions(conditions, probabilities, levels, limits))
+        reasons.append(_of_the_named(conditions, probabilities, levels, abstain_reasons))
     elif not reasons:
         text = "Too little of this was understood to say how soon it should be seen."
         reasons.append(SymptomTriageReason("not_known", "soon", text))
@@ -83,23 +105,32 @@ def symptom_triage(
     return SymptomTriage(level, tuple(reasons), TO_DO[level])
 
 
-def level_masses(
-    conditions: Sequence[Condition], probabilities: NDArray[np.float64], present: frozenset[str]
-) -> NDArray[np.float64]:
+def level_masses(probabilities: NDArray[np.float64], levels: NDArray[np.int64]) -> NDArray[np.float64]:
     """(levels,) probability of the conditions of each level or a graver one."""
-    return _masses(_levels(conditions, present), probabilities)
-
-
-def _masses(levels: NDArray[np.int64], probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([probabilities[levels >= n].sum() for n in range(len(LEVELS))])
 
 
+def _of_the_named(
+    conditions: Sequence[Condition],
+    probabilities: NDArray[np.float64],
+    levels: NDArray[np.int64],
+    abstains: Sequence[str],
+) -> SymptomTriageReason:
+    if abstains:
+        return SymptomTriageReason("abstained", AT_LEAST, " ".join(abstains))
+    first = int(probabilities.argmax())
+    text = f"{conditions[first].name} is the most probable condition."
+    return SymptomTriageReason("named", LEVELS[int(levels[first])], text)
+
+
 def _of_conditions(
-    conditions: Sequence[Condition], probabilities: NDArray[np.float64], present: frozenset[str], limits: Urgencies
+    conditions: Sequence[Condition],
+    probabilities: NDArray[np.float64],
+    levels: NDArray[np.int64],
+    limits: Urgencies,
 ) -> SymptomTriageReason:
     """The gravest level that the conditions still in question reach together, and which they are."""
-    levels = _levels(conditions, present)
-    masses = _masses(levels, probabilities)
+    masses = level_masses(probabilities, levels)
     level = next(
         level for level in reversed(LEVELS)
         if level == "none" or masses[LEVELS.index(level)] >= getattr(limits, level)
@@ -109,13 +140,3 @@ def _of_conditions(
     names = ", ".join(conditions[int(n)].name for n in first if probabilities[n] >= 0.02)
     text = f"Still in question: {names}." if names and level != "none" else "Nothing graver stands out."
     return SymptomTriageReason("in_question", level, text)
-
-
-def _levels(conditions: Sequence[Condition], present: frozenset[str]) -> NDArray[np.int64]:
-    """(conditions,) how soon each must be seen, with what is present."""
-    return np.array([_level(condition, present) for condition in conditions])
-
-
-def _level(condition: Condition, present: frozenset[str]) -> int:
-    level = _PLACE_OF[condition.urgency]
-    return level if present.isdisjoint(condition.emergency_if) else min(level + 1, len(LEVELS) - 1)

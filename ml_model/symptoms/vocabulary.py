@@ -20,13 +20,15 @@ Kind = Literal["symptom", "quality", "history", "medicine", "exposure", "state",
 
 
 class ClinicalFinding(BaseModel):
-    """One finding. kind: what it is; `quality` is the character, place, trigger or course of something else."""
+    """One finding. kind: what it is; `quality` is the character, place, trigger or course of something else. sex: of
+    whom alone it can be."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     id: FindingId
     name: Text
     kind: Kind
+    sex: Literal["female", "male"] | None = None
     is_a: tuple[FindingId, ...] = ()
     phrases: tuple[Text, ...] = Field(min_length=1)
     ask: Text

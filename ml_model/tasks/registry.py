@@ -202,7 +202,7 @@ class SymptomTask(TaskSpec):
     red_flags: tuple[RedFlag, ...] = ()
     datasets: tuple[SourceSpec, ...] = Field(min_length=1)
 
-    @property
+    @cached_property
     def contract_sha256(self) -> str:
         """Hash of what the bundle was built from: language, rules on age and sex, texts per disease."""
         parts = {"language", "demographics", "min_plausible_mass", "description_template", "conditions"}
@@ -219,7 +219,7 @@ class RiskTask(TaskSpec):
     bands: tuple[RiskBand, ...] = Field(min_length=1)
     datasets: tuple[SourceSpec, ...] = Field(min_length=1)
 
-    @property
+    @cached_property
     def contract_sha256(self) -> str:
         """Hash of the inputs (names, units, ranges, categories, order) and the outcome."""
         features = [feature.contract for feature in self.features]

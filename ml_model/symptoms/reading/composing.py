@@ -10,6 +10,7 @@ from ml_model.symptoms.reading.language import Language
 from ml_model.symptoms.reading.words import NEGATORS, Word, WordReader
 
 MAX_LINKED_SEGMENTS = 6
+_OTHER_TIME = frozenset({"since", "after", "before", "because", "following", "due"})
 _SEPARATE = NEGATORS - {"not"}
 _COMPARING = frozenset({"wors", "reliev", "better"})
 _LEADING = frozenset({"on", "with", "by", "when", "after", "in", "at", "from", "while", "during"})
@@ -69,7 +70,8 @@ class Composer:
 
     def _segment(self, words: Sequence[Word], start: int, end: int) -> _Segment:
         span = range(start, end)
-        places = tuple(i for i in span if words[i].stem in self._places)
+        said = next((i for i in span if words[i].text in _OTHER_TIME and i > start), end)
+        places = tuple(i for i in range(start, said) if words[i].stem in self._places)
         heads = tuple(i for i in span if words[i].stem in self._heads and i not in places)
         spots = tuple(i for i in span if words[i].stem in self._spots and i not in places)
         carries = tuple(i for i in span if words[i].stem in self._carry)

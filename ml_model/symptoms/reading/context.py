@@ -134,7 +134,9 @@ def _relative_as_patient(words: Sequence[Word], parts: Sequence[Sentence], langu
     if any(texts[i] == "i" and texts[i + 1] in _I_HAVE for i in range(len(texts) - 1)):
         return ""
     for at in range(parts[0].start, parts[0].end if parts else 0) if parts else ():
-        if texts[at] in language.groups["family"] and at and texts[at - 1] in ("my", "our", "old"):
+        # "dad (with a bad liver) is vomiting blood", not "sister with breast cancer"
+        first = at == 0 and not {"died", "had"} & set(texts[1:2]) and bool({"is", "has", "keeps", "can"} & set(texts))
+        if texts[at] in language.groups["family"] and (first or (at and texts[at - 1] in ("my", "our", "old"))):
             return texts[at] if texts[at] != "family" and "history" not in texts[at + 1 : at + 4] else ""
     return ""
 

@@ -14,6 +14,7 @@ MAX_PHRASE_STEMS = 8
 MAX_OCCURRENCES = 6
 MAX_STRETCH = 40
 EVERYDAY = 4_000_000
+_BESIDE = 3  # words before and behind a phrase that may belong to it
 _ASIDE = frozenset({"with", "when", "while", "after", "during", "whenever", "before"})
 _UNCHANGED = frozenset(
     ["change", "changes", "changed", "difference", "alteration", "from", "due", "related", "associated", "by"]
@@ -23,9 +24,10 @@ EXACT, OTHER_WORD, GAP, SLIP = 100.0, 4.0, 3.0, 3.0
 
 @dataclass(frozen=True, slots=True)
 class Phrase:
-    """One way to say a finding. `stems` in order; `joined`: it was written with "and" or "or"."""
+    """One way to say a finding, or several that differ in small words and endings: which, each with its own words.
+    `stems` in order; `joined`: it was written with "and" or "or"."""
 
-    finding: str
+    owners: tuple[tuple[str, frozenset[str]], ...]
     stems: tuple[str, ...]
     needed: frozenset[str]
     joined: bool
@@ -48,6 +50,15 @@ def _denies_the_same(phrase: Phrase, ats: tuple[int, ...]) -> bool:
     return at + 1 >= len(ats) or 0 < ats[at + 1] - ats[at] <= 3
 
 
+def _meant(phrase: Phrase, ats: tuple[int, ...], words: Sequence[Word], numbers: Sequence[int]) -> str:
+    """Of several findings that are said in nearly the same words, the one whose words these are: "swollen ankles" are
+    both, "very sore throat" is more than "sore throat"."""
+    if len(phrase.owners) == 1:
+        return phrase.owners[0][0]
+    said = {words[n].text for n in numbers[max(0, min(ats) - _BESIDE) : max(ats) + 1 + _BESIDE]}
+    return min(phrase.owners, key=lambda owner: (len(owner[1] - said), -len(owner[1])))[0]
+
+
 class PhraseIndex:
     """Finds phrases among words, in any order and with small gaps. Immutable after construction."""
 
@@ -58,17 +69,17 @@ class PhraseIndex:
         self._troubled = frozenset(map(reader.stem, language.groups["troubled"]))
         self._light = frozenset(map(reader.stem, language.light))
         self._stop = language.stop
-        entries: dict[tuple[tuple[str, ...], bool], str] = {}
+        entries: dict[tuple[tuple[str, ...], bool], list[tuple[str, frozenset[str]]]] = {}
         for finding, words in phrases:
             if stems := self._stems(words):
                 joined = any(w.text in ("and", "or") for w in words)
-                entries.setdefault((stems, joined), finding)
+                entries.setdefault((stems, joined), []).append((finding, frozenset(w.text for w in words)))
         self._entries = []
-        for (stems, joined), finding in entries.items():
+        for (stems, joined), owners in entries.items():
             telling = sum(s not in self._light and s not in self._stop and s != NOT for s in stems)
             strict = len(stems) > 1 and telling < 2
             self._entries.append(
-                Phrase(finding, stems, frozenset(stems), joined, strict, telling == 1 and "hurt" not in stems)
+                Phrase(tuple(owners), stems, frozenset(stems), joined, strict, telling == 1 and "hurt" not in stems)
             )
         self.stems = frozenset(stem for phrase in self._entries for stem in phrase.stems)
         seldom = Counter(stem for phrase in self._entries for stem in set(phrase.stems))
@@ -112,7 +123,7 @@ class PhraseIndex:
                     others = sum(words[numbers[a]].key != s for s, a in zip(phrase.stems, ats, strict=True))
                     slips = sum(words[numbers[a]].slips for a in ats)
                     score = EXACT - GAP * gap - OTHER_WORD * others - SLIP * slips
-                    found.append(Match(phrase.finding, frozenset(numbers[a] for a in ats), score))
+                    found.append(Match(_meant(phrase, ats, words, numbers), frozenset(numbers[a] for a in ats), score))
         return found
 
     def _place(

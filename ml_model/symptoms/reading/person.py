@@ -53,7 +53,14 @@ _DECADES = {
 }
 _WORDS_OF_AGE = (
     (0.02, re.compile(r"\b(?:newborn|neonate)\b")),
-    (0.5, re.compile(r"\binfant\b|\b(?:my|our|the) baby (?:has|is|had|was|wo|will|keeps|cries|does|can)")),
+    (
+        0.5,
+        re.compile(
+            r"\binfant\b|\b(?:my|our|the) baby (?:has|is|had|was|wo|will|keeps|cries|does|can|went|gone|got|gets|looks?"
+            r"|seems?|feels?|sounds?|stopped|started|woke|threw|fell|rolled|hit|choked|turned|just|refuse[sd]?|breath\w*"
+            r"|vomit\w*|swallow\w*)"
+        ),
+    ),
     (
         0.5,
         re.compile(

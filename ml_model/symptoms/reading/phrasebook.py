@@ -98,6 +98,7 @@ class Phrasebook:
 def build_phrasebook(vocabulary: FindingVocabulary, reader: WordReader, language: Language) -> Phrasebook:
     """Index all phrases of a vocabulary."""
     phrases = [(finding, text, reader.phrase(text)) for finding, text in _phrases(vocabulary)]
+    phrases.sort(key=lambda phrase: len(vocabulary.ancestors(phrase[0])))  # of equals the more general is meant
     diseases = _known_diseases(vocabulary, {text for _, text, _ in phrases})
     words = Counter(w.text for _, _, said in phrases for w in said)
     everyday = language.stop | language.light | language.common | set(language.also) | set(language.irregular)

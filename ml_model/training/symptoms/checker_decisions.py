@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.inference.interval import Interval
-from ml_model.symptoms.checker import Decisions
+from ml_model.symptoms.checker import Decisions, is_named
 from ml_model.symptoms.inference import Posterior, SymptomNetwork
 from ml_model.symptoms.knowledge import SymptomKnowledge
 from ml_model.symptoms.red_flags import red_flags
-from ml_model.symptoms.urgency import Urgencies, level_masses
+from ml_model.symptoms.urgency import AT_LEAST, ConditionLevels, Urgencies, level_masses
 from ml_model.tasks.triage_scale import LEVELS, TriageLevel
 from ml_model.training.evaluation.intervals import proportion
 from ml_model.training.symptoms.checker_fit import FOLDS, Chosen, Told
@@ -41,10 +41,12 @@ class Decided:
 
 @dataclass(frozen=True)
 class _Case:
-    """flag: the gravest level of its red flags, -1 for none. masses: (levels,) probability of that level or a graver
-    one. needed: the mass at which its set holds the right condition; above 1 where none does."""
+    """floor: the gravest level of its red flags and of the condition that is named. named: whether one is. masses:
+    (levels,) probability of that level or a graver one. needed: the mass at which its set holds the right condition;
+    above 1 where none does."""
 
-    flag: int
+    floor: int
+    named: bool
     masses: NDArray[np.float64]
     needed: float
     ranked: NDArray[np.float64]
@@ -66,7 +68,7 @@ def choose_decisions(
         tuple(LEVELS[_level(case, limits[fold])] for case, fold in zip(cases, folds, strict=True)),
         np.array([case.needed <= masses[fold] for case, fold in zip(cases, folds, strict=True)]),
         sizes,
-        np.array([case.ranked[0] < ABSTAIN_BELOW for case in cases]),
+        np.array([not case.named for case in cases]),
     )
 
 
@@ -79,11 +81,14 @@ def set_figures(decided: Decided) -> tuple[Interval, float, Interval]:
 def _case(network: SymptomNetwork, knowledge: SymptomKnowledge, one: Told) -> _Case:
     posterior = network.posterior(one.case)
     vocabulary = knowledge.vocabulary
-    present = vocabulary.with_implied(one.case.present)
-    flags = [LEVELS.index(flag.level) for flag in red_flags(knowledge.red_flags, one.case, vocabulary)]
+    levels = ConditionLevels(knowledge.conditions)(vocabulary.with_implied(one.case.present))
+    named = is_named(posterior, ABSTAIN_BELOW)
+    first = int(posterior.probabilities.argmax())
+    floors: list[TriageLevel] = [flag.level for flag in red_flags(knowledge.red_flags, one.case, vocabulary)]
+    floors.append(LEVELS[int(levels[first])] if named else AT_LEAST)
     ranked = np.sort(posterior.probabilities)[::-1]
-    masses = level_masses(knowledge.conditions, posterior.probabilities, present)
-    return _Case(max(flags, default=-1), masses, _needed(posterior, one.truth), ranked)
+    masses = level_masses(posterior.probabilities, levels)
+    return _Case(max(map(LEVELS.index, floors)), named, masses, _needed(posterior, one.truth), ranked)
 
 
 def _needed(posterior: Posterior, truth: Sequence[int]) -> float:
@@ -135,4 +140,4 @@ def _cost(sent: int, label: int) -> float:
 def _level(case: _Case, limits: Urgencies) -> int:
     wanted = asdict(limits)
     reached = [n for n, level in enumerate(LEVELS) if level == "none" or case.masses[n] >= wanted[level]]
-    return max(case.flag, *reached)
+    return max(case.floor, *reached)

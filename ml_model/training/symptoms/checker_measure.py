@@ -14,10 +14,8 @@ from ml_model.inference.interval import Interval
 from ml_model.inference.measured_tabular import VignetteRanking, VignetteTriage
 from ml_model.symptoms.checker import SymptomChecker, Words
 from ml_model.symptoms.inference import CaseFindings
-from ml_model.symptoms.knowledge import SymptomKnowledge
 from ml_model.symptoms.questions import next_questions
-from ml_model.symptoms.red_flags import red_flags
-from ml_model.symptoms.urgency import LEVEL_OF, symptom_triage
+from ml_model.symptoms.urgency import LEVEL_OF
 from ml_model.tabular.symptom_model import SymptomModel
 from ml_model.tasks.triage_scale import LEVELS, TriageLevel
 from ml_model.training.evaluation.intervals import proportion
@@ -57,7 +55,7 @@ def asked_back(checker: SymptomChecker, complaint: Told, whole: Told, questions:
         posterior = checker.network.posterior(case)
         known = vocabulary.with_implied(case.present) | unsure
         known |= vocabulary.with_implying(case.absent)
-        found = next_questions(checker.network, posterior, known, 1)
+        found = next_questions(checker.network, posterior, known, case.sex, 1)
         if not found:
             break
         finding = found[0].finding
@@ -84,15 +82,7 @@ def triage_labels(path: Path, vignettes: Sequence[Vignette]) -> list[TriageLevel
 
 def levels_of(checker: SymptomChecker, cases: Sequence[CaseFindings]) -> list[TriageLevel]:
     """How soon each is sent to be seen."""
-    knowledge: SymptomKnowledge = checker.knowledge
-    found = []
-    for case in cases:
-        present = knowledge.vocabulary.with_implied(case.present)
-        flags = red_flags(knowledge.red_flags, case, knowledge.vocabulary)
-        p = checker.network.posterior(case).probabilities
-        limits = checker.decisions.urgencies
-        found.append(symptom_triage(flags, knowledge.conditions, p, present, limits, ranked=bool(case.present)).level)
-    return found
+    return [checker.decide(case).triage.level for case in cases]
 
 
 def triage_figures(levels: Sequence[TriageLevel], truth: Sequence[TriageLevel]) -> VignetteTriage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ml_model.symptoms.engine import shipped_knowledge
 from ml_model.symptoms.understanding import TextReader
 from ml_model.symptoms.vocabulary import ClinicalFinding, FindingVocabulary
 
@@ -114,3 +115,9 @@ def vocabulary() -> FindingVocabulary:
 def reader(vocabulary: FindingVocabulary) -> TextReader:
     """A reader of the small vocabulary."""
     return TextReader(vocabulary)
+
+
+@pytest.fixture(scope="session")
+def everything() -> TextReader:
+    """With the vocabulary of this package."""
+    return TextReader(shipped_knowledge().vocabulary)

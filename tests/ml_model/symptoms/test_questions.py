@@ -6,8 +6,11 @@ import numpy as np
 import pytest
 from made_knowledge import LEAK, PLAIN, case, condition, made_vocabulary
 
-from ml_model.symptoms.inference import SymptomNetwork
+from ml_model.symptoms.inference import Sex, SymptomNetwork
 from ml_model.symptoms.questions import MOST_QUESTIONS, Question, next_questions
+from ml_model.symptoms.vocabulary import FindingVocabulary
+
+SEXES: tuple[Sex | None, ...] = (None, "female", "male")
 
 
 def bits(*shares: float) -> float:
@@ -68,6 +71,19 @@ def test_at_most_so_many_and_none_where_nothing_is_open() -> None:
     assert len(asked(network)) == MOST_QUESTIONS
     men = SymptomNetwork(vocabulary, [condition("c", sex=(0, 1), usual=("f0",))], PLAIN)
     assert next_questions(men, men.posterior(case("f0", sex="female")), frozenset()) == ()
+
+
+def test_nobody_is_asked_for_what_the_other_sex_alone_can_have() -> None:
+    made = [
+        f.model_copy(update={"sex": "female"} if f.id == "f0" else {})
+        for f in made_vocabulary("f0", "f1").findings.values()
+    ]
+    network = SymptomNetwork(
+        FindingVocabulary(made), [condition("c", usual=("f0",)), condition("d", usual=("f1",))], PLAIN
+    )
+    posterior = network.posterior(case())
+    answer = {sex: {q.finding for q in next_questions(network, posterior, frozenset(), sex)} for sex in SEXES}
+    assert answer == {None: {"f0", "f1"}, "female": {"f0", "f1"}, "male": {"f1"}}
 
 
 def test_of_two_kinds_of_one_finding_only_one_is_asked_for() -> None:

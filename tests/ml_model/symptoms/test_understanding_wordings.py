@@ -19,11 +19,6 @@ def whole() -> FindingVocabulary:
     return load_vocabulary(TASKS / "vocabulary")
 
 
-@pytest.fixture(scope="module")
-def everything(whole: FindingVocabulary) -> TextReader:
-    return TextReader(whole)
-
-
 def said(reader: TextReader, text: str, present: bool = True) -> set[str]:
     return {m.finding for m in reader.read(text).mentions if m.present == present and not m.history}
 
@@ -37,7 +32,7 @@ def said(reader: TextReader, text: str, present: bool = True) -> set[str]:
         ("she is weezing", "wheeze"), ("hyves on both arms", "skin_wheals"),
         ("threw up brite red blod", "vomiting_blood"),
         ("i am not abel to pee", "cannot_pass_urine"), ("she takes blod thiners", "on_anticoagulant"),
-        ("bluish lips", "cyanosis"), ("a sorethroat", "sore_throat_severe"),
+        ("bluish lips", "cyanosis"), ("a sorethroat", "sore_throat"),
         ("swelling in herfingers", "hand_or_finger_swelling"),
         ("pain in my stomack", "abdominal_pain"), ("bad hemroids", "anal_lump"), ("diareah since monday", "diarrhea"),
         ("todler drank drane cleaner", "poison_taken"),
@@ -202,3 +197,18 @@ def test_rules_for_what_is_understood(everything: TextReader, whole: FindingVoca
     rules = load_red_flags(TASKS / "red_flags" / "rules.toml", whole)
     fired = {flag.id for flag in red_flags(rules, CaseFindings(frozenset(said(everything, text)), frozenset()), whole)}
     assert rule in fired
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("he is three and does not talk yet", "speech_loss"),
+        ("my tooth hurts with hot coffee", "burn_injury"),
+        ("a rash from the new washing powder", "poison_taken"),
+        ("burning and stinging of the eyes", "burn_skin"),
+        ("the symptoms have not responded to antibiotics", "unresponsive"),
+        ("faint when standing for prolonged periods", "long_menstrual_periods"),
+    ],
+)
+def test_harmless_look_alikes_are_told_apart(everything: TextReader, text: str, wrong: str) -> None:
+    assert wrong not in said(everything, text)

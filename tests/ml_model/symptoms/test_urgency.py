@@ -10,7 +10,15 @@ from made_knowledge import condition
 
 from ml_model.symptoms.conditions import Condition
 from ml_model.symptoms.red_flags import RedFlagRule
-from ml_model.symptoms.urgency import LEVEL_OF, TO_DO, SymptomTriage, Urgencies, level_masses, symptom_triage
+from ml_model.symptoms.urgency import (
+    LEVEL_OF,
+    TO_DO,
+    ConditionLevels,
+    SymptomTriage,
+    Urgencies,
+    level_masses,
+    symptom_triage,
+)
 from ml_model.tasks.triage_scale import LEVELS, severity_of
 
 WORDS = list(LEVEL_OF)
@@ -22,12 +30,18 @@ def flag(level: str) -> RedFlagRule:
 
 
 def triage(
-    shares: dict[str, float], *flags: str, present: frozenset[str] = frozenset(), ranked: bool = True, **more: Condition
+    shares: dict[str, float],
+    *flags: str,
+    present: frozenset[str] = frozenset(),
+    ranked: bool = True,
+    abstains: tuple[str, ...] = (),
+    **more: Condition,
 ) -> SymptomTriage:
     """shares: probability of a condition of each urgency."""
     made = [more.get(urgency) or condition(urgency.replace("_", "-"), urgency=urgency) for urgency in shares]
     probabilities = np.array(list(shares.values()))
-    return symptom_triage([flag(f) for f in flags], made, probabilities, present, LIMITS, ranked=ranked)
+    return symptom_triage([flag(f) for f in flags], made, probabilities, ConditionLevels(made)(present), LIMITS,
+                          ranked=ranked, abstain_reasons=abstains)  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -44,11 +58,22 @@ def triage(
 def test_a_level_is_reached_by_its_conditions_and_graver_ones_together(shares: dict[str, float], level: str) -> None:
     found = triage(shares)
     assert (found.level, found.text, found.severity) == (level, TO_DO[level], severity_of(level))
-    assert [r.code for r in found.reasons] == ["in_question"]
-    masses = level_masses([condition(u.replace("_", "-"), urgency=u) for u in shares], np.array([*shares.values()]),
-                          frozenset())  # fmt: skip
+    assert {r.code for r in found.reasons} == {"in_question", "named"}
+    levels = ConditionLevels([condition(u.replace("_", "-"), urgency=u) for u in shares])(frozenset())
+    masses = level_masses(np.array([*shares.values()]), levels)
     assert masses[0] == pytest.approx(1)
     assert (np.diff(masses) <= 0).all()
+
+
+def test_no_answer_is_calmer_than_the_condition_that_it_names() -> None:
+    found = triage({"emergency": 0.19, "self_care": 0.18})
+    assert (found.level, found.reasons[0].code) == ("emergency", "named")
+    assert found.reasons[0].text == "Emergency is the most probable condition."
+
+
+def test_where_none_is_named_a_case_is_seen_soon() -> None:
+    found = triage({"self_care": 0.1, "routine": 0.05}, abstains=("None stands out.",))
+    assert (found.level, found.reasons[0].code, found.reasons[0].text) == ("soon", "abstained", "None stands out.")
 
 
 def test_the_reason_names_who_is_in_question() -> None:

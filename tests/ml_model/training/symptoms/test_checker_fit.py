@@ -88,8 +88,8 @@ def test_a_choice_has_not_seen_the_fold_that_it_is_measured_on() -> None:
     assert found[1].apart.probability[-30:] == pytest.approx(expected.probability)
 
 
-def made(needed: float, flag: int = -1, *masses: float) -> Any:
-    return decisions._Case(flag, np.array(masses or (1.0, 0, 0, 0, 0)), needed, np.array([0.6, 0.3, 0.05]))
+def made(needed: float, floor: int = 0, *masses: float) -> Any:
+    return decisions._Case(floor, True, np.array(masses or (1.0, 0, 0, 0, 0)), needed, np.array([0.6, 0.3, 0.05]))
 
 
 def test_what_a_set_must_hold_is_what_stands_before_the_right_condition() -> None:
@@ -128,9 +128,9 @@ def test_what_a_mistake_costs(sent: str, label: str, cost: float) -> None:
 
 def test_a_level_is_that_of_the_flags_or_of_what_its_conditions_reach() -> None:
     limits = Urgencies(emergency=0.3, urgent=0.4, soon=0.5, routine=0.6)
-    assert decisions._level(made(0, -1, 1, 0.9, 0.45, 0.4, 0.29), limits) == 3
+    assert decisions._level(made(0, 0, 1, 0.9, 0.45, 0.4, 0.29), limits) == 3
     assert decisions._level(made(0, 4, 1, 0.9, 0.45, 0.4, 0.29), limits) == 4
-    assert decisions._level(made(0, -1, 1, 0.1, 0.1, 0.1, 0.1), limits) == 0
+    assert decisions._level(made(0, 0, 1, 0.1, 0.1, 0.1, 0.1), limits) == 0
 
 
 def test_limits_are_those_that_cost_least_and_flags_count() -> None:
