@@ -49,17 +49,18 @@ function condition(one, there, open) {
     el("div", { class: "why" }, speaks("Speaks for it", "+", one.speaks_for, there), speaks("Speaks against it", "−", one.speaks_against, there), about));
 }
 
-function inQuestion({ prediction_set: names }) {
+function inQuestion({ prediction_set: { classes: names, measured } }) {
   if (!names.length) return [];
   const count = names.length === 1 ? "One condition is" : `${names.length} conditions are`;
   const more = names.length - NAMED_AT_MOST;
-  return [el("p", {}, `${count} still in question.`), el("details", {}, el("summary", {}, "Which they are"),
+  const held = measured.vignettes ? ` On clinical vignettes such a set held the right one in ${percent(measured.vignettes.value)} of cases.` : "";
+  return [el("p", {}, `${count} still in question.${held}`), el("details", {}, el("summary", {}, "Which they are"),
     el("p", {}, names.slice(0, NAMED_AT_MOST).join(", "), more > 0 ? `, and ${more} less probable ones` : ""))];
 }
 
 function ranking(answer) {
   const there = new Set(answer.symptoms_analyzed);
-  const open = new Set(answer.prediction_set);
+  const open = new Set(answer.prediction_set.classes);
   const { abstain, abstain_reasons: reasons, something_else: other, top_predictions: ranked } = answer;
   const rows = ranked.map((one) => condition(one, there, open.has(one.disease)));
   if (rows.length && other !== null) rows.push(el("li", {}, el("span", { class: "label" }, "Something else, which is not known here"), bar(other)));

@@ -59,3 +59,12 @@ class OperatingPointAnswer(Answer):
     positive_predictive_value: Probability | None = None
     negative_predictive_value: Probability | None = None
     message: str | None = Field(default=None, description="what to do; only where it is suspected or open")
+
+
+class PredictionSetAnswer(Answer):
+    coverage: Probability = Field(description="what it was made for")
+    measured: dict[str, IntervalAnswer] = Field(
+        description="how often sets hold it, by label on test, or over `vignettes`; empty where it was not measured"
+    )
+    classes: tuple[str, ...]
+    note: str

@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from backend.schemas.common import Answer, ModelAnswer, Probability, ProvenanceAnswer, TriageAnswer
 from backend.schemas.ecg import MeasurementAnswer, RecordingAnswer
-from backend.schemas.findings import FindingAnswer, IntervalAnswer, OperatingPointAnswer
+from backend.schemas.findings import FindingAnswer, OperatingPointAnswer, PredictionSetAnswer
 from ml_model.tasks.registry import Severity
 
 
@@ -110,15 +110,6 @@ class ActivationMapAnswer(Answer):
         "reflection; null for a recording"
     )
     seconds: tuple[float, float] | None = Field(description="of a recording: from, to; null for a picture")
-    note: str
-
-
-class PredictionSetAnswer(Answer):
-    coverage: Probability = Field(description="what it was made for")
-    measured: dict[str, IntervalAnswer] = Field(
-        description="by label, how often the set of a test case with it holds it; empty where it was not measured"
-    )
-    classes: tuple[str, ...]
     note: str
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from backend.schemas.common import Answer, ModelAnswer, Probability, ProvenanceAnswer, TriageAnswer
+from backend.schemas.findings import PredictionSetAnswer
 from ml_model.tasks.registry import Severity
 
 Ranking = Literal["knowledge", "table"]
@@ -85,7 +86,7 @@ class DiseaseAnswer(Answer):
     red_flags: tuple[RedFlagAnswer, ...] = Field(description="the gravest first")
     understood: tuple[UnderstoodAnswer, ...] = Field(description="of the description")
     not_understood: tuple[ToldAnswer, ...] = Field(description="words of the description that nothing was made of")
-    prediction_set: tuple[str, ...] = Field(description="diseases still in question")
+    prediction_set: PredictionSetAnswer = Field(description="its `classes` are the diseases still in question")
     something_else: Probability | None = Field(description="that it is none of the known diseases; null if not known")
     abstain: bool
     abstain_reasons: tuple[str, ...]

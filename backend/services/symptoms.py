@@ -64,7 +64,7 @@ class SymptomDiagnosis:
             told = told_fields(question.description, shipped_knowledge().vocabulary, made)
             return demo_answers.disease_answer(task, question, _provenance(task, sent, None), context, told)
         if made.self_harm or (checker and question.ranking == "knowledge"):
-            fields = _checked(task, checker or rules_alone(), question, made, _earlier_names(engine))
+            fields = _checked(task, checker or rules_alone(), question, made, loaded)
         else:
             fields = _from_table(task, engine, question, made)
         if warning := self._models.unused_user_file(task.id):
@@ -98,12 +98,13 @@ def _checked(
     checker: SymptomChecker,
     question: DiseaseQuestion,
     made: SymptomAssessment,
-    names: dict[str, str],
+    loaded: LoadedModel | None,
 ) -> dict[str, Any]:
     if not made.recognised:
-        hints = sorted({hint for given in question.symptoms for hint in checker.suggestions(given)})[:5]
+        hints = sorted({hint for given in question.symptoms[:5] for hint in checker.suggestions(given)})[:5]
         raise _nothing("what was sent", tuple(hints))
-    return checker_fields(task, checker, question, made, names)
+    names = _earlier_names(loaded.engine if loaded else None)
+    return checker_fields(task, checker, question, made, names, loaded.bundle.manifest if loaded else None)
 
 
 def _from_table(task: SymptomTask, engine: Any, question: DiseaseQuestion, made: SymptomAssessment) -> dict[str, Any]:

@@ -153,7 +153,11 @@ def test_a_condition_has_its_lay_name_its_probability_and_what_speaks_for_and_ag
     }  # fmt: skip
     other = one | {"disease": "Second", "lay_name": None, "icd10": None, "probability": 0.0001, "speaks_against": []}
     names = ["Morbus primus", *(f"Disease {n}" for n in range(49))]
-    told = {"symptoms_analyzed": ["headache", "nausea"], "something_else": 0.2, "prediction_set": names}
+    told = {
+        "symptoms_analyzed": ["headache", "nausea"],
+        "something_else": 0.2,
+        "prediction_set": answer["prediction_set"] | {"classes": names},
+    }
     draw(page, answer | told | {"top_predictions": [one, other]})
     first, second, else_ = page.all(".ranked > li")
     assert first.text.split("\n") == [

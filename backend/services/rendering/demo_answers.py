@@ -15,6 +15,7 @@ from backend.schemas.tabular import (
 )
 from backend.services.rendering import messages
 from backend.services.rendering.responses import model_answer, percent
+from backend.services.rendering.symptoms import conditions_in_question
 from backend.services.rendering.triage import triage_answer
 from backend.telemetry import RequestContext
 from ml_model.errors import ModelUnavailable
@@ -59,7 +60,7 @@ def disease_answer(
         symptoms_unrecognized=(),
         recommendations=(told["triage"].text, *(flag.message for flag in told["red_flags"]), *task.recommendations),
         **told,
-        prediction_set=(),
+        prediction_set=conditions_in_question((), None),
         something_else=None,
         abstain=True,
         abstain_reasons=(messages.DEMO_WARNING,),

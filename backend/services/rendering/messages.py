@@ -27,6 +27,11 @@ LABELS_NOTE = (
     "The labels still in question (class-conditional conformal prediction): made so that nine in ten cases of each "
     "label have it in their set; how often that was so on test stands beside it."
 )
+VIGNETTE_SET_NOTE = (
+    "The most probable conditions, so many that on clinical vignettes nine in ten sets hold the right one (conformal "
+    "prediction, cross-validated by diagnosis); how often that was so stands beside it."
+)
+NO_SET_NOTE = "No set is made: nothing was ranked, or by a table on which no coverage was measured."
 UNCALIBRATED_SET_NOTE = (
     "The most probable classes that together reach this probability by the model's own estimate; "
     "not yet conformally calibrated, so the coverage is not guaranteed."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from backend.schemas.common import ModelAnswer, ProvenanceAnswer
-from backend.schemas.findings import IntervalAnswer
+from backend.schemas.findings import IntervalAnswer, PredictionSetAnswer
 from backend.schemas.images import (
     AnalyzeAnswer,
     AnalyzeQuery,
@@ -15,7 +15,6 @@ from backend.schemas.images import (
     FieldOfViewAnswer,
     InputCheckAnswer,
     PredictionAnswer,
-    PredictionSetAnswer,
     RankedAnswer,
     RecommendationAnswer,
     StagingAnswer,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from backend.schemas.findings import IntervalAnswer, PredictionSetAnswer
 from backend.schemas.symptoms import (
     DiseasePrediction,
     MatchedSymptomAnswer,
@@ -16,8 +17,12 @@ from backend.schemas.symptoms import (
     UnderstoodAnswer,
     UnrecognizedSymptom,
 )
+from backend.services.rendering import messages
 from backend.services.rendering.responses import percent
 from backend.services.rendering.triage import triage_answer
+from ml_model.diagnosis.conformal import SET_COVERAGE
+from ml_model.inference.bundle import Manifest
+from ml_model.inference.measured_tabular import SymptomMetrics
 from ml_model.inputs.tabular import DiseaseQuestion
 from ml_model.symptoms.checker import RankedCondition, SymptomAssessment, SymptomChecker
 from ml_model.symptoms.vocabulary import FindingVocabulary
@@ -25,6 +30,7 @@ from ml_model.tabular.symptom_matcher import SymptomMatches
 from ml_model.tabular.symptom_model import RankedDisease
 from ml_model.tasks.registry import SymptomTask
 
+MOST_SUGGESTED_FOR = 20  # symptoms that were not recognised: looking for what is near costs ten milliseconds each
 TABLE_WARNS = "Ranked by a table of synthetic cases, which says nothing of how common a disease is."
 
 
@@ -47,8 +53,9 @@ def checker_fields(
     question: DiseaseQuestion,
     made: SymptomAssessment,
     names: Mapping[str, str],
+    manifest: Manifest | None,
 ) -> dict[str, Any]:
-    """Of an answer ranked by knowledge. names: of earlier versions, which stay, by id."""
+    """Of an answer ranked by knowledge. names: of earlier versions, which stay, by id. manifest: of its bundle."""
     findings = checker.knowledge.vocabulary.findings
     ranked = tuple(_ranked(one, checker.knowledge.vocabulary) for one in made.ranking)
     return {
@@ -63,18 +70,26 @@ def checker_fields(
             if m.present
         ),
         "symptoms_unrecognized": tuple(
-            UnrecognizedSymptom(given=given, suggestions=checker.suggestions(given))
-            for given, found in made.matched
-            if not found
+            UnrecognizedSymptom(given=given, suggestions=checker.suggestions(given) if n < MOST_SUGGESTED_FOR else ())
+            for n, given in enumerate(given for given, found in made.matched if not found)
         ),
         "recommendations": _recommendations(task, checker, made),
-        "prediction_set": tuple(checker.names[id_] for id_ in made.in_question),
+        "prediction_set": conditions_in_question(tuple(checker.names[id_] for id_ in made.in_question), manifest),
         "something_else": made.something_else,
         "abstain": bool(made.abstain_reasons),
         "abstain_reasons": made.abstain_reasons,
         "next_questions": tuple(QuestionAnswer(finding=q.finding, question=q.text) for q in made.questions),
         **told_fields(question.description, checker.knowledge.vocabulary, made),
     }
+
+
+def conditions_in_question(names: tuple[str, ...], manifest: Manifest | None) -> PredictionSetAnswer:
+    """The prediction set, with how often such sets held the right condition on vignettes."""
+    metrics = manifest.metrics if manifest else None
+    measured = metrics.checker if isinstance(metrics, SymptomMetrics) else None
+    coverage = {"vignettes": IntervalAnswer(**dict(measured.set_coverage))} if names and measured else {}
+    note = messages.VIGNETTE_SET_NOTE if names else messages.NO_SET_NOTE
+    return PredictionSetAnswer(coverage=SET_COVERAGE, measured=coverage, classes=names, note=note)
 
 
 def told_fields(description: str, vocabulary: FindingVocabulary, made: SymptomAssessment) -> dict[str, Any]:
@@ -118,7 +133,7 @@ def table_fields(
         "symptoms_matched": tuple(MatchedSymptomAnswer(**vars(matched)) for matched in matches.matched),
         "symptoms_unrecognized": tuple(UnrecognizedSymptom(**vars(unknown)) for unknown in matches.unrecognised),
         "recommendations": tuple(dict.fromkeys(said)),
-        "prediction_set": (),
+        "prediction_set": conditions_in_question((), None),
         "something_else": None,
         "abstain": True,
         "abstain_reasons": (TABLE_WARNS,),
