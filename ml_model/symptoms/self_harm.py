@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import product
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 
 from rapidfuzz import process
@@ -20,64 +20,18 @@ MAX_LENGTH = 20
 MAX_MENDED = 600
 _WORD = re.compile(r"[^\W_]++(?:['\u2019\u2018`\u02bc][^\W_]++){0,2}")
 _APOSTROPHES = re.compile("['\u2019\u2018`\u02bc]")
-_NEGATIONS = frozenset(
-    [
-        "no",
-        "not",
-        "never",
-        "denies",
-        "denied",
-        "without",
-        "dont",
-        "doesnt",
-        "didnt",
-        "havent",
-        "hasnt",
-        "isnt",
-        "wasnt",
-        "nobody",
-        "neither",
-        "nor",
-    ]
-)
+_NAME = re.compile(r"<(\w+)>")
+_NEGATIONS = frozenset([
+    "no", "not", "never", "denies", "denied", "without", "dont", "doesnt", "didnt", "havent", "hasnt", "isnt",
+    "wasnt", "nobody", "neither", "nor",
+])  # fmt: skip
 _NEGATED_REACH = 4
 _PERSONS = frozenset({"i", "im", "ive", "my", "he", "she", "they"})
-_BETWEEN = frozenset(
-    [
-        "any",
-        "really",
-        "ever",
-        "actually",
-        "even",
-        "current",
-        "active",
-        "recent",
-        "feel",
-        "feeling",
-        "had",
-        "have",
-        "having",
-        "been",
-        "to",
-        "thoughts",
-        "thought",
-        "ideas",
-        "of",
-        "about",
-        "thinking",
-        "plans",
-        "plan",
-        "intention",
-        "or",
-        "self",
-        "harm",
-        "suicidal",
-        "ideation",
-        "want",
-        "wanting",
-        "no",
-    ]
-)
+_BETWEEN = frozenset([
+    "any", "really", "ever", "actually", "even", "current", "active", "recent", "feel", "feeling", "had", "have",
+    "having", "been", "to", "thoughts", "thought", "ideas", "of", "about", "thinking", "plans", "plan",
+    "intention", "or", "self", "harm", "suicidal", "ideation", "want", "wanting", "no",
+])  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +42,12 @@ class _Said:
     apart: bool = False  # a comma, stop or line's end stands before it
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Node:
-    """One word of patterns that begin alike; `skips` leads on over none to three words."""
+    """A place in the patterns: where each next word leads; `skips` leads on over none to three words."""
 
-    after: dict[str, _Node]
-    skips: _Node | None = None
+    after: dict[str, list[_Node]]
+    skips: list[_Node] = field(default_factory=list)
     ends: bool = False
 
 
@@ -116,7 +70,6 @@ class SelfHarmReader:
         meant, other = [*phrases, *patterns], list(not_meant)
         count = Counter(w.text for text in [*meant, *other] for w in _words(text.replace("*", " ")))
         self._long = [w for w, _ in count.most_common() if len(w) >= LONG_WORD]
-        self._respelt = {w: _usual_spelling(w, count) for w in self._long}
         self._known = frozenset(count)
         self._meant, self._not_meant = (self._tree(texts) for texts in (meant, other))
 
@@ -125,29 +78,36 @@ class SelfHarmReader:
         """Read the lists and the answer from a TOML file. Raises KeyError where one is missing."""
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         told = SelfHarmAnswer(**{**table["answer"], "actions": tuple(table["answer"]["actions"])})
-        return cls(table["phrases"], table["not_meant"], table["patterns"], told)
+        meant, other = ([_filled(text, table["words"]) for text in table[key]] for key in ("patterns", "not_meant"))
+        return cls(table["phrases"], other, meant, told)
 
     def found(self, text: str) -> tuple[int, int] | None:
         """The characters of the first passage that speaks of dying or self-harm, or None."""
         words = self._mended(_words(text[:MAX_CHARACTERS]))
         free = [True] * len(words)
-        for start, end in _spans(words, self._not_meant, free):
+        for start, end in list(_spans(words, self._not_meant, free)):
             free[start:end] = [False] * (end - start)
         for start, end in _spans(words, self._meant, free):
             if not _negated(words, start):
                 return words[start].start, words[end - 1].end
         return None
 
-    def _tree(self, texts: Iterable[str]) -> _Node:
+    @staticmethod
+    def _tree(texts: Iterable[str]) -> _Node:
+        """One graph of all patterns: choices of a group meet in one node, patterns that begin alike share theirs."""
         root = _Node({})
-        for text in (spelt for given in texts for spelt in _alternatives(given)):
+        begun: dict[tuple[str, ...], _Node] = {(): root}
+        for text in texts:
+            groups = tuple(text.replace("*", " * ").split())
             node = root
-            for number, part in enumerate(text.split("*")):
-                if number:
-                    node.skips = node = node.skips or _Node({})
-                for word in _words(part):
-                    node = node.after.setdefault(self._respelt.get(word.text, word.text), _Node({}))
+            for number, group in enumerate(groups, 1):
+                reached = begun.get(groups[:number])
+                if reached is None:
+                    reached = begun[groups[:number]] = _Node({})
+                    _lead(node, group, reached)
+                node = reached
             node.ends = True
+        _join_pairs(root, set())
         return root
 
     def _mended(self, words: Sequence[_Said]) -> list[_Said]:
@@ -160,57 +120,69 @@ class SelfHarmReader:
 
     def _meant_word(self, word: str) -> str:
         if word in self._known:
-            return self._respelt.get(word, word)
+            return word
         if not LONG_WORD - 1 <= len(word) <= MAX_LENGTH:
             return word
         near = process.extractOne(word, self._long, scorer=DamerauLevenshtein.distance, score_cutoff=1)
         usual = near is not None and near[0][0] == word[0] and not near[0].endswith("ed")
-        return self._respelt[near[0]] if near is not None and usual else word
+        return near[0] if near is not None and usual else word
 
 
-def _usual_spelling(word: str, count: Counter[str]) -> str:
-    """The word of a list that another is a misspelling of ("sucidal"): one letter off, and much more frequent."""
-    for other, times in count.most_common():
-        form = other.startswith(word[:-1]) or word.startswith(other[:-1])
-        usual = times >= 3 * count[word] and len(other) >= LONG_WORD and other[0] == word[0] and not form
-        if usual and DamerauLevenshtein.distance(other, word, score_cutoff=1) == 1:
-            return other
-    return word
+def _lead(node: _Node, group: str, reached: _Node) -> None:
+    """Let every choice of a group lead from a node to the one reached."""
+    if group == "*":
+        node.skips.append(reached)
+        return
+    inside: dict[tuple[str, ...], _Node] = {(): node}
+    for choice in group.split("|"):
+        words = tuple(w.text for w in _words(choice.replace("_", " ")))
+        for number, word in enumerate(words[:-1], 1):
+            if words[:number] not in inside:
+                inside[words[:number]] = _Node({})
+                inside[words[: number - 1]].after.setdefault(word, []).append(inside[words[:number]])
+        inside[words[:-1]].after.setdefault(words[-1], []).append(reached)
 
 
-def _spans(words: Sequence[_Said], root: _Node, free: Sequence[bool]) -> list[tuple[int, int]]:
-    """Where the patterns of a tree stand among the free words, in order."""
-    found = []
-    for start in range(len(words)):
-        end = _end_of(root, words, start, free)
-        if end is not None:
-            found.append((start, end))
-    return found
+def _spans(words: Sequence[_Said], root: _Node, free: Sequence[bool]) -> Iterator[tuple[int, int]]:
+    """Where the patterns of a graph stand among the free words, in order."""
+    for start, word in enumerate(words):
+        if word.text in root.after and (end := _end_of(root, words, start, free)) is not None:
+            yield start, end
 
 
 def _end_of(root: _Node, words: Sequence[_Said], start: int, free: Sequence[bool]) -> int | None:
     """Where the longest pattern that begins at `start` ends, or None. At most a few places are followed at once."""
     best: int | None = None
-    states: list[tuple[_Node, int, int]] = [(root, start, 0)]  # node, next word, words that may still be skipped
+    states = [(root, start)]
+    seen = set(states)
     while states:
-        node, at, skips = states.pop()
+        node, at = states.pop()
         if node.ends and (best is None or at > best):
-            best = min(at, len(words))
-        if node.skips is not None:
-            states.append((node.skips, at, MAX_SKIPPED_WORDS))
-        if at >= len(words):
-            continue
-        if skips and node is not root:
-            states.append((node, at + 1, skips - 1))
-        if free[at] and (after := node.after.get(words[at].text)) is not None:
-            states.append((after, at + 1, 0))
+            best = at
+        ways = [(node, at), *((after, at + more) for after in node.skips for more in range(MAX_SKIPPED_WORDS + 1))]
+        for place, here in ways:
+            if here < len(words) and free[here]:
+                for after in place.after.get(words[here].text, ()):
+                    if (after, here + 1) not in seen:
+                        seen.add((after, here + 1))
+                        states.append((after, here + 1))
     return best
 
 
-def _alternatives(text: str) -> Iterator[str]:
-    """What "want|wish to_die|not_exist" stands for: one of each group, "_" between the words of one of it."""
-    for chosen in product(*(group.split("|") for group in text.split())):
-        yield " ".join(chosen).replace("_", " ")
+def _join_pairs(node: _Node, seen: set[_Node]) -> None:
+    """Where "i" and then "am" lead on, let "im" lead to the same place; texts are read with such pairs as one word."""
+    seen.add(node)
+    for (first, second), joined in _TWO.items():
+        for between in node.after.get(first, ()):
+            node.after.setdefault(joined, []).extend(between.after.get(second, ()))
+    for after in [*chain.from_iterable(node.after.values()), *node.skips]:
+        if after not in seen:
+            _join_pairs(after, seen)
+
+
+def _filled(text: str, choices: Mapping[str, str]) -> str:
+    """A pattern with its <names> replaced by their choices. Raises KeyError where a name has none."""
+    return _NAME.sub(lambda name: choices[name[1]], text)
 
 
 def _words(text: str) -> list[_Said]:
@@ -225,11 +197,26 @@ def _words(text: str) -> list[_Said]:
     return _plain(found)
 
 
-_SHORT = {"cannot": "cant", "wanna": "wanna", "u": "you"}
+_SHORT = {
+    "cannot": "cant", "u": "you", "b": "be", "2": "to", "2nite": "tonight", "tonite": "tonight", "nite": "night",
+    "agen": "again", "wud": "would", "wos": "was", "wat": "what", "wats": "whats", "wana": "wanna",
+    "gona": "gonna", "iv": "ive", "dnt": "dont", "cnt": "cant", "enymore": "anymore", "miself": "myself",
+    "meself": "myself", "scard": "scared", "scarred": "scared", "il": "ill", "hav": "have", "jus": "just",
+    "kil": "kill", "liv": "live", "lyfe": "life", "fink": "think", "neva": "never", "notise": "notice",
+    "piont": "point", "poin": "point", "rn": "now", "sewiside": "suicide", "sucide": "suicide",
+    "suisidal": "suicidal", "sucidal": "suicidal", "suicidle": "suicidal", "suicydal": "suicidal",
+    "cuting": "cutting", "ppl": "people", "luv": "love", "av": "have", "diee": "die", "thort": "thought",
+    "evry1": "everyone", "noone": "nobody", "livin": "living", "thinkin": "thinking", "cuttin": "cutting",
+    "bout": "about", "dis": "this", "gunna": "gonna", "sum1": "someone", "sumthing": "something",
+    "nomore": "anymore", "pls": "please",
+}  # fmt: skip
 _TWO = {
     ("do", "not"): "dont", ("does", "not"): "doesnt", ("did", "not"): "didnt", ("can", "not"): "cant",
     ("would", "not"): "wouldnt", ("i", "am"): "im", ("i", "have"): "ive", ("is", "not"): "isnt",
-    ("what", "is"): "whats",
+    ("what", "is"): "whats", ("i", "will"): "ill", ("i", "would"): "id", ("will", "not"): "wont",
+    ("was", "not"): "wasnt", ("any", "more"): "anymore", ("any", "longer"): "anymore", ("for", "ever"): "forever",
+    ("for", "good"): "forever", ("there", "is"): "theres", ("he", "is"): "hes", ("she", "is"): "shes",
+    ("no", "one"): "nobody", ("he", "would"): "hed", ("she", "would"): "shed", ("want", "too"): "want",
 }  # fmt: skip
 
 
