@@ -22,7 +22,12 @@ MAX_CORRECTED_WORDS = 60
 MAX_LINK_WORDS = 3
 COMPOSED, LINKED = 4.0, 2.0
 _LASTING = ("history", "medicine", "exposure", "state")  # kinds of findings that "past history: ..." tells of as of now
-_PASSING = ("pregnan", "recently_gave_birth", "breastfeeding", "contact_", "unprotected_", "new_", "vaccinated_")
+_PASSING = ("pregnan", "recently_gave_birth", "breastfeeding", "contact_", "unprotected_", "new_", "vaccinated_") + (
+    "serious_accident",
+    "fracture_suspected",
+    "open_fracture",
+    "high_speed_injury",
+)
 _ALWAYS_TRUE = ("history_", "family_", "on_", "former_", "previous_", "recent_")
 
 
@@ -80,6 +85,8 @@ class TextReader:
         if duration is not None:
             told.append(duration)
         mentions += self._measured(told, plain, text, words, context)
+        present = {m.finding for m in mentions if m.present and not m.history}
+        mentions += self._measured(amounts.together(plain.text, present), plain, text, words, context)
         return Understanding(
             tuple(sorted(_once(mentions), key=lambda m: (m.start, m.end, m.finding))),
             person.age_years(plain.text),

@@ -1,9 +1,10 @@
-"""Counts that mean something: weeks of pregnancy, days that a period is late, tablets taken at once."""
+"""Counts that mean something: weeks of pregnancy, days that a period is late, tablets taken at once; and what is told
+of only together with what stands elsewhere: "he has not moved since last night", 31 weeks."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from ml_model.symptoms.reading.measures import NUMBERS, Vital
 
@@ -53,6 +54,32 @@ _NOSE = re.compile(
     r"[^.;\n]{0,30}?\b(?:for|over|than|since|after|lasting|lasted|going)\b"
     rf"[^.;\n\d]{{0,14}}?\b(?:{_COUNT} ?(min|h)|(half an|an) (hour))"
 )
+_NOT_MOVED = re.compile(
+    r"\b(?:has ?n[o']t|hasnt|have ?n[o']t|havent|not|no|stopped|barely|hardly|is ?n[o']t|isnt)"
+    r" (?:[a-z]{1,10} ){0,2}?(?:mov(?:ed|ing)|kick(?:ed|ing|s)|wriggl(?:ed|ing)|stirred)\b(?! (?:my |her |its )?"
+    r"(?:bowels|house))"
+)
+_UNBORN = re.compile(r"\b(?:baby|bub|bump|little one|kick\w{0,3}|wriggl\w{1,3}|he|she)\b")
+_BLEEDING = re.compile(
+    r"(?<!no )(?<!not )(?<!without )(?<!any )\b(?:ble[ae]+ding|spotting|bled)\b(?! (?:gum|nose|pile))"
+)
+_BLEEDS_ELSEWHERE = re.compile(
+    r"\b(?:gums?|nose|piles|h(?:a)?emorrhoids?|bottom|bum|cut|wound|vomit\w{0,3}|ulcer|anus)\b"
+)
+_LEAKING = re.compile(
+    r"\b(?:cle+r|clear|watery)\b[^.;\n]{0,30}\b(?:out|from|leak\w{0,3}|drip\w{0,4}|run\w{0,4})\b"
+    r"[^.;\n]{0,20}\b(?:ears?|nose)\b"
+    r"|\b(?:ears?|nose)\b[^.;\n]{0,20}\b(?:leak|drip|pour)\w{0,4}\b[^.;\n]{0,10}\b(?:clear|watery)\b"
+)
+_ONLY_BLOOD = re.compile(
+    r"\b(?:toilet|loo|bog|lavatory|poo(?:ed|ing|s)?|bowels|motions?|stools?)\b[^.;\n]{0,60}"
+    r"\b(?:just|only|all|pure|mostly|nothing but|full of)(?: dark| bright| red){0,2} blood\b"
+)
+_NO_STOOL = re.compile(r"\b(?:pee\w{0,3}|wee\w{0,3}|urin\w{1,4}|periods?|vomit\w{0,3}|sick|nose)\b")
+_WIDE = re.compile(
+    r"\b(?:w?hole|entire|over|down|onto)(?: of)?(?: my| his| her| the| their){0,2}"
+    r" (?:himself|herself|myself|chest|back|belly|tummy|stomach|thighs?|neck|body|arms|legs?)\b"
+)
 _DAYS = {"d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}
 FULL_TERM_WEEKS, LATE_WEEKS, EARLY_WEEKS = 37, 28, 13
 LONG_AGO_DAYS = 300
@@ -88,6 +115,21 @@ def amounts(text: str) -> Iterator[Vital]:
     for m in _TABLETS.finditer(text):
         if int(m[1]) > TOO_MANY_TABLETS:
             yield Vital("overdose_taken", m.start(), m.end())
+
+
+def together(text: str, present: Collection[str]) -> Iterator[Vital]:
+    """Findings that a plain text says given that others (`present`) are told of in it."""
+    late = not {"pregnancy_late", "pregnancy_before_37_weeks"}.isdisjoint(present)
+    if late and "reduced_fetal_movements" not in present and _UNBORN.search(text) and (m := _NOT_MOVED.search(text)):
+        yield Vital("reduced_fetal_movements", m.start(), m.end())
+    if "pregnant" in present and not _BLEEDS_ELSEWHERE.search(text) and (m := _BLEEDING.search(text)):
+        yield Vital("vaginal_bleeding_in_pregnancy", m.start(), m.end())
+    if "head_injury" in present and (m := _LEAKING.search(text)):
+        yield Vital("clear_fluid_nose_or_ear_after_injury", m.start(), m.end())
+    if not _NO_STOOL.search(text) and (m := _ONLY_BLOOD.search(text)):
+        yield Vital("blood_in_stool", m.start(), m.end())
+    if not {"burn_injury", "blistering_burn"}.isdisjoint(present) and (m := _WIDE.search(text)):
+        yield Vital("burn_large", m.start(), m.end())
 
 
 def _pregnant(weeks: int, m: re.Match[str]) -> Iterator[Vital]:

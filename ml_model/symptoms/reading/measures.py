@@ -34,6 +34,8 @@ _SPAN = re.compile(
 _FEVER = re.compile(
     r"\b(?:temp[a-z]{0,9}|fever|febrile|pyrexia|t(?= ?[:=]| \d\d\.\d))\b(?![^\d.;\n]{0,16}(?:less|under|below|age|for))"
     r"[^\d.;\n]{0,20}(\d{2,3}(?:\.\d{1,2})?) ?(?:°|deg(?:rees)?)? ?(c|f)?\b(?! ?(?:days?|weeks?|h))"
+    r"|\b(?:hot|burning up|boiling|shiver(?:s|ing|y)|chills|rigors|sweats)\b[^\d.;\n]{0,12}(3[5-9]\.\d|4[0-2]\.\d)\b"
+    r"(?! ?(?:weeks|wks|kg|days|%|years|stone))"
     r"|(?<![\d.])(\d{2,3}(?:\.\d{1,2})?) ?(?:(?:°|deg(?:rees)?) ?(c|f)?|(c|f)\b)"
 )
 _PRESSURE = re.compile(
@@ -44,6 +46,11 @@ _PULSE = re.compile(
 )
 _OXYGEN = re.compile(r"\b(?:spo2|sao2|o2 sats?|sats?|saturation|oxygen)\b[^\d.;\n]{0,25}(\d{2,3})(?: ?%)?")
 _SUGAR = re.compile(r"\b(?:glucose|sugar|sugars|bsl|bm)\b[^\d.;\n]{0,25}(\d{1,3}(?:\.\d)?)")
+_METER = re.compile(
+    r"\b(?:meter|monitor|libre|dexcom|sensor|finger ?prick|bloods?)\b"
+    r"(?: (?:is|are|it|now|only|says?|said|reads?|reading|shows?|showing|of|at)){1,3} (\d{1,2}\.\d)\b(?! ?(?:°|deg))"
+)
+_KETONES = re.compile(r"\b(?:ke(?:y)?tones?|keytons?|ketons?)\b[^\d.;\n]{0,20}(\d{1,2}(?:\.\d)?)\b")
 _BREATHS = re.compile(r"\b(?:rr|respiratory rate|resp rate|respirations)\b[^\d.;\n]{0,15}(\d{2,3})\b")
 _SCORE = re.compile(r"(?<![\d./])(10|\d(?:\.5)?) ?(?:/|out of) ?(?:10|ten)(?![\d/])")
 _WORDED = (
@@ -78,6 +85,9 @@ _FIRST = re.compile(
 )
 
 
+HIGH_KETONES = 3.0  # mmol/l
+
+
 @dataclass(frozen=True)
 class Vital:
     """A measured figure's finding, and the characters (of the plain text) that say it."""
@@ -90,7 +100,7 @@ class Vital:
 def vitals(text: str) -> Iterator[Vital]:
     """Findings that figures in a plain text say: fever, blood pressure, pulse, oxygen, sugar, breaths."""
     for m in _FEVER.finditer(text):
-        value, unit = float(m[1] or m[3]), m[2] or m[4] or m[5] or ""
+        value, unit = float(m[1] or m[3] or m[4]), m[2] or m[5] or m[6] or ""
         if (celsius := _celsius(value, unit)) is not None and (finding := _of_temperature(celsius)):
             yield Vital(finding, m.start(), m.end())
     for m in _PRESSURE.finditer(text):
@@ -103,7 +113,10 @@ def vitals(text: str) -> Iterator[Vital]:
     yield from _outside(_PULSE, text, 25, 260, (50, "pulse_slow"), (101, "pulse_fast"))
     yield from _outside(_OXYGEN, text, 50, 100, (94, "oxygen_low"), (101, ""))
     yield from _outside(_BREATHS, text, 5, 90, (5, ""), (25, "rapid_breathing"))
-    for m in _SUGAR.finditer(text):
+    for m in _KETONES.finditer(text):
+        if float(m[1]) >= HIGH_KETONES:
+            yield Vital("breath_smells_fruity", m.start(), m.end())  # what ketones smell of
+    for m in (*_SUGAR.finditer(text), *_METER.finditer(text)):
         value = float(m[1])
         milligrams = value * 18 if value < 35 and "." in m[1] or value < 20 else value
         if milligrams < 70 or milligrams >= 200:

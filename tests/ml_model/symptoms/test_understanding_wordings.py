@@ -212,3 +212,61 @@ def test_rules_for_what_is_understood(everything: TextReader, whole: FindingVoca
 )
 def test_harmless_look_alikes_are_told_apart(everything: TextReader, text: str, wrong: str) -> None:
     assert wrong not in said(everything, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "finding"),
+    [
+        ("my left arm has gone heavy", "one_sided_weakness"),
+        ("my arm went limp for ten minutes", "stroke_signs_passed"),
+        ("grandad is clutching his chest", "chest_pain"),
+        ("something tore inside my back", "pain_tearing"),
+        ("skin is patchy and cold", "mottled_skin"),
+        ("cut my hand, it keeps spurting", "severe_bleeding"),
+        ("spitting out blood, cupfuls of it", "severe_bleeding"),
+        ("nose has been going for an hour despite pinching it", "nosebleed_prolonged"),
+        ("a sharp pane on my right side down below", "pelvic_pain_one_sided"),
+        ("9 weeks pregnant and bleading a bit", "vaginal_bleeding_in_pregnancy"),
+        ("my bump is as hard as a rock", "womb_hard_tender"),
+        ("34 weeks pregnant, he hasnt moved all day", "reduced_fetal_movements"),
+        ("my legs feel wobbly", "weakness_both_legs"),
+        ("it has moved to the bottom right", "pain_migrating_to_right_lower"),
+        ("i mist my insulin", "missed_insulin_dose"),
+        ("keytones are 3.9", "breath_smells_fruity"),
+        ("his meter says 2.4", "blood_sugar_low"),
+        ("a black curtin came down over my right eye", "curtain_over_vision"),
+        ("she got into grandads heart pills", "poison_taken"),
+        ("she was out cold", "loss_of_consciousness"),
+        ("hit his hed, watery stuff dripping from his ear", "clear_fluid_nose_or_ear_after_injury"),
+        ("went to the toilet and it was all blood", "blood_in_stool"),
+        ("having treatment for lymphoma", "chemotherapy"),
+        ("feels hot, 38.5", "fever"),
+        ("still convulsing after six minutes", "seizure_prolonged"),
+        ("tipped a mug of hot tee over her chest", "burn_large"),
+        ("bit by an adder", "snake_bite"),
+        ("convinced they are coming for him", "paranoia"),
+        ("the tv is sending him messages", "delusions_or_hallucinations"),
+    ],
+)
+def test_what_frightened_people_say_of_danger(everything: TextReader, text: str, finding: str) -> None:
+    assert finding in said(everything, text)
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("she grazed her knee, it bled for a minute", "bleeding_into_joint"),
+        ("I fractured my skull as a child in a car crash", "serious_accident"),
+        ("a pane of glass", "pain_sharp"),
+        ("30 weeks pregnant, no bleeding", "vaginal_bleeding_in_pregnancy"),
+        ("32 weeks pregnant and i have not moved my bowels", "reduced_fetal_movements"),
+        ("clear fluid comes out of my ear", "clear_fluid_nose_or_ear_after_injury"),
+        ("ketones 0.3 on my diet", "breath_smells_fruity"),
+        ("they are coming for dinner", "paranoia"),
+        ("my tea has gone cold", "cold_exposure"),
+        ("my leg went dead for a minute", "stroke_signs_passed"),
+        ("the towel is soaked from my shower", "severe_bleeding"),
+    ],
+)
+def test_nearly_the_same_words_say_no_danger(everything: TextReader, text: str, wrong: str) -> None:
+    assert wrong not in said(everything, text)
