@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
+from samples import ROOT
 
 from ml_model.symptoms.inference import CaseFindings
 from ml_model.symptoms.red_flags import load_red_flags, red_flags
 from ml_model.symptoms.understanding import TextReader
 from ml_model.symptoms.vocabulary import FindingVocabulary, load_vocabulary
 
-TASKS = Path(__file__).resolve().parents[3] / "ml_model" / "tasks"
+TASKS = ROOT / "ml_model" / "tasks"
 
 
 @pytest.fixture(scope="module")
