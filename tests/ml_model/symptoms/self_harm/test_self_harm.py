@@ -73,6 +73,12 @@ im gonna do it tonight bye guys
 i want to kil my self
 """
 HARMLESS = """
+I burned my arm and cold water helps
+I nearly jumped when the pain shot down my leg
+my life is over when the pollen comes
+blood pressure pills are ready at the pharmacy
+I keep my pills by my bed
+I want to die of embarrassment about this rash
 this cough is killing me
 my father passed away and I feel tired
 I am ready to go to hospital
