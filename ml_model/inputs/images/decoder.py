@@ -37,7 +37,7 @@ from ml_model.inputs.dicom.pixels import decode_dicom
 from ml_model.inputs.file_type import describe_content, sniff_format
 from ml_model.inputs.images.colour_modes import to_rgb
 from ml_model.inputs.images.damage import refusing_damage
-from ml_model.inputs.images.frames import count_frames
+from ml_model.inputs.images.frames import ONE_FRAME, count_frames
 from ml_model.inputs.images.geometry import Frame, place, resize_rgb
 from ml_model.inputs.images.pdf import draw_isolated, is_pdf, render_first_page
 from ml_model.inputs.images.raster_containers import Container, read_container
@@ -77,6 +77,7 @@ _PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
     "GIF": GifImageFile,
     "AVIF": AvifImageFile,
 }
+_COUNTING = (WebPImageFile, AvifImageFile)  # they know their frames once opened
 _LEAST_SURROUNDED_PX = 128  # of the shorter side: flat tissue or air fills much of a smaller patch
 _MAX_ANIMATED_PIXELS = 25_000_000  # Pillow holds four canvases of an animated WebP
 
@@ -202,7 +203,9 @@ def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_siz
             # A breast or a trunk may fill a small part of its film only, so all its pixels are needed.
             if not (full_size or image_input.cut_to_content):
                 _draft(image, orientation, image_input)
-            frames = image.n_frames if isinstance(image, WebPImageFile | AvifImageFile) else count_frames(name, data)
+            frames = (
+                image.n_frames if isinstance(image, _COUNTING) else 1 if name in ONE_FRAME else count_frames(name, data)
+            )
             image.load()
             vars(image).pop("_decoder", None)  # AVIF's keeps the pixels a second time
             upright = _upright(to_rgb(image, container), orientation)

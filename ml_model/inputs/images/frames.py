@@ -9,6 +9,7 @@ from ml_model.inputs.images.gif import GIF_PICTURE, gif_blocks
 _MOST_PAGES = 10_000  # what comes after them is not looked at
 _REDUCED_OR_MASK = 0b101  # bits of TIFF's NewSubfileType: a smaller copy of another page, or its mask
 _NEW_SUBFILE_TYPE = 254  # the smallest tag, so it comes first where it is used
+ONE_FRAME = frozenset({"JPEG", "BMP"})
 _PAGED = frozenset({"TIFF", "PDF"})
 
 
