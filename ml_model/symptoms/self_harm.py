@@ -69,7 +69,9 @@ class SelfHarmReader:
         self.answer = answer
         meant, other = [*phrases, *patterns], list(not_meant)
         count = Counter(w.text for text in [*meant, *other] for w in _words(text.replace("*", " ")))
-        self._long = [w for w, _ in count.most_common() if len(w) >= LONG_WORD]
+        self._long: dict[str, list[str]] = {}  # by their first letter, which a slip leaves alone
+        for word in (w for w, _ in count.most_common() if len(w) >= LONG_WORD):
+            self._long.setdefault(word[0], []).append(word)
         self._known = frozenset(count)
         self._meant, self._not_meant = (self._tree(texts) for texts in (meant, other))
 
@@ -123,8 +125,8 @@ class SelfHarmReader:
             return word
         if not LONG_WORD - 1 <= len(word) <= MAX_LENGTH:
             return word
-        near = process.extractOne(word, self._long, scorer=DamerauLevenshtein.distance, score_cutoff=1)
-        usual = near is not None and near[0][0] == word[0] and not near[0].endswith("ed")
+        near = process.extractOne(word, self._long.get(word[0], ()), scorer=DamerauLevenshtein.distance, score_cutoff=1)
+        usual = near is not None and not near[0].endswith("ed")
         return near[0] if near is not None and usual else word
 
 
