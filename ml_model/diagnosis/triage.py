@@ -11,14 +11,13 @@ from ml_model.tasks.finding_schema import Advice
 from ml_model.tasks.image_schema import Urgency
 from ml_model.tasks.measurement_schema import MeasuredFinding
 from ml_model.tasks.registry import ClassSpec, ImageTask, Severity
-from ml_model.tasks.triage_scale import LEVELS, TriageLevel, level_of, severity_of
+from ml_model.tasks.triage_scale import AT_LEAST, LEVELS, TriageLevel, level_of, severity_of
 
 ReasonCode = Literal[
     "abstained", "suspected", "measured", "not_ruled_out", "in_question", "insufficient_evidence", "named"
 ]
 # Of two that are acted on equally soon the earlier one's advice is given.
 _ORDER: tuple[ReasonCode, ...] = ReasonCode.__args__  # type: ignore[attr-defined]
-AT_LEAST: TriageLevel = "soon"  # where nothing can be said, or the model cannot be leant on
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,7 @@ class SymptomAssessment:
 
 
 @dataclass(frozen=True)
-class Decided:
+class CaseDecision:
     """Of what was understood: see `SymptomAssessment`."""
 
     posterior: Posterior
@@ -132,19 +132,20 @@ class SymptomChecker:
             next_questions(self.network, posterior, settled, case.sex) if ranked else (),
         )
 
-    def decide(self, case: CaseFindings) -> Decided:
+    def decide(self, case: CaseFindings) -> CaseDecision:
         """What is made of what was understood."""
         vocabulary, network = self.knowledge.vocabulary, self.network
         flags = red_flags(self.knowledge.red_flags, case, vocabulary)
         posterior, ranked = network.posterior(case), bool(case.present)
         in_question = self._in_question(posterior) if ranked else ()
-        abstain_reasons = self._abstain_reasons(posterior, in_question) if ranked else (_NOTHING_PRESENT,)
+        below = self.decisions.abstain_below
+        reasons = abstain_reasons(posterior, below, len(in_question)) if ranked else (_NOTHING_PRESENT,)
         levels = self._levels(vocabulary.with_implied(case.present))
         triage = symptom_triage(
             flags, network.conditions, posterior.probabilities, levels, self.decisions.urgencies,
-            ranked=ranked, abstain_reasons=abstain_reasons,
+            ranked=ranked, abstain_reasons=reasons,
         )  # fmt: skip
-        return Decided(posterior, in_question, abstain_reasons, flags, triage)
+        return CaseDecision(posterior, in_question, reasons, flags, triage)
 
     def suggestions(self, phrase: str) -> tuple[str, ...]:
         """Names of findings whose words are like those of a phrase, nearest first, perhaps none."""
@@ -180,14 +181,6 @@ class SymptomChecker:
         count = int((np.cumsum(posterior.probabilities[order]) < needed).sum()) + 1
         return tuple(self.network.conditions[int(row)].id for row in order[:count])
 
-    def _abstain_reasons(self, posterior: Posterior, in_question: tuple[str, ...]) -> tuple[str, ...]:
-        best, reasons = float(posterior.probabilities.max()), []
-        if best < self.decisions.abstain_below:
-            reasons.append(f"What was told fits {len(in_question)} conditions; none of them stands out.")
-        if posterior.something_else > best:
-            reasons.append("Something that is not among the known conditions fits better than any of them.")
-        return tuple(reasons)
-
     def _ranking(self, posterior: Posterior, top_k: int) -> tuple[RankedCondition, ...]:
         """The most probable conditions with what speaks for and against each."""
         order = np.argsort(-posterior.probabilities, kind="stable")[:top_k]
@@ -206,9 +199,14 @@ class SymptomChecker:
         return tuple(ranked)
 
 
-def is_named(posterior: Posterior, abstain_below: float) -> bool:
-    """Whether a condition stands out enough to be named."""
-    return float(posterior.probabilities.max()) >= max(abstain_below, posterior.something_else)
+def abstain_reasons(posterior: Posterior, abstain_below: float, in_question: int) -> tuple[str, ...]:
+    """Why no condition is named; none where one stands out. in_question: conditions of the prediction set."""
+    best, reasons = float(posterior.probabilities.max()), []
+    if best < abstain_below:
+        reasons.append(f"What was told fits {in_question} conditions; none of them stands out.")
+    if posterior.something_else > best:
+        reasons.append("Something that is not among the known conditions fits better than any of them.")
+    return tuple(reasons)
 
 
 def case_findings(

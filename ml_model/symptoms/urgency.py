@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from ml_model.symptoms.conditions import Condition, Urgency
 from ml_model.symptoms.red_flags import RedFlagRule
 from ml_model.tasks.image_schema import Severity
-from ml_model.tasks.triage_scale import LEVELS, TriageLevel, severity_of
+from ml_model.tasks.triage_scale import AT_LEAST, LEVELS, TriageLevel, severity_of
 
 ReasonCode = Literal["self_harm", "red_flag", "abstained", "named", "in_question", "not_known"]
 LEVEL_OF: dict[Urgency, TriageLevel] = {
     "self_care": "none", "routine": "routine", "soon": "soon", "urgent": "urgent", "emergency": "emergency",
 }  # fmt: skip
 _PLACE_OF = {urgency: LEVELS.index(level) for urgency, level in LEVEL_OF.items()}
-AT_LEAST: TriageLevel = "soon"  # where nothing can be said
 TO_DO: dict[TriageLevel, str] = {
     "emergency": "Call the local emergency number or go to the nearest emergency department now.",
     "urgent": "See a doctor or an urgent-care service today.",
@@ -96,10 +95,10 @@ def symptom_triage(
     reasons = [SymptomTriageReason("red_flag", flag.level, flag.message) for flag in flags]
     if ranked:
         reasons.append(_of_conditions(conditions, probabilities, levels, limits))
-        reasons.append(_of_the_named(conditions, probabilities, levels, abstain_reasons))
+        reasons.append(of_the_named(conditions, probabilities, levels, abstain_reasons))
     elif not reasons:
         text = "Too little of this was understood to say how soon it should be seen."
-        reasons.append(SymptomTriageReason("not_known", "soon", text))
+        reasons.append(SymptomTriageReason("not_known", AT_LEAST, text))
     reasons.sort(key=lambda reason: -LEVELS.index(reason.level))
     level = reasons[0].level
     return SymptomTriage(level, tuple(reasons), TO_DO[level])
@@ -110,12 +109,13 @@ def level_masses(probabilities: NDArray[np.float64], levels: NDArray[np.int64]) 
     return np.array([probabilities[levels >= n].sum() for n in range(len(LEVELS))])
 
 
-def _of_the_named(
+def of_the_named(
     conditions: Sequence[Condition],
     probabilities: NDArray[np.float64],
     levels: NDArray[np.int64],
     abstains: Sequence[str],
 ) -> SymptomTriageReason:
+    """No answer is calmer than this: the level of the condition that is named, or why none is."""
     if abstains:
         return SymptomTriageReason("abstained", AT_LEAST, " ".join(abstains))
     first = int(probabilities.argmax())

@@ -9,7 +9,7 @@ from typing import Literal
 from ml_model.tabular.risk_uncertainty import Uncertainty
 from ml_model.tasks.registry import RiskTask, Severity
 from ml_model.tasks.tabular_schema import RiskBand
-from ml_model.tasks.triage_scale import LEVELS, TriageLevel, level_of, severity_of
+from ml_model.tasks.triage_scale import AT_LEAST, LEVELS, TriageLevel, level_of, severity_of
 
 ReasonCode = Literal["withheld", "named", "in_question", "at_least", "by_itself", "insufficient_evidence"]
 
@@ -54,7 +54,7 @@ def risk_triage(
     reasons = [
         *_of_probability(task, probability, unsure, withheld),
         *_by_themselves(task, values),
-        *([TriageReason("insufficient_evidence", "soon", task.answer.reasons.insufficient_evidence)]
+        *([TriageReason("insufficient_evidence", AT_LEAST, task.answer.reasons.insufficient_evidence)]
           if evidence == "insufficient" else []),
     ]  # fmt: skip
     reasons.sort(key=lambda reason: (reason.code != "withheld", -LEVELS.index(reason.level)))
@@ -69,9 +69,9 @@ def _of_probability(
     shown = {"probability": percent(probability), "low": percent(unsure.low), "high": percent(unsure.high)}
     named, lowest, highest = (band_of(task, p) for p in (probability, unsure.low, unsure.high))
     if withheld is not None:
-        yield TriageReason("withheld", "soon", withheld)
+        yield TriageReason("withheld", AT_LEAST, withheld)
         # Nothing calm is said of a probability that is not leant on, but what is certain all the same is said.
-        if LEVELS.index(level := level_of(lowest.severity)) > LEVELS.index("soon"):
+        if LEVELS.index(level := level_of(lowest.severity)) > LEVELS.index(AT_LEAST):
             yield TriageReason("at_least", level, texts.at_least.format(condition=lowest.condition, **shown))
         return
     level = level_of(named.severity)
@@ -91,7 +91,7 @@ def _by_themselves(task: RiskTask, values: Mapping[str, float | None]) -> Iterat
 
 def recommendations(task: RiskTask, triage: Triage, *, withheld: bool) -> tuple[str, ...]:
     """What is advised: that of the first band which is as grave as the answer; of no band where it is withheld."""
-    if withheld and LEVELS.index(triage.level) <= LEVELS.index("soon"):
+    if withheld and LEVELS.index(triage.level) <= LEVELS.index(AT_LEAST):
         return task.answer.withheld.recommendations
     fitting = (b for b in task.bands if LEVELS.index(level_of(b.severity)) >= LEVELS.index(triage.level))
     advised = next(fitting, task.bands[-1]).recommendations

@@ -8,6 +8,7 @@ from ml_model.tasks.image_schema import Severity
 
 TriageLevel = Literal["none", "routine", "soon", "urgent", "emergency"]
 LEVELS: tuple[TriageLevel, ...] = ("none", "routine", "soon", "urgent", "emergency")
+AT_LEAST: TriageLevel = "soon"  # where nothing can be said, or the model cannot be leant on
 SEVERITIES: tuple[Severity, ...] = ("healthy", "low", "moderate", "high", "critical")
 
 

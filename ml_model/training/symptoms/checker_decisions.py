@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml_model.inference.interval import Interval
-from ml_model.symptoms.checker import Decisions, is_named
+from ml_model.symptoms.checker import Decisions, abstain_reasons
 from ml_model.symptoms.inference import Posterior, SymptomNetwork
 from ml_model.symptoms.knowledge import SymptomKnowledge
 from ml_model.symptoms.red_flags import red_flags
-from ml_model.symptoms.urgency import AT_LEAST, ConditionLevels, Urgencies, level_masses
+from ml_model.symptoms.urgency import ConditionLevels, Urgencies, level_masses, of_the_named
 from ml_model.tasks.triage_scale import LEVELS, TriageLevel
 from ml_model.training.evaluation.intervals import proportion
 from ml_model.training.symptoms.checker_fit import FOLDS, Chosen, Told
@@ -57,7 +57,8 @@ def choose_decisions(
 ) -> Decided:
     """labels: how soon each should be seen."""
     by_fold = [SymptomNetwork(knowledge.vocabulary, knowledge.conditions, fit) for fit in chosen.without_fold]
-    cases = [_case(by_fold[one.fold], knowledge, one) for one in told]
+    levels = ConditionLevels(knowledge.conditions)
+    cases = [_case(by_fold[one.fold], knowledge, levels, one) for one in told]
     truth, folds = np.array([LEVELS.index(level) for level in labels]), np.array([one.fold for one in told])
     limits = [_urgencies(cases, truth, folds != fold) for fold in range(FOLDS)]
     masses = [_set_mass(cases, folds != fold) for fold in range(FOLDS)]
@@ -78,17 +79,19 @@ def set_figures(decided: Decided) -> tuple[Interval, float, Interval]:
     return proportion(decided.covered, rows), float(decided.sizes.mean()), proportion(decided.abstained, rows)
 
 
-def _case(network: SymptomNetwork, knowledge: SymptomKnowledge, one: Told) -> _Case:
-    posterior = network.posterior(one.case)
-    vocabulary = knowledge.vocabulary
-    levels = ConditionLevels(knowledge.conditions)(vocabulary.with_implied(one.case.present))
-    named = is_named(posterior, ABSTAIN_BELOW)
-    first = int(posterior.probabilities.argmax())
-    floors: list[TriageLevel] = [flag.level for flag in red_flags(knowledge.red_flags, one.case, vocabulary)]
-    floors.append(LEVELS[int(levels[first])] if named else AT_LEAST)
-    ranked = np.sort(posterior.probabilities)[::-1]
-    masses = level_masses(posterior.probabilities, levels)
-    return _Case(max(map(LEVELS.index, floors)), named, masses, _needed(posterior, one.truth), ranked)
+def _case(network: SymptomNetwork, knowledge: SymptomKnowledge, levels_of: ConditionLevels, one: Told) -> _Case:
+    posterior, vocabulary = network.posterior(one.case), knowledge.vocabulary
+    probabilities, levels = posterior.probabilities, levels_of(vocabulary.with_implied(one.case.present))
+    abstains = abstain_reasons(posterior, ABSTAIN_BELOW, 0)
+    flags = red_flags(knowledge.red_flags, one.case, vocabulary)
+    named = of_the_named(knowledge.conditions, probabilities, levels, abstains)
+    return _Case(
+        max(map(LEVELS.index, [named.level, *(flag.level for flag in flags)])),
+        not abstains,
+        level_masses(probabilities, levels),
+        _needed(posterior, one.truth),
+        np.sort(probabilities)[::-1],
+    )
 
 
 def _needed(posterior: Posterior, truth: Sequence[int]) -> float:
