@@ -3,19 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from samples import ROOT
 
+from ml_model.symptoms.engine import shipped_knowledge
 from ml_model.symptoms.inference import CaseFindings
-from ml_model.symptoms.red_flags import load_red_flags, red_flags
+from ml_model.symptoms.red_flags import red_flags
 from ml_model.symptoms.understanding import TextReader
-from ml_model.symptoms.vocabulary import FindingVocabulary, load_vocabulary
-
-TASKS = ROOT / "ml_model" / "tasks"
-
-
-@pytest.fixture(scope="module")
-def whole() -> FindingVocabulary:
-    return load_vocabulary(TASKS / "vocabulary")
 
 
 def said(reader: TextReader, text: str, present: bool = True) -> set[str]:
@@ -192,10 +184,9 @@ def test_a_parents_smoking_is_not_the_childs(everything: TextReader) -> None:
         ("30 weeks pregnant with blood down my legs", "bleeding-late-pregnancy"),
     ],
 )
-def test_rules_for_what_is_understood(everything: TextReader, whole: FindingVocabulary, text: str, rule: str) -> None:
-    rules = load_red_flags(TASKS / "red_flags" / "rules.toml", whole)
-    fired = {flag.id for flag in red_flags(rules, CaseFindings(frozenset(said(everything, text)), frozenset()), whole)}
-    assert rule in fired
+def test_rules_for_what_is_understood(everything: TextReader, text: str, rule: str) -> None:
+    knowledge, case = shipped_knowledge(), CaseFindings(frozenset(said(everything, text)))
+    assert rule in {flag.id for flag in red_flags(knowledge.red_flags, case, knowledge.vocabulary)}
 
 
 @pytest.mark.parametrize(
