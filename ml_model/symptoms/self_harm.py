@@ -210,7 +210,8 @@ _SHORT = {
     "cuting": "cutting", "ppl": "people", "luv": "love", "av": "have", "diee": "die", "thort": "thought",
     "evry1": "everyone", "noone": "nobody", "livin": "living", "thinkin": "thinking", "cuttin": "cutting",
     "bout": "about", "dis": "this", "gunna": "gonna", "sum1": "someone", "sumthing": "something",
-    "nomore": "anymore", "pls": "please",
+    "nomore": "anymore", "pls": "please", "dissapear": "disappear", "disapear": "disappear",
+    "dissappear": "disappear",
 }  # fmt: skip
 _TWO = {
     ("do", "not"): "dont", ("does", "not"): "doesnt", ("did", "not"): "didnt", ("can", "not"): "cant",
