@@ -83,8 +83,6 @@ _FIRST = re.compile(
     r"\b(?:first time|never (?:had|happened|experienced) [^.;\n]{0,25}?before|never happened before"
     r"|first (?:ever )?episode)\b"
 )
-
-
 HIGH_KETONES = 3.0  # mmol/l
 
 

@@ -22,7 +22,7 @@ def test_the_ends_of_every_width_are_black_and_white(dtype: type) -> None:
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the highest memory of a process is read from /proc")
 def test_a_deep_film_is_not_copied_at_four_bytes_a_pixel() -> None:
-    """The file, its stored values, their levels, RGB: 9 bytes a pixel and what pydicom copies; it was 14."""
+    """The file, its stored values, their levels as grey: 7 bytes a pixel and what pydicom copies; it was 14."""
     data = write(dataset((np.arange(2000 * 2000) % 60_000).astype(np.uint16).reshape(2000, 2000)))
     shown(data)
     assert extra_bytes(lambda: shown(data)) < 10 * 2000 * 2000
