@@ -14,7 +14,7 @@ from backend.config import Config
 from backend.endpoint import COOKIE, SERVICES, SignedCookie, UploadRequest, check_host
 from backend.errors import register_error_handlers
 from backend.log_writer import LogWriter
-from backend.memory import give_large_memory_back
+from backend.memory import give_large_memory_back, keep_what_is_loaded
 from backend.openapi import api_info, build_document
 from backend.schemas.common import ErrorAnswer
 from backend.services.container import Services
@@ -87,6 +87,7 @@ def create_app(config: Config) -> Application:
 def begin_to_serve(app: Application) -> None:
     """What a process does that serves the application, once: settings and processes that outlast it."""
     give_large_memory_back()
+    keep_what_is_loaded(app.services.models.wait_loaded)
     app.services.images.start_reading()
 
 

@@ -3,7 +3,8 @@
     python benchmarks/symptom_requests.py [--runs 100]
 
 Starts `backend/server.py` on a free port. In turn, in one run: the checker alone in this process, with and without its
-questions; POST /predict-disease with the same words; GET /livez, which is what HTTP costs by itself. Medians in
+questions; POST /predict-disease with the same words; the same with a body that is refused when it is read, which is
+what HTTP, routing and the log cost by themselves; GET /livez, which the server answers before any of that. Medians in
 milliseconds. Bar: 10 ms a request beside HTTP, questions included, for the median of the texts.
 """
 
@@ -21,7 +22,6 @@ import requests
 from serving import served
 
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
-from ml_model.symptoms import checker as checker_module
 from ml_model.symptoms.checker import SymptomChecker, Words
 from ml_model.symptoms.engine import SymptomEngine
 from ml_model.tasks.registry import load_task
@@ -30,7 +30,8 @@ BESIDE_HTTP_BAR_MS, WARM = 10.0, 5
 STORY = """I am a 34 year old woman. For the last three days I have had a dry cough, a sore throat and a fever of 39. My
 head hurts, worse when I bend over, and I feel exhausted. No rash, no stiff neck, no shortness of breath. I had asthma
 as a child, my mother has diabetes, I take the pill and smoke ten a day."""
-TEXTS = {
+REFUSED = {"symptoms": [1]}
+TEXTS: dict[str, dict[str, Any]] = {
     "three symptoms": {"symptoms": ["fever", "headache", "fatigue"]},
     "a sentence": {"description": "It burns when I pee since yesterday and I go all the time, no fever."},
     "a story": {"description": STORY},
@@ -61,16 +62,17 @@ def words_of(body: dict[str, Any]) -> Words:
 def measured(
     checker: SymptomChecker, url: str, session: requests.Session, body: dict[str, Any], runs: int
 ) -> list[float]:
-    """Medians: without questions, with them, over HTTP, GET /livez."""
+    """Medians: without questions, with them, over HTTP, refused, GET /livez."""
     words, found = words_of(body), []
     for run in range(runs + WARM):
-        with patch.object(checker_module, "next_questions", lambda *given: ()):
+        with patch.object(checker.interview, "next_questions", lambda *given: ()):
             bare = timed(lambda: checker.assess(words))
         whole = timed(lambda: checker.assess(words))
         http = timed(lambda: session.post(f"{url}/predict-disease", json=body, timeout=60).raise_for_status())
+        refused = timed(lambda: session.post(f"{url}/predict-disease", json=REFUSED, timeout=60))
         livez = timed(lambda: session.get(f"{url}/livez", timeout=60).raise_for_status())
         if run >= WARM:
-            found.append((bare, whole, http, livez))
+            found.append((bare, whole, http, refused, livez))
     return [statistics.median(column) for column in zip(*found, strict=True)]
 
 
@@ -81,13 +83,15 @@ def main() -> int:
     options = parser.parse_args()
     checker, beside = shipped_checker(), []
     print(
-        f"{'ms, median':18}{'no questions':>14}{'in process':>12}{'over HTTP':>11}{'GET /livez':>12}{'beside HTTP':>13}"
+        f"{'ms, median':18}{'no questions':>14}{'in process':>12}{'over HTTP':>11}{'refused':>9}{'GET /livez':>12}"
+        f"{'beside HTTP':>13}{'beside /livez':>15}"
     )
     with served() as (url, _), requests.Session() as session:
         for name, body in TEXTS.items():
-            bare, whole, http, livez = measured(checker, url, session, body, options.runs)
-            beside.append(http - livez)
-            print(f"{name:18}{bare:14.2f}{whole:12.2f}{http:11.2f}{livez:12.2f}{http - livez:13.2f}")
+            bare, whole, http, refused, livez = measured(checker, url, session, body, options.runs)
+            beside.append(http - refused)
+            print(f"{name:18}{bare:14.2f}{whole:12.2f}{http:11.2f}{refused:9.2f}{livez:12.2f}{http - refused:13.2f}"
+                  f"{http - livez:15.2f}")  # fmt: skip
     middle = statistics.median(beside)
     print(f"median of the texts beside HTTP: {middle:.2f} ms (bar {BESIDE_HTTP_BAR_MS:g})")
     return int(middle > BESIDE_HTTP_BAR_MS)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from backend.schemas.common import ProvenanceAnswer
@@ -88,9 +89,9 @@ def _asked(question: DiseaseQuestion) -> Words:
     return words_of(question)
 
 
-def _earlier_names(engine: object) -> dict[str, str]:
+def _earlier_names(engine: object) -> Mapping[str, str]:
     """By id: what the symptoms of the table are called, as clients know them."""
-    return {s.id: s.name for s in engine.table.symptoms} if isinstance(engine, SymptomEngine) else {}
+    return engine.earlier_names if isinstance(engine, SymptomEngine) else {}
 
 
 def _checked(

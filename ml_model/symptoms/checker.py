@@ -13,7 +13,7 @@ from ml_model.inputs.tabular import DiseaseQuestion
 from ml_model.symptoms.conditions import Condition
 from ml_model.symptoms.inference import CaseFindings, Fit, Posterior, Sex, SymptomNetwork
 from ml_model.symptoms.knowledge import SymptomKnowledge
-from ml_model.symptoms.questions import Question, next_questions
+from ml_model.symptoms.questions import Interview, Question
 from ml_model.symptoms.red_flags import RedFlagRule, red_flags
 from ml_model.symptoms.understanding import Mention, TextReader, Understanding
 from ml_model.symptoms.urgency import ConditionLevels, SymptomTriage, SymptomTriageReason, Urgencies, symptom_triage
@@ -104,7 +104,9 @@ class SymptomChecker:
         self.network = SymptomNetwork(knowledge.vocabulary, knowledge.conditions, fit)
         self._levels = ConditionLevels(knowledge.conditions)
         self.reader = TextReader(knowledge.vocabulary)
+        self.interview = Interview(self.network)
         self.names = {c.id: c.name for c in knowledge.conditions}
+        self._ids = np.array(list(self.names), object)
         self._phrases = {
             phrase: finding.name for finding in knowledge.vocabulary.findings.values() for phrase in finding.phrases
         }
@@ -129,7 +131,7 @@ class SymptomChecker:
             decided.abstain_reasons,
             decided.flags,
             decided.triage,
-            next_questions(self.network, posterior, settled, case.sex) if ranked else (),
+            self.interview.next_questions(posterior, settled, case.sex) if ranked else (),
         )
 
     def decide(self, case: CaseFindings) -> CaseDecision:
@@ -176,16 +178,14 @@ class SymptomChecker:
 
     def _in_question(self, posterior: Posterior) -> tuple[str, ...]:
         """Ids of the most probable conditions that together, with something else, reach the mass of a set."""
-        order = np.argsort(-posterior.probabilities, kind="stable")
         needed = self.decisions.set_mass * (1 - posterior.something_else)
-        count = int((np.cumsum(posterior.probabilities[order]) < needed).sum()) + 1
-        return tuple(self.network.conditions[int(row)].id for row in order[:count])
+        count = int((np.cumsum(posterior.probabilities[posterior.order]) < needed).sum()) + 1
+        return tuple(self._ids[posterior.order[:count]])
 
     def _ranking(self, posterior: Posterior, top_k: int) -> tuple[RankedCondition, ...]:
         """The most probable conditions with what speaks for and against each."""
-        order = np.argsort(-posterior.probabilities, kind="stable")[:top_k]
         ranked = []
-        for row in order:
+        for row in posterior.order[:top_k]:
             evidence = posterior.evidence[:, row]
             by_weight = np.argsort(-evidence, kind="stable")
             ranked.append(

@@ -68,6 +68,11 @@ class SymptomEngine:
         """Built when it is first asked for, which takes seconds; None where the bundle was made without one."""
         return shipped_checker(*self.choices) if self.choices else None
 
+    @functools.cached_property
+    def earlier_names(self) -> Mapping[str, str]:
+        """What the symptoms of the table are called, by id."""
+        return {symptom.id: symptom.name for symptom in self.table.symptoms}
+
     def prepare(self) -> None:
         """Build what the first request would wait for."""
         if self.choices:

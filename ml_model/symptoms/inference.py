@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -89,6 +90,11 @@ class Posterior:
     findings: tuple[str, ...]
     evidence: Array
 
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """(conditions,) their places, the most probable first."""
+        return np.argsort(-self.probabilities, kind="stable")
+
 
 class SymptomNetwork:
     """The network over a vocabulary and conditions. Immutable; safe to share between threads."""
@@ -102,12 +108,14 @@ class SymptomNetwork:
         self._sex = np.maximum([c.sex for c in conditions], _LEAST_FREQUENCY)
         self._of_sex = np.array([c.sex for c in conditions]) > 0
         self.p, self._mean = self._probabilities()
+        self._likely = np.ascontiguousarray(self.p.T)  # by finding, as it is looked up
         kinds = np.array([vocabulary.findings[id_].kind for id_ in self.ids])
         share = np.where(np.isin(kinds, ("symptom", "sign")), 1.0, fit.quality_share)
-        self._log_unmentioned = (
+        log_unmentioned = (
             fit.unmentioned * share * (np.log1p(-fit.mention * self.p) - np.log1p(-fit.mention * self._mean))
         )
-        self._unmentioned = self._log_unmentioned.sum(axis=1)
+        self._unmentioned = log_unmentioned.sum(axis=1)
+        self._log_unmentioned = np.ascontiguousarray(log_unmentioned.T)
         self._weight = np.where(np.isin(kinds, ("symptom", "sign")), 1.0, fit.quality)
         spans = np.array([[float(s in c.onset) for s in SPANS_DAYS] for c in conditions])
         self._spans = spans
@@ -158,19 +166,15 @@ class SymptomNetwork:
         """Of the conditions and something else. Findings that the vocabulary does not know raise KeyError."""
         fit = self.fit
         present, absent = self._most_specific(case.present), self._most_general(case.absent - case.present)
-        columns = [self.column[f] for f in (*present, *absent)]
-        cut = len(present)
-        rows = np.concatenate(
-            [
-                self._weight[columns[:cut]] * self._read(self.p[:, columns[:cut]], self._mean[columns[:cut]]),
-                fit.absent * self._read(1 - self.p[:, columns[cut:]], 1 - self._mean[columns[cut:]]),
-            ],
-            axis=1,
-        ).T
+        there, not_there = ([self.column[f] for f in ids] for ids in (present, absent))
+        rows = np.concatenate([
+            self._weight[there, None] * self._read(self._likely[there], self._mean[there, None]),
+            fit.absent * self._read(1 - self._likely[not_there], 1 - self._mean[not_there, None]),
+        ])  # fmt: skip
         known = self.vocabulary.with_implied(present)
         known |= self.vocabulary.with_implying(absent)
         mentioned = [self.column[f] for f in known]
-        unmentioned = self._unmentioned - self._log_unmentioned[:, mentioned].sum(axis=1)
+        unmentioned = self._unmentioned - self._log_unmentioned[mentioned].sum(axis=0)
         told = 1 - np.exp(-len(present) / _MUCH_TOLD)
         power = 1 + (fit.prior_power - 1) * told
         score = power * self._log_prior(case) + rows.sum(axis=0) + told * unmentioned + self._course(case)
@@ -183,7 +187,7 @@ class SymptomNetwork:
         return Posterior(everything[:-1], float(everything[-1]), (*present, *absent), rows)
 
     def _read(self, likely: Array, usual: Array) -> Array:
-        """Log-likelihood (conditions, findings) against what is usual, where a share of what is read was not meant."""
+        """Log-likelihood (findings, conditions) against what is usual, where a share of what is read was not meant."""
         return np.asarray(np.log((1 - self.fit.misread) * likely / usual + self.fit.misread))
 
     def _log_prior(self, case: CaseFindings) -> Array:

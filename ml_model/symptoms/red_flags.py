@@ -71,5 +71,6 @@ def red_flags(
 ) -> tuple[RedFlagRule, ...]:
     """Those that apply to a case, the gravest first and otherwise in their order."""
     present = vocabulary.with_implied(case.present)
-    found = (rule for rule in rules if rule.applies(present, case))
+    named = (rule for rule in rules if not present.isdisjoint(rule.any or rule.all))  # most are not, and cost nothing
+    found = [rule for rule in named if rule.applies(present, case)]
     return tuple(sorted(found, key=lambda rule: -LEVELS.index(rule.level)))

@@ -148,7 +148,9 @@ def _lead(node: _Node, group: str, reached: _Node) -> None:
 def _spans(words: Sequence[_Said], root: _Node, free: Sequence[bool]) -> Iterator[tuple[int, int]]:
     """Where the patterns of a graph stand among the free words, in order."""
     for start, word in enumerate(words):
-        if word.text in root.after and (end := _end_of(root, words, start, free)) is not None:
+        then = words[start + 1].text if start + 1 < len(words) else ""
+        leads_on = any(then in node.after or node.skips or node.ends for node in root.after.get(word.text, ()))
+        if leads_on and (end := _end_of(root, words, start, free)) is not None:
             yield start, end
 
 
@@ -161,7 +163,9 @@ def _end_of(root: _Node, words: Sequence[_Said], start: int, free: Sequence[bool
         node, at = states.pop()
         if node.ends and (best is None or at > best):
             best = at
-        ways = [(node, at), *((after, at + more) for after in node.skips for more in range(MAX_SKIPPED_WORDS + 1))]
+        ways = [(node, at)]
+        if node.skips:
+            ways += [(after, at + more) for after in node.skips for more in range(MAX_SKIPPED_WORDS + 1)]
         for place, here in ways:
             if here < len(words) and free[here]:
                 for after in place.after.get(words[here].text, ()):
@@ -189,7 +193,9 @@ def _filled(text: str, choices: Mapping[str, str]) -> str:
 
 def _words(text: str) -> list[_Said]:
     """Words in lower case without apostrophes, with their places in the text as sent."""
-    lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
+    lower = text.lower()
+    if len(lower) != len(text):  # of a few letters the lower case is two
+        lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
     found: list[_Said] = []
     last = 0
     for match in _WORD.finditer(lower):

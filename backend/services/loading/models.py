@@ -65,10 +65,9 @@ class ModelStore:
         self._found: set[str] = set()  # bundles that there are, sound or not
         self._invalid: set[str] = set()
         self._unused: dict[str, str] = {}  # by task: why a user's own file does not answer
-        self.ready: dict[
-            str, ImageModels
-        ] = {}  # by task, once loaded and sound; others are asked for by `image_models`
+        self.ready: dict[str, ImageModels] = {}  # once loaded and sound; others are asked for by `image_models`
         self._done = {task.id: threading.Event() for task in tasks}
+        self._loading = threading.Thread(target=self._load_all, name="models", daemon=True)
 
     def task_of_kind(self, kind: type[T]) -> T:
         """The first task of that kind. Raises ModelUnavailable where there is none."""
@@ -84,12 +83,13 @@ class ModelStore:
         return self.tasks[task_id]
 
     def start(self) -> None:
-        """Load every task's model, then convert users' models, in the background.
+        """Load every task's model, then convert users' models, in the background: one thread, one after the other, as
+        engines compile on all cores anyway, and importing two at once was seen to lock up."""
+        self._loading.start()
 
-        One thread, one after the other: engines compile on all cores anyway, and importing two
-        of them from several threads at once was seen to lock up.
-        """
-        threading.Thread(target=self._load_all, name="models", daemon=True).start()
+    def wait_loaded(self) -> None:
+        """Block until nothing more is to be loaded or prepared."""
+        self._loading.join()
 
     def wait_ready(self, timeout_s: float = LOAD_WAIT_S) -> bool:
         """Block until ready; False when that takes too long."""

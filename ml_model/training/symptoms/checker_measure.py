@@ -14,7 +14,6 @@ from ml_model.inference.interval import Interval
 from ml_model.inference.measured_tabular import VignetteRanking, VignetteTriage
 from ml_model.symptoms.checker import SymptomChecker, Words
 from ml_model.symptoms.inference import CaseFindings
-from ml_model.symptoms.questions import next_questions
 from ml_model.symptoms.urgency import LEVEL_OF
 from ml_model.tabular.symptom_model import SymptomModel
 from ml_model.tasks.triage_scale import LEVELS, TriageLevel
@@ -55,7 +54,7 @@ def asked_back(checker: SymptomChecker, complaint: Told, whole: Told, questions:
         posterior = checker.network.posterior(case)
         known = vocabulary.with_implied(case.present) | unsure
         known |= vocabulary.with_implying(case.absent)
-        found = next_questions(checker.network, posterior, known, case.sex, 1)
+        found = checker.interview.next_questions(posterior, known, case.sex, 1)
         if not found:
             break
         finding = found[0].finding

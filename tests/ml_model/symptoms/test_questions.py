@@ -7,7 +7,7 @@ import pytest
 from made_knowledge import LEAK, PLAIN, case, condition, made_vocabulary
 
 from ml_model.symptoms.inference import Sex, SymptomNetwork
-from ml_model.symptoms.questions import MOST_QUESTIONS, Question, next_questions
+from ml_model.symptoms.questions import MOST_QUESTIONS, Interview, Question
 from ml_model.symptoms.vocabulary import FindingVocabulary
 
 SEXES: tuple[Sex | None, ...] = (None, "female", "male")
@@ -18,7 +18,7 @@ def bits(*shares: float) -> float:
 
 
 def asked(network: SymptomNetwork, *present: str, known: frozenset[str] = frozenset()) -> tuple[Question, ...]:
-    return next_questions(network, network.posterior(case(*present)), known)
+    return Interview(network).next_questions(network.posterior(case(*present)), known)
 
 
 VOCABULARY = made_vocabulary("fever", "rash", "cough", "dry_cough", "murmur", parents={"dry_cough": "cough"},
@@ -70,7 +70,7 @@ def test_at_most_so_many_and_none_where_nothing_is_open() -> None:
     network = SymptomNetwork(vocabulary, [condition(f"c{n}", usual=(id_,)) for n, id_ in enumerate(ids)], PLAIN)
     assert len(asked(network)) == MOST_QUESTIONS
     men = SymptomNetwork(vocabulary, [condition("c", sex=(0, 1), usual=("f0",))], PLAIN)
-    assert next_questions(men, men.posterior(case("f0", sex="female")), frozenset()) == ()
+    assert Interview(men).next_questions(men.posterior(case("f0", sex="female")), frozenset()) == ()
 
 
 def test_nobody_is_asked_for_what_the_other_sex_alone_can_have() -> None:
@@ -82,7 +82,7 @@ def test_nobody_is_asked_for_what_the_other_sex_alone_can_have() -> None:
         FindingVocabulary(made), [condition("c", usual=("f0",)), condition("d", usual=("f1",))], PLAIN
     )
     posterior = network.posterior(case())
-    answer = {sex: {q.finding for q in next_questions(network, posterior, frozenset(), sex)} for sex in SEXES}
+    answer = {sex: {q.finding for q in Interview(network).next_questions(posterior, frozenset(), sex)} for sex in SEXES}
     assert answer == {None: {"f0", "f1"}, "female": {"f0", "f1"}, "male": {"f1"}}
 
 
