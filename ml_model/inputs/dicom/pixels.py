@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
 import itertools
@@ -36,11 +37,12 @@ _MAX_JPEG_SCANS = 100
 _MAX_JPEG_FRAMES = 1000  # what looks like a frame header: the picture's own, those of thumbnails, chance
 _MAX_OFFSET_TABLE_BYTES = 4 * 100_000
 _MAX_BYTES_PER_PIXEL = 6  # 16-bit RGB
+_HALVED_ABOVE_PIXELS = 25_000_000
 
 
 def decode_dicom(header: DicomHeader, max_pixels: int) -> NDArray[np.uint8]:
     """uint8 (rows, columns) of grey, or RGB (rows, columns, 3), of the first frame, as a viewer shows it: high is
-    bright, outside the patient dark.
+    bright, outside the patient dark. At half its scale where it is JPEG 2000 of more than 25 megapixels.
 
     Grey values go through the modality look-up table (rescale) and the VOI look-up table or
     the first window. Without one: computed tomography is stretched from the smallest to the
@@ -106,7 +108,8 @@ def _read_pixels(header: DicomHeader) -> tuple[bytes, str]:
 
 
 def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[Any]]:
-    """Stored values of the first frame: grey and palette integers (rows, columns), or RGB (rows, columns, 3).
+    """Stored values of the first frame: grey and palette integers (rows, columns), or RGB (rows, columns, 3); of a
+    large grey JPEG 2000 picture those of half its scale.
 
     Raises UnreadableInput, InputTooLarge; codecs raise anything.
     """
@@ -132,12 +135,30 @@ def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[An
         if int.from_bytes(pixels[4:8], "little") > _MAX_OFFSET_TABLE_BYTES:
             raise corrupt("its table of frames is longer than any series")
         frame = get_frame(BoundedStream(pixels), 0, number_of_frames=frames)
-        pixels = encapsulate([_checked_frame(frame, layout, syntax)])
+        frame = _checked_frame(frame, layout, syntax)
+        if syntax in JPEG_2000 and (halved := _halved(frame, layout)) is not None:
+            return halved
+        pixels = encapsulate([frame])
     options = _decoder_options(header) | {"pixel_vr": kind}
     values, _ = get_decoder(syntax).as_array(pixels, index=0, decoding_plugin=plugin, **options)
     # pydicom takes the lowest bits for the stored ones; some devices use the highest.
     unused = layout.high_bit + 1 - layout.bits_stored
     return values >> unused if unused else values
+
+
+def _halved(frame: bytes, layout: PixelLayout) -> NDArray[np.integer[Any]] | None:
+    """Grey values of a large JPEG 2000 picture at half its scale, in a third of the time; None where it is not large,
+    or not of unsigned grey values that lie as they are stored, or holds no smaller scale."""
+    precision = frame[42] + 1  # of the first component; with the highest bit set it is signed
+    plain = layout.samples == 1 and precision == layout.bits_stored == layout.high_bit + 1 and not layout.signed
+    if not plain or layout.rows_px * layout.columns_px <= _HALVED_ABOVE_PIXELS:
+        return None
+    with contextlib.suppress(OSError), Jpeg2KImageFile(io.BytesIO(frame)) as image:
+        image.reduce = 1
+        image.load()
+        values = np.asarray(image)
+        return values >> (8 * values.itemsize - precision)  # Pillow widens them to whole bytes
+    return None
 
 
 def _decoder_options(header: DicomHeader) -> dict[str, Any]:

@@ -1,0 +1,51 @@
+"""JPEG 2000 of more pixels than any model needs: decoded at half its scale, with the same grey values."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from dicom_files import compressed, dataset, shown
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom.uid import JPEG2000Lossless
+
+from ml_model.inputs.dicom import pixels
+from ml_model.inputs.images.decoder import load_image
+from ml_model.tasks.registry import ImageInput
+
+INPUT = ImageInput(modality="film", height_px=32, width_px=48, min_side_px=1)
+WINDOW = {"WindowCenter": 2**15, "WindowWidth": 2**16}
+
+
+@pytest.fixture(autouse=True)
+def _few_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixels, "_HALVED_ABOVE_PIXELS", 64 * 96 - 1)
+
+
+def film(values: NDArray[np.uint16], resolutions: int = 3, **header: object) -> bytes:
+    stream = io.BytesIO()
+    image = Image.fromarray(values)
+    image.save(stream, "JPEG2000", irreversible=False, no_jp2=True, num_resolutions=resolutions)
+    return compressed(dataset(values, **(WINDOW | header)), JPEG2000Lossless, stream.getvalue())
+
+
+def slope(rows: int, columns: int) -> NDArray[np.uint16]:
+    return (np.arange(rows)[:, None] * 300 + np.arange(columns) * 400).astype(np.uint16)
+
+
+def test_a_large_one_comes_at_half_its_scale_with_its_own_levels_and_size() -> None:
+    values = slope(64, 96)
+    halved = shown(film(values))
+    assert halved.shape == (32, 48)
+    assert np.abs(halved.astype(int) - (values[::2, ::2] >> 8)).max() <= 2
+    loaded = load_image(film(values), INPUT)
+    assert (loaded.original_width_px, loaded.original_height_px) == (96, 64)
+
+
+@pytest.mark.parametrize(
+    "made", [film(slope(63, 96)), film(slope(64, 96), resolutions=1), film(slope(64, 96), PixelRepresentation=1)]
+)
+def test_others_come_whole(made: bytes) -> None:
+    assert shown(made).shape[1] == 96
