@@ -34,7 +34,8 @@ from ml_model.inputs.json_body import shown
 from ml_model.sandbox.pool import WorkerPool
 from ml_model.tasks.registry import ImageTask
 
-KEPT_BYTES = 64 * 2**20  # of heatmaps, and of signals; that of a recording is its signal, 50 kB
+KEPT_BYTES = 64 * 2**20  # of heatmaps; that of a recording is its signal, 50 kB
+KEPT_SIGNAL_BYTES = 16 * 2**20  # read off ECG pages, 50 kB each
 _START_WITHIN_S = 120.0
 LIMITS = ImageLimits(max_bytes=MAX_UPLOAD_BYTES)
 
@@ -49,7 +50,7 @@ class ImageDiagnosis:
         self._metrics = metrics
         self._demo_mode = demo_mode
         self._heatmaps = LRUCache[str, Heatmap](KEPT_BYTES, getsizeof=heatmap_bytes)
-        self._signals = LRUCache[str, EcgRecording](KEPT_BYTES, getsizeof=lambda one: held_bytes(one.signal_mv))
+        self._signals = LRUCache[str, EcgRecording](KEPT_SIGNAL_BYTES, getsizeof=lambda one: held_bytes(one.signal_mv))
         self._keeping = threading.Lock()
 
     def start_reading(self) -> None:

@@ -7,7 +7,7 @@ from beats import twelve_leads
 from cachetools import LRUCache
 
 from backend.app import Application
-from backend.services.diagnosis import KEPT_BYTES
+from backend.services.diagnosis import KEPT_BYTES, KEPT_SIGNAL_BYTES
 from backend.services.rendering.heatmaps import Heatmap, heatmap_bytes, heatmap_of, held_bytes
 from ml_model.diagnosis.case import SignalView
 from ml_model.ecg.leads import EcgRecording
@@ -55,7 +55,8 @@ def test_overlays_stay_within_the_bytes(demo_app: Application) -> None:
 
 def test_signals_of_pages_are_bounded_too(demo_app: Application) -> None:
     one = EcgRecording(np.zeros((50_000, 12), np.float32), 500.0)
-    assert len(fill(demo_app.services.images._signals, one)) == KEPT_BYTES // one.signal_mv.nbytes
+    kept = len(fill(demo_app.services.images._signals, one))
+    assert kept == KEPT_SIGNAL_BYTES // one.signal_mv.nbytes == 2**24 // 2_400_000
     assert demo_app.services.images.signal(str(MANY - 1)) is one
     assert demo_app.services.images.signal("unknown") is None
 
