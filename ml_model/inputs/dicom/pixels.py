@@ -136,7 +136,7 @@ def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[An
             raise corrupt("its table of frames is longer than any series")
         frame = get_frame(BoundedStream(pixels), 0, number_of_frames=frames)
         frame = _checked_frame(frame, layout, syntax)
-        if syntax in JPEG_2000 and (halved := _halved(frame, layout)) is not None:
+        if syntax in JPEG_2000 and (halved := _halved(frame, header)) is not None:
             return halved
         pixels = encapsulate([frame])
     options = _decoder_options(header) | {"pixel_vr": kind}
@@ -146,11 +146,13 @@ def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[An
     return values >> unused if unused else values
 
 
-def _halved(frame: bytes, layout: PixelLayout) -> NDArray[np.integer[Any]] | None:
+def _halved(frame: bytes, header: DicomHeader) -> NDArray[np.integer[Any]] | None:
     """Grey values of a large JPEG 2000 picture at half its scale, in a third of the time; None where it is not large,
     or not of unsigned grey values that lie as they are stored, or holds no smaller scale."""
+    layout = header.layout
+    grey = header.facts.photometric_interpretation in ("MONOCHROME1", "MONOCHROME2")  # numbers of colours do not mix
     precision = frame[42] + 1  # of the first component; with the highest bit set it is signed
-    plain = layout.samples == 1 and precision == layout.bits_stored == layout.high_bit + 1 and not layout.signed
+    plain = grey and precision == layout.bits_stored == layout.high_bit + 1 and not layout.signed
     if not plain or layout.rows_px * layout.columns_px <= _HALVED_ABOVE_PIXELS:
         return None
     with contextlib.suppress(OSError), Jpeg2KImageFile(io.BytesIO(frame)) as image:

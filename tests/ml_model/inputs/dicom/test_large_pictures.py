@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ def _few_are_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pixels, "_HALVED_ABOVE_PIXELS", 64 * 96 - 1)
 
 
-def film(values: NDArray[np.uint16], resolutions: int = 3, **header: object) -> bytes:
+def film(values: NDArray[np.unsignedinteger[Any]], resolutions: int = 3, **header: object) -> bytes:
     stream = io.BytesIO()
     image = Image.fromarray(values)
     image.save(stream, "JPEG2000", irreversible=False, no_jp2=True, num_resolutions=resolutions)
@@ -49,3 +50,13 @@ def test_a_large_one_comes_at_half_its_scale_with_its_own_levels_and_size() -> N
 )
 def test_others_come_whole(made: bytes) -> None:
     assert shown(made).shape[1] == 96
+
+
+def test_numbers_of_colours_are_not_mixed() -> None:
+    numbers = (np.arange(64)[:, None] % 2 * 200 + np.zeros(96, int)).astype(np.uint8)  # every other row is white
+    tables: dict[str, object] = {}
+    for colour in ("Red", "Green", "Blue"):
+        tables[f"{colour}PaletteColorLookupTableDescriptor"] = [256, 0, 16]
+        tables[f"{colour}PaletteColorLookupTableData"] = (np.arange(256) // 200 * 0xFFFF).astype("<u2").tobytes()
+    made = film(numbers, PhotometricInterpretation="PALETTE COLOR", **tables)
+    assert shown(made)[:2, 0].tolist() == [[0, 0, 0], [255, 255, 255]]
