@@ -12,6 +12,7 @@ JPEG_2000 = frozenset({f"{UID_ROOT}.4.90", f"{UID_ROOT}.4.91"})
 JPEG_LS = frozenset({f"{UID_ROOT}.4.80", f"{UID_ROOT}.4.81"})
 JPEG = _LOSSY_JPEG | JPEG_LS | {f"{UID_ROOT}.4.57", f"{UID_ROOT}.4.70"}
 RLE = f"{UID_ROOT}.5"
+_COMPRESSED = JPEG | JPEG_2000 | {RLE}
 
 
 def uid_name(uid: str) -> str:
@@ -28,8 +29,7 @@ def codec_of(syntax: str, bits_stored: int) -> str:
     """
     from pydicom.pixels.decoders.base import get_decoder
 
-    name = "pillow" if syntax in JPEG_2000 or (syntax in _LOSSY_JPEG and bits_stored == 8) else "imagecodecs"
-    try:
-        return name if name in get_decoder(syntax).available_plugins else ""
-    except NotImplementedError:
+    if syntax not in _COMPRESSED:
         return ""
+    name = "pillow" if syntax in JPEG_2000 or (syntax in _LOSSY_JPEG and bits_stored == 8) else "imagecodecs"
+    return name if name in get_decoder(syntax).available_plugins else ""
