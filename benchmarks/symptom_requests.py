@@ -59,6 +59,13 @@ def words_of(body: dict[str, Any]) -> Words:
     return Words(body.get("description", ""), tuple(body.get("symptoms", ())))
 
 
+def refuse(session: requests.Session, address: str) -> None:
+    """Raises RuntimeError where it is answered."""
+    reply = session.post(address, json=REFUSED, timeout=60)
+    if reply.status_code != requests.codes.unprocessable:
+        raise RuntimeError(f"{address} answered {reply.status_code} to {REFUSED}: expected 422")
+
+
 def measured(
     checker: SymptomChecker, url: str, session: requests.Session, body: dict[str, Any], runs: int
 ) -> list[float]:
@@ -69,7 +76,7 @@ def measured(
             bare = timed(lambda: checker.assess(words))
         whole = timed(lambda: checker.assess(words))
         http = timed(lambda: session.post(f"{url}/predict-disease", json=body, timeout=60).raise_for_status())
-        refused = timed(lambda: session.post(f"{url}/predict-disease", json=REFUSED, timeout=60))
+        refused = timed(lambda: refuse(session, f"{url}/predict-disease"))
         livez = timed(lambda: session.get(f"{url}/livez", timeout=60).raise_for_status())
         if run >= WARM:
             found.append((bare, whole, http, refused, livez))
