@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import brier_score_loss
 
 from ml_model.inference.interval import Interval
 from ml_model.training.evaluation.intervals import TAILS, rounded
@@ -53,8 +52,8 @@ def confidences(s: Scored) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
 
 def brier_score(s: Scored) -> float:
     """Mean over pictures of the summed squared distance between probabilities and truth; lower is better."""
-    columns = zip(s.truth.T, np.clip(s.probabilities, 0, 1).T, strict=True)  # a sum of classes may round beyond 1
-    return float(sum(brier_score_loss(t, p, labels=[False, True], pos_label=True) for t, p in columns))
+    distances = np.clip(s.probabilities, 0, 1) - s.truth  # a sum of classes may round beyond 1
+    return float(np.square(distances).mean(axis=0).sum())
 
 
 def _several_hold(s: Scored) -> bool:

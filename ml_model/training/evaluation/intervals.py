@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import beta
-from sklearn import config_context
 
 from ml_model.inference.interval import Interval
 
@@ -30,10 +29,9 @@ def resampled(
     members = np.split(np.argsort(group_of, kind="stable"), np.cumsum(np.bincount(group_of))[:-1])
     rng = np.random.default_rng(seed)
     values = []
-    with config_context(skip_parameter_validation=True, assume_finite=True):  # hundreds of draws of checked arrays
-        for _ in range(draws):
-            chosen = rng.integers(0, len(members), len(members))
-            values.append(figure(np.concatenate([members[i] for i in chosen])))
+    for _ in range(draws):
+        chosen = rng.integers(0, len(members), len(members))
+        values.append(figure(np.concatenate([members[i] for i in chosen])))
     return rounded(figure(np.arange(len(groups))), *np.nanquantile(values, TAILS))
 
 
