@@ -138,7 +138,10 @@ def export(serve: Any, job: ConversionJob, path: Path) -> None:
     signature = tf.TensorSpec((None, job.height_px, job.width_px, 3), tf.uint8, name="image")
     # Clipping takes off rounding, and keeps engines from merging the output with a tensor of another name before it.
     graph = frozen_graph(
-        lambda image: {"probabilities": tf.clip_by_value(serve(image), 0.0, 1.0)}, signature, ["probabilities"]
+        lambda image: {"probabilities": tf.clip_by_value(serve(image), 0.0, 1.0)},
+        signature,
+        ["probabilities"],
+        forgiving=True,
     )
     onnx.save(without_final_identity(graph), path)
 

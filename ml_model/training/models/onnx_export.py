@@ -118,22 +118,29 @@ def export_onnx(model: keras.Model, path: Path, *, multi_label: bool, flips: Seq
     onnx.save(halve_weights(frozen_graph(serve, signature, OUTPUTS)), path)
 
 
-def frozen_graph(serve: Callable[[Any], dict[str, Any]], signature: Any, outputs: Sequence[str]) -> onnx.ModelProto:
-    """`serve`, from a tensor like `signature` to the tensors of these names, as a graph with its weights inside."""
-    import tensorflow as tf
-    import tf2onnx
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+def frozen_graph(
+    serve: Callable[[Any], dict[str, Any]], signature: Any, outputs: Sequence[str], *, forgiving: bool = False
+) -> onnx.ModelProto:
+    """`serve`, from a tensor like `signature` to the tensors of these names, as a graph with its weights inside.
 
-    frozen = convert_variables_to_constants_v2(tf.function(serve).get_concrete_function(signature))
+    forgiving: simplifications that fail are left out. Each then works on a copy, which takes twice as long in all.
+    """
+    import tensorflow as tf
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+    from tf2onnx.optimizer import optimize_graph
+    from tf2onnx.tf_loader import tf_optimize
+    from tf2onnx.tfonnx import process_tf_graph
+
+    function = tf.function(serve, autograph=False)
+    frozen = convert_variables_to_constants_v2(function.get_concrete_function(signature))
     # A dictionary of outputs is flattened in the order of its sorted keys.
     order = dict(zip(sorted(outputs), (tensor.name for tensor in frozen.outputs), strict=True))
-    graph, _ = tf2onnx.convert.from_graph_def(
-        frozen.graph.as_graph_def(),
-        input_names=[frozen.inputs[0].name],
-        output_names=[order[name] for name in outputs],
-        opset=OPSET,
-    )
-    return rename_ends(graph, {frozen.inputs[0].name: signature.name} | {order[name]: name for name in outputs})
+    ends = {"input_names": [frozen.inputs[0].name], "output_names": [order[name] for name in outputs]}
+    with tf.Graph().as_default() as graph, tf.device("/cpu:0"):
+        tf.import_graph_def(tf_optimize(*ends.values(), frozen.graph.as_graph_def()), name="")
+        converted = process_tf_graph(graph, continue_on_error=True, opset=OPSET, **ends)
+        model = optimize_graph(converted, catch_errors=forgiving).make_model("served")
+    return rename_ends(model, {frozen.inputs[0].name: signature.name} | {order[name]: name for name in outputs})
 
 
 def add_population_output(path: Path, weights: NDArray[np.float32], bias: NDArray[np.float32]) -> None:
