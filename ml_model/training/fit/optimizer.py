@@ -7,13 +7,30 @@ from functools import partial
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 
-def warm_cosine(peak: float, steps: int, warm_up: int) -> keras.optimizers.schedules.CosineDecay:
+class WarmCosine(keras.optimizers.schedules.CosineDecay):
+    """Keras' cosine with a warm-up, without its condition.
+
+    An optimiser asks for the rate of a step anew for every weight, and TensorFlow traces each condition as two
+    functions.
+    """
+
+    def __call__(self, step: Any) -> Any:
+        step, warm_up, falling = (ops.cast(x, "float32") for x in (step, self.warmup_steps, self.decay_steps))
+        first, peak = (ops.cast(x, "float32") for x in (self.initial_learning_rate, self.warmup_target))
+        fallen = (ops.minimum(step, falling + warm_up) - warm_up) / falling
+        cosine = 0.5 * (1 + ops.cos(np.float32(np.pi) * fallen))
+        down = peak * ((1 - self.alpha) * cosine + self.alpha)
+        return ops.where(step < warm_up, (peak - first) * (step / warm_up) + first, down)
+
+
+def warm_cosine(peak: float, steps: int, warm_up: int) -> WarmCosine:
     """From a fiftieth of `peak` up to it over `warm_up` steps (at least one), then down as a cosine to a hundredth."""
     warm_up = max(1, warm_up)
-    return keras.optimizers.schedules.CosineDecay(
+    return WarmCosine(
         peak / 50, decay_steps=max(1, steps - warm_up), alpha=0.01, warmup_target=peak, warmup_steps=warm_up
     )
 
