@@ -109,13 +109,13 @@ def run_recipe(*options: str) -> subprocess.CompletedProcess[str]:
 def test_a_recipe_on_a_users_records_ends_in_a_bundle_that_answers(tmp_path: Path) -> None:
     task = heart()
     assert task.signal is not None
-    root = write_ptb_xl(tmp_path / "Dataset", records=100)
+    root = write_ptb_xl(tmp_path / "Dataset", records=50)
     out = tmp_path / "runs" / "heart-signal"
     ran = run_recipe("--data", str(root), "--out", str(out), "--epochs", "2", "--members", "1")
     assert ran.returncode == 0, ran.stderr
     bundle = load_bundle(out, task="heart-signal", contract_sha256=task.signal_contract_sha256)
     test = bundle.manifest.image_test
-    assert test.count == 10
+    assert test.count == 5
     assert set(test.variants) == set(RECORDING_CHANGES["variants"])
     signal = network_signal(read_wfdb(next(root.rglob("*.hea"))), task.signal)
     assert Predictor(bundle).predict_signals(signal[None]).probabilities.shape == (1, 5)
@@ -153,7 +153,7 @@ def test_pages_are_answered_from_the_signal_and_by_the_picture_alone(
     monkeypatch.setattr(ecg_page_metrics, "DRAWS", 5)
     task = heart()
     write_ptb_xl(tmp_path, records=50)
-    samples = read_task(tmp_path / "ptb-xl", task)[:20]
+    samples = read_task(tmp_path / "ptb-xl", task)[:10]
     figures = ecg_page_metrics.beside_recordings(task, samples, Predictor(write_tiny(task, tmp_path / "models")))
     assert (figures.usual_look.from_signal, figures.usual_look.answered) == (1, 1)
     assert 0 <= figures.usual_look.picture_alone.value <= 1
