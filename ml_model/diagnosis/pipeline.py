@@ -42,6 +42,7 @@ from ml_model.input_gate.image_quality import measure_quality, quality_refusal
 from ml_model.input_gate.kind import header_fits, kind_refusal
 from ml_model.input_gate.modality_classifier import Recognition, recognise
 from ml_model.input_gate.same_case import note_on_views
+from ml_model.input_gate.screen_photo import screen_photo_note
 from ml_model.inputs.dicom.header import DicomFacts
 from ml_model.inputs.file_type import sniff_format
 from ml_model.inputs.images.decoder import DEFAULT_LIMITS, ImageLimits, LoadedImage
@@ -114,30 +115,47 @@ def _check_pictures(task: ImageTask, readings: Sequence[PictureReading], case: C
 
     Raises WrongModality or PoorQuality in mode "on".
     """
-    checks, images = [], [reading.image for reading in readings]
-    for reading, image in zip(readings, images, strict=True):
-        quality, recognition, refusals = measure_quality(image), None, list[MediDiagnoseError]()
-        if case.gate != "off":
-            if engines.gate and reading.overview is not None:
-                recognition = recognise(engines.gate, reading.overview, task.input.modality)
-            if poor := quality_refusal(quality, task.input):
-                refusals.append(PoorQuality(poor))
-            if image.dicom or (recognition and not recognition.accepted):
-                refusals = _with_kind(task, engines.tasks, image.dicom, recognition, refusals)
-        unread = note_on_frames(image.format, reading.frames) if reading.frames > 1 else None
-        warnings = (unread,) if unread else ()
-        if image.surround:
-            warnings = (*warnings, image.surround.warning)
-        box = image.surround.box if image.surround else None
-        check = InputCheck(task.input.modality, quality, warnings=warnings, recognition=recognition, cropped=box)
-        checks.append(_refusing(check, refusals, case.gate) if refusals else check)
+    checks = [_check_picture(task, reading, case, engines) for reading in readings]
+    images = [reading.image for reading in readings]
     if task.input.field_width_um:
         checks[0] = _with_field(checks[0], field_of_view(images[0], task.input, case.pixel_size_um))
     if len(images) > 1 and (note := note_on_views([image.dicom for image in images])):
         checks[0] = replace(checks[0], warnings=(*checks[0].warnings, note))
     later = tuple(f"picture {i}: {w}" for i, check in enumerate(checks[1:], 2) for w in check.warnings)
-    accepted = all(check.accepted for check in checks)
-    return replace(checks[0], accepted=accepted, warnings=checks[0].warnings + later) if later else checks[0]
+    unfit = tuple(f"picture {i}: {r}" for i, check in enumerate(checks[1:], 2) for r in check.abstain_reasons)
+    if not (later or unfit):
+        return checks[0]
+    return replace(
+        checks[0],
+        accepted=all(check.accepted for check in checks),
+        warnings=checks[0].warnings + later,
+        abstain_reasons=checks[0].abstain_reasons + unfit,
+    )
+
+
+def _check_picture(task: ImageTask, reading: PictureReading, case: Case, engines: Engines) -> InputCheck:
+    """The same of one."""
+    image = reading.image
+    quality, recognition, refusals = measure_quality(image), None, list[MediDiagnoseError]()
+    if case.gate != "off":
+        if engines.gate and reading.overview is not None:
+            recognition = recognise(engines.gate, reading.overview, task.input.modality)
+        if poor := quality_refusal(quality, task.input):
+            refusals.append(PoorQuality(poor))
+        if image.dicom or (recognition and not recognition.accepted):
+            refusals = _with_kind(task, engines.tasks, image.dicom, recognition, refusals)
+    unread = note_on_frames(image.format, reading.frames) if reading.frames > 1 else None
+    cut = image.surround.warning if image.surround else None
+    photographed = None if case.gate == "off" else screen_photo_note(reading.grid, image.pixels, task.input)
+    check = InputCheck(
+        task.input.modality,
+        quality,
+        warnings=tuple(note for note in (unread, cut, photographed) if note),
+        abstain_reasons=(photographed,) if photographed else (),
+        recognition=recognition,
+        cropped=image.surround.box if image.surround else None,
+    )
+    return _refusing(check, refusals, case.gate) if refusals else check
 
 
 def _with_kind(

@@ -19,6 +19,7 @@ from ml_model.ecg.page_inference import PageSignal, read_signal
 from ml_model.ecg.recording import examine_recording, load_recording, network_signal
 from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.input_gate.modality_classifier import overview_of
+from ml_model.input_gate.screen_photo import grid_height
 from ml_model.inputs.dicom.header import read_dicom_header
 from ml_model.inputs.file_type import is_plain, sniff_format
 from ml_model.inputs.images.decoder import ImageLimits, LoadedImage, decode_image, fitted
@@ -51,12 +52,14 @@ def read_here(question: Question[T], /) -> T:
 @dataclass(frozen=True)
 class PictureReading:
     """What is kept of a picture. overview: for the gate's model, where it was asked for. page: the signal read off it,
-    where that was asked for and succeeded. frames: that the file holds; the first was read."""
+    where that was asked for and succeeded. grid: `screen_photo.grid_height`, 0 where the gate does not look. frames:
+    that the file holds; the first was read."""
 
     image: LoadedImage
     frames: int
     overview: NDArray[np.uint8] | None = None
     page: PageSignal | None = None
+    grid: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,7 @@ class PictureFiles:
             decoded.frames,
             overview_of(decoded.rgb) if self.overview else None,
             read_signal(decoded.rgb, self.signal) if self.signal else None,
+            grid_height(decoded.rgb) if self.overview and not self.page else 0.0,
         )
 
 

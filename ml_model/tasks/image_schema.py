@@ -63,6 +63,7 @@ class ImageInput(Frozen):
     variance (0-1) in structures of 1/8 to 1/16 of the side; a picture with less is refused as blurred.
     dark_margins, light_margins: shares of a side up to which flat margins of such a colour are the picture's own, at
     both ends of one side and all around; wider ones, and those of other colours, are a frame and are cut off.
+    grey: whether such pictures have no colour, so that colour tells of a photograph.
     """
 
     modality: Text
@@ -76,6 +77,7 @@ class ImageInput(Frozen):
     min_detail: float = Field(default=MIN_DETAIL, ge=0, lt=1)
     dark_margins: tuple[MarginShare, MarginShare] = (0.0, 0.0)
     light_margins: tuple[MarginShare, MarginShare] = (0.0, 0.0)
+    grey: bool = False
 
     @cached_property
     def cut_to_content(self) -> bool:

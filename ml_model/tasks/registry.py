@@ -134,7 +134,7 @@ class ImageTask(TaskSpec):
     @property
     def contract_sha256(self) -> str:
         """Hash of (input, class order): what a bundle is bound to."""
-        unbound = {"max_pictures", "pdf_pages", "field_width_um", "min_detail", "dark_margins", "light_margins"}
+        unbound = {"max_pictures", "pdf_pages", "field_width_um", "min_detail", "dark_margins", "light_margins", "grey"}
         return self._contract(self.input.model_dump(mode="json", exclude=unbound))
 
     @property
