@@ -37,12 +37,12 @@ from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.errors import MediDiagnoseError, OutOfDistribution, PoorQuality, WrongModality
 from ml_model.inference.bundle import Manifest
 from ml_model.inference.predictor import Prediction, Predictor
+from ml_model.input_gate.alterations import alterations
 from ml_model.input_gate.field_of_view import FieldOfView, field_of_view
 from ml_model.input_gate.image_quality import measure_quality, quality_refusal
 from ml_model.input_gate.kind import header_fits, kind_refusal
 from ml_model.input_gate.modality_classifier import Recognition, recognise
 from ml_model.input_gate.same_case import note_on_views
-from ml_model.input_gate.screen_photo import screen_photo_note
 from ml_model.inputs.dicom.header import DicomFacts
 from ml_model.inputs.file_type import sniff_format
 from ml_model.inputs.images.decoder import DEFAULT_LIMITS, ImageLimits, LoadedImage
@@ -145,13 +145,14 @@ def _check_picture(task: ImageTask, reading: PictureReading, case: Case, engines
         if image.dicom or (recognition and not recognition.accepted):
             refusals = _with_kind(task, engines.tasks, image.dicom, recognition, refusals)
     unread = note_on_frames(image.format, reading.frames) if reading.frames > 1 else None
-    cut = image.surround.warning if image.surround else None
-    photographed = None if case.gate == "off" else screen_photo_note(reading.grid, image.pixels, task.input)
+    altered = alterations(image, reading.grid, task.input)
+    if altered.turned and case.gate != "off":
+        refusals.append(PoorQuality(altered.turned))
     check = InputCheck(
         task.input.modality,
         quality,
-        warnings=tuple(note for note in (unread, cut, photographed) if note),
-        abstain_reasons=(photographed,) if photographed else (),
+        warnings=(*((unread,) if unread else ()), *altered.put_right, *altered.unfit),
+        abstain_reasons=altered.unfit,
         recognition=recognition,
         cropped=image.surround.box if image.surround else None,
     )

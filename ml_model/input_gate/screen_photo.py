@@ -28,15 +28,15 @@ _SLOWEST = 0.05  # waves a pixel; slower ones are content
 _AXIS_TERMS = 2.5  # along the axes lie the edges of the patch and the blocks of a JPEG file
 
 
-def screen_photo_note(grid: float, pixels: NDArray[np.uint8], image_input: ImageInput) -> str | None:
+def screen_photo_note(grid: float, colour: float, image_input: ImageInput) -> str | None:
     """A sentence on a picture that was photographed from a screen; None where nothing says so.
 
-    grid: of `grid_height`. pixels: as the model takes them, uint8 RGB (height_px, width_px, 3).
+    grid: of `grid_height`. colour: mean difference between red and blue, in levels.
     """
     marks = []
     if grid >= (GRID_OF_GREY_FROM if image_input.grey else GRID_FROM):
         marks.append("it shows the grid of a screen")
-    if image_input.grey and colour_levels(pixels) >= COLOUR_FROM_LEVELS:
+    if image_input.grey and colour >= COLOUR_FROM_LEVELS:
         marks.append("it is in colour, while such pictures are grey")
     if not marks:
         return None
@@ -44,11 +44,6 @@ def screen_photo_note(grid: float, pixels: NDArray[np.uint8], image_input: Image
         f"this looks like a photograph of a screen: {' and '.join(marks)}; no answer to such a photograph can be leant "
         "on: send the file itself"
     )
-
-
-def colour_levels(pixels: NDArray[np.uint8]) -> float:
-    """Mean difference between red and blue, in levels."""
-    return float(cv2.norm(pixels[..., 0], pixels[..., 2], cv2.NORM_L1)) / pixels[..., 0].size
 
 
 def grid_height(rgb: Image.Image) -> float:

@@ -63,7 +63,9 @@ class ImageInput(Frozen):
     variance (0-1) in structures of 1/8 to 1/16 of the side; a picture with less is refused as blurred.
     dark_margins, light_margins: shares of a side up to which flat margins of such a colour are the picture's own, at
     both ends of one side and all around; wider ones, and those of other colours, are a frame and are cut off.
-    grey: whether such pictures have no colour, so that colour tells of a photograph.
+    grey: whether such pictures have no colour, so that colour tells of a photograph. film: whether they are frontal
+    chest films, which are looked at for how they lie. most_noise: levels (0-255) of noise at the model's size up to
+    which training pictures have it (`intensity.too_much_noise`); with more a picture is smoothed. 0: not looked at.
     """
 
     modality: Text
@@ -78,6 +80,8 @@ class ImageInput(Frozen):
     dark_margins: tuple[MarginShare, MarginShare] = (0.0, 0.0)
     light_margins: tuple[MarginShare, MarginShare] = (0.0, 0.0)
     grey: bool = False
+    film: bool = False
+    most_noise: float = Field(default=0.0, ge=0)
 
     @cached_property
     def cut_to_content(self) -> bool:

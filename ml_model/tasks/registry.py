@@ -134,8 +134,8 @@ class ImageTask(TaskSpec):
     @property
     def contract_sha256(self) -> str:
         """Hash of (input, class order): what a bundle is bound to."""
-        unbound = {"max_pictures", "pdf_pages", "field_width_um", "min_detail", "dark_margins", "light_margins", "grey"}
-        return self._contract(self.input.model_dump(mode="json", exclude=unbound))
+        bound = {"modality", "height_px", "width_px", "geometry", "min_side_px"}
+        return self._contract(self.input.model_dump(mode="json", include=bound))
 
     @property
     def signal_contract_sha256(self) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageChops
 from PIL.AvifImagePlugin import AvifImageFile
 from PIL.BmpImagePlugin import BmpImageFile
 from PIL.GifImagePlugin import GifImageFile
@@ -35,10 +35,12 @@ from ml_model.errors import (
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.pixels import decode_dicom
 from ml_model.inputs.file_type import describe_content, sniff_format
+from ml_model.inputs.film_pose import UPRIGHT, FilmPose, film_pose
 from ml_model.inputs.images.colour_modes import to_rgb
 from ml_model.inputs.images.damage import refusing_damage
 from ml_model.inputs.images.frames import ONE_FRAME, count_frames
 from ml_model.inputs.images.geometry import Frame, place, resize_rgb
+from ml_model.inputs.images.intensity import colour_levels, smoothed, too_much_noise
 from ml_model.inputs.images.pdf import draw_isolated, is_pdf, render_first_page
 from ml_model.inputs.images.raster_containers import Container, read_container
 from ml_model.inputs.images.surround import Surround, without_surround
@@ -104,6 +106,7 @@ class DecodedImage:
     dicom: DicomFacts | None = None  # what the header of a DICOM file says
     frames: int = 1  # frames or pages that the file holds; the first is read
     surround: Surround | None = None  # what was around the picture, in pixels of the original, and is cut off
+    pose: FilmPose = UPRIGHT  # of a chest film, as it was sent; `rgb` is positive
 
     @property
     def box(self) -> tuple[int, int, int, int]:
@@ -122,6 +125,10 @@ class LoadedImage:
     frame: Frame  # what `pixels` shows of the original, in its pixels
     dicom: DicomFacts | None = None  # what the header of a DICOM file says
     surround: Surround | None = None  # what was around the picture, in pixels of the original, and is cut off
+
+    pose: FilmPose = UPRIGHT  # of a chest film, as it was sent; only exchanged levels were exchanged back
+    noise: float | None = None  # in levels, of a picture that was smoothed because of it
+    colour_levels: float = 0.0  # mean difference between red and blue, before that
 
     @property
     def size_px(self) -> tuple[int, int]:
@@ -146,7 +153,12 @@ def fitted(decoded: DecodedImage, image_input: ImageInput) -> LoadedImage:
     left, top, right, bottom = decoded.box
     pixels, shown = place(decoded.rgb, image_input)
     frame = shown.rescaled(decoded.rgb.size, (right - left, bottom - top)).moved(left, top)
-    return LoadedImage(pixels, width_px, height_px, decoded.format, frame, decoded.dicom, decoded.surround)
+    colour, noise = colour_levels(pixels), too_much_noise(pixels, image_input.most_noise, grey=image_input.grey)
+    if noise:
+        pixels = smoothed(pixels, noise, grey=image_input.grey)
+    return LoadedImage(
+        pixels, width_px, height_px, decoded.format, frame, decoded.dicom, decoded.surround, decoded.pose, noise, colour
+    )  # fmt: skip
 
 
 def decode_image(
@@ -165,7 +177,7 @@ def decode_image(
     A frame or a viewer's window around the picture is cut off (`surround.py`), but of an outline, which is `whole`.
     """
     decoded = _decoded(data, image_input, limits, full_size)
-    return decoded if whole else _cut_free(decoded, image_input)
+    return decoded if whole else _air_dark(_cut_free(decoded, image_input), image_input)
 
 
 def _cut_free(decoded: DecodedImage, image_input: ImageInput) -> DecodedImage:
@@ -179,6 +191,14 @@ def _cut_free(decoded: DecodedImage, image_input: ImageInput) -> DecodedImage:
     cut = replace(decoded, rgb=rgb, surround=original)
     left, top, right, bottom = cut.box
     return cut if min(right - left, bottom - top) >= image_input.min_side_px else decoded
+
+
+def _air_dark(decoded: DecodedImage, image_input: ImageInput) -> DecodedImage:
+    """A chest film with air dark, and how it lies; other pictures as they are."""
+    if not image_input.film:
+        return decoded
+    pose = film_pose(decoded.rgb)
+    return replace(decoded, rgb=ImageChops.invert(decoded.rgb) if pose.inverted else decoded.rgb, pose=pose)
 
 
 def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_size: bool) -> DecodedImage:

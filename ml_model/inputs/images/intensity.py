@@ -1,5 +1,5 @@
 """Grey levels brought to one scale: of more than 8 bits, and of a mammogram or a CT slice, so that machines and windows
-look alike.
+look alike; and noise.
 
 The machines' own curves and the windows of a hospital differ so much that a network tells them apart at a glance, and
 the share of disease differs from one to another. One curve for the whole picture: a local equalisation (CLAHE) brings
@@ -22,6 +22,13 @@ _MEDIAN_LEVEL = 0.35  # of tissue, where the median comes to lie, 0-1
 _GAMMA_RANGE = (0.4, 2.5)
 _LEAST_PIXELS = 100
 _LUNG_LEVEL, _TISSUE_LEVEL = 40.0, 160.0  # of 0-255; air is darker, bone brighter
+# Responds to neither levels nor slopes nor edges along an axis; its norm is 1.
+_NOISE_FILTER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
+_MEDIAN_OF_NOISE = 0.6745  # of the absolute values of a normal distribution of deviation 1
+_COLOUR_WEIGHT = 0.7  # noise that differs between red and blue appears so much larger in their difference
+_COLOUR_NOISE = 0.7  # levels; the coding errors of a grey picture have none
+_EVERY = 2  # pixel is asked, of rows and columns
+_SMOOTHED_PX, _SMOOTHED_NOISES, _SMOOTHED_SIGMA_PX = 7, 6.0, 2.5
 _LEAST_STEP = 8.0  # between lung and tissue as sent, in levels; a smaller one is not stretched further
 
 
@@ -84,3 +91,32 @@ def even_window(pixels: NDArray[np.uint8], body: NDArray[np.bool_]) -> NDArray[n
     levels = np.clip(np.rint((grey.astype(np.float32) - lung) * slope + _LUNG_LEVEL), 0, 255).astype(np.uint8)
     levels[~body] = 0
     return np.repeat(levels[..., None], 3, axis=2)
+
+
+def colour_levels(pixels: NDArray[np.uint8]) -> float:
+    """Mean difference between red and blue of uint8 RGB (H, W, 3), in levels."""
+    return float(cv2.norm(pixels[..., 0], pixels[..., 2], cv2.NORM_L1)) / pixels[..., 0].size
+
+
+def too_much_noise(pixels: NDArray[np.uint8], most: float, *, grey: bool) -> float | None:
+    """Deviation of the noise of a picture, uint8 RGB (H, W, 3), in levels, where it is above `most`: of what differs
+    from pixel to pixel nearly everywhere; fine structures, which are in places, do not count. None where it is not, and
+    where `most` is 0. grey: the picture has no colour but that of noise, so that little of it tells."""
+    if not most:
+        return None
+    colour = _COLOUR_WEIGHT * _deviation(cv2.subtract(pixels[..., 0], pixels[..., 2], dtype=cv2.CV_16S))
+    noise = max(_deviation(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)), colour)
+    return noise if noise > most or grey and colour > _COLOUR_NOISE else None
+
+
+def _deviation(levels: NDArray[np.generic]) -> float:
+    residue = np.abs(cv2.filter2D(np.asarray(levels, np.float32), -1, _NOISE_FILTER))[1:-1:_EVERY, 1:-1:_EVERY]
+    return float(np.median(residue)) / _MEDIAN_OF_NOISE if residue.size else 0.0
+
+
+def smoothed(pixels: NDArray[np.uint8], noise: float, *, grey: bool) -> NDArray[np.uint8]:
+    """The picture, uint8 RGB (H, W, 3), without most of its noise, edges kept. grey: it has no colour but that of the
+    noise."""
+    levels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if grey else pixels
+    found = cv2.bilateralFilter(levels, _SMOOTHED_PX, _SMOOTHED_NOISES * noise, _SMOOTHED_SIGMA_PX)
+    return np.asarray(cv2.cvtColor(found, cv2.COLOR_GRAY2RGB) if grey else found, np.uint8)

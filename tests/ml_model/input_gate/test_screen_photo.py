@@ -11,7 +11,8 @@ from PIL import Image
 
 from ml_model.diagnosis.case import Case
 from ml_model.diagnosis.pipeline import Engines, diagnose
-from ml_model.input_gate.screen_photo import colour_levels, grid_height, screen_photo_note
+from ml_model.input_gate.screen_photo import grid_height, screen_photo_note
+from ml_model.inputs.images.intensity import colour_levels
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.augmentation.screen_photos import FITTED_ON, MEASURED_ON
 
@@ -31,7 +32,7 @@ def body(seed: int) -> NDArray[np.uint8]:
 @pytest.mark.parametrize("way", WAYS)
 def test_a_photograph_of_a_screen_is_told(way: str, seed: int) -> None:
     photo = WAYS[way](body(seed), np.random.default_rng(seed))
-    note = screen_photo_note(grid_height(Image.fromarray(photo)), photo, GREY)
+    note = screen_photo_note(grid_height(Image.fromarray(photo)), colour_levels(photo), GREY)
     assert note is not None
     assert note.startswith("this looks like a photograph of a screen: it ")
 
@@ -40,14 +41,14 @@ def test_a_photograph_of_a_screen_is_told(way: str, seed: int) -> None:
 def test_a_picture_is_not_called_a_photograph(seed: int) -> None:
     for picture in (Image.fromarray(body(seed)), detailed(300, 260, seed)):
         assert grid_height(picture) < 1.4
-        assert screen_photo_note(grid_height(picture), np.asarray(picture), INPUT) is None
+        assert screen_photo_note(grid_height(picture), 0.0, INPUT) is None
 
 
 def test_colour_speaks_only_where_pictures_are_grey() -> None:
     tinted = (body(0) * [1.0, 0.97, 0.9]).astype(np.uint8)
     assert colour_levels(tinted) > 2
-    assert screen_photo_note(0.0, tinted, INPUT) is None
-    note = screen_photo_note(0.0, tinted, GREY)
+    assert screen_photo_note(0.0, colour_levels(tinted), INPUT) is None
+    note = screen_photo_note(0.0, colour_levels(tinted), GREY)
     assert note is not None
     assert "it is in colour, while such pictures are grey" in note
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ml_model.inputs.images.intensity import even_tissue
+from ml_model.inputs.images.intensity import even_tissue, smoothed, too_much_noise
 
 TISSUE = np.zeros((160, 128), bool)
 TISSUE[:, :96] = True
@@ -73,3 +74,35 @@ def test_what_is_outside_of_the_tissue_changes_nothing() -> None:
     marked = film()
     marked[20:60, 100:120] = 255
     np.testing.assert_array_equal(even_tissue(marked, TISSUE), even_tissue(film(), TISSUE))
+
+
+def grainy(deviation: float, *, colour: bool) -> NDArray[np.uint8]:
+    """A soft grey picture with so much noise, in each colour for itself or in all alike."""
+    rng = np.random.default_rng(0)
+    soft = cv2.resize(rng.uniform(60, 190, (6, 6)), (224, 224), interpolation=cv2.INTER_CUBIC)[..., None]
+    noise = rng.normal(0, deviation, (224, 224, 3 if colour else 1))
+    return np.rint(soft + np.broadcast_to(noise, (224, 224, 3))).clip(0, 255).astype(np.uint8)
+
+
+@pytest.mark.parametrize("deviation", [4.0, 12.0, 20.0])
+def test_noise_is_measured(deviation: float) -> None:
+    assert too_much_noise(grainy(deviation, colour=False), 2.0, grey=True) == pytest.approx(deviation, rel=0.1)
+
+
+def test_a_picture_with_as_much_noise_as_training_pictures_is_left_alone() -> None:
+    assert too_much_noise(grainy(1.0, colour=False), 2.0, grey=True) is None
+    assert too_much_noise(grainy(12.0, colour=False), 0.0, grey=True) is None
+
+
+def test_little_noise_in_colour_tells_of_a_grey_picture() -> None:
+    little = grainy(1.5, colour=True)
+    assert too_much_noise(little, 3.0, grey=False) is None
+    assert too_much_noise(little, 3.0, grey=True) is not None
+
+
+@pytest.mark.parametrize("colour", [False, True])
+def test_smoothing_takes_most_of_the_noise(colour: bool) -> None:
+    clean, noisy = (grainy(deviation, colour=colour).astype(int) for deviation in (0.0, 12.0))
+    found = smoothed(noisy.astype(np.uint8), 12.0, grey=True).astype(int)
+    assert (found == found[..., :1]).all()
+    assert np.abs(found - clean).mean() < 0.35 * np.abs(noisy - clean).mean()

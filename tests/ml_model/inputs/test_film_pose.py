@@ -1,0 +1,61 @@
+"""How a chest film lies is told; exchanged levels are exchanged back, a turned film is refused with the reason."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from films import chest_film
+from pictures import encode
+from PIL import Image
+
+from ml_model.diagnosis.case import Case
+from ml_model.diagnosis.pipeline import Engines, diagnose
+from ml_model.errors import PoorQuality
+from ml_model.inputs.film_pose import UPRIGHT, FilmPose, film_pose
+from ml_model.inputs.images.decoder import decode_image, load_image
+from ml_model.tasks.registry import ImageTask, load_image_tasks
+
+FILM = chest_film()
+XRAY: ImageTask = next(task for task in load_image_tasks() if task.id == "xray")
+
+
+def png(pixels: np.ndarray) -> bytes:
+    return encode(Image.fromarray(np.ascontiguousarray(pixels)), "PNG")
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("turns", range(4))
+def test_every_turn_and_polarity_is_told(turns: int, inverted: bool) -> None:
+    pixels = np.rot90(255 - FILM if inverted else FILM, -turns)
+    assert film_pose(Image.fromarray(np.ascontiguousarray(pixels))) == FilmPose(turns, inverted)
+
+
+def test_a_mirrored_film_is_told() -> None:
+    assert film_pose(Image.fromarray(np.ascontiguousarray(FILM[:, ::-1]))) == FilmPose(mirrored=True)
+
+
+def test_of_what_is_no_film_nothing_is_said() -> None:
+    assert film_pose(Image.new("RGB", (64, 64), (90, 90, 90))) == UPRIGHT
+
+
+def test_an_inverted_film_is_answered_as_the_positive_one() -> None:
+    assert np.array_equal(load_image(png(255 - FILM), XRAY.input).pixels, load_image(png(FILM), XRAY.input).pixels)
+    check = diagnose(XRAY, Case(pictures=(png(255 - FILM),)), Engines()).input_check
+    assert any("black and white were exchanged" in warning for warning in check.warnings)
+    assert diagnose(XRAY, Case(pictures=(png(FILM),)), Engines()).input_check.warnings == ()
+
+
+def test_other_pictures_are_not_looked_at() -> None:
+    plain = XRAY.input.model_copy(update={"film": False})
+    assert np.array_equal(np.asarray(decode_image(png(255 - FILM), plain).rgb), 255 - FILM)
+
+
+@pytest.mark.parametrize(("turns", "lies"), [(1, "head to the right"), (2, "upside down"), (3, "head to the left")])
+def test_a_turned_film_is_refused(turns: int, lies: str) -> None:
+    """np.rot90 turns anticlockwise: a film whose head lies to the right has to be turned so once."""
+    case = Case(pictures=(png(np.rot90(FILM, -turns)),))
+    with pytest.raises(PoorQuality, match=lies):
+        diagnose(XRAY, case, Engines())
+    warned = diagnose(XRAY, Case(pictures=case.pictures, gate="warn"), Engines()).input_check
+    assert not warned.accepted
+    assert any(lies in reason for reason in warned.abstain_reasons)
