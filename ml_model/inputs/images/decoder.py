@@ -61,6 +61,7 @@ __all__ = [
 # A JPEG is decoded at 1/2, 1/4 or 1/8 scale only while it stays at least this many times the model's size:
 # the antialiased resize behind it then hides the difference.
 _DRAFT_MARGIN = 2
+_OVERVIEW_PX = (64, 64)
 _ORIENTATIONS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -153,7 +154,9 @@ def fitted(decoded: DecodedImage, image_input: ImageInput) -> LoadedImage:
     left, top, right, bottom = decoded.box
     pixels, shown = place(decoded.rgb, image_input)
     frame = shown.rescaled(decoded.rgb.size, (right - left, bottom - top)).moved(left, top)
-    colour, noise = colour_levels(pixels), too_much_noise(pixels, image_input.most_noise, grey=image_input.grey)
+    # What is cut to its content has lost its colours.
+    colour = colour_levels(resize_rgb(decoded.rgb, *_OVERVIEW_PX) if image_input.cut_to_content else pixels)
+    noise = too_much_noise(pixels, image_input.most_noise, grey=image_input.grey)
     if noise:
         pixels = smoothed(pixels, noise, grey=image_input.grey)
     return LoadedImage(

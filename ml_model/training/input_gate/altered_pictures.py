@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -42,19 +42,29 @@ def _noisy(pixels: Pixels, rng: Generator, *, alike: bool) -> Pixels:
     return np.rint(pixels + noise).clip(0, 255).astype(np.uint8)
 
 
-FRAMES: dict[str, Change] = {
-    f"{colour} frame, {share * 100:.0f} %": (
-        lambda pixels, _rng, share=share, colour=colour: framed_by_share(pixels, share, COLOURS[colour])
-    )
+def _framed(pixels: Pixels, _rng: Generator, *, share: float, colour: str) -> Pixels:
+    return framed_by_share(pixels, share, COLOURS[colour])
+
+
+def _barred(pixels: Pixels, _rng: Generator, *, colour: str) -> Pixels:
+    return letterboxed(pixels, 16 / 9, COLOURS[colour])
+
+
+def _posed(
+    pixels: Pixels, _rng: Generator, *, turns: int = 0, inverted: bool = False, mirrored: bool = False
+) -> Pixels:
+    side = pixels[:, ::-1] if mirrored else pixels
+    return np.rot90(255 - side if inverted else side, turns)
+
+
+FRAMES: Mapping[str, Change] = {
+    f"{colour} frame, {share * 100:.0f} %": partial(_framed, share=share, colour=colour)
     for colour in COLOURS
     for share in FRAME_SHARES
-} | {
-    f"{colour} bars to 16:9": (lambda pixels, _rng, colour=colour: letterboxed(pixels, 16 / 9, COLOURS[colour]))
-    for colour in ("black", "white")
-}
-SCREENS: dict[str, Change] = {f"window: {name}": draw for name, draw in WINDOWS.items()}
-PHOTOS: dict[str, Change] = {f"photograph of a screen: {name}": draw for name, draw in MEASURED_ON.items()}
-NOISE: dict[str, Change] = {
+} | {f"{colour} bars to 16:9": partial(_barred, colour=colour) for colour in ("black", "white")}
+SCREENS: Mapping[str, Change] = {f"window: {name}": draw for name, draw in WINDOWS.items()}
+PHOTOS: Mapping[str, Change] = {f"photograph of a screen: {name}": draw for name, draw in MEASURED_ON.items()}
+NOISE: Mapping[str, Change] = {
     f"noise, {NOISE_LEVELS:g} levels, by colour": partial(_noisy, alike=False),
     f"noise, {NOISE_LEVELS:g} levels, grey": partial(_noisy, alike=True),
 }
@@ -88,10 +98,14 @@ def answers_to(task: ImageTask, pictures: Sequence[Picture], change: Change, eng
         return list(pool.map(changed, range(len(pictures))))
 
 
+def altered(result: CaseResult) -> bool:
+    """Whether the answer says of the picture that something was around it, or gives a reason to abstain."""
+    return result.input_check.cropped is not None or bool(result.input_check.abstain_reasons)
+
+
 def told(result: CaseResult) -> bool:
-    """Whether the answer says of the picture that something is around it or that it was photographed, or refuses it."""
-    check = result.input_check
-    return check.cropped is not None or bool(check.abstain_reasons) or not check.accepted
+    """The same, or whether the picture is refused."""
+    return altered(result) or not result.input_check.accepted
 
 
 def same(result: CaseResult, before: CaseResult) -> bool:
@@ -113,8 +127,8 @@ def line(what: str, pictures: Sequence[Picture], hits: Sequence[bool]) -> str:
 def rows_of(task: ImageTask, pictures: Sequence[Picture], engines: Engines) -> Iterator[str]:
     """The rows of one task."""
     name = task.id
-    yield line(f"{name}: as it is, something told", pictures, [told(p.answer) for p in pictures])
-    for what, change in (FRAMES | SCREENS).items():
+    yield line(f"{name}: as it is, called framed or photographed", pictures, [altered(p.answer) for p in pictures])
+    for what, change in (*FRAMES.items(), *SCREENS.items()):
         answers = answers_to(task, pictures, change, engines)
         hits = [told(a) or same(a, p.answer) for a, p in zip(answers, pictures, strict=True)]
         yield line(f"{name}: {what}, same class or told", pictures, hits)
@@ -137,22 +151,21 @@ def _noise_rows(task: ImageTask, pictures: Sequence[Picture], engines: Engines) 
 
 
 def _pose_rows(task: ImageTask, pictures: Sequence[Picture], engines: Engines) -> Iterator[str]:
-    def posed(pixels: Pixels, _rng: Generator, turns: int, inverted: bool, mirrored: bool) -> Pixels:
-        side = pixels[:, ::-1] if mirrored else pixels
-        return np.rot90(255 - side if inverted else side, turns)
-
-    def answered(turns: int, inverted: bool, mirrored: bool) -> list[CaseResult]:
-        change = partial(posed, turns=turns, inverted=inverted, mirrored=mirrored)
-        return answers_to(task, pictures, change, engines)
-
     for turns in range(1, 4):
-        hits = [not a.input_check.accepted for a in answered(turns, False, False)]
+        turned = answers_to(task, pictures, partial(_posed, turns=turns), engines)
+        hits = [not a.input_check.accepted for a in turned]
         yield line(f"{task.id}: turned by {90 * turns} degrees, refused", pictures, hits)
-    inverted = answered(0, True, False)
+    inverted = answers_to(task, pictures, partial(_posed, inverted=True), engines)
     put_right = [_says(a, "exchanged back") and same(a, p.answer) for a, p in zip(inverted, pictures, strict=True)]
-    yield line(f"{task.id}: inverted, put right", pictures, put_right)
-    yield line(f"{task.id}: mirrored, told", pictures, [_says(a, "mirrored") for a in answered(0, False, True)])
+    yield line(f"{task.id}: inverted, put right and the same class", pictures, put_right)
+    mirrored = answers_to(task, pictures, partial(_posed, mirrored=True), engines)
+    yield line(f"{task.id}: mirrored, told", pictures, [_says(a, "mirrored") for a in mirrored])
+    yield line(f"{task.id}: as it is, called turned or inverted", pictures, [_called_posed(p.answer) for p in pictures])
     yield line(f"{task.id}: as it is, called mirrored", pictures, [_says(p.answer, "mirrored") for p in pictures])
+
+
+def _called_posed(result: CaseResult) -> bool:
+    return _says(result, "exchanged back") or _says(result, "the film lies")
 
 
 def _says(result: CaseResult, word: str) -> bool:
