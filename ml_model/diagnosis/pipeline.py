@@ -126,11 +126,9 @@ def _check_pictures(task: ImageTask, readings: Sequence[PictureReading], case: C
     if not (later or unfit):
         return checks[0]
     return replace(
-        checks[0],
-        accepted=all(check.accepted for check in checks),
-        warnings=checks[0].warnings + later,
+        checks[0], accepted=all(check.accepted for check in checks), warnings=checks[0].warnings + later,
         abstain_reasons=checks[0].abstain_reasons + unfit,
-    )
+    )  # fmt: skip
 
 
 def _check_picture(task: ImageTask, reading: PictureReading, case: Case, engines: Engines) -> InputCheck:
@@ -152,10 +150,9 @@ def _check_picture(task: ImageTask, reading: PictureReading, case: Case, engines
         task.input.modality,
         quality,
         warnings=(*((unread,) if unread else ()), *altered.put_right, *altered.unfit),
-        abstain_reasons=altered.unfit,
-        recognition=recognition,
+        abstain_reasons=altered.unfit, recognition=recognition,
         cropped=image.surround.box if image.surround else None,
-    )
+    )  # fmt: skip
     return _refusing(check, refusals, case.gate) if refusals else check
 
 

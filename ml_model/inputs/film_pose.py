@@ -68,12 +68,7 @@ def cells_of(rgb: Image.Image) -> NDArray[np.float64]:
 def in_all_poses(cells: NDArray[np.float64]) -> NDArray[np.float64]:
     """(16, rows, columns): as it is first; mirrored ones last, inverted ones last of either, each turned."""
     return np.stack(
-        [
-            sign * np.rot90(side, turns)
-            for side in (cells, cells[:, ::-1])
-            for sign in (1, -1)
-            for turns in range(4)
-        ]
+        [sign * np.rot90(side, turns) for side in (cells, cells[:, ::-1]) for sign in (1, -1) for turns in range(4)]
     )
 
 

@@ -24,30 +24,24 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from ml_model.errors import (
-    EmptyInput,
-    InputTooLarge,
-    PoorQuality,
-    TooCostly,
-    UnreadableInput,
-    UnsupportedFormat,
-)
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.pixels import decode_dicom
-from ml_model.inputs.file_type import describe_content, sniff_format
+from ml_model.inputs.file_type import sniff_format
 from ml_model.inputs.film_pose import UPRIGHT, FilmPose, film_pose
 from ml_model.inputs.images.colour_modes import to_rgb
 from ml_model.inputs.images.damage import refusing_damage
 from ml_model.inputs.images.frames import ONE_FRAME, count_frames
 from ml_model.inputs.images.geometry import Frame, place, resize_rgb
 from ml_model.inputs.images.intensity import colour_levels, smoothed, too_much_noise
-from ml_model.inputs.images.pdf import draw_isolated, is_pdf, render_first_page
+from ml_model.inputs.images.pdf import draw_isolated, render_first_page
 from ml_model.inputs.images.raster_containers import Container, read_container
 from ml_model.inputs.images.surround import Surround, without_surround
 from ml_model.inputs.images.tiff import exif_orientation
+from ml_model.inputs.upload_limits import DEFAULT_LIMITS, ImageLimits, check_min_side, check_pixels, checked_format
 from ml_model.tasks.registry import ImageInput
 
 __all__ = [
+    "DEFAULT_LIMITS",
     "DecodedImage",
     "ImageLimits",
     "LoadedImage",
@@ -82,18 +76,6 @@ _PLUGINS: dict[str, Callable[[io.BytesIO], ImageFile]] = {
 }
 _COUNTING = (WebPImageFile, AvifImageFile)  # they know their frames once opened
 _LEAST_SURROUNDED_PX = 128  # of the shorter side: flat tissue or air fills much of a smaller patch
-_MAX_ANIMATED_PIXELS = 25_000_000  # Pillow holds four canvases of an animated WebP
-
-
-@dataclass(frozen=True)
-class ImageLimits:
-    """What an upload may be at most. announce: told format and pixels as soon as they are known, before any is decoded;
-    it may raise. isolated: this process is there to read this file, and under limits."""
-
-    max_bytes: int = 32 * 1024 * 1024
-    max_pixels: int = 50_000_000
-    announce: Callable[[str, int], None] = lambda _name, _pixels: None
-    isolated: bool = False
 
 
 @dataclass(frozen=True)
@@ -126,7 +108,6 @@ class LoadedImage:
     frame: Frame  # what `pixels` shows of the original, in its pixels
     dicom: DicomFacts | None = None  # what the header of a DICOM file says
     surround: Surround | None = None  # what was around the picture, in pixels of the original, and is cut off
-
     pose: FilmPose = UPRIGHT  # of a chest film, as it was sent; only exchanged levels were exchanged back
     noise: float | None = None  # in levels, of a picture that was smoothed because of it
     colour_levels: float = 0.0  # mean difference between red and blue, before that
@@ -138,9 +119,6 @@ class LoadedImage:
             return self.original_width_px, self.original_height_px
         left, top, right, bottom = self.surround.box
         return right - left, bottom - top
-
-
-DEFAULT_LIMITS = ImageLimits()
 
 
 def load_image(data: bytes, image_input: ImageInput, limits: ImageLimits = DEFAULT_LIMITS) -> LoadedImage:
@@ -206,7 +184,7 @@ def _air_dark(decoded: DecodedImage, image_input: ImageInput) -> DecodedImage:
 
 def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_size: bool) -> DecodedImage:
     """The upload as it is, with all that is around the picture."""
-    name = _checked_format(data, image_input, limits)
+    name = checked_format(data, image_input, limits)
     if name == "DICOM":
         return _decode_dicom(data, image_input, limits)
     if name == "PDF":
@@ -215,14 +193,14 @@ def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_siz
         container = read_container(name, data, limits.max_pixels)
         kind = f"animated {name}" if container.animated else name
         if container.size_px is not None:
-            _check_pixels(kind, *container.size_px, limits)
+            check_pixels(kind, *container.size_px, limits)
         if kind == "WEBP" and container.size_px:
             return _decode_still_webp(container, *container.size_px, image_input)
         with _PLUGINS[name](io.BytesIO(container.data)) as image:
-            _check_pixels(kind, *image.size, limits)
+            check_pixels(kind, *image.size, limits)
             orientation = _orientation(image, container)
             width_px, height_px = _upright_size(image.size, orientation)
-            _check_min_side(width_px, height_px, image_input)
+            check_min_side(width_px, height_px, image_input)
             # A breast or a trunk may fill a small part of its film only, so all its pixels are needed.
             if not (full_size or image_input.cut_to_content):
                 _draft(image, orientation, image_input)
@@ -240,7 +218,7 @@ def _decode_still_webp(container: Container, width_px: int, height_px: int, imag
     import imagecodecs
 
     width_px, height_px = _upright_size((width_px, height_px), container.orientation)
-    _check_min_side(width_px, height_px, image_input)
+    check_min_side(width_px, height_px, image_input)
     image = Image.fromarray(imagecodecs.webp_decode(container.data))
     return DecodedImage(_upright(to_rgb(image, container), container.orientation), width_px, height_px, "WEBP")
 
@@ -248,8 +226,8 @@ def _decode_still_webp(container: Container, width_px: int, height_px: int, imag
 def _decode_dicom(data: bytes, image_input: ImageInput, limits: ImageLimits) -> DecodedImage:
     header = read_dicom_header(data)
     width_px, height_px = header.layout.columns_px, header.layout.rows_px
-    _check_pixels("DICOM", width_px, height_px, limits)
-    _check_min_side(width_px, height_px, image_input)
+    check_pixels("DICOM", width_px, height_px, limits)
+    check_min_side(width_px, height_px, image_input)
     rgb = Image.fromarray(decode_dicom(header, limits.max_pixels)).convert("RGB")
     return DecodedImage(rgb, width_px, height_px, "DICOM", header.facts, header.facts.frames)
 
@@ -257,50 +235,8 @@ def _decode_dicom(data: bytes, image_input: ImageInput, limits: ImageLimits) -> 
 def _decode_pdf(data: bytes, image_input: ImageInput, limits: ImageLimits) -> DecodedImage:
     limits.announce("PDF", limits.max_pixels)  # pictures on the page may be so large
     page, pages = (draw_isolated if limits.isolated else render_first_page)(data, limits.max_pixels)
-    _check_min_side(*page.size, image_input)
+    check_min_side(*page.size, image_input)
     return DecodedImage(page, *page.size, "PDF", frames=pages)
-
-
-def _checked_format(data: bytes, image_input: ImageInput, limits: ImageLimits) -> str:
-    if not data:
-        raise EmptyInput("the file is empty (0 bytes); send an image")
-    if len(data) > limits.max_bytes:
-        raise InputTooLarge(
-            f"the file has {len(data) / 2**20:.1f} MiB; at most {limits.max_bytes / 2**20:.0f} MiB are accepted"
-        )
-    name = sniff_format(data)
-    if name is None and image_input.pdf_pages and is_pdf(data):
-        return "PDF"
-    if name is None:
-        last = ", PDF or DICOM" if image_input.pdf_pages else " or DICOM"
-        raise UnsupportedFormat(
-            f"the content looks like {describe_content(data)}; send PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF{last}"
-        )
-    return name
-
-
-def _check_pixels(name: str, width_px: int, height_px: int, limits: ImageLimits) -> None:
-    if width_px < 1 or height_px < 1:
-        raise UnreadableInput(f"the picture is {width_px}x{height_px} pixels: it has no area; export it again")
-    if width_px * height_px > limits.max_pixels:
-        raise InputTooLarge(
-            f"the picture is {width_px}x{height_px} = {width_px * height_px / 1e6:.1f} megapixels; "
-            f"at most {limits.max_pixels / 1e6:g} are accepted: send a smaller version"
-        )
-    if name == "animated WEBP" and width_px * height_px > _MAX_ANIMATED_PIXELS:
-        raise TooCostly(
-            f"the picture is {width_px}x{height_px} pixels and animated; at most {_MAX_ANIMATED_PIXELS / 1e6:g} "
-            "megapixels are read of an animation: send a still picture"
-        )
-    limits.announce(name, width_px * height_px)
-
-
-def _check_min_side(width_px: int, height_px: int, image_input: ImageInput) -> None:
-    if min(width_px, height_px) < image_input.min_side_px:
-        raise PoorQuality(
-            f"the picture is {width_px}x{height_px} pixels; its shorter side must have at least "
-            f"{image_input.min_side_px}: send the original instead of a thumbnail"
-        )
 
 
 def _upright_size(size: tuple[int, int], orientation: int) -> tuple[int, int]:

@@ -1,9 +1,9 @@
 """What becomes of test pictures that come framed, in a viewer's window, photographed off a screen, turned or noisy.
 
-    python -m ml_model.training.commands.altered_pictures --data ml_model/Dataset [--limit 200] [--split test]
+    python -m ml_model.training.commands.altered_pictures --data ml_model/Dataset [--limit 120] [--split test]
 
-Prints a table, or writes it between the marks of a page (--into). The ways of photographing are none that a threshold
-was chosen on.
+Prints a table, and with --into writes it between the marks of a page and, as JSON, beside it. The ways of photographing
+are none that a threshold was chosen on.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from ml_model.inference.predictor import Predictor
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, modality_spec
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.commands.command_line import command_parser
-from ml_model.training.commands.ecg_measurements import with_table
 from ml_model.training.data.readers import read_task
-from ml_model.training.input_gate.altered_pictures import read_pictures, rows_of
+from ml_model.training.input_gate.altered_pictures import figures_of, read_pictures
+from ml_model.training.reports.kept_figures import HEAD, Figure, write
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,19 +34,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     models = options.models or MODELS_DIR
     gate = Predictor(load_bundle(models / BUNDLE_ID, task=BUNDLE_ID, contract_sha256=modality_spec().contract_sha256))
-    rows = ["| what | n | share |", "|---|---|---|"]
+    figures = list[Figure]()
+    print(*HEAD, sep="\n")
     for task in load_image_tasks():
         if task.signal or (options.task and task.id not in options.task):
             continue
         predictor = Predictor(load_bundle(models / task.id, task=task.id, contract_sha256=task.contract_sha256))
         engines = Engines(pictures=predictor, gate=gate, tasks=tuple(load_image_tasks()))
         samples = [s for s in read_task(options.data, task) if s.split == options.split]
-        chosen = np.random.default_rng(0).permutation(len(samples))[: options.limit or 200]
-        for row in rows_of(task, read_pictures(task, [samples[i] for i in sorted(chosen)], engines), engines):
-            print(row, flush=True)
-            rows.append(row)
+        chosen = np.random.default_rng(0).permutation(len(samples))[: options.limit or 120]
+        for figure in figures_of(task, read_pictures(task, [samples[i] for i in sorted(chosen)], engines), engines):
+            print(figure, flush=True)
+            figures.append(figure)
     if options.into:
-        options.into.write_text(with_table(options.into.read_text("utf-8"), rows), encoding="utf-8")
+        write(figures, options.into)
     return 0
 
 

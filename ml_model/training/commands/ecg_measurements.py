@@ -25,8 +25,8 @@ from ml_model.ecg.measurements import measure
 from ml_model.ecg.recording import read_wfdb
 from ml_model.tasks.measurement_schema import Sex
 from ml_model.tasks.registry import ImageTask, load_task
-from ml_model.training.commands.ecg_comparisons import of_neurokit2, of_pages
-from ml_model.training.reports.ecg_figures import BEGIN, END, HEAD, Figure, Stated, median, share, with_table, write
+from ml_model.training.reports.ecg_comparisons import Stated, median, of_neurokit2, of_pages, share
+from ml_model.training.reports.kept_figures import BEGIN, END, HEAD, Figure, with_table, write
 
 TEST_FOLDS = (9, 10)
 EXCHANGES: tuple[Exchange, ...] = ("arms", "right arm and leg")

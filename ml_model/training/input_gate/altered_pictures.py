@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -20,11 +20,11 @@ from ml_model.training.augmentation.screen_photos import MEASURED_ON
 from ml_model.training.augmentation.surrounds import COLOURS, FRAME_SHARES, WINDOWS, framed_by_share, letterboxed
 from ml_model.training.data.decoded_cache import as_png, picture_bytes
 from ml_model.training.data.samples import Sample
-from ml_model.training.evaluation.intervals import proportion
+from ml_model.training.reports.kept_figures import Figure, counted
 
 Pixels = NDArray[np.uint8]
 Change = Callable[[Pixels, Generator], Pixels]
-Judgement = Callable[[CaseResult, CaseResult], bool]
+Line = Callable[[str, Iterable[bool]], Figure]
 
 
 @dataclass(frozen=True)
@@ -57,16 +57,15 @@ def _posed(
     return np.rot90(255 - side if inverted else side, turns)
 
 
-FRAMES: Mapping[str, Change] = {
-    f"{colour} frame, {share * 100:.0f} %": partial(_framed, share=share, colour=colour)
+# Of each kind every picture is changed in one way, the ways taking turns.
+FRAMES: Mapping[str, Sequence[Change]] = {
+    f"{colour} frames of 1 to 40 %": [partial(_framed, share=share, colour=colour) for share in FRAME_SHARES]
     for colour in COLOURS
-    for share in FRAME_SHARES
-} | {f"{colour} bars to 16:9": partial(_barred, colour=colour) for colour in ("black", "white")}
-SCREENS: Mapping[str, Change] = {f"window: {name}": draw for name, draw in WINDOWS.items()}
-PHOTOS: Mapping[str, Change] = {f"photograph of a screen: {name}": draw for name, draw in MEASURED_ON.items()}
+} | {"bars to 16:9": [partial(_barred, colour=colour) for colour in ("black", "white")]}
+SCREENS: Sequence[Change] = list(WINDOWS.values())
 NOISE: Mapping[str, Change] = {
-    f"noise, {NOISE_LEVELS:g} levels, by colour": partial(_noisy, alike=False),
-    f"noise, {NOISE_LEVELS:g} levels, grey": partial(_noisy, alike=True),
+    f"noise of {NOISE_LEVELS:g} levels by colour": partial(_noisy, alike=False),
+    f"noise of {NOISE_LEVELS:g} levels, grey": partial(_noisy, alike=True),
 }
 
 
@@ -87,10 +86,13 @@ def _answer(task: ImageTask, data: bytes, engines: Engines) -> CaseResult:
     return diagnose(task, Case(pictures=(data,), gate="warn"), engines)
 
 
-def answers_to(task: ImageTask, pictures: Sequence[Picture], change: Change, engines: Engines) -> list[CaseResult]:
-    """To the same pictures, changed."""
+def answers_to(
+    task: ImageTask, pictures: Sequence[Picture], changes: Sequence[Change], engines: Engines
+) -> list[CaseResult]:
+    """To the same pictures, the changes taking turns."""
 
     def changed(number: int) -> CaseResult:
+        change = changes[number % len(changes)]
         pixels = change(pictures[number].pixels, np.random.default_rng(number))
         return _answer(task, as_png(np.ascontiguousarray(pixels)), engines)
 
@@ -98,19 +100,20 @@ def answers_to(task: ImageTask, pictures: Sequence[Picture], change: Change, eng
         return list(pool.map(changed, range(len(pictures))))
 
 
-def altered(result: CaseResult) -> bool:
-    """Whether the answer says of the picture that something was around it, or gives a reason to abstain."""
-    return result.input_check.cropped is not None or bool(result.input_check.abstain_reasons)
+def called_altered(result: CaseResult) -> bool:
+    """Whether the answer says that something was around the picture or that it was photographed off a screen."""
+    return result.input_check.cropped is not None or _says(result, "photograph of a screen")
 
 
 def told(result: CaseResult) -> bool:
-    """The same, or whether the picture is refused."""
-    return altered(result) or not result.input_check.accepted
+    """Whether it says so, abstains, or tells of a refusal."""
+    return called_altered(result) or bool(result.decision.abstain_reasons) or not result.input_check.accepted
 
 
 def same(result: CaseResult, before: CaseResult) -> bool:
-    """Whether the same class is named."""
-    return result.decision.diagnosis.class_id == before.decision.diagnosis.class_id
+    """Whether each finding is in the same state."""
+    states, earlier = ([f.state for f in one.decision.findings] for one in (result, before))
+    return states == earlier
 
 
 def correct(result: CaseResult, sample: Sample) -> bool:
@@ -118,50 +121,56 @@ def correct(result: CaseResult, sample: Sample) -> bool:
     return result.decision.diagnosis.predicted.code in sample.codes
 
 
-def line(what: str, pictures: Sequence[Picture], hits: Sequence[bool]) -> str:
-    """A row of the table, with the interval by group."""
-    found = proportion(np.array(hits, np.bool_), np.array([p.sample.group for p in pictures]))
-    return f"| {what} | {len(pictures)} | {found.value:.3f} ({found.low:.3f} to {found.high:.3f}) |"
+def figures_of(task: ImageTask, pictures: Sequence[Picture], engines: Engines) -> Iterator[Figure]:
+    """The lines of one task."""
 
+    def of(what: str, hits: Iterable[bool]) -> Figure:
+        return counted(f"{task.id}: {what}", list(hits), [p.sample.group for p in pictures])
 
-def rows_of(task: ImageTask, pictures: Sequence[Picture], engines: Engines) -> Iterator[str]:
-    """The rows of one task."""
-    name = task.id
-    yield line(f"{name}: as it is, called framed or photographed", pictures, [altered(p.answer) for p in pictures])
-    for what, change in (*FRAMES.items(), *SCREENS.items()):
-        answers = answers_to(task, pictures, change, engines)
-        hits = [told(a) or same(a, p.answer) for a, p in zip(answers, pictures, strict=True)]
-        yield line(f"{name}: {what}, same class or told", pictures, hits)
-    for what, change in PHOTOS.items():
-        yield line(f"{name}: {what}, told", pictures, [told(a) for a in answers_to(task, pictures, change, engines)])
-    yield from _noise_rows(task, pictures, engines)
+    yield of("as it is, called framed or photographed", (called_altered(p.answer) for p in pictures))
+    for kind, changes in (*FRAMES.items(), ("viewer's windows", SCREENS)):
+        answers = answers_to(task, pictures, changes, engines)
+        pairs = list(zip(answers, pictures, strict=True))
+        yield of(f"{kind}, findings in the same states", (same(a, p.answer) for a, p in pairs))
+        yield of(f"{kind}, the same or told", (told(a) or same(a, p.answer) for a, p in pairs))
+    for name, photographed in MEASURED_ON.items():
+        answers = answers_to(task, pictures, [photographed], engines)
+        yield of(f"photographs of a screen, {name}, called so", map(_called_photograph, answers))
+        yield of(f"photographs of a screen, {name}, called so, abstained from or refused", map(told, answers))
+    yield from _noise_figures(task, pictures, engines, of)
     if task.input.film:
-        yield from _pose_rows(task, pictures, engines)
+        yield from _pose_figures(task, pictures, engines, of)
 
 
-def _noise_rows(task: ImageTask, pictures: Sequence[Picture], engines: Engines) -> Iterator[str]:
+def _noise_figures(task: ImageTask, pictures: Sequence[Picture], engines: Engines, of: Line) -> Iterator[Figure]:
     unsmoothed = task.model_copy(update={"input": task.input.model_copy(update={"most_noise": 0.0})})
-    right = [correct(p.answer, p.sample) for p in pictures]
-    yield line(f"{task.id}: as it is, right class", pictures, right)
+    yield of("as it is, right class", (correct(p.answer, p.sample) for p in pictures))
+    yield of("as it is, called noisy", (_says(p.answer, "noise") for p in pictures))
     for what, change in NOISE.items():
         for how, read_as in (("not smoothed", unsmoothed), ("smoothed", task)):
-            answers = answers_to(read_as, pictures, change, engines)
-            hits = [correct(a, p.sample) for a, p in zip(answers, pictures, strict=True)]
-            yield line(f"{task.id}: {what}, {how}, right class", pictures, hits)
+            answers = answers_to(read_as, pictures, [change], engines)
+            hits = (correct(a, p.sample) for a, p in zip(answers, pictures, strict=True))
+            yield of(f"{what}, {how}, right class", hits)
+        yield of(f"{what}, told", (_says(a, "noise") for a in answers))
+        yield of(f"{what}, abstained from for it", (_says(a, "too noisy") for a in answers))
 
 
-def _pose_rows(task: ImageTask, pictures: Sequence[Picture], engines: Engines) -> Iterator[str]:
+def _pose_figures(task: ImageTask, pictures: Sequence[Picture], engines: Engines, of: Line) -> Iterator[Figure]:
     for turns in range(1, 4):
-        turned = answers_to(task, pictures, partial(_posed, turns=turns), engines)
-        hits = [not a.input_check.accepted for a in turned]
-        yield line(f"{task.id}: turned by {90 * turns} degrees, refused", pictures, hits)
-    inverted = answers_to(task, pictures, partial(_posed, inverted=True), engines)
-    put_right = [_says(a, "exchanged back") and same(a, p.answer) for a, p in zip(inverted, pictures, strict=True)]
-    yield line(f"{task.id}: inverted, put right and the same class", pictures, put_right)
-    mirrored = answers_to(task, pictures, partial(_posed, mirrored=True), engines)
-    yield line(f"{task.id}: mirrored, told", pictures, [_says(a, "mirrored") for a in mirrored])
-    yield line(f"{task.id}: as it is, called turned or inverted", pictures, [_called_posed(p.answer) for p in pictures])
-    yield line(f"{task.id}: as it is, called mirrored", pictures, [_says(p.answer, "mirrored") for p in pictures])
+        turned = answers_to(task, pictures, [partial(_posed, turns=turns)], engines)
+        yield of(f"turned by {90 * turns} degrees, refused", (_says(a, "the film lies") for a in turned))
+    inverted = answers_to(task, pictures, [partial(_posed, inverted=True)], engines)
+    yield of("inverted, put right", (_says(a, "exchanged back") for a in inverted))
+    hits = (_says(a, "exchanged back") and same(a, p.answer) for a, p in zip(inverted, pictures, strict=True))
+    yield of("inverted, put right, findings in the same states", hits)
+    mirrored = answers_to(task, pictures, [partial(_posed, mirrored=True)], engines)
+    yield of("mirrored, told", (_says(a, "mirrored") for a in mirrored))
+    yield of("as it is, called turned or inverted", (_called_posed(p.answer) for p in pictures))
+    yield of("as it is, called mirrored", (_says(p.answer, "mirrored") for p in pictures))
+
+
+def _called_photograph(result: CaseResult) -> bool:
+    return _says(result, "photograph of a screen")
 
 
 def _called_posed(result: CaseResult) -> bool:

@@ -10,9 +10,9 @@ from samples import ROOT
 
 from ml_model.ecg import beats, measurements, waves
 from ml_model.tasks.registry import ImageTask, load_task
-from ml_model.training.commands.ecg_comparisons import of_pages
 from ml_model.training.commands.ecg_measurements import main, read_ptb_xl
-from ml_model.training.reports.ecg_figures import BEGIN, END, kept_beside, with_table
+from ml_model.training.reports.ecg_comparisons import of_pages
+from ml_model.training.reports.kept_figures import BEGIN, END, kept_beside, with_table
 
 
 def test_the_table_of_the_test_folds_is_written_between_the_marks(tmp_path: Path) -> None:

@@ -1,9 +1,11 @@
-"""Lines of docs/ecg.md that take long: intervals against another library's, and pages drawn of the recordings."""
+"""Lines of docs/ecg.md: how those of stated recordings are counted; and those that take long, of intervals against
+another library's and of pages drawn of the recordings."""
 
 from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -11,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import resample_poly
 
+from ml_model.diagnosis.measured import MeasuredEcg
 from ml_model.ecg.beats import RATE_HZ, find_beats
 from ml_model.ecg.digitizer.page import PageReading, read_page
 from ml_model.ecg.electrodes import with_limbs_exchanged
@@ -19,7 +22,8 @@ from ml_model.ecg.measurements import measure
 from ml_model.ecg.page_inference import page_quality
 from ml_model.ecg.page_renderer import draw_page
 from ml_model.ecg.page_style import PageStyle, styles_for_record
-from ml_model.training.reports.ecg_figures import Figure, Stated, counted
+from ml_model.training.evaluation.intervals import resampled
+from ml_model.training.reports.kept_figures import Figure, counted
 
 Pixels = NDArray[np.uint8]
 
@@ -33,6 +37,43 @@ _MARKS = {  # where an interval begins and ends, and how long it may be
 _LEAST_PAGE_QUALITY = 0.5  # from which a page is answered from its signal
 _FRAME_COLOURS = ((0, 0, 0), (128, 128, 128), (200, 30, 30), (30, 60, 160))
 _TURNS = {"on its head": 2, "on its side": 1}
+
+
+@dataclass(frozen=True)
+class Stated:
+    """One recording: what was stated of it, and what is measured."""
+
+    statements: frozenset[str]
+    group: str
+    recording: EcgRecording
+    measured: MeasuredEcg
+
+    def value(self, code: str) -> float:
+        """NaN where it could not be measured."""
+        found = next(one.measurement.value for one in self.measured.judged if one.spec.code == code)
+        return np.nan if found is None else found
+
+    def flagged(self, code: str) -> bool:
+        return any(finding.code == code for finding in self.measured.findings)
+
+    @property
+    def lowers_claim(self) -> bool:
+        return any(finding.lowers_claim for finding in self.measured.findings)
+
+
+def share(what: str, rows: Sequence[Stated], hit: Callable[[Stated], bool]) -> Figure:
+    """How many rows are hits."""
+    return counted(what, [hit(row) for row in rows], [row.group for row in rows])
+
+
+def median(what: str, rows: Sequence[Stated], code: str) -> Figure:
+    """The median of a measurement where it could be made."""
+    measured = [row for row in rows if np.isfinite(row.value(code))]
+    if not measured:
+        return Figure(what, 0, None, None, None, 0)
+    values = np.array([row.value(code) for row in measured])
+    found = resampled(np.array([row.group for row in measured]), lambda at: float(np.median(values[at])))
+    return Figure(what, len(measured), found.value, found.low, found.high, 0)
 
 
 def of_neurokit2(name: str, rows: Sequence[Stated]) -> Iterator[Figure]:

@@ -1,42 +1,18 @@
-"""The figures of docs/ecg.md: how they are counted, kept (docs/ecg.json) and shown."""
+"""Measured figures of a page of docs: how they are counted, kept as JSON beside the page, and shown on it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ml_model.diagnosis.measured import MeasuredEcg
-from ml_model.ecg.leads import EcgRecording
-from ml_model.training.evaluation.intervals import proportion, resampled
+from ml_model.training.evaluation.intervals import proportion
 
 BEGIN, END = "<!-- figures -->", "<!-- end of figures -->"
 HEAD = ("| what | n | figure |", "|---|---|---|")
-
-
-@dataclass(frozen=True)
-class Stated:
-    """One recording: what was stated of it, and what is measured."""
-
-    statements: frozenset[str]
-    group: str
-    recording: EcgRecording
-    measured: MeasuredEcg
-
-    def value(self, code: str) -> float:
-        """NaN where it could not be measured."""
-        found = next(one.measurement.value for one in self.measured.judged if one.spec.code == code)
-        return np.nan if found is None else found
-
-    def flagged(self, code: str) -> bool:
-        return any(finding.code == code for finding in self.measured.findings)
-
-    @property
-    def lowers_claim(self) -> bool:
-        return any(finding.lowers_claim for finding in self.measured.findings)
 
 
 @dataclass(frozen=True)
@@ -63,21 +39,6 @@ def counted(what: str, hits: Sequence[bool], groups: Sequence[str]) -> Figure:
         return Figure(what, 0, None, None, None, 3)
     found = proportion(np.array(hits, np.bool_), np.array(groups))
     return Figure(what, len(hits), found.value, found.low, found.high, 3)
-
-
-def share(what: str, rows: Sequence[Stated], hit: Callable[[Stated], bool]) -> Figure:
-    """How many rows are hits."""
-    return counted(what, [hit(row) for row in rows], [row.group for row in rows])
-
-
-def median(what: str, rows: Sequence[Stated], code: str) -> Figure:
-    """The median of a measurement where it could be made."""
-    measured = [row for row in rows if np.isfinite(row.value(code))]
-    if not measured:
-        return Figure(what, 0, None, None, None, 0)
-    values = np.array([row.value(code) for row in measured])
-    found = resampled(np.array([row.group for row in measured]), lambda at: float(np.median(values[at])))
-    return Figure(what, len(measured), found.value, found.low, found.high, 0)
 
 
 def write(figures: Sequence[Figure], page: Path) -> None:
