@@ -16,12 +16,11 @@ import numpy as np
 
 from ml_model.diagnosis.pipeline import Engines
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
-from ml_model.inference.predictor import Predictor
 from ml_model.input_gate.modality_classifier import BUNDLE_ID, modality_spec
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.commands.command_line import command_parser
 from ml_model.training.data.readers import read_task
-from ml_model.training.input_gate.altered_pictures import figures_of, read_pictures
+from ml_model.training.input_gate.altered_pictures import Remembering, figures_of, read_pictures
 from ml_model.training.reports.kept_figures import HEAD, Figure, write
 
 
@@ -33,13 +32,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--into", type=Path, help="a page with the marks of the table")
     options = parser.parse_args(arguments)
     models = options.models or MODELS_DIR
-    gate = Predictor(load_bundle(models / BUNDLE_ID, task=BUNDLE_ID, contract_sha256=modality_spec().contract_sha256))
+    gate = Remembering(load_bundle(models / BUNDLE_ID, task=BUNDLE_ID, contract_sha256=modality_spec().contract_sha256))
     figures = list[Figure]()
     print(*HEAD, sep="\n")
     for task in load_image_tasks():
         if task.signal or (options.task and task.id not in options.task):
             continue
-        predictor = Predictor(load_bundle(models / task.id, task=task.id, contract_sha256=task.contract_sha256))
+        predictor = Remembering(load_bundle(models / task.id, task=task.id, contract_sha256=task.contract_sha256))
         engines = Engines(pictures=predictor, gate=gate, tasks=tuple(load_image_tasks()))
         samples = [s for s in read_task(options.data, task) if s.split == options.split]
         chosen = np.random.default_rng(0).permutation(len(samples))[: options.limit or 120]
