@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import product
 from pathlib import Path
 
 from films import chest_film
@@ -15,24 +16,25 @@ from ml_model.input_gate.modality_classifier import BUNDLE_ID
 from ml_model.inputs import film_pose
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.commands.altered_pictures import main
+from ml_model.training.data.splits import SPLITS
 from ml_model.training.reports.kept_figures import BEGIN, END, kept_beside, with_table
 
 PAGE = ROOT / "docs" / "pictures.md"
 
 
-def write_films(root: Path, films: int) -> None:
-    """A data set of drawn test films."""
+def write_films(root: Path) -> None:
+    """A data set of drawn films, one of each label in each split."""
     rows = ["file,label,group,split"]
-    for number in range(films):
-        name = f"test/NORMAL/IM-{number:04d}.png"
+    for number, (split, label) in enumerate(product(SPLITS, ("NORMAL", "PNEUMONIA"))):
+        name = f"{split}/{label}/IM-{number:04d}.png"
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(chest_film(number)).save(root / name)
-        rows.append(f"{name},NORMAL,{number},test")
+        rows.append(f"{name},{label},{number},{split}")
     (root / "split.csv").write_text("\n".join(rows), encoding="utf-8")
 
 
 def test_figures_are_written_between_the_marks_and_are_those_of_the_page(tmp_path: Path) -> None:
-    write_films(tmp_path / "data" / "chest_xray", 2)
+    write_films(tmp_path / "data" / "chest_xray")
     write_tiny(image_task("xray"), tmp_path / "models")
     shutil.copytree(MODELS_DIR / BUNDLE_ID, tmp_path / "models" / BUNDLE_ID)
     page = tmp_path / "page.md"
