@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from films import chest_film
-from pictures import encode
+from pictures import chest_film, encode
 from PIL import Image
 
 from ml_model.diagnosis.case import Case

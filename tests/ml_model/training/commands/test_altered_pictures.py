@@ -6,7 +6,7 @@ import shutil
 from itertools import product
 from pathlib import Path
 
-from films import chest_film
+from pictures import chest_film
 from PIL import Image
 from samples import ROOT, image_task, write_tiny
 
