@@ -66,6 +66,7 @@ class ImageInput(Frozen):
     grey: whether such pictures have no colour, so that colour tells of a photograph. film: whether they are frontal
     chest films, which are looked at for how they lie. most_noise: levels (0-255) of noise at the model's size up to
     which training pictures have it (`intensity.too_much_noise`); with more a picture is smoothed. 0: not looked at.
+    denoising: how, by a Gaussian or by non-local means.
     """
 
     modality: Text
@@ -82,6 +83,7 @@ class ImageInput(Frozen):
     grey: bool = False
     film: bool = False
     most_noise: float = Field(default=0.0, ge=0)
+    denoising: Literal["gaussian", "means"] = "gaussian"
 
     @cached_property
     def cut_to_content(self) -> bool:

@@ -136,7 +136,7 @@ def fitted(decoded: DecodedImage, image_input: ImageInput) -> LoadedImage:
     colour = colour_levels(resize_rgb(decoded.rgb, *_OVERVIEW_PX) if image_input.cut_to_content else pixels)
     noise = too_much_noise(pixels, image_input.most_noise, grey=image_input.grey)
     if noise:
-        pixels = smoothed(pixels, noise, grey=image_input.grey)
+        pixels = smoothed(pixels, noise, grey=image_input.grey, by=image_input.denoising)
     return LoadedImage(
         pixels, width_px, height_px, decoded.format, frame, decoded.dicom, decoded.surround, decoded.pose, noise, colour
     )  # fmt: skip

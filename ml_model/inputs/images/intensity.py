@@ -8,6 +8,8 @@ out the weave of healthy tissue and flattens a mass.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +30,8 @@ _MEDIAN_OF_NOISE = 0.6745  # of the absolute values of a normal distribution of 
 _COLOUR_WEIGHT = 0.7  # noise that differs between red and blue appears so much larger in their difference
 _COLOUR_NOISE = 0.7  # levels; the coding errors of a grey picture have none
 _EVERY = 2  # pixel is asked, of rows and columns
-_SMOOTHED_PX, _SMOOTHED_NOISES, _SMOOTHED_SIGMA_PX = 7, 6.0, 2.5
+_SMOOTHED_SIGMA_PX = 1.2
+_MEANS_NOISES, _MEANS_PATCH_PX, _MEANS_SEARCH_PX = 0.8, 5, 15
 _LEAST_STEP = 8.0  # between lung and tissue as sent, in levels; a smaller one is not stretched further
 
 
@@ -114,9 +117,16 @@ def _deviation(levels: NDArray[np.generic]) -> float:
     return float(np.median(residue)) / _MEDIAN_OF_NOISE if residue.size else 0.0
 
 
-def smoothed(pixels: NDArray[np.uint8], noise: float, *, grey: bool) -> NDArray[np.uint8]:
-    """The picture, uint8 RGB (H, W, 3), without most of its noise, edges kept. grey: it has no colour but that of the
-    noise."""
+def smoothed(
+    pixels: NDArray[np.uint8], noise: float, *, grey: bool, by: Literal["gaussian", "means"]
+) -> NDArray[np.uint8]:
+    """The picture, uint8 RGB (H, W, 3), without most of its noise, by a Gaussian or by non-local means.
+
+    grey: it has no colour but that of the noise. noise: deviation in levels.
+    """
     levels = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY) if grey else pixels
-    found = cv2.bilateralFilter(levels, _SMOOTHED_PX, _SMOOTHED_NOISES * noise, _SMOOTHED_SIGMA_PX)
+    if by == "gaussian":
+        found = cv2.GaussianBlur(levels, (0, 0), _SMOOTHED_SIGMA_PX)
+    else:
+        found = cv2.fastNlMeansDenoising(levels, None, _MEANS_NOISES * noise, _MEANS_PATCH_PX, _MEANS_SEARCH_PX)
     return np.asarray(cv2.cvtColor(found, cv2.COLOR_GRAY2RGB) if grey else found, np.uint8)

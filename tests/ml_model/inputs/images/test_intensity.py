@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 import pytest
@@ -100,9 +102,10 @@ def test_little_noise_in_colour_tells_of_a_grey_picture() -> None:
     assert too_much_noise(little, 3.0, grey=True) is not None
 
 
+@pytest.mark.parametrize("by", ["gaussian", "means"])
 @pytest.mark.parametrize("colour", [False, True])
-def test_smoothing_takes_most_of_the_noise(colour: bool) -> None:
+def test_smoothing_takes_most_of_the_noise(colour: bool, by: Literal["gaussian", "means"]) -> None:
     clean, noisy = (grainy(deviation, colour=colour).astype(int) for deviation in (0.0, 12.0))
-    found = smoothed(noisy.astype(np.uint8), 12.0, grey=True).astype(int)
+    found = smoothed(noisy.astype(np.uint8), 12.0, grey=True, by=by).astype(int)
     assert (found == found[..., :1]).all()
     assert np.abs(found - clean).mean() < 0.35 * np.abs(noisy - clean).mean()
