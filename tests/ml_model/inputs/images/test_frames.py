@@ -25,9 +25,9 @@ PAGE = ImageInput(modality="page", height_px=32, width_px=48, min_side_px=1, pdf
 SERIES = ("GIF", "TIFF", "PNG", "WEBP", "AVIF", "PDF")
 
 
-def series(name: str, count: int) -> bytes:
+def series(name: str, count: int, mode: str = "RGB") -> bytes:
     """So many different pictures in one file."""
-    first, *others = (detailed(seed=seed) for seed in range(count))
+    first, *others = (detailed(seed=seed).convert(mode) for seed in range(count))
     return encode(first, name, save_all=True, append_images=others) if count > 1 else encode(first, name)
 
 
@@ -109,7 +109,7 @@ def test_the_answer_says_that_only_the_first_was_read(live_app: Application, nam
 
 
 def test_of_several_views_it_is_said_which_one_holds_more(live_app: Application) -> None:
-    sent = [(io.BytesIO(data), "a") for data in (encode(detailed(), "PNG"), series("GIF", 2))]
+    sent = [(io.BytesIO(data), "a") for data in (series("PNG", 1, "L"), series("GIF", 2, "L"))]
     reply = live_app.test_client().post("/analyze/mammogram", data={"image": sent})
     (averaged, said) = reply.get_json()["input_check"]["warnings"]
     assert averaged.startswith("2 pictures were averaged")
