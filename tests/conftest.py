@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pictures import chest_film
 from PIL import Image
 from samples import write_tiny, write_tiny_signal
 
@@ -57,15 +58,20 @@ def _ready(root: Path, model_dirs: tuple[Path, ...]) -> Application:
 
 @pytest.fixture(scope="session")
 def picture() -> Callable[..., bytes]:
-    """Factory of pictures with structure: `picture(width_px=600, height_px=450, format="JPEG", seed=0)`."""
+    """Factory of grey pictures with structure: `picture(width_px=600, height_px=450, format="JPEG", seed=0)`.
+
+    Whoever takes one for a chest film finds it upright.
+    """
 
     def make(width_px: int = 600, height_px: int = 450, format: str = "JPEG", seed: int = 0) -> bytes:
         rng = np.random.default_rng(seed)
-        coarse = rng.integers(0, 256, (6, 8, 3), dtype=np.uint8)
-        fine = rng.integers(0, 256, (36, 48, 3), dtype=np.uint8)
-        layers = [Image.fromarray(x).resize((width_px, height_px), Image.Resampling.BICUBIC) for x in (coarse, fine)]
+        coarse, fine = (rng.integers(0, 256, size, dtype=np.uint8) for size in ((6, 8), (36, 48)))
+        film, *layers = (
+            Image.fromarray(x).resize((width_px, height_px), Image.Resampling.BICUBIC).convert("RGB")
+            for x in (chest_film(), coarse, fine)
+        )
         stream = io.BytesIO()
-        Image.blend(*layers, alpha=0.15).save(stream, format)
+        Image.blend(Image.blend(*layers, alpha=0.15), film, alpha=0.5).save(stream, format)
         return stream.getvalue()
 
     return make

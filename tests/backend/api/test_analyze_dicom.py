@@ -7,10 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from dicom_files import dataset, write
 from made_tasks import thresholds
+from pictures import chest_film
 from PIL import Image
 from samples import image_task, upload
 
@@ -19,7 +19,7 @@ from backend.config import Config
 from ml_model.diagnosis.population import view_key
 from ml_model.inference.bundle import Bundle
 
-FILM = np.random.default_rng(4).integers(0, 256, (12, 12), np.uint8).repeat(20, axis=0).repeat(20, axis=1)
+FILM = chest_film()[..., 0]
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_files import dataset, write
+from pictures import detailed
 from samples import tiny_probabilities
 
 from backend.app import Application
@@ -72,7 +73,7 @@ def test_the_answer_says_what_told_the_kind_of_picture(live_app: Application, pi
 
 
 def films(**headers: list[str]) -> list[bytes]:
-    levels = np.random.default_rng(0).integers(0, 4000, (200, 200)).astype(np.uint16)
+    levels = np.asarray(detailed(200, 200).convert("L"), np.uint16) * 15
     rows = [dict(zip(headers, values, strict=True)) for values in zip(*headers.values(), strict=True)]
     return [write(dataset(levels, Modality="MG", **row)) for row in rows]
 
