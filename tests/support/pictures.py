@@ -54,8 +54,8 @@ def chest_film(seed: int = 0) -> NDArray[np.uint8]:
     cv2.rectangle(grey, (108, 20), (132, 200), (190,), cv2.FILLED)
     cv2.ellipse(grey, (143, 155), (38, 42), 20, 0, 360, (190,), cv2.FILLED)
     for y in range(45, 190, 18):
-        cv2.line(grey, (25, y + 12), (100, y), (95,), 3)
-        cv2.line(grey, (215, y + 12), (140, y), (95,), 3)
+        for x in (62, 178):
+            cv2.ellipse(grey, (x, y + 14), (42, 12), 0, 180, 360, (95,), 3)  # straight ones would be a grid
     soft = cv2.GaussianBlur(grey, (0, 0), 2)
     return np.repeat(np.clip(soft + rng.normal(0, 2, soft.shape), 0, 255).astype(np.uint8)[..., None], 3, axis=2)
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from beats import twelve_leads
 from dicom_files import dataset, write
-from pictures import detailed, encode
+from pictures import chest_film, detailed, encode
 from PIL import Image
 
 from backend.app import Application
@@ -25,7 +25,7 @@ from ml_model.replay import main
 from ml_model.tasks.registry import ImageTask, load_image_tasks, load_task
 
 RECORDING = EcgRecording(twelve_leads(seed=4), 100.0)
-FILM = np.random.default_rng(1).integers(0, 4096, (64, 64), dtype=np.uint16)
+FILM = chest_film()[..., 0].astype(np.uint16) * 16
 Files = list[tuple[str, bytes]]
 
 
