@@ -35,11 +35,11 @@ def picture(width_px: int = 96, height_px: int = 64, seed: int = 0) -> Image.Ima
     return Image.fromarray(noise).resize((width_px, height_px), Image.Resampling.BICUBIC)
 
 
-def detailed(width_px: int = 200, height_px: int = 160, seed: int = 0) -> Image.Image:
-    """The same in grey with a finer layer, so that it counts neither as blurred nor as a photograph of a screen."""
+def detailed(width_px: int = 200, height_px: int = 160, seed: int = 0, colours: str = "L") -> Image.Image:
+    """The same with a finer layer, so that it does not count as blurred; grey, so not as a photograph of a screen."""
     noise = np.random.default_rng(seed).integers(0, 256, (36, 48, 3), dtype=np.uint8)
     fine = Image.fromarray(noise).resize((width_px, height_px), Image.Resampling.BICUBIC)
-    return Image.blend(picture(width_px, height_px, seed), fine, alpha=0.2).convert("L").convert("RGB")
+    return Image.blend(picture(width_px, height_px, seed), fine, alpha=0.2).convert(colours).convert("RGB")
 
 
 def chest_film(seed: int = 0) -> NDArray[np.uint8]:

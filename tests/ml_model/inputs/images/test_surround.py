@@ -51,7 +51,7 @@ def test_bars_are_cut_off(colour: str, size: tuple[int, int]) -> None:
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("window", WINDOWS)
 def test_the_picture_in_a_window_is_found(window: str, seed: int) -> None:
-    shot = WINDOWS[window](np.asarray(detailed(320, 280)), np.random.default_rng(seed))
+    shot = WINDOWS[window](np.asarray(detailed(320, 280, colours="RGB")), np.random.default_rng(seed))
     found = find_surround(Image.fromarray(shot), INPUT)
     assert found is not None
     assert found.kind == "screen"
