@@ -61,7 +61,7 @@ def grid_height(rgb: Image.Image) -> float:
     height = cv2.log(cv2.magnitude(terms[..., 0].copy(), terms[..., 1].copy()) + 1)
     height = np.concatenate([height[size // 2 :], height[: size // 2]])
     peaks = cv2.GaussianBlur(height, (0, 0), 0.8) - cv2.blur(height, _NEIGHBOURS)
-    return float(peaks[kept].max())
+    return float(cv2.minMaxLoc(peaks, kept)[1])
 
 
 @cache
@@ -70,8 +70,9 @@ def _window(size: int) -> NDArray[np.float32]:
 
 
 @cache
-def _kept(size: int) -> NDArray[np.bool_]:
+def _kept(size: int) -> NDArray[np.uint8]:
     """Which terms, rows from -size/2 and columns from 0, may be of a grid."""
     down, across = np.abs(np.arange(size) - size // 2)[:, None], np.arange(size // 2 + 1)[None]
     waves = np.hypot(down, across) / size
-    return (waves > _SLOWEST) & (waves < 0.5) & (down >= _AXIS_TERMS) & (across >= _AXIS_TERMS)
+    kept = (waves > _SLOWEST) & (waves < 0.5) & (down >= _AXIS_TERMS) & (across >= _AXIS_TERMS)
+    return kept.astype(np.uint8)

@@ -8,6 +8,7 @@ film can lie, that in which its copy fits best is told. The weights were fitted 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,9 +73,19 @@ def in_all_poses(cells: NDArray[np.float64]) -> NDArray[np.float64]:
     )
 
 
+@cache
+def _weights_of_poses() -> NDArray[np.float64]:
+    """(16, SIDE_CELLS**2): the weights, moved to where the cells are that `in_all_poses` would move to them."""
+    weights = np.ravel(_WEIGHTS) / 1000
+    places = in_all_poses(np.arange(1.0, 1 + SIDE_CELLS**2).reshape(SIDE_CELLS, SIDE_CELLS)).reshape(16, -1)
+    moved = np.zeros_like(places)
+    np.put_along_axis(moved, np.abs(places).astype(np.intp) - 1, np.sign(places) * weights, axis=1)
+    return moved
+
+
 def film_pose(rgb: Image.Image) -> FilmPose:
     """How an upload, mode RGB, has to be changed to be an upright film; `UPRIGHT` where that is not certain."""
-    scores = np.einsum("kyx,yx->k", in_all_poses(cells_of(rgb)), np.asarray(_WEIGHTS) / 1000)
+    scores = _weights_of_poses() @ cells_of(rgb).ravel()
     shares = np.exp(scores - scores.max())
     shares = (shares / shares.sum()).reshape(2, 2, 4)  # mirrored, inverted, turns
     inverted, turns = divmod(int(shares.sum(axis=0).argmax()), 4)

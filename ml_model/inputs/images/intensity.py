@@ -107,14 +107,15 @@ def too_much_noise(pixels: NDArray[np.uint8], most: float, *, grey: bool) -> flo
     where `most` is 0. grey: the picture has no colour but that of noise, so that little of it tells."""
     if not most:
         return None
-    colour = _COLOUR_WEIGHT * _deviation(cv2.subtract(pixels[..., 0], pixels[..., 2], dtype=cv2.CV_16S))
+    tint = cv2.subtract(cv2.extractChannel(pixels, 0), cv2.extractChannel(pixels, 2), dtype=cv2.CV_16S)
+    colour = _COLOUR_WEIGHT * _deviation(tint) if tint.any() else 0.0
     noise = max(_deviation(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)), colour)
     return noise if noise > most or grey and colour > _COLOUR_NOISE else None
 
 
 def _deviation(levels: NDArray[np.generic]) -> float:
-    residue = np.abs(cv2.filter2D(np.asarray(levels, np.float32), -1, _NOISE_FILTER))[1:-1:_EVERY, 1:-1:_EVERY]
-    return float(np.median(residue)) / _MEDIAN_OF_NOISE if residue.size else 0.0
+    residue = cv2.filter2D(np.asarray(levels, np.float32), -1, _NOISE_FILTER)[1:-1:_EVERY, 1:-1:_EVERY]
+    return float(np.median(np.abs(residue))) / _MEDIAN_OF_NOISE if residue.size else 0.0
 
 
 def smoothed(
