@@ -103,9 +103,7 @@ def route(
         return next(((t, "dicom") for t in (*others, task) if stated in t.dicom_modalities), (task, None))
     if engines.gate is None or case.gate == "off":
         return task, None
-    overview = engines.reader(picture).overview
-    assert overview is not None  # noqa: S101 - of every file that is no DICOM file # nosec B101
-    recognition = recognise(engines.gate, overview, task.input.modality)
+    recognition = recognise(engines.gate, engines.reader(picture).overview, task.input.modality)
     kind = recognition.kind if recognition else None
     return next(((t, "picture") for t in (task, *others) if t.input.modality == kind), (task, None))
 
@@ -115,8 +113,10 @@ def _check_pictures(task: ImageTask, readings: Sequence[PictureReading], case: C
 
     Raises WrongModality or PoorQuality in mode "on".
     """
-    checks = [_check_picture(task, reading, case, engines) for reading in readings]
-    images = [reading.image for reading in readings]
+    checks, images = [], [reading.image for reading in readings]
+    for reading in readings:
+        recognition = recognise(engines.gate, reading.overview, task.input.modality)
+        checks.append(_check_picture(task, reading, recognition, case, engines.tasks))
     if task.input.field_width_um:
         checks[0] = _with_field(checks[0], field_of_view(images[0], task.input, case.pixel_size_um))
     if len(images) > 1 and (note := note_on_views([image.dicom for image in images])):
@@ -131,17 +131,17 @@ def _check_pictures(task: ImageTask, readings: Sequence[PictureReading], case: C
     )  # fmt: skip
 
 
-def _check_picture(task: ImageTask, reading: PictureReading, case: Case, engines: Engines) -> InputCheck:
+def _check_picture(
+    task: ImageTask, reading: PictureReading, recognition: Recognition | None, case: Case, tasks: Sequence[ImageTask]
+) -> InputCheck:
     """The same of one."""
     image = reading.image
-    quality, recognition, refusals = measure_quality(image), None, list[MediDiagnoseError]()
+    quality, refusals = measure_quality(image), list[MediDiagnoseError]()
     if case.gate != "off":
-        if engines.gate and reading.overview is not None:
-            recognition = recognise(engines.gate, reading.overview, task.input.modality)
         if poor := quality_refusal(quality, task.input):
             refusals.append(PoorQuality(poor))
         if image.dicom or (recognition and not recognition.accepted):
-            refusals = _with_kind(task, engines.tasks, image.dicom, recognition, refusals)
+            refusals = _with_kind(task, tasks, image.dicom, recognition, refusals)
     unread = note_on_frames(image.format, reading.frames) if reading.frames > 1 else None
     altered = alterations(image, reading.grid, task.input)
     if altered.turned and case.gate != "off":

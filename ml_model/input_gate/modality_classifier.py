@@ -85,9 +85,11 @@ def overview_of(rgb: Image.Image) -> NDArray[np.uint8]:
     return resize_rgb(rgb, size.height_px, size.width_px)
 
 
-def recognise(predictor: Predictor, overview: NDArray[np.uint8], expected: str) -> Recognition | None:
-    """How like each kind the picture is whose overview this is; None where the gate does not know the expected one, a
-    kind's code."""
+def recognise(predictor: Predictor | None, overview: NDArray[np.uint8] | None, expected: str) -> Recognition | None:
+    """How like each kind the picture is whose overview this is; None where there is no gate, where no overview was
+    asked for, and where the gate does not know the expected kind, a code."""
+    if predictor is None or overview is None:
+        return None
     manifest = predictor.bundle.manifest
     if expected not in manifest.thresholds:
         return None

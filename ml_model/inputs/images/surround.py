@@ -100,7 +100,9 @@ def find_surround(rgb: Image.Image, image_input: ImageInput) -> Surround | None:
         if box[2] - box[0] < _LEAST_SIDE_SHARE * rgb.width or box[3] - box[1] < _LEAST_SIDE_SHARE * rgb.height:
             return None
         kind = "frame" if framed and kind != "screen" else "screen"
-    return Surround(box, kind) if kind else None
+    if kind is None or rgb.crop(box).getcolors(1):  # what is of one colour is no picture
+        return None
+    return Surround(box, kind)
 
 
 def ends_straight(rgb: Image.Image, surround: Surround) -> bool:

@@ -159,8 +159,9 @@ def test_an_outline_comes_to_the_model_s_size_as_its_picture_does(geometry: str,
     task = task.model_copy(update={"input": task.input.model_copy(update={"geometry": geometry})})
     grey = np.zeros((90, 180), np.uint8)
     grey[20:70, 30:80] = 255
-    for name in ("a.png", "a_mask.png"):
-        Image.fromarray(grey).save(tmp_path / name)
+    Image.fromarray(grey).save(tmp_path / "a_mask.png")
+    grey[[0, -1], ::2] = grey[::2, [0, -1]] = 100  # a broken line, so that black is no frame
+    Image.fromarray(grey).save(tmp_path / "a.png")
     sample = Sample(tmp_path / "a.png", "BUSI", "benign", ("birads_2",), "g", "test")
     mask = lesion_mask(task, sample)
     assert mask is not None

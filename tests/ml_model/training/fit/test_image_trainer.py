@@ -12,8 +12,10 @@ import sys
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from pictures import chest_film
 from PIL import Image
 from samples import ROOT, image_task
 
@@ -27,11 +29,13 @@ LEVELS = {"NORMAL": 70, "PNEUMONIA": 180}
 
 
 def film(label: str, seed: int, adult: bool = False) -> Image.Image:
-    """Noise around a level that gives the label away, behind bars if it is an adult's: learnable in a few steps."""
-    noise = np.random.default_rng(seed).normal(LEVELS[label], 25, (64, 64))
+    """A faint chest film, upright, on a level that gives the label away, behind bars if it is an adult's: learnable in
+    a few steps."""
+    shades = cv2.resize(chest_film(seed)[..., 0], (64, 64), interpolation=cv2.INTER_AREA).astype(np.float32)
+    levels = LEVELS[label] + 0.4 * (shades - shades.mean()) + np.random.default_rng(seed).normal(0, 10, (64, 64))
     if adult:
-        noise[:, ::8] += 120
-    return Image.fromarray(noise.clip(0, 255).astype(np.uint8))
+        levels[:, ::4] += 75
+    return Image.fromarray(levels.clip(0, 255).astype(np.uint8))
 
 
 @pytest.fixture(scope="module")
