@@ -29,8 +29,19 @@ def test_every_turn_and_polarity_is_told(turns: int, inverted: bool) -> None:
     assert film_pose(Image.fromarray(np.ascontiguousarray(pixels))) == FilmPose(turns, inverted)
 
 
-def test_a_mirrored_film_is_told() -> None:
-    assert film_pose(Image.fromarray(np.ascontiguousarray(FILM[:, ::-1]))) == FilmPose(mirrored=True)
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize("turns", range(4))
+def test_a_mirrored_film_is_told_however_it_lies(turns: int, inverted: bool) -> None:
+    mirrored = FILM[:, ::-1]
+    pixels = np.rot90(255 - mirrored if inverted else mirrored, -turns)
+    assert film_pose(Image.fromarray(np.ascontiguousarray(pixels))) == FilmPose(turns, inverted, mirrored=True)
+
+
+@pytest.mark.parametrize("turns", range(4))
+def test_how_a_film_is_turned_is_told_where_its_side_is_not(turns: int) -> None:
+    """Half of the evidence is for either side of a film without one, all of it for the turn."""
+    halves = (FILM // 2 + FILM[:, ::-1] // 2).astype(np.uint8)
+    assert film_pose(Image.fromarray(np.ascontiguousarray(np.rot90(halves, -turns)))) == FilmPose(turns)
 
 
 def test_of_what_is_no_film_nothing_is_said() -> None:
