@@ -22,7 +22,7 @@ from ml_model.input_gate.modality_classifier import overview_of
 from ml_model.input_gate.screen_photo import grid_height
 from ml_model.inputs.dicom.header import read_dicom_header
 from ml_model.inputs.file_type import is_plain, sniff_format
-from ml_model.inputs.images.decoder import ImageLimits, LoadedImage, decode_image, fitted
+from ml_model.inputs.images.decoder import DecodedImage, ImageLimits, LoadedImage, decode_image, fitted
 from ml_model.sandbox.pool import WorkerPool
 from ml_model.sandbox.worker import Announce, Cost, Question
 from ml_model.tasks.image_schema import ImageInput, SignalInput
@@ -51,9 +51,9 @@ def read_here(question: Question[T], /) -> T:
 
 @dataclass(frozen=True)
 class PictureReading:
-    """What is kept of a picture. overview: for the gate's model, where it was asked for. page: the signal read off it,
-    where that was asked for and succeeded. grid: `screen_photo.grid_height`, 0 where the gate does not look. frames:
-    that the file holds; the first was read."""
+    """What is kept of a picture. overview: for the gate's model, in the levels that were sent, where it was asked for.
+    page: the signal read off it, where that was asked for and succeeded. grid: `screen_photo.grid_height`, 0 where the
+    gate does not look. frames: that the file holds; the first was read."""
 
     image: LoadedImage
     frames: int
@@ -92,10 +92,16 @@ class PictureFiles:
         return PictureReading(
             fitted(decoded, self.input),
             decoded.frames,
-            overview_of(decoded.rgb) if self.overview else None,
+            _overview_as_sent(decoded) if self.overview else None,
             read_signal(decoded.rgb, self.signal) if self.signal else None,
             grid_height(decoded.rgb) if self.overview and not self.page else 0.0,
         )
+
+
+def _overview_as_sent(decoded: DecodedImage) -> NDArray[np.uint8]:
+    """Inverted films are known as films, too; what is none may have been inverted for one, and is known as it was."""
+    overview = overview_of(decoded.rgb)
+    return 255 - overview if decoded.pose.inverted else overview
 
 
 @dataclass(frozen=True)

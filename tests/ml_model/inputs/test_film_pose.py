@@ -9,9 +9,11 @@ from PIL import Image
 
 from ml_model.diagnosis.case import Case
 from ml_model.diagnosis.pipeline import Engines, diagnose
+from ml_model.diagnosis.reading import PictureFiles
 from ml_model.errors import PoorQuality
+from ml_model.input_gate.modality_classifier import overview_of
 from ml_model.inputs.film_pose import UPRIGHT, FilmPose, film_pose
-from ml_model.inputs.images.decoder import decode_image, load_image
+from ml_model.inputs.images.decoder import ImageLimits, decode_image, load_image
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 
 FILM = chest_film()
@@ -53,6 +55,17 @@ def test_an_inverted_film_is_answered_as_the_positive_one() -> None:
     check = diagnose(XRAY, Case(pictures=(png(255 - FILM),)), Engines()).input_check
     assert any("black and white were exchanged" in warning for warning in check.warnings)
     assert diagnose(XRAY, Case(pictures=(png(FILM),)), Engines()).input_check.warnings == ()
+
+
+def test_the_gate_sees_the_levels_that_were_sent() -> None:
+    """Of ultrasound pictures sent as films 1 in 25 was taken for one once it had been inverted."""
+    limits = ImageLimits()
+    asked = PictureFiles((png(255 - FILM),), XRAY.input, limits.max_bytes, limits.max_pixels, overview=True)
+    (reading,) = asked.read()
+    assert reading.image.pose.inverted
+    assert reading.overview is not None
+    sent = overview_of(Image.fromarray(255 - FILM)).astype(int)
+    assert np.abs(reading.overview - sent).max() <= 1
 
 
 def test_other_pictures_are_not_looked_at() -> None:
