@@ -172,10 +172,10 @@ def _with_kind(
 
 
 def _refusing(check: InputCheck, refusals: Sequence[MediDiagnoseError], mode: GateMode) -> InputCheck:
-    """The same with reasons to refuse: the first is raised in mode "on", all are warnings in mode "warn"."""
+    """The same with reasons to refuse: the first is raised in mode "on", all are warnings in mode "warn", once each."""
     if mode == "on":
         raise refusals[0]
-    return replace(check, accepted=False, warnings=(*check.warnings, *map(str, refusals)))
+    return replace(check, accepted=False, warnings=tuple(dict.fromkeys((*check.warnings, *map(str, refusals)))))
 
 
 def _with_field(check: InputCheck, field: FieldOfView | None) -> InputCheck:

@@ -81,4 +81,5 @@ def test_a_turned_film_is_refused(turns: int, lies: str) -> None:
         diagnose(XRAY, case, Engines())
     warned = diagnose(XRAY, Case(pictures=case.pictures, gate="warn"), Engines()).input_check
     assert not warned.accepted
-    assert any(lies in reason for reason in warned.abstain_reasons)
+    assert [lies in reason for reason in warned.abstain_reasons] == [True]
+    assert [lies in warning for warning in warned.warnings] == [True]
