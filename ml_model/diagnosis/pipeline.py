@@ -123,8 +123,6 @@ def _check_pictures(task: ImageTask, readings: Sequence[PictureReading], case: C
         checks[0] = replace(checks[0], warnings=(*checks[0].warnings, note))
     later = tuple(f"picture {i}: {w}" for i, check in enumerate(checks[1:], 2) for w in check.warnings)
     unfit = tuple(f"picture {i}: {r}" for i, check in enumerate(checks[1:], 2) for r in check.abstain_reasons)
-    if not (later or unfit):
-        return checks[0]
     return replace(
         checks[0], accepted=all(check.accepted for check in checks), warnings=checks[0].warnings + later,
         abstain_reasons=checks[0].abstain_reasons + unfit,
