@@ -35,7 +35,7 @@ from ml_model.inputs.images.geometry import Frame, place, resize_rgb
 from ml_model.inputs.images.intensity import colour_levels, smoothed, too_much_noise
 from ml_model.inputs.images.pdf import draw_isolated, render_first_page
 from ml_model.inputs.images.raster_containers import Container, read_container
-from ml_model.inputs.images.surround import Surround, ends_straight, without_surround
+from ml_model.inputs.images.surround import Surround, ends_straight, find_surround
 from ml_model.inputs.images.tiff import exif_orientation
 from ml_model.inputs.upload_limits import DEFAULT_LIMITS, ImageLimits, check_min_side, check_pixels, checked_format
 from ml_model.tasks.registry import ImageInput
@@ -164,14 +164,15 @@ def decode_image(
 def _cut_free(decoded: DecodedImage, image_input: ImageInput) -> DecodedImage:
     """The picture without what is around it; whole where too little would be left, and where it is small, unless
     what is around it ends in straight edges."""
-    rgb, surround = without_surround(decoded.rgb, image_input)
+    surround = find_surround(decoded.rgb, image_input)
     small = min(decoded.original_width_px, decoded.original_height_px) < _LEAST_SURROUNDED_PX
     if surround is None or small and not ends_straight(decoded.rgb, surround):
         return decoded
     original = surround.rescaled(decoded.rgb.size, (decoded.original_width_px, decoded.original_height_px))
-    cut = replace(decoded, rgb=rgb, surround=original)
-    left, top, right, bottom = cut.box
-    return cut if min(right - left, bottom - top) >= image_input.min_side_px else decoded
+    left, top, right, bottom = original.box
+    if min(right - left, bottom - top) < image_input.min_side_px:
+        return decoded
+    return replace(decoded, rgb=decoded.rgb.crop(surround.box), surround=original)
 
 
 def _air_dark(decoded: DecodedImage, image_input: ImageInput) -> DecodedImage:

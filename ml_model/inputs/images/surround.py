@@ -76,12 +76,6 @@ class Surround:
         return Surround((round(left * x), round(top * y), round(right * x), round(bottom * y)), self.kind)
 
 
-def without_surround(rgb: Image.Image, image_input: ImageInput) -> tuple[Image.Image, Surround | None]:
-    """An upright upload, mode RGB, as it is, or cut to the picture where something else is around it."""
-    surround = find_surround(rgb, image_input)
-    return (rgb.crop(surround.box), surround) if surround else (rgb, None)
-
-
 def find_surround(rgb: Image.Image, image_input: ImageInput) -> Surround | None:
     """What is around the picture in an upright upload, mode RGB; None where nothing is."""
     above, below, before, behind = map(_may_be_flat, _edges(rgb))
@@ -100,8 +94,9 @@ def find_surround(rgb: Image.Image, image_input: ImageInput) -> Surround | None:
         if box[2] - box[0] < _LEAST_SIDE_SHARE * rgb.width or box[3] - box[1] < _LEAST_SIDE_SHARE * rgb.height:
             return None
         kind = "frame" if framed and kind != "screen" else "screen"
-    if kind is None or rgb.crop(box).getcolors(1):  # what is of one colour is no picture
-        return None
+    left, top, right, bottom = box
+    if kind is None or all((row == pixels[top, left]).all() for row in pixels[top:bottom, left:right]):
+        return None  # what is of one colour is no picture
     return Surround(box, kind)
 
 
@@ -210,9 +205,9 @@ def _within_window(part: Pixels, image_input: ImageInput) -> Box | None:
 def _edge_seen(small: Pixels, box: Box) -> float:
     """Share of a box's outline across which the levels change."""
     left, top, right, bottom = box
-    rows, columns = small[:, left:right].astype(np.int16), small[top:bottom].transpose(1, 0, 2).astype(np.int16)
+    rows, columns = small[:, left:right], small[top:bottom].transpose(1, 0, 2)
     changes = [
-        np.abs(lines[at] - lines[at - 1]).max(axis=1) > _STEP_LEVELS
+        np.abs(lines[at].astype(np.int16) - lines[at - 1]).max(axis=1) > _STEP_LEVELS
         for lines, ends in ((columns, (left, right)), (rows, (top, bottom)))
         for at in ends
         if 0 < at < len(lines)

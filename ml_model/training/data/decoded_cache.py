@@ -16,7 +16,7 @@ from tqdm import tqdm
 from ml_model.inference.provenance import decoding_sha256
 from ml_model.inputs.images.decoder import load_image
 from ml_model.inputs.images.geometry import place
-from ml_model.inputs.images.surround import without_surround
+from ml_model.inputs.images.surround import find_surround
 from ml_model.tasks.registry import ImageInput
 from ml_model.training.data.ecg_pages import page_of
 from ml_model.training.data.samples import Sample
@@ -46,8 +46,9 @@ def as_png(pixels: NDArray[np.uint8]) -> bytes:
 def shown(sample: Sample, image_input: ImageInput) -> NDArray[np.uint8]:
     """What the model sees of this sample, (height_px, width_px, 3). The page of an ECG record goes without its PNG."""
     if sample.path.suffix == ".hea":
-        page, _ = without_surround(Image.fromarray(page_of(sample)), image_input)
-        return place(page, image_input)[0]
+        page = Image.fromarray(page_of(sample))
+        surround = find_surround(page, image_input)
+        return place(page.crop(surround.box) if surround else page, image_input)[0]
     return load_image(picture_bytes(sample), image_input).pixels
 
 

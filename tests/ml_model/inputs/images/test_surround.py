@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import tracemalloc
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from pictures import INPUT, detailed, encode
 from PIL import Image
 
 from ml_model.inputs.images.decoder import decode_image, load_image
-from ml_model.inputs.images.surround import find_surround
+from ml_model.inputs.images.surround import Surround, ends_straight, find_surround
 from ml_model.training.augmentation.surrounds import COLOURS, FRAME_SHARES, WINDOWS, framed_by_share, letterboxed
 
 PICTURE = np.asarray(detailed(200, 160))
@@ -116,6 +117,17 @@ def test_of_a_small_patch_what_ends_straight_is_cut_off() -> None:
     assert max(framed_patch.shape[:2]) < 128
     for around in (framed_patch, framed_patch[:, 18:-18]):
         assert np.array_equal(np.asarray(decode_image(as_png(around), INPUT).rgb), patch)
+
+
+def test_a_long_strip_is_looked_at_line_by_line() -> None:
+    """One of 48 megapixels took twice what a process may have when all of its pixels were compared."""
+    strip = Image.fromarray(np.zeros((100, 20_000, 3), np.uint8))
+    tracemalloc.start()
+    try:
+        assert not ends_straight(strip, Surround((10, 10, 19_990, 90), "frame"))
+        assert tracemalloc.get_traced_memory()[1] < 9 * strip.width * strip.height
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_small_patch_beside_flat_tissue_is_taken_whole() -> None:
