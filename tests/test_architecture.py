@@ -70,7 +70,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("tasks", "sandbox"),
     ("inputs", "inference"),
-    ("ecg", "input_gate", "tabular"),
+    ("ecg", "input_gate", "tabular", "deidentify"),
     ("symptoms",),
     ("diagnosis",),
     ("user_models",),

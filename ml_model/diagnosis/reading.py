@@ -14,6 +14,7 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from ml_model.deidentify.pictures import KeptPicture, without_metadata
 from ml_model.ecg.leads import EcgRecording
 from ml_model.ecg.page_inference import PageSignal, read_signal
 from ml_model.ecg.recording import examine_recording, load_recording, network_signal
@@ -163,7 +164,26 @@ def reading_of(recording: EcgRecording, signal: SignalInput | None, *, refusing:
     return RecordingReading(replace(recording, signal_mv=recording.signal_mv[:kept]), check, signal_mv)
 
 
-QUESTIONS = (PictureFiles, KindOfFile, RecordingFiles)
+@dataclass(frozen=True)
+class PictureToKeep:
+    """A picture of which a copy is to be kept. checked: the input for which that must decode; None where it is about to
+    be answered anyway."""
+
+    data: bytes
+    max_bytes: int
+    max_pixels: int
+    checked: ImageInput | None = None
+
+    def read(self, announce: Announce | None = None, /) -> KeptPicture:
+        """The copy. Raises the errors of `without_metadata` and `decode_image`."""
+        copy = without_metadata(self.data, self.max_pixels)
+        if self.checked is not None:
+            picture = PictureFiles((copy.data,), self.checked, self.max_bytes, self.max_pixels, overview=False)
+            picture.read(announce)
+        return copy
+
+
+QUESTIONS = (PictureFiles, KindOfFile, RecordingFiles, PictureToKeep)
 
 
 def prepare() -> None:
@@ -193,7 +213,7 @@ def _is_cheap(question: Question[T]) -> bool:
     """Whether it costs less than sending it elsewhere, whatever is in it."""
     if isinstance(question, PictureFiles):
         return not question.page and len(question.files) == 1 and is_plain(question.files[0])
-    return isinstance(question, KindOfFile) and is_plain(question.data)
+    return isinstance(question, KindOfFile | PictureToKeep) and is_plain(question.data)
 
 
 def reading_pool() -> WorkerPool:

@@ -1,0 +1,141 @@
+"""Kept copies: nothing but pixels and orientation, and every pixel."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
+from samples import image_task
+
+from ml_model.deidentify.pictures import KEPT_FORMATS, without_metadata
+from ml_model.diagnosis.reading import PictureToKeep
+from ml_model.errors import EmptyInput, UnreadableInput, UnsupportedFormat
+from ml_model.inputs.images.decoder import decode_image
+
+Picture = Callable[..., bytes]
+NAME = b"SMITH^JOHN"
+MOST_PIXELS = 50_000_000
+SKIN = image_task("skin").input
+
+
+def decoded(data: bytes) -> Any:
+    return np.asarray(decode_image(data, SKIN, full_size=True, whole=True).rgb)
+
+
+def named(form: str, orientation: int = 1, mode: str = "RGB") -> bytes:
+    """A picture that names a person wherever the format lets it, and behind its end."""
+    rng = np.random.default_rng(3)
+    image = Image.fromarray(rng.integers(0, 256, (61, 90, 3), dtype=np.uint8)).convert(mode)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010E], exif[0x013B] = orientation, NAME.decode(), NAME.decode()
+    extra: dict[str, Any] = {"exif": exif}
+    if form == "PNG":
+        extra["pnginfo"] = PngInfo()
+        extra["pnginfo"].add_text("Comment", NAME.decode())
+    elif form == "JPEG":
+        extra |= {"comment": NAME, "icc_profile": NAME * 20, "quality": 90}
+    elif form == "WEBP":
+        extra |= {"xmp": NAME, "icc_profile": NAME * 20, "lossless": True}
+    elif form == "TIFF":
+        extra = {
+            "tiffinfo": {270: NAME.decode(), 274: orientation, 315: NAME.decode(), 700: NAME, 33432: NAME.decode()}
+        }
+    elif form == "GIF":
+        extra = {"comment": NAME}
+    elif form == "BMP":
+        extra = {}
+    stream = io.BytesIO()
+    image.save(stream, form, **extra)
+    return stream.getvalue() + (b"" if form == "WEBP" else NAME)
+
+
+@pytest.mark.parametrize("form", KEPT_FORMATS)
+def test_what_names_a_person_goes_and_every_pixel_stays(form: str) -> None:
+    sent = named(form)
+    assert NAME in sent
+    kept = without_metadata(sent, MOST_PIXELS)
+    assert kept.format == form
+    assert NAME not in kept.data
+    assert (decoded(kept.data) == decoded(sent)).all()
+    with Image.open(io.BytesIO(kept.data)) as image:  # another reader reads it too
+        image.load()
+    assert (decoded(without_metadata(kept.data, MOST_PIXELS).data) == decoded(sent)).all()
+
+
+@pytest.mark.parametrize("orientation", range(2, 9))
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_a_picture_stays_upright(form: str, orientation: int) -> None:
+    sent = named(form, orientation)
+    kept = without_metadata(sent, MOST_PIXELS).data
+    assert NAME not in kept
+    assert (decoded(kept) == decoded(sent)).all()
+    with Image.open(io.BytesIO(kept)) as image:
+        assert image.getexif()[0x0112] == orientation
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "I;16", "CMYK"])
+@pytest.mark.parametrize("compression", [None, "tiff_lzw", "tiff_adobe_deflate", "packbits"])
+def test_kinds_of_tiff(mode: str, compression: str | None) -> None:
+    source = Image.fromarray(np.arange(70 * 50, dtype=np.uint16).reshape(50, 70) * 18) if mode == "I;16" else None
+    image = source or Image.open(io.BytesIO(named("PNG"))).convert(mode)
+    stream = io.BytesIO()
+    image.save(stream, "TIFF", compression=compression, tiffinfo={270: NAME.decode()})
+    kept = without_metadata(stream.getvalue(), MOST_PIXELS).data
+    assert NAME not in kept
+    assert (decoded(kept) == decoded(stream.getvalue())).all()
+
+
+def test_deep_white_is_zero_stays_so() -> None:
+    import imagecodecs  # noqa: F401 - the decoder's
+
+    levels = np.arange(64 * 64, dtype="<u2").reshape(64, 64) * 16
+    pixels = levels.tobytes()
+    tags = [(256, 3, 1, 64), (257, 3, 1, 64), (258, 3, 1, 16), (259, 3, 1, 1), (262, 3, 1, 0), (273, 4, 1, 8),
+            (277, 3, 1, 1), (278, 3, 1, 64), (279, 4, 1, len(pixels))]  # fmt: skip
+    rows = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    sent = b"II*\x00" + struct.pack("<I", 8 + len(pixels)) + pixels + struct.pack("<H", len(tags)) + rows + bytes(4)
+    kept = without_metadata(sent, MOST_PIXELS).data
+    assert (decoded(kept) == decoded(sent)).all()
+    assert decoded(sent)[0, 0, 0] > decoded(sent)[-1, -1, 0]
+
+
+def test_a_hidden_page_and_a_thumbnail_go() -> None:
+    pages = [Image.new("L", (90, 61), level) for level in (40, 200)]
+    stream = io.BytesIO()
+    pages[0].save(stream, "TIFF", save_all=True, append_images=pages[1:])
+    kept = without_metadata(stream.getvalue(), MOST_PIXELS)
+    assert kept.frames == 2
+    assert bytes([200] * 90) not in kept.data
+    assert bytes([40] * 90) in kept.data
+
+
+def test_a_text_between_the_chunks_of_a_png_goes() -> None:
+    sent = named("PNG").removesuffix(NAME)
+    body = b"prVt" + NAME
+    private = struct.pack(">I", len(NAME)) + body + struct.pack(">I", zlib.crc32(body))
+    assert NAME not in without_metadata(sent[:-12] + private + sent[-12:], MOST_PIXELS).data
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (b"", EmptyInput), (b"%PDF-1.7 nothing", UnsupportedFormat), (bytes(128) + b"DICM", UnsupportedFormat),
+        (b"plain text", UnsupportedFormat), (b"RIFF\x00\x01\x00\x00WEBPVP8 ", UnreadableInput),
+    ],
+)  # fmt: skip
+def test_what_is_no_picture_is_not_kept(data: bytes, error: type[Exception]) -> None:
+    with pytest.raises(error):
+        without_metadata(data, MOST_PIXELS)
+
+
+def test_what_is_damaged_is_not_kept() -> None:
+    sent = named("JPEG")
+    with pytest.raises(UnreadableInput):
+        PictureToKeep(sent[: len(sent) // 3], 2**25, MOST_PIXELS, SKIN).read()
