@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 import functools
-import secrets
 import sys
+import threading
 
 from flask_cors import CORS
 from flask_openapi3 import OpenAPI
 
 from backend.api import analyze, compat, health, models, pages, predict
+from backend.api.records import accounts, history, predictions
+from backend.api.records.identity import current_account, set_up_tokens
 from backend.config import Config
-from backend.endpoint import COOKIE, SERVICES, SignedCookie, UploadRequest, check_host
+from backend.endpoint import COOKIE, IDENTIFY, SERVICES, SignedCookie, UploadRequest, check_host
 from backend.errors import register_error_handlers
 from backend.log_writer import LogWriter
 from backend.memory import give_large_memory_back, keep_what_is_loaded
 from backend.openapi import api_info, build_document
+from backend.schemas.accounts import Account
 from backend.schemas.common import ErrorAnswer
 from backend.services.container import Services
 from backend.services.diagnosis import ImageDiagnosis
 from backend.services.loading.models import ModelStore
 from backend.services.records.sessions import SessionHistory
+from backend.services.records.store import RecordStore
 from backend.services.symptoms import SymptomDiagnosis
 from backend.services.tabular import RiskDiagnosis
+from backend.storage.secret_key import secret_of
 from backend.telemetry import Readiness, make_logger, make_metrics, register_telemetry
 from ml_model.diagnosis.reading import reading_pool
 from ml_model.tasks.registry import load_tasks
+
+_MODELS_WITHIN_S = 120.0
 
 
 class Application(OpenAPI):
@@ -42,16 +49,9 @@ def create_app(config: Config) -> Application:
     tasks = load_tasks(config.tasks_dir)
     log = LogWriter(sys.stdout)
     logger = make_logger(config.log, log)
-    app = Application(
-        "backend",
-        info=api_info(),
-        doc_ui=False,
-        validation_error_model=ErrorAnswer,
-        static_folder=str(pages.FRONTEND),
-        static_url_path="/static",
-    )
+    app, secret = _bare(), secret_of(config)
     app.config.update(
-        SECRET_KEY=config.secret_key or secrets.token_hex(32),
+        SECRET_KEY=secret,
         SESSION_COOKIE_NAME=COOKIE,
         SESSION_COOKIE_SAMESITE="Lax",
     )
@@ -59,14 +59,15 @@ def create_app(config: Config) -> Application:
     app.url_map.merge_slashes = False
     metrics = make_metrics()
     metrics.log_lines_dropped.set_function(lambda: log.dropped)
-    store = ModelStore(tasks, config, logger, metrics)
+    store, pool = ModelStore(tasks, config, logger, metrics), reading_pool()
     services = Services(
         config=config,
         models=store,
-        images=ImageDiagnosis(store, metrics, config.demo_mode, reading_pool()),
+        images=ImageDiagnosis(store, metrics, config.demo_mode, pool),
         symptoms=SymptomDiagnosis(store, config.demo_mode),
         risk=RiskDiagnosis(store, config.demo_mode),
         sessions=SessionHistory(),
+        records=RecordStore(config, secret, store.tasks, pool, logger),
         metrics=metrics,
         readiness=Readiness(),
         logger=logger,
@@ -77,11 +78,32 @@ def create_app(config: Config) -> Application:
     app.before_request(functools.partial(check_host, config.allowed_hosts))
     register_error_handlers(app)
     _allow_origins(app, config)
+    _let_in(app, config, secret)
     for resource in (analyze, compat, predict, health, models):
         app.register_api(resource.api)
+    _register_records(app)
     pages.register_pages(app, build_document(app, tasks))
     store.start()
     return app
+
+
+def _bare() -> Application:
+    return Application(
+        "backend",
+        info=api_info(),
+        doc_ui=False,
+        validation_error_model=ErrorAnswer,
+        static_folder=str(pages.FRONTEND),
+        static_url_path="/static",
+    )
+
+
+def _register_records(app: Application) -> None:
+    """Under /api/v1, and under /api for older clients; the document has the former."""
+    for resource in (accounts, predictions, history):
+        app.register_api(resource.api)
+        older = str(resource.api.url_prefix).replace("/api/v1", "/api")
+        app.register_blueprint(resource.api, url_prefix=older, name=f"{resource.api.name}-older")
 
 
 def begin_to_serve(app: Application) -> None:
@@ -89,6 +111,23 @@ def begin_to_serve(app: Application) -> None:
     give_large_memory_back()
     keep_what_is_loaded(app.services.models.wait_loaded)
     app.services.images.start_reading()
+    threading.Thread(target=_open_records, args=[app.services], name="records", daemon=True).start()
+
+
+def _open_records(services: Services) -> None:
+    """Behind the models, which more ask for."""
+    services.models.wait_ready(_MODELS_WITHIN_S)
+    services.records.try_to_open()
+
+
+def _let_in(app: Application, config: Config, secret: str) -> None:
+    """Whose token a request has is told by the accounts, which are opened when the first is asked for."""
+    set_up_tokens(app, config, secret)
+
+    def told_by(user_id: str, generation: int, token_id: str, session_id: str) -> Account:
+        return app.services.records.open().accounts.told_by(user_id, generation, token_id, session_id)
+
+    app.extensions[IDENTIFY] = functools.partial(current_account, told_by)
 
 
 def _allow_origins(app: Application, config: Config) -> None:

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from ml_model.errors import MediDiagnoseError
 from ml_model.inference.bundle import MODELS_DIR
@@ -16,6 +16,7 @@ from ml_model.tasks.registry import TASKS_DIR
 REPOSITORY = Path(__file__).resolve().parent.parent
 Engine = Literal["auto", "openvino", "onnxruntime"]
 ENGINES: tuple[Engine, ...] = ("auto", "openvino", "onnxruntime")
+DATABASES = ("sqlite", "postgresql+psycopg")
 TRUE_WORDS = frozenset({"1", "on", "true", "yes"})
 LEAST_KEY_CHARACTERS = 16
 PORTS, THREADS = (0, 65_535), (1, 256)
@@ -61,6 +62,17 @@ def _secret_key(environ: Mapping[str, str]) -> str:
     return text
 
 
+def _database_url(environ: Mapping[str, str]) -> str:
+    """PostgreSQL's usual address names no driver; ours is psycopg. Raises ConfigError for another database."""
+    url = environ.get("DATABASE_URL", "").strip()
+    scheme, between, rest = url.partition("://")
+    scheme = {"postgres": DATABASES[1], "postgresql": DATABASES[1]}.get(scheme, scheme)
+    if url and not (between and scheme in DATABASES):
+        # The value itself is not told: it holds a password.
+        raise ConfigError("DATABASE_URL: expected postgresql://user:password@host/name or sqlite:////path/to/file")
+    return f"{scheme}{between}{rest}"
+
+
 def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in environ.get(name, "").split(",") if word.strip())
 
@@ -102,8 +114,17 @@ class Config:
     picture are not told apart. `secret_key` signs the session cookie; empty: a random one for each process.
     From `request_deadline_s` to `trusted_proxies`: what the embedded server grants (`backend/serving`); an answer is
     due `request_deadline_s` after its request was received whole. `allowed_hosts` are the names by which the service
-    may be called; `*` means any.
+    may be called; `*` means any. `database_url`: of records; empty: a file in the data folder. `quota_bytes`: of the
+    files of one account. `registration`: whether anybody may make an account.
+
+    This class is the configuration of development: a secret that is missing is made and kept in the data folder.
     """
+
+    name: ClassVar[str] = "development"
+    keeps_secret: ClassVar[bool] = True  # a random one, where none is given
+    needs_secret: ClassVar[bool] = False
+    secure_cookies: ClassVar[bool] = False  # those of accounts go over TLS alone
+    cheap_passwords: ClassVar[bool] = False  # hashed in no time, and worth nothing
 
     host: str = "127.0.0.1"
     port: int = 5000
@@ -130,17 +151,22 @@ class Config:
     user_models_dir: Path = MODELS_DIR.parent
     data_dir: Path = REPOSITORY / "data"
     secret_key: str = field(default="", repr=False)
+    database_url: str = field(default="", repr=False)
+    quota_bytes: int = 1_000_000_000
+    registration: bool = True
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
-        """Read the settings that docs/api.md lists. Raises ConfigError naming the variable."""
+        """Read the settings that docs/api.md lists; `APP_ENV` chooses the class. Raises ConfigError naming the
+        variable."""
         env = os.environ if environ is None else environ
+        kind = _kind(env)
         engine = env.get("ENGINE", "auto").strip() or "auto"
         if engine not in ENGINES:
             raise ConfigError(f"ENGINE={engine!r}: expected one of {', '.join(ENGINES)}")
         host = env.get("HOST", "").strip() or cls.host
         first = (Path(env["MODEL_DIR"]),) if env.get("MODEL_DIR") else ()
-        return cls(
+        config = kind(
             host=host,
             port=_whole_number(env, "PORT", cls.port, PORTS),
             threads=_whole_number(env, "THREADS", cls.threads, THREADS),
@@ -157,4 +183,41 @@ class Config:
             user_models_dir=Path(env.get("USER_MODELS_DIR") or cls.user_models_dir),
             data_dir=Path(env.get("DATA_DIR") or cls.data_dir),
             secret_key=_secret_key(env),
+            database_url=_database_url(env),
+            quota_bytes=10**6 * _whole_number(env, "QUOTA_MB", 1000, (1, 10_000_000)),
+            registration=_flag(env, "REGISTRATION", True),
         )
+        if config.needs_secret and not config.secret_key:
+            raise ConfigError(
+                "SECRET_KEY: APP_ENV=production needs one of at least 16 characters, the same at every start; "
+                "python -c 'import secrets; print(secrets.token_hex(32))' makes one"
+            )
+        return config
+
+
+@dataclass(frozen=True)
+class TestingConfig(Config):
+    """Nothing is kept that need not be, and passwords are hashed in no time."""
+
+    __test__: ClassVar[bool] = False  # no tests are in it, whatever it is called
+    name: ClassVar[str] = "testing"
+    keeps_secret: ClassVar[bool] = False
+    cheap_passwords: ClassVar[bool] = True
+
+
+@dataclass(frozen=True)
+class ProductionConfig(Config):
+    """Starts with a secret of its operator's only, and sends the cookies of accounts over TLS only."""
+
+    name: ClassVar[str] = "production"
+    keeps_secret: ClassVar[bool] = False
+    needs_secret: ClassVar[bool] = True
+    secure_cookies: ClassVar[bool] = True
+
+
+def _kind(environ: Mapping[str, str]) -> type[Config]:
+    kinds: dict[str, type[Config]] = {kind.name: kind for kind in (Config, TestingConfig, ProductionConfig)}
+    named = environ.get("APP_ENV", "").strip() or Config.name
+    if named not in kinds:
+        raise ConfigError(f"APP_ENV={named!r}: expected one of {', '.join(kinds)}")
+    return kinds[named]

@@ -29,6 +29,7 @@ from ml_model.inputs.json_body import read_body, refuse
 MAX_UPLOAD_BYTES = 32_000_000
 MULTIPART_SLACK_BYTES = 64 * 1024
 SERVICES = "medidiagnose"  # the application's extension that holds them
+IDENTIFY = "medidiagnose-identity"  # that tells whose token a request has
 COOKIE = "medidiagnose_session"
 PORT_AT_END = re.compile(r":\d*$")
 ALIKE_FROM = 60  # of 100: from here on one name is taken for a misspelling of another
@@ -150,16 +151,22 @@ def to_json(answer: Answer, status: int = 200) -> Response:
     return Response(body + "\n", status=status, mimetype="application/json")
 
 
+def _names(model: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
 def strict(view: Callable[..., Answer | Response]) -> Callable[..., Response]:
-    """Fill a view's `query` and `body` from the request and its `services` from the application, by their annotations;
-    refuse every other query parameter; send the answer that it returns."""
+    """Fill a view's `query` and `body` from the request, its `services` from the application and its `account` from the
+    request's token, by their annotations; refuse every other query parameter; send the answer that it returns."""
     hints = get_type_hints(view)
     query, body = hints.get("query"), hints.get("body")
-    wants_services = "services" in hints
-    parameters, fields = (tuple(model.model_fields) if model else () for model in (query, body))
+    wants_services, wants_account = "services" in hints, "account" in hints
+    parameters, fields = (_names(model) if model else () for model in (query, body))
 
     @wraps(view)
     def read(**route: Any) -> Response:
+        if wants_account:
+            route["account"] = current_app.extensions[IDENTIFY]()
         _refuse_unknown_parameters(parameters, fields)
         if query is not None:
             route["query"] = _read_query(query)

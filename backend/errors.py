@@ -34,6 +34,59 @@ class HostNotAllowed(domain.MediDiagnoseError):
     code = "host_not_allowed"
 
 
+class Unauthenticated(domain.MediDiagnoseError):
+    """No account is told, or the token that tells it is worth nothing (any more)."""
+
+    code = "unauthenticated"
+
+
+class WrongPassword(Unauthenticated):
+    """No account has this name and password."""
+
+    code = "wrong_password"
+
+
+class Forbidden(domain.MediDiagnoseError):
+    """The account is known, and may not do this."""
+
+    code = "forbidden"
+
+
+class CsrfFailed(Forbidden):
+    """Cookies alone are no proof that the page of this service sent the request."""
+
+    code = "csrf_failed"
+
+
+class AlreadyExists(domain.MediDiagnoseError):
+    """There is one of that name."""
+
+    code = "already_exists"
+
+
+class QuotaExceeded(domain.InputTooLarge):
+    """An account's files would take more than they may together."""
+
+    code = "quota_exceeded"
+
+
+class TooManyAttempts(domain.MediDiagnoseError):
+    """It was tried too often; a later try is looked at again."""
+
+    code = "too_many_attempts"
+
+    def __init__(self, message: str, retry_after_s: int) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class RecordsUnavailable(domain.MediDiagnoseError):
+    """The database or the folder of files cannot be used; pictures are answered all the same."""
+
+    code = "records_unavailable"
+    retry_after_s: ClassVar[int] = 5
+
+
 class StillLoading(domain.ModelUnavailable):
     """The model is there and will be ready in a moment."""
 
@@ -61,7 +114,10 @@ STATUS: dict[type[domain.MediDiagnoseError], int] = {
     UnknownParameter: 400,
     domain.InvalidJson: 400,
     HostNotAllowed: 400,
+    Unauthenticated: 401,
+    Forbidden: 403,
     NotFound: 404,
+    AlreadyExists: 409,
     domain.InputTooLarge: 413,
     domain.TooCostly: 413,
     domain.UnsupportedFormat: 415,
@@ -72,6 +128,7 @@ STATUS: dict[type[domain.MediDiagnoseError], int] = {
     domain.OutOfRange: 422,
     domain.NothingRecognised: 422,
     domain.InvalidValue: 422,
+    TooManyAttempts: 429,
     domain.ModelUnavailable: 503,
     StillLoading: 503,
     domain.BundleInvalid: 503,
@@ -79,6 +136,7 @@ STATUS: dict[type[domain.MediDiagnoseError], int] = {
     domain.ReaderUnavailable: 503,
     domain.DeadlineExceeded: 504,
     Draining: 503,
+    RecordsUnavailable: 503,
     domain.MediDiagnoseError: 500,
 }
 
@@ -134,7 +192,9 @@ def _on_domain_error(error: domain.MediDiagnoseError) -> Response:
     if status == 500:
         return _on_unexpected(error)
     headers = {}
-    if status == 503:
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    if status in (429, 503):
         headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
     return error_response(status, error.code, str(error), headers)
 

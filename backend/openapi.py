@@ -7,6 +7,7 @@ from typing import Any
 
 from flask_openapi3 import Info, OpenAPI
 
+from backend.api.records import document as records
 from backend.endpoint import COOKIE
 from backend.errors import STATUS
 from backend.schemas.common import Answer, ErrorAnswer, ProblemAnswer
@@ -23,16 +24,21 @@ WITH_HISTORY = ("/predict", "/history")
 SESSION = "session"
 EDGE_TEXT = {
     400: "nothing sent, an unknown field or query parameter, or a body that is not JSON",
-    404: "no such task, heatmap, signal or plot",
+    401: "no token, or one that is not of this service, expired or revoked; or a wrong password",
+    403: "the account may not do this, or a cookie came without the header that only our page can send",
+    404: "no such task, heatmap, signal, plot, record or file",
     405: "another method than those described for the path, HEAD and OPTIONS",
+    409: "there is one of that name",
     413: "over 32 MB, over the pixel limit, or more work than one file may cost",
     415: "the content is of no format this endpoint reads",
     422: "decoded, but refused; the message has the measured value and the limit",
+    429: "tried too often",
     500: "an error inside the service",
     501: "a body in another transfer encoding than chunked",
     503: "loading, draining, too much work at a time, a damaged model, or no model with demo mode off",
     504: "not answered within the time that a request may take",
 }
+ANSWERED = ("200", "201", "503")  # what a view declares
 COMMON, OF_PATHS, OF_BODIES = (400, 405, 500, 503), (404,), (413, 415, 422, 501, 504)
 HEADERS: dict[str, Any] = {
     "X-Request-ID": {
@@ -45,9 +51,10 @@ HEADERS: dict[str, Any] = {
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
     },
+    "WWW-Authenticate": {"description": "Bearer", "required": True, "schema": {"type": "string"}},
     "Allow": {"description": "the methods there are", "required": True, "schema": {"type": "string"}},
 }
-ALSO = {405: "Allow", 503: "Retry-After"}
+ALSO = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}
 
 
 def api_info() -> Info:
@@ -82,7 +89,7 @@ def _add_components(document: dict[str, Any]) -> None:
     components["schemas"] |= {model.__name__: _schema_of(model) for model in (ErrorAnswer, ProblemAnswer)}
     components["headers"] = HEADERS
     components["responses"] = {f"Error{status}": _error_response(status) for status in EDGE_TEXT}
-    components["securitySchemes"] = {SESSION: cookie}
+    components["securitySchemes"] = {SESSION: cookie, **records.SECURITY_SCHEMES}
 
 
 def _parameter(declared: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +136,7 @@ def _plain_arrays(node: Any) -> None:
         _plain_arrays(inner)
 
 
-def _finish(path: str, operation: dict[str, Any], identifiers: dict[str, dict[str, Any]]) -> None:
+def _finish(method: str, path: str, operation: dict[str, Any], identifiers: dict[str, dict[str, Any]]) -> None:
     """Path parameters, what the cookie does, headers, and every error that the operation can answer with."""
     named = [name for name in identifiers if f"{{{name}}}" in path]
     extra = [{"name": n, "in": "path", "required": True, "schema": identifiers[n]} for n in named]
@@ -137,13 +144,16 @@ def _finish(path: str, operation: dict[str, Any], identifiers: dict[str, dict[st
     operation["parameters"] = extra + queries
     statuses = {*COMMON, *(OF_PATHS if named or path in SINGLE_UPLOADS else ()), *((422,) if queries else ())}
     statuses |= {*OF_BODIES} if "requestBody" in operation else set()
-    answered = {status: response for status, response in operation["responses"].items() if status in ("200", "503")}
+    statuses |= records.statuses_of(method, path) if path.startswith(records.PREFIX) else set()
+    answered = {status: response for status, response in operation["responses"].items() if status in ANSWERED}
     for status, response in answered.items():
         response["headers"] = _headers(int(status)) | response.get("headers", {})
     errors = {str(status): _reference("responses", f"Error{status}") for status in sorted(statuses)}
     operation["responses"] = dict(sorted((errors | answered).items()))
     if path in WITH_HISTORY:
         operation["security"] = [{SESSION: []}, {}]
+    elif path.startswith(records.PREFIX):
+        operation["security"] = records.security_of(method, path)
 
 
 def build_document(app: OpenAPI, tasks: tuple[Task, ...]) -> dict[str, Any]:
@@ -159,6 +169,7 @@ def build_document(app: OpenAPI, tasks: tuple[Task, ...]) -> dict[str, Any]:
             paths[endpoint_of(task)] = {"post": _image_operation(shared, task, read)}
         elif isinstance(task, RiskTask):
             paths[endpoint_of(task)]["post"]["requestBody"] = risk_body(task)
+    records.request_bodies(paths)
     for path, field in SINGLE_UPLOADS.items():
         operation = paths[path]["post"]
         operation["requestBody"] = upload_body(operation["summary"], {field: 1})
@@ -168,10 +179,11 @@ def build_document(app: OpenAPI, tasks: tuple[Task, ...]) -> dict[str, Any]:
         "kind": {"type": "string", "enum": ["csv", "zip"]},
         "member": {"type": "string", "enum": ["pictures", "signal"]},
         "name": {"type": "string", "pattern": r"^[A-Za-z0-9._-]+\.png$"},
+        **records.IDENTIFIERS,
     }
     for path, operations in paths.items():
-        for operation in operations.values():
-            _finish(path, operation, identifiers)
+        for method, operation in operations.items():
+            _finish(method, path, operation, identifiers)
     document["paths"] = dict(sorted(paths.items()))
     _plain_arrays(document)
     return document

@@ -171,6 +171,7 @@ def _finish(response: Response, logger: Logger, metrics: Metrics) -> Response:
         method=method,
         route=route,
         task=g.get("task"),
+        user_id=g.get("user_id"),
         status=response.status_code,
         code=g.get("error_code"),
         ms=round(seconds * 1000, 2),

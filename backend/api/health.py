@@ -40,17 +40,19 @@ def health(services: Services) -> HealthAnswer:
     """`models` says for each task whether a trained model serves it; `problems` says why one does not.
 
     `degraded`: a bundle is there that cannot be used, or no process can be started in which files are read, and what
-    needs it answers 503; or the folder `MODEL_DIR` is not there. `notes`: what costs no answer, such as a data folder
-    that takes nothing.
+    needs it answers 503; or the folder `MODEL_DIR` is not there, or the database of `DATABASE_URL`. `notes`: what costs
+    no answer, such as a data folder that takes nothing.
     """
-    models, unread = services.models, services.images.reading_problem
+    models, unread, unkept = services.models, services.images.reading_problem, services.records.problem
+    problems = {"reading": unread, "records": unkept if services.records.asked_for else None}
+    told = {name: text for name, text in problems.items() if text}
     return HealthAnswer(
-        status="degraded" if models.degraded or unread else "healthy",
+        status="degraded" if models.degraded or told else "healthy",
         service=SERVICE_NAME,
         version=service_version(),
         models=_loaded(services),
-        problems=models.problems() | ({"reading": unread} if unread else {}),
-        notes=models.notes(),
+        problems=models.problems() | told,
+        notes=models.notes() | ({"records": unkept} if unkept and "records" not in told else {}),
         demo_mode=services.config.demo_mode,
         # Found, not imported: TensorFlow takes seconds and serving does not need it.
         tensorflow=_importable("tensorflow"),

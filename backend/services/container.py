@@ -8,6 +8,7 @@ from backend.config import Config
 from backend.services.diagnosis import ImageDiagnosis
 from backend.services.loading.models import ModelStore
 from backend.services.records.sessions import SessionHistory
+from backend.services.records.store import RecordStore
 from backend.services.symptoms import SymptomDiagnosis
 from backend.services.tabular import RiskDiagnosis
 from backend.telemetry import Logger, Metrics, Readiness
@@ -23,6 +24,7 @@ class Services:
     symptoms: SymptomDiagnosis
     risk: RiskDiagnosis
     sessions: SessionHistory
+    records: RecordStore
     metrics: Metrics
     readiness: Readiness
     logger: Logger

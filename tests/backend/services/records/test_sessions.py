@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from samples import image_task, write_tiny
 
 from backend.app import Application, create_app
-from backend.config import Config, ConfigError
+from backend.config import Config, ConfigError, TestingConfig
 from backend.endpoint import COOKIE
 
 CHOSEN = "0123456789abcdef" * 2
@@ -81,17 +81,18 @@ def test_flags_of_the_cookie(live_app: Application, picture: Callable[..., bytes
     assert "Secure" in predict(client, picture()).split("; ")
 
 
-def test_keys_are_random_unless_one_is_given(tmp_path: Path, picture: Callable[..., bytes]) -> None:
+def test_a_key_that_is_kept_or_given_outlives_a_start(tmp_path: Path, picture: Callable[..., bytes]) -> None:
     write_tiny(image_task("histopathology"), tmp_path / "models")
 
-    def client_of(secret_key: str) -> FlaskClient:
-        config = Config(
+    def client_of(secret_key: str, kind: type[Config] = Config) -> FlaskClient:
+        config = kind(
             model_dirs=(tmp_path / "models",), user_models_dir=tmp_path, data_dir=tmp_path, log=False,
             input_gate=False, secret_key=secret_key,
         )  # fmt: skip
         return create_app(config).test_client()
 
-    keys = {client_of("").application.secret_key for _ in range(2)}
+    assert len({client_of("").application.secret_key for _ in range(2)}) == 1, "in development it is kept"
+    keys = {client_of("", TestingConfig).application.secret_key for _ in range(2)}
     assert len(keys) == 2
     assert min(len(str(key)) for key in keys) >= 32
     one, same, other = client_of("k" * 16), client_of("k" * 16), client_of("q" * 16)

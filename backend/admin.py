@@ -1,0 +1,113 @@
+"""What an operator does at a terminal: `python -m backend.admin COMMAND`, with the settings of the service.
+
+create-user, set-role, verify-audit, cleanup, migrate.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from backend.config import Config, ConfigError
+from backend.errors import RecordsUnavailable
+from backend.schemas.accounts import ROLES, RegisterBody
+from backend.services.records.opened import OpenRecords, open_records
+from backend.storage.audit import verify
+from backend.storage.database import HEAD, Database, database_url
+from backend.storage.secret_key import secret_of
+from backend.storage.tables import StoredFile
+from ml_model.diagnosis.reading import reading_pool
+from ml_model.errors import MediDiagnoseError
+
+FAILED, UNUSABLE = 1, 2
+_SWEPT_AFTER_S = 3600.0  # no request takes so long
+
+
+def create_user(records: OpenRecords, given: argparse.Namespace) -> int:
+    """The password is asked for at a terminal, else it is the first line of what is piped in."""
+    password = getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    try:
+        body = RegisterBody(username=given.username, email=given.email, password=password)
+    except ValidationError as error:
+        fields = {".".join(map(str, one["loc"])): one["msg"] for one in error.errors(include_input=False)}
+        print("; ".join(f"{name}: {told}" for name, told in fields.items()), file=sys.stderr)
+        return UNUSABLE
+    user = records.accounts.create(body, given.role, actor="operator")
+    print(f"{user.role} {user.username} has the id {user.id}")
+    return 0
+
+
+def set_role(records: OpenRecords, given: argparse.Namespace) -> int:
+    """Of an account that there is."""
+    user = records.accounts.set_role(given.username, given.role)
+    print(f"{user.username} is {user.role}")
+    return 0
+
+
+def verify_audit(records: OpenRecords, _given: argparse.Namespace) -> int:
+    """The head goes where it cannot be changed with the database: it tells a log that was written anew."""
+    with records.database.reading() as session:
+        found = verify(session)
+    if found.fault:
+        print(f"BROKEN after {found.entries} good entries: {found.fault}")
+        return FAILED
+    print(f"{found.entries} entries, unbroken; head {found.head}")
+    return 0
+
+
+def cleanup(records: OpenRecords, _given: argparse.Namespace) -> int:
+    """Files that no record names, as a crash leaves them."""
+
+    def is_known(file_id: UUID) -> bool:
+        with records.database.reading() as session:
+            return session.get(StoredFile, file_id) is not None
+
+    print(f"{records.files.sweep(is_known, _SWEPT_AFTER_S)} files removed")
+    return 0
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m backend.admin", description="Records, from a terminal.")
+    commands: Any = parser.add_subparsers(dest="command", required=True)
+    made = commands.add_parser("create-user", help="an account; its password comes from the terminal or a pipe")
+    made.add_argument("username")
+    made.add_argument("email")
+    made.add_argument("--role", choices=ROLES, default="user")
+    made.set_defaults(run=create_user)
+    changed = commands.add_parser("set-role", help="what an account may do")
+    changed.add_argument("username")
+    changed.add_argument("role", choices=ROLES)
+    changed.set_defaults(run=set_role)
+    commands.add_parser("verify-audit", help="look through the chain of the audit log").set_defaults(run=verify_audit)
+    commands.add_parser("cleanup", help="remove files that no record names").set_defaults(run=cleanup)
+    moved = commands.add_parser("migrate", help="bring the tables to a form; the service does so by itself, upwards")
+    moved.add_argument("target", nargs="?", default=HEAD, help="a revision, head (default) or base")
+    moved.set_defaults(run=None)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Returns the exit status: 0 done, 1 the audit log is broken, 2 it could not be done."""
+    given = _parsed(arguments)
+    try:
+        config = Config.from_env()
+        if given.run is None:
+            Database(database_url(config)).migrate(given.target)
+            return 0
+        records = open_records(config, secret_of(config), {}, reading_pool())
+        status: int = given.run(records, given)
+        records.database.close()
+    except (ConfigError, RecordsUnavailable, MediDiagnoseError, OSError) as error:
+        print(f"not done: {' '.join(str(error).split())}", file=sys.stderr)
+        return UNUSABLE
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

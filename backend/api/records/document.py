@@ -1,0 +1,74 @@
+"""What the OpenAPI document says of records beside what the views are annotated with: who may call, what is sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backend.api.records.identity import ACCESS_COOKIE, CSRF_HEADER
+from backend.schemas.records import PATIENT_REF, PredictBody
+from ml_model.deidentify.pictures import KEPT_FORMATS
+
+PREFIX = "/api/v1/"
+OPEN = {"/api/v1/auth/register", "/api/v1/auth/login"}
+_GUESSED = {"/api/v1/auth/login", "/api/v1/auth/password", "/api/v1/auth/me"}  # where a password is told
+_BEARER, _COOKIE, _CSRF = "bearer", "access_cookie", "csrf"
+SECURITY_SCHEMES: dict[str, Any] = {
+    _BEARER: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT", "description": "of POST /api/v1/auth/login"},
+    _COOKIE: {"type": "apiKey", "in": "cookie", "name": ACCESS_COOKIE, "description": "of a log-in with `cookies`"},
+    _CSRF: {
+        "type": "apiKey", "in": "header", "name": CSRF_HEADER,
+        "description": "beside the cookie, of whatever changes something: the value of the cookie csrf_access_token",
+    },
+}  # fmt: skip
+_ID = {"type": "string", "format": "uuid", "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"}
+IDENTIFIERS: dict[str, dict[str, Any]] = {
+    "prediction_id": _ID,
+    "file_id": _ID,
+    "patient_ref": {"type": "string", "pattern": PATIENT_REF},
+}
+
+
+def security_of(method: str, path: str) -> list[dict[str, list[str]]]:
+    """Which proof of an account is taken, if one is needed."""
+    if path in OPEN:
+        return []
+    by_cookie: dict[str, list[str]] = {_COOKIE: []} if method == "get" else {_COOKIE: [], _CSRF: []}
+    return [{_BEARER: []}, by_cookie]
+
+
+def statuses_of(method: str, path: str) -> set[int]:
+    """Statuses of refusals that only records have."""
+    found = set() if path in OPEN else {401}
+    found |= {401, 429} if path in _GUESSED and method != "get" else set()
+    found |= {403} if method != "get" or path.endswith("/audit") else set()
+    found |= {409} if path.endswith("/register") else set()
+    return found | ({404} if path == f"{PREFIX}predict" else set())
+
+
+def request_bodies(paths: dict[str, Any]) -> None:
+    """Those that no annotation tells: forms with a file."""
+    described = f"the picture: {', '.join(KEPT_FORMATS)}"
+    file = {"type": "string", "format": "binary", "description": described}
+    encoding = {"file": {"contentType": "application/octet-stream"}}
+    upload = {"type": "object", "properties": {"file": file}, "required": ["file"], "additionalProperties": False}
+    form = {"multipart/form-data": {"schema": upload, "encoding": encoding}}
+    paths[f"{PREFIX}upload"]["post"]["requestBody"] = {"required": True, "content": form}
+    fields = PredictBody.model_json_schema()
+    beside = {
+        name: {**told, **next((one for one in told.get("anyOf", ()) if one.get("type") != "null"), {})}
+        for name, told in fields["properties"].items() if name != "file_id"
+    }  # fmt: skip
+    for told in beside.values():
+        told.pop("anyOf", None)
+        if told.get("default", "") is None:
+            del told["default"]
+    sent = {**upload, "properties": {"file": file, **beside}}
+    by_id = {**fields, "required": ["file_id"]}
+    by_id["properties"]["file_id"] = _ID
+    paths[f"{PREFIX}predict"]["post"]["requestBody"] = {
+        "required": True,
+        "content": {
+            "application/json": {"schema": by_id},
+            "multipart/form-data": {"schema": sent, "encoding": encoding},
+        },
+    }

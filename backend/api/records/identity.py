@@ -1,0 +1,124 @@
+"""Who asks: tokens (JWT) in the Authorization header, or in HttpOnly cookies that forged requests gain nothing by."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from flask import Flask, Response, g
+from flask_jwt_extended import (
+    JWTManager,
+    create_access_token,
+    create_refresh_token,
+    get_csrf_token,
+    get_jwt_request_location,
+    set_access_cookies,
+    set_refresh_cookies,
+    unset_jwt_cookies,
+    verify_jwt_in_request,
+)
+from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAuthorizationError
+from jwt.exceptions import ExpiredSignatureError, PyJWTError
+
+from backend.config import Config
+from backend.errors import CsrfFailed, Unauthenticated
+from backend.schemas.accounts import Account, TokensAnswer, UserAnswer
+from backend.storage.secret_key import derived
+
+ACCESS_FOR = timedelta(minutes=15)
+REFRESH_FOR = timedelta(days=30)
+ACCESS_COOKIE, CSRF_HEADER = "access_token_cookie", "X-CSRF-TOKEN"
+_ISSUER, _SESSION, _GENERATION = "medidiagnose", "sid", "gen"
+_HOW = "send Authorization: Bearer <access_token> of POST /api/v1/auth/login"
+ToldBy = Callable[[str, int, str, str], Account]
+
+
+def set_up_tokens(app: Flask, config: Config, secret: str) -> None:
+    """How tokens are signed, how long they are good for, and where they are looked for."""
+    app.config.update(
+        JWT_SECRET_KEY=derived(secret, "tokens"),
+        JWT_ALGORITHM="HS256",
+        JWT_DECODE_ALGORITHMS=["HS256"],
+        JWT_ENCODE_ISSUER=_ISSUER,
+        JWT_DECODE_ISSUER=_ISSUER,
+        JWT_TOKEN_LOCATION=["headers", "cookies"],
+        JWT_ACCESS_TOKEN_EXPIRES=ACCESS_FOR,
+        JWT_REFRESH_TOKEN_EXPIRES=REFRESH_FOR,
+        JWT_COOKIE_SECURE=config.secure_cookies,
+        JWT_COOKIE_SAMESITE="Strict",
+        JWT_COOKIE_CSRF_PROTECT=True,
+        JWT_SESSION_COOKIE=False,
+        JWT_REFRESH_COOKIE_PATH="/api",
+    )
+    JWTManager(app)
+
+
+def current_account(told_by: ToldBy, *, required: bool = True, kind: str = "access") -> Account | None:
+    """Whose token the request has; None without one where none is required. kind: access, refresh, or any.
+
+    Raises Unauthenticated and CsrfFailed. A token that is worth nothing is refused even where none is required.
+    """
+    try:
+        verified = verify_jwt_in_request(optional=not required, refresh=kind == "refresh", verify_type=kind != "any")
+    except CSRFError as error:
+        raise CsrfFailed(
+            f"{error}; with cookies, send the cookie csrf_access_token back in the header {CSRF_HEADER}"
+        ) from error
+    except NoAuthorizationError as error:
+        raise Unauthenticated(f"this address needs an account: {_HOW}") from error
+    except ExpiredSignatureError as error:
+        raise Unauthenticated("the token has expired; POST /api/v1/auth/refresh gives a new one") from error
+    except (JWTExtendedException, PyJWTError, ValueError, TypeError, KeyError) as error:
+        raise Unauthenticated(f"the token is not one of this service, or not of this kind: {_HOW}") from error
+    if verified is None:
+        return None
+    account = _told(told_by, verified[1])
+    g.user_id = str(account.id)
+    return account
+
+
+def _told(told_by: ToldBy, claims: dict[str, Any]) -> Account:
+    named = tuple(claims.get(name) for name in ("sub", _GENERATION, "jti", _SESSION))
+    user_id, generation, token_id, session_id = named
+    if not (isinstance(user_id, str) and isinstance(generation, int) and token_id and session_id):
+        raise Unauthenticated(f"the token is not one of this service: {_HOW}")
+    return told_by(user_id, generation, str(token_id), str(session_id))
+
+
+def issue(user: UserAnswer, generation: int, session_id: str | None = None) -> tuple[TokensAnswer, str, str]:
+    """The answer to a log-in, and both tokens. session_id: of the log-in that goes on; None for a new one."""
+    claims = {_SESSION: session_id or uuid.uuid4().hex, _GENERATION: generation}
+    access = create_access_token(str(user.id), additional_claims=claims)
+    refresh = create_refresh_token(str(user.id), additional_claims=claims)
+    told = TokensAnswer(
+        success=True, user=user, access_token=access, refresh_token=refresh, token_type="Bearer",  # noqa: S106
+        expires_in=int(ACCESS_FOR.total_seconds()),
+    )  # fmt: skip
+    return told, access, refresh
+
+
+def in_cookies(response: Callable[[TokensAnswer], Response], issued: tuple[TokensAnswer, str, str]) -> Response:
+    """The same with the tokens where no script reads them."""
+    told, access, refresh = issued
+    made = response(
+        TokensAnswer(
+            success=True, user=told.user, csrf_token=get_csrf_token(access), token_type="Bearer",  # noqa: S106
+            expires_in=told.expires_in,
+        )
+    )  # fmt: skip
+    set_access_cookies(made, access)
+    set_refresh_cookies(made, refresh)
+    return made
+
+
+def without_cookies(response: Response) -> Response:
+    """Take the cookies of a log-in away."""
+    unset_jwt_cookies(response)
+    return response
+
+
+def sent_in_cookies() -> bool:
+    """Whether the token that was verified came in a cookie."""
+    return get_jwt_request_location() == "cookies"

@@ -1,0 +1,91 @@
+"""Uploads, and predictions that are kept."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Response, g, request
+from flask_openapi3 import APIBlueprint, Tag
+from pydantic import ValidationError
+
+from backend.api.analyze import image_task
+from backend.endpoint import body_bytes, strict, to_json, uploaded_files
+from backend.errors import NotFound
+from backend.schemas.accounts import Account, DoneAnswer
+from backend.schemas.records import DEFAULT_TASK, PredictBody, PredictedAnswer, UploadAnswer
+from backend.services.container import Services
+from backend.telemetry import request_context
+from ml_model.errors import EmptyInput, UnknownField
+from ml_model.inputs.json_body import read_body, refuse
+
+FILE = "file"
+BINARY = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
+TAG = Tag(name="Records", description="what is kept of an account's cases")
+api = APIBlueprint("kept", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+
+
+def record_id(text: str) -> UUID:
+    """An id of the address. Raises NotFound where it is none: there is nothing of that name."""
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise NotFound("there is no such record: the address has no id of one") from error
+
+
+@api.post("/upload", summary="Keep a picture", responses={201: UploadAnswer})
+@strict
+def upload(services: Services, account: Account) -> Response:
+    """Multipart field `file`: PNG, JPEG, WebP, TIFF, BMP or GIF. The copy that is kept has the pixels and the
+    orientation, and nothing else. DICOM files and recordings are answered by POST /analyze/<task>, not kept."""
+    _, files = uploaded_files({FILE: 1})
+    task = image_task(services, DEFAULT_TASK)
+    told = services.records.open().keeping.upload(account, files[0].read(), task, request_context())
+    return to_json(told, 201)
+
+
+@api.post("/predict", summary="Answer a picture and keep the answer", responses={200: PredictedAnswer})
+@strict
+def predict(services: Services, account: Account) -> PredictedAnswer:
+    """JSON with `file_id` of an upload, or a form with the picture as `file`; beside it `task`, `patient_ref` and what
+    POST /analyze/<task> takes in its query."""
+    body, sent = _asked()
+    task = image_task(services, body.task)
+    g.task = task.id
+    keeping = services.records.open().keeping
+    return keeping.predict(account, body, sent, task, services.images, request_context())
+
+
+def _asked() -> tuple[PredictBody, bytes | None]:
+    """The case, and the picture where it was sent along. Raises EmptyInput, UnknownField, InvalidValue."""
+    if request.mimetype != "multipart/form-data":
+        return read_body(body_bytes(), PredictBody), None
+    files, texts = request.files, request.form
+    if unknown := next((name for name in files if name != FILE), None):
+        raise UnknownField(f"unknown file field {unknown!r:.80}; send the picture as {FILE}")
+    if twice := next((name for name, values in texts.lists() if len(values) > 1), None):
+        raise UnknownField(f"the field {twice!r:.80} is there twice; send each once")
+    sent = files.getlist(FILE)
+    if len(sent) != 1 or "file_id" in texts:
+        raise EmptyInput(f"send exactly one picture as {FILE}, or its file_id as JSON")
+    try:
+        return PredictBody.model_validate(texts.to_dict()), sent[0].read()
+    except ValidationError as error:
+        refuse(error, "form")
+
+
+@api.get("/files/<file_id>", summary="A file that is kept", responses={200: BINARY})
+@strict
+def file(services: Services, account: Account, file_id: str) -> Response:
+    """As it is kept; the header says which format it is."""
+    form, data = services.records.open().history.file(account, record_id(file_id), g.request_id)
+    response = Response(data, mimetype="application/octet-stream")
+    response.headers["Content-Disposition"] = f'attachment; filename="{record_id(file_id)}.{form.lower()}"'
+    return response
+
+
+@api.delete("/files/<file_id>", summary="Delete an upload", responses={200: DoneAnswer})
+@strict
+def delete_file(services: Services, account: Account, file_id: str) -> DoneAnswer:
+    """One that no record is of; that of a record goes with the record."""
+    services.records.open().history.delete_file(account, record_id(file_id), g.request_id)
+    return DoneAnswer(success=True)

@@ -1,0 +1,242 @@
+"""What is kept: uploads, predictions, history, feedback. What is asked and answered."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from backend.schemas.accounts import Body
+from backend.schemas.common import Answer, Probability, TriageAnswer
+from backend.schemas.images import AnalyzeQuery
+from ml_model.tasks.triage_scale import TriageLevel
+
+DEFAULT_TASK = "lung-ct"
+MOST_PER_PAGE, MOST_PAGES = 100, 1_000_000
+FileId = Annotated[str, Field(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+PATIENT_REF = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+PatientRef = Annotated[str, Field(pattern=PATIENT_REF, description="a pseudonym of the patient, never a name")]
+
+
+class UploadAnswer(Answer):
+    """A file that is kept."""
+
+    success: Literal[True]
+    file_id: UUID
+    format: str
+    size_bytes: int = Field(description="as it is kept, without metadata")
+    sha256: str = Field(description="as it is kept")
+    warnings: tuple[str, ...]
+    created_at: datetime
+
+
+class PredictBody(AnalyzeQuery):
+    """A case: a file that was uploaded, or one that is sent along, and what is known beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    file_id: FileId | None = Field(None, description="of POST /upload; or send the file itself as `file`")
+    task: str = Field(DEFAULT_TASK, max_length=64)
+    patient_ref: PatientRef | None = None
+
+
+class PredictedAnswer(Answer):
+    """What was answered, and under which id it is kept."""
+
+    warning: str | None = None
+    success: Literal[True]
+    prediction_id: UUID | None = Field(description="null for an example of demo mode, which is never kept")
+    task: str
+    prediction: str = Field(description="name of the class")
+    class_code: str
+    confidence: Probability
+    confidence_scores: dict[str, Probability] = Field(description="by name of the class")
+    settled: bool = Field(description="false: the class is the likeliest, and something graver is open")
+    headline: str
+    triage: TriageAnswer
+    heatmap_url: str | None
+    file_id: UUID | None
+    patient_ref: str | None
+    processing_time: float = Field(description="seconds")
+    warnings: tuple[str, ...]
+    result: dict[str, Any] = Field(description="the answer as POST /analyze/<task> gives it")
+    demo_mode: bool
+    request_id: str
+
+
+class HistoryQuery(BaseModel):
+    """Which of the own records; all filters hold together."""
+
+    page: int = Field(1, ge=1, le=MOST_PAGES)
+    per_page: int = Field(20, ge=1, le=MOST_PER_PAGE)
+    before: int | None = Field(
+        None, ge=0, le=2**62, description="`next_before` of the page before: what is new meanwhile moves nothing"
+    )
+    task: str | None = Field(None, max_length=64)
+    class_code: str | None = Field(None, max_length=64)
+    triage: TriageLevel | None = None
+    patient_ref: PatientRef | None = None
+    from_: date | None = Field(None, alias="from", description="first day, UTC")
+    to: date | None = Field(None, description="last day, UTC")
+
+
+class StatsQuery(BaseModel):
+    """Which of the own records are counted."""
+
+    task: str | None = Field(None, max_length=64)
+    from_: date | None = Field(None, alias="from", description="first day, UTC")
+    to: date | None = Field(None, description="last day, UTC")
+
+
+class BeforeQuery(BaseModel):
+    """Which page of an export."""
+
+    before: int | None = Field(None, ge=0, le=2**62, description="`next_before` of the page before")
+
+
+class RecordAnswer(Answer):
+    """One record, in a line."""
+
+    id: UUID
+    number: int
+    task: str
+    patient_ref: str | None
+    created_at: datetime
+    class_code: str
+    prediction: str = Field(description="name of the class")
+    confidence: Probability
+    settled: bool
+    triage: TriageLevel
+    file_id: UUID | None
+    heatmap_url: str | None
+    model_version: str | None
+    model_sha256: str | None
+    processing_ms: float
+    shared: bool
+
+
+class RecordsAnswer(Answer):
+    """A page of records, newest first."""
+
+    success: Literal[True]
+    history: tuple[RecordAnswer, ...]
+    count: int = Field(description="on this page")
+    total: int = Field(description="that the filters leave")
+    page: int | None = Field(description="null where `before` chose the page")
+    per_page: int
+    pages: int
+    next_before: int | None = Field(description="`before` of the next page; null after the last")
+
+
+class FeedbackBody(Body):
+    """What a clinician says of an answer."""
+
+    agrees: bool
+    right_class: str | None = Field(None, max_length=64, description="code of the class that it is, where not this one")
+    note: str | None = Field(None, max_length=2000)
+
+
+class FeedbackEntry(Answer):
+    id: UUID
+    by: UUID
+    agrees: bool
+    right_class: str | None
+    note: str | None
+    created_at: datetime
+
+
+class FeedbackAnswer(Answer):
+    success: Literal[True]
+    feedback: FeedbackEntry
+
+
+class WholeRecordAnswer(Answer):
+    """One record with its answer and what was said of it."""
+
+    success: Literal[True]
+    record: RecordAnswer
+    scores: dict[str, Probability] = Field(description="by code of the class")
+    result: dict[str, Any] = Field(description="the answer as it was sent")
+    feedback: tuple[FeedbackEntry, ...]
+
+
+class ShareBody(Body):
+    """Whether clinicians see a record."""
+
+    shared: bool
+
+
+class ShareAnswer(Answer):
+    success: Literal[True]
+    id: UUID
+    shared: bool
+
+
+class Change(Answer):
+    """From the patient's record of the same task before it."""
+
+    since: UUID
+    days: float
+    class_changed: bool
+    triage: Literal["graver", "same", "milder"]
+    scores: dict[str, float] = Field(description="by code, how much the probability rose")
+
+
+class TimelinePoint(Answer):
+    record: RecordAnswer
+    change: Change | None = Field(description="null for the first of a task")
+
+
+class TimelineAnswer(Answer):
+    """One patient's records, the oldest first, at most the last thousand."""
+
+    success: Literal[True]
+    patient_ref: str
+    timeline: tuple[TimelinePoint, ...]
+    count: int
+
+
+class DayCount(Answer):
+    day: date
+    count: int
+
+
+class StatsAnswer(Answer):
+    """Of the own records."""
+
+    success: Literal[True]
+    total: int
+    by_task: dict[str, int]
+    class_distribution: dict[str, dict[str, int]] = Field(description="by task and code of the class")
+    triage: dict[str, int]
+    per_day: tuple[DayCount, ...]
+    refusals: dict[str, int] = Field(description="by code of the error")
+    mean_processing_ms: float | None
+
+
+class AuditQuery(BaseModel):
+    """Which page of the audit log."""
+
+    before: int | None = Field(None, ge=0, le=2**62, description="`next_before` of the page before")
+    per_page: int = Field(100, ge=1, le=1000)
+
+
+class AuditLine(Answer):
+    number: int
+    at: datetime
+    actor_id: str
+    action: str
+    object_id: str
+    request_id: str
+    hash: str
+
+
+class AuditAnswer(Answer):
+    """Who did what, newest first."""
+
+    success: Literal[True]
+    entries: tuple[AuditLine, ...]
+    count: int
+    next_before: int | None

@@ -1,0 +1,164 @@
+"""Accounts: made, told by their tokens, changed and taken away with all that is theirs."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import delete, func, or_, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from backend.errors import AlreadyExists, Forbidden, NotFound, Unauthenticated, WrongPassword
+from backend.schemas.accounts import Account, MeAnswer, RegisterBody, Role, UserAnswer
+from backend.services.records.passwords import Passwords
+from backend.storage.audit import Deed, append
+from backend.storage.database import Database
+from backend.storage.files import FileStore
+from backend.storage.tables import RevokedToken, StoredFile, User
+
+OPERATOR = "operator"
+LONGEST_TOKEN = timedelta(days=31)  # a refresh token, and a day
+_WRONG = "no account has this name and password"
+
+
+class AccountBook:
+    """Accounts by name, by id and by token."""
+
+    def __init__(self, database: Database, files: FileStore, passwords: Passwords, quota_bytes: int) -> None:
+        self._database = database
+        self._files = files
+        self._passwords = passwords
+        self._quota_bytes = quota_bytes
+
+    def create(self, body: RegisterBody, role: Role = "user", actor: str = "", request_id: str = "") -> UserAnswer:
+        """A new account. actor: the operator; else it is made by whoever it will belong to.
+
+        Raises AlreadyExists where its name or address is taken.
+        """
+        user = User(
+            id=uuid.uuid4(), username=body.username, username_key=body.username.lower(), email=body.email,
+            email_key=body.email.lower(), password_hash=self._passwords.hashed(body.password), role=role,
+            generation=0, created_at=datetime.now(UTC),
+        )  # fmt: skip
+        try:
+            with self._database.writing() as session:
+                session.add(user)
+                session.flush()
+                append(session, Deed(actor or str(user.id), "register", str(user.id), request_id))
+        except IntegrityError as error:
+            raise AlreadyExists("an account has this username or e-mail address; choose another") from error
+        return user_answer(user)
+
+    def log_in(self, name: str, password: str, request_id: str) -> tuple[UserAnswer, int]:
+        """The account and the generation of its tokens. Raises WrongPassword and TooManyAttempts."""
+        name_hash, key = self._passwords.name_hash(name), name.strip().lower()
+        with self._database.reading() as session:
+            self._passwords.check_free(session, name_hash)
+            user = session.scalars(select(User).where(or_(User.username_key == key, User.email_key == key))).first()
+        fits = self._passwords.fits(user.password_hash if user else None, password)
+        with self._database.writing() as session:
+            if fits and user:
+                self._passwords.succeeded(session, name_hash)
+                append(session, Deed(str(user.id), "login", str(user.id), request_id))
+            else:
+                self._passwords.failed(session, name_hash)
+                append(session, Deed("", "login_failed", name_hash, request_id))
+        if not (fits and user):
+            raise WrongPassword(_WRONG)
+        return user_answer(user), user.generation
+
+    def told_by(self, user_id: str, generation: int, token_id: str, session_id: str) -> Account:
+        """Who a token is of, whose signature was verified. Raises Unauthenticated where it counts no more."""
+        with self._database.reading() as session:
+            user = session.get(User, uuid.UUID(user_id))
+            revoked = session.scalars(
+                select(RevokedToken.token_id).where(RevokedToken.token_id.in_([token_id, session_id]))
+            ).first()
+        if user is None or revoked or user.generation != generation:
+            raise Unauthenticated("this token was revoked; log in again")
+        role: Role = user.role  # type: ignore[assignment]
+        return Account(user.id, user.username, role, token_id, session_id, generation)
+
+    def revoke(self, account: Account, action: str, token_id: str, request_id: str) -> None:
+        """A token, or with its session's id all tokens of a log-in, counts no more.
+
+        Raises Unauthenticated for one that another request revoked meanwhile.
+        """
+        now = datetime.now(UTC)
+        try:
+            with self._database.writing() as session:
+                session.execute(delete(RevokedToken).where(RevokedToken.expires_at < now))
+                session.add(RevokedToken(token_id=token_id, expires_at=now + LONGEST_TOKEN))
+                session.flush()
+                append(session, Deed(str(account.id), action, str(account.id), request_id))
+        except IntegrityError as error:
+            raise Unauthenticated("this token was revoked; log in again") from error
+
+    def me(self, account: Account) -> MeAnswer:
+        """The account and how much it keeps."""
+        with self._database.reading() as session:
+            user, used = self._user(session, account), kept_bytes(session, account.id)
+        return MeAnswer(success=True, user=user_answer(user), files_bytes=used, quota_bytes=self._quota_bytes)
+
+    def change_password(self, account: Account, password: str, new_password: str, request_id: str) -> None:
+        """All tokens up to now count no more. Raises WrongPassword and TooManyAttempts."""
+        self._confirm(account, password, request_id)
+        password_hash = self._passwords.hashed(new_password)
+        with self._database.writing() as session:
+            user = self._user(session, account)
+            user.password_hash, user.generation = password_hash, user.generation + 1
+            append(session, Deed(str(account.id), "password", str(account.id), request_id))
+
+    def delete(self, account: Account, password: str, request_id: str) -> None:
+        """With all that is its: records, files, feedback. The audit log keeps its number, which tells no name.
+
+        Raises WrongPassword and TooManyAttempts.
+        """
+        self._confirm(account, password, request_id)
+        with self._database.writing() as session:
+            gone = list(session.scalars(select(StoredFile.id).where(StoredFile.user_id == account.id)))
+            session.execute(delete(User).where(User.id == account.id))
+            append(session, Deed(str(account.id), "account_delete", str(account.id), request_id))
+        self._files.remove(gone)
+
+    def set_role(self, username: str, role: Role) -> UserAnswer:
+        """By the operator. Raises NotFound."""
+        with self._database.writing() as session:
+            user = session.scalars(select(User).where(User.username_key == username.lower())).first()
+            if user is None:
+                raise NotFound("there is no account of this name")
+            user.role = role
+            append(session, Deed(OPERATOR, f"role_{role}", str(user.id)))
+        return user_answer(user)
+
+    def _confirm(self, account: Account, password: str, request_id: str) -> None:
+        """A stolen token alone changes no password and deletes nothing."""
+        user, _ = self.log_in(account.username, password, request_id)
+        if user.id != account.id:
+            raise Forbidden("the name of this account belongs to another by now")
+
+    def _user(self, session: Session, account: Account) -> User:
+        user = session.get(User, account.id)
+        if user is None:
+            raise Unauthenticated("this account is no more")
+        return user
+
+
+def kept_bytes(session: Session, user_id: uuid.UUID) -> int:
+    """Of all files of an account."""
+    total = select(func.coalesce(func.sum(StoredFile.size_bytes), 0)).where(StoredFile.user_id == user_id)
+    return int(session.execute(total).scalar_one())
+
+
+def user_answer(user: User) -> UserAnswer:
+    """As it is told."""
+    return UserAnswer.model_validate(
+        {
+            "id": user.id,
+            "username": user.username,
+            "email": user.email,
+            "role": user.role,
+            "created_at": user.created_at,
+        }
+    )

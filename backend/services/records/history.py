@@ -1,0 +1,261 @@
+"""What is kept, as its owner sees it: pages, single records, a patient's course; and what goes."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, defer
+
+from backend.errors import Forbidden, NotFound
+from backend.schemas.accounts import Account
+from backend.schemas.records import (
+    Change,
+    FeedbackEntry,
+    HistoryQuery,
+    RecordAnswer,
+    RecordsAnswer,
+    ShareAnswer,
+    StatsQuery,
+    TimelineAnswer,
+    TimelinePoint,
+    WholeRecordAnswer,
+)
+from backend.services.records.keeping import heatmap_address
+from backend.storage.audit import Deed, append
+from backend.storage.database import Database
+from backend.storage.files import FileStore
+from backend.storage.tables import Feedback, Prediction, StoredFile
+from ml_model.tasks.triage_scale import LEVELS
+
+READERS = ("clinician", "admin")  # of what is shared
+_MOST_OF_A_PATIENT = 1000
+_DAY_S = 86_400.0
+_RANK: dict[str, int] = {level: rank for rank, level in enumerate(LEVELS)}
+_NONE = "there is no such record of this account"
+
+
+class History:
+    """The records that an account may see: its own, and of clinicians those that are shared with them."""
+
+    def __init__(self, database: Database, files: FileStore) -> None:
+        self._database = database
+        self._files = files
+
+    def page(self, account: Account, query: HistoryQuery, request_id: str) -> RecordsAnswer:
+        """Newest first."""
+        chosen = _chosen(account, query)
+        with self._database.reading() as session:
+            total = session.execute(select(func.count()).select_from(Prediction).where(*chosen)).scalar_one()
+            numbers = list(session.scalars(_numbers(chosen, query, total)))
+            rows = list(session.scalars(_without_results(Prediction.number.in_(numbers))))
+        rows.sort(key=lambda row: -row.number)
+        more = bool(rows) and (len(rows) == query.per_page)
+        self._note(account, "list", "", request_id)
+        return RecordsAnswer(
+            success=True,
+            history=tuple(record_answer(row) for row in rows),
+            count=len(rows),
+            total=total,
+            page=None if query.before is not None else query.page,
+            per_page=query.per_page,
+            pages=-(-total // query.per_page),
+            next_before=rows[-1].number if more else None,
+        )
+
+    def one(self, account: Account, record_id: uuid.UUID, request_id: str) -> WholeRecordAnswer:
+        """With its answer. Raises NotFound."""
+        with self._database.reading() as session:
+            row = visible(session, account, record_id)
+            said = list(session.scalars(_said_of(Feedback.prediction_id == row.id)))
+        self._note(account, "view", str(record_id), request_id)
+        return WholeRecordAnswer(
+            success=True,
+            record=record_answer(row),
+            scores=row.scores,
+            result=row.result,
+            feedback=tuple(feedback_entry(one) for one in said),
+        )
+
+    def heatmap(self, account: Account, record_id: uuid.UUID, request_id: str) -> bytes:
+        """The overlay, PNG. Raises NotFound."""
+        with self._database.reading() as session:
+            row = visible(session, account, record_id)
+        if row.heatmap_id is None:
+            raise NotFound("this record has no heatmap")
+        self._note(account, "heatmap", str(record_id), request_id)
+        return self._files.get(row.heatmap_id)
+
+    def file(self, account: Account, file_id: uuid.UUID, request_id: str) -> tuple[str, bytes]:
+        """Format and content of an own upload. Raises NotFound."""
+        with self._database.reading() as session:
+            row = session.get(StoredFile, file_id)
+        if row is None or row.user_id != account.id:
+            raise NotFound("there is no such file of this account")
+        self._note(account, "file", str(file_id), request_id)
+        return row.format, self._files.get(file_id)
+
+    def delete_file(self, account: Account, file_id: uuid.UUID, request_id: str) -> None:
+        """Take an upload away that no record is of. Raises NotFound, Forbidden."""
+        with self._database.writing() as session:
+            row = session.get(StoredFile, file_id)
+            if row is None or row.user_id != account.id:
+                raise NotFound("there is no such file of this account")
+            of_file = or_(Prediction.file_id == file_id, Prediction.heatmap_id == file_id)
+            if session.scalars(select(Prediction.number).where(of_file)).first() is not None:
+                raise Forbidden("a record is of this file; DELETE the record and the file goes with it")
+            session.delete(row)
+            session.flush()
+            append(session, Deed(str(account.id), "file_delete", str(file_id), request_id))
+        self._files.remove([file_id])
+
+    def delete(self, account: Account, record_id: uuid.UUID, request_id: str) -> None:
+        """Take an own record away, with its heatmap, and its file unless another record is of it. Raises NotFound."""
+        with self._database.writing() as session:
+            row = _own(session, account, record_id)
+            gone = [one for one in (row.file_id, row.heatmap_id) if one is not None]
+            session.delete(row)
+            session.flush()
+            if row.file_id and session.scalars(_of_file(row.file_id)).first() is not None:
+                gone.remove(row.file_id)
+            for file in session.scalars(select(StoredFile).where(StoredFile.id.in_(gone))):
+                session.delete(file)
+            session.flush()
+            append(session, Deed(str(account.id), "delete", str(record_id), request_id))
+        self._files.remove(gone)
+
+    def share(self, account: Account, record_id: uuid.UUID, shared: bool, request_id: str) -> ShareAnswer:
+        """Whether clinicians see a record: its owner or an admin says so. Raises NotFound."""
+        with self._database.writing() as session:
+            row = session.scalars(_without_results(Prediction.id == record_id)).first()
+            if row is None or (row.user_id != account.id and account.role != "admin"):
+                raise NotFound(_NONE)
+            row.shared = shared
+            append(session, Deed(str(account.id), "share" if shared else "unshare", str(record_id), request_id))
+        return ShareAnswer(success=True, id=record_id, shared=shared)
+
+    def timeline(self, account: Account, patient_ref: str, request_id: str) -> TimelineAnswer:
+        """One patient's course, the oldest first."""
+        of_patient = (Prediction.user_id == account.id, Prediction.patient_ref == patient_ref)
+        newest = _without_results(*of_patient).order_by(Prediction.number.desc()).limit(_MOST_OF_A_PATIENT)
+        with self._database.reading() as session:
+            rows = list(session.scalars(newest))[::-1]
+        self._note(account, "timeline", "", request_id)
+        points, last = [], dict[str, Prediction]()
+        for row in rows:
+            points.append(TimelinePoint(record=record_answer(row), change=_change(last.get(row.task), row)))
+            last[row.task] = row
+        return TimelineAnswer(success=True, patient_ref=patient_ref, timeline=tuple(points), count=len(points))
+
+    def _note(self, account: Account, action: str, object_id: str, request_id: str) -> None:
+        with self._database.writing() as session:
+            append(session, Deed(str(account.id), action, object_id, request_id))
+
+
+def chosen_days(account: Account, query: HistoryQuery | StatsQuery) -> list[ColumnElement[bool]]:
+    """The own records of some days and one task."""
+    found: list[ColumnElement[bool]] = [Prediction.user_id == account.id]
+    if query.task is not None:
+        found.append(Prediction.task == query.task)
+    if query.from_ is not None:
+        found.append(Prediction.day >= query.from_)
+    if query.to is not None:
+        found.append(Prediction.day <= query.to)
+    return found
+
+
+def _chosen(account: Account, query: HistoryQuery) -> list[ColumnElement[bool]]:
+    filters: tuple[tuple[InstrumentedAttribute[Any], str | None], ...] = (
+        (Prediction.patient_ref, query.patient_ref),
+        (Prediction.class_code, query.class_code),
+        (Prediction.triage_level, query.triage),
+    )
+    return chosen_days(account, query) + [column == value for column, value in filters if value is not None]
+
+
+def _numbers(chosen: list[ColumnElement[bool]], query: HistoryQuery, total: int) -> Select[int]:
+    """Of one page, read off an index. A page behind the middle is counted from the end, so that the last costs as much
+    as the first."""
+    found = select(Prediction.number).where(*chosen)
+    if query.before is not None:
+        return found.where(Prediction.number < query.before).order_by(Prediction.number.desc()).limit(query.per_page)
+    start = (query.page - 1) * query.per_page
+    end = min(start + query.per_page, total)
+    if start >= end:
+        return found.limit(0)
+    if start <= total // 2:
+        return found.order_by(Prediction.number.desc()).offset(start).limit(end - start)
+    return found.order_by(Prediction.number).offset(total - end).limit(end - start)
+
+
+def _without_results(*chosen: ColumnElement[bool]) -> Select[Prediction]:
+    return select(Prediction).where(*chosen).options(defer(Prediction.result, raiseload=True))
+
+
+def _said_of(chosen: ColumnElement[bool]) -> Select[Feedback]:
+    return select(Feedback).where(chosen).order_by(Feedback.created_at)
+
+
+def _of_file(file_id: uuid.UUID) -> Select[int]:
+    return select(Prediction.number).where(Prediction.file_id == file_id).limit(1)
+
+
+def _own(session: Session, account: Account, record_id: uuid.UUID) -> Prediction:
+    row = session.scalars(select(Prediction).where(Prediction.id == record_id)).first()
+    if row is None or row.user_id != account.id:
+        raise NotFound(_NONE)
+    return row
+
+
+def visible(session: Session, account: Account, record_id: uuid.UUID) -> Prediction:
+    """A record that the account may see. Raises NotFound: that there is one of another's is not told."""
+    row = session.scalars(select(Prediction).where(Prediction.id == record_id)).first()
+    if row is None or (row.user_id != account.id and not (row.shared and account.role in READERS)):
+        raise NotFound(_NONE)
+    return row
+
+
+def record_answer(row: Prediction) -> RecordAnswer:
+    """One record in a line."""
+    return RecordAnswer.model_validate(
+        {
+            "id": row.id,
+            "number": row.number,
+            "task": row.task,
+            "patient_ref": row.patient_ref,
+            "created_at": row.created_at,
+            "class_code": row.class_code,
+            "prediction": row.class_name,
+            "confidence": row.confidence,
+            "settled": row.settled,
+            "triage": row.triage_level,
+            "file_id": row.file_id,
+            "heatmap_url": heatmap_address(row.id) if row.heatmap_id else None,
+            "model_version": row.model_version,
+            "model_sha256": row.model_sha256,
+            "processing_ms": row.processing_ms,
+            "shared": row.shared,
+        }
+    )
+
+
+def feedback_entry(row: Feedback) -> FeedbackEntry:
+    """As it is told."""
+    return FeedbackEntry(
+        id=row.id, by=row.user_id, agrees=row.agrees, right_class=row.right_class, note=row.note,
+        created_at=row.created_at,
+    )  # fmt: skip
+
+
+def _change(before: Prediction | None, now: Prediction) -> Change | None:
+    if before is None:
+        return None
+    risen = _RANK[now.triage_level] - _RANK[before.triage_level]
+    return Change(
+        since=before.id,
+        days=round((now.created_at - before.created_at).total_seconds() / _DAY_S, 4),
+        class_changed=before.class_code != now.class_code,
+        triage="graver" if risen > 0 else "milder" if risen < 0 else "same",
+        scores={code: score - before.scores[code] for code, score in now.scores.items() if code in before.scores},
+    )

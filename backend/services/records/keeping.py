@@ -1,0 +1,248 @@
+"""What comes in: uploads without their metadata, and predictions, made by the one pipeline and then kept."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.errors import NotFound, QuotaExceeded, status_of
+from backend.schemas.accounts import Account
+from backend.schemas.images import AnalyzeAnswer, AnalyzeQuery
+from backend.schemas.records import PredictBody, PredictedAnswer, UploadAnswer
+from backend.services.diagnosis import LIMITS, ImageDiagnosis
+from backend.services.records.accounts import kept_bytes
+from backend.services.rendering.messages import DEMO_WARNING
+from backend.storage.audit import Deed, append
+from backend.storage.database import Database
+from backend.storage.files import FileStore
+from backend.storage.tables import Prediction, Refusal, StoredFile, User
+from backend.telemetry import RequestContext
+from ml_model.deidentify.pictures import KeptPicture
+from ml_model.diagnosis.case import Case
+from ml_model.diagnosis.reading import PictureToKeep, SandboxedReader
+from ml_model.errors import EmptyInput, MediDiagnoseError
+from ml_model.inputs.images.frames import note_on_frames
+from ml_model.sandbox.pool import WorkerPool
+from ml_model.tasks.registry import ImageTask
+
+UPLOAD, HEATMAP = "upload", "heatmap"
+_REFUSED = (415, 422)  # the statuses of what was looked at and is not answered
+# How an answer is asked for, not what the case is.
+_ASKED_OTHERWISE = {"file_id", "task", "patient_ref"}
+
+
+@dataclass(frozen=True)
+class Kept:
+    """A file on its way into the store."""
+
+    row: StoredFile
+    data: bytes
+
+
+class Keeping:
+    """Takes in what an account sends."""
+
+    def __init__(self, database: Database, files: FileStore, pool: WorkerPool, quota_bytes: int) -> None:
+        self._database = database
+        self._files = files
+        self._pool = pool
+        self._quota_bytes = quota_bytes
+
+    def upload(self, account: Account, sent: bytes, task: ImageTask, context: RequestContext) -> UploadAnswer:
+        """Keep a picture that can be decoded. task: whose input it is decoded for; any will do.
+
+        Raises the errors of reading, QuotaExceeded and RecordsUnavailable.
+        """
+        kept = self._new_file(account, self._copy(sent, context, task))
+        self._store([kept], account, Deed(str(account.id), "upload", str(kept.row.id), context.request_id))
+        row = kept.row
+        return UploadAnswer(
+            success=True, file_id=row.id, format=row.format, size_bytes=row.size_bytes, sha256=row.sha256,
+            warnings=_warnings(row), created_at=row.created_at,
+        )  # fmt: skip
+
+    def predict(
+        self, account: Account, body: PredictBody, sent: bytes | None, task: ImageTask, images: ImageDiagnosis,
+        context: RequestContext,
+    ) -> PredictedAnswer:  # fmt: skip
+        """Answer a case and keep it; an example of demo mode is answered and not kept.
+
+        Raises NotFound for a file of nobody's or of another's, EmptyInput for none, and what `images.analyze` raises.
+        """
+        file = self._sent_file(account, sent, context) if sent is not None else self._own_file(account, body)
+        query = AnalyzeQuery.model_validate(body.model_dump(exclude=_ASKED_OTHERWISE, exclude_unset=True))
+        query = query.model_copy(update={"explain": "none" if query.explain == "none" else "inline", "top_k": None})
+        try:
+            answer = images.analyze(task, _case(file.data, query), query, context)
+        except MediDiagnoseError as error:
+            if status_of(error) in _REFUSED:
+                self._note_refusal(account, task, error, context)
+            raise
+        return self._keep(account, body, file, answer, new_file=sent is not None)
+
+    def _keep(
+        self, account: Account, body: PredictBody, file: Kept, answer: AnalyzeAnswer, *, new_file: bool
+    ) -> PredictedAnswer:
+        prediction_id = uuid.uuid4()
+        result = json.loads(answer.model_dump_json(by_alias=True, exclude_unset=True))
+        picture = result["explanation"].pop("heatmap_png_base64", None)
+        address = heatmap_address(prediction_id) if picture and not answer.demo_mode else None
+        result["explanation"]["heatmap_url"] = address
+        told = _predicted(answer, body, result, file.row, None if answer.demo_mode else prediction_id)
+        if answer.demo_mode:
+            return told
+        files = [file] if new_file else []
+        overlay = None
+        if picture:
+            overlay = _file(account, HEATMAP, "PNG", base64.b64decode(picture))
+            files.append(overlay)
+        row = _row(account, body, answer, result, prediction_id)
+        row.file_id, row.heatmap_id = file.row.id, overlay.row.id if overlay else None
+        self._store(files, account, Deed(str(account.id), "predict", str(prediction_id), answer.request_id), row)
+        return told
+
+    def _copy(self, sent: bytes, context: RequestContext, check_for: ImageTask | None = None) -> KeptPicture:
+        """In a process of the sandbox, but for small ordinary pictures."""
+        reader = SandboxedReader(self._pool, context.deadline)
+        checked = check_for.input.model_copy(update={"min_side_px": 1}) if check_for else None
+        return reader(PictureToKeep(sent, LIMITS.max_bytes, LIMITS.max_pixels, checked))
+
+    def _sent_file(self, account: Account, sent: bytes, context: RequestContext) -> Kept:
+        return self._new_file(account, self._copy(sent, context))
+
+    def _new_file(self, account: Account, copy: KeptPicture) -> Kept:
+        kept = _file(account, UPLOAD, copy.format, copy.data)
+        kept.row.frames = copy.frames
+        return kept
+
+    def _own_file(self, account: Account, body: PredictBody) -> Kept:
+        if body.file_id is None:
+            raise EmptyInput("nothing to answer: send file_id of POST /api/v1/upload, or the picture as the field file")
+        with self._database.reading() as session:
+            row = session.get(StoredFile, uuid.UUID(body.file_id))
+        if row is None or row.user_id != account.id or row.kind != UPLOAD:
+            raise NotFound("there is no such file of this account; POST /api/v1/upload gives a file_id")
+        return Kept(row, self._files.get(row.id))
+
+    def _store(self, files: list[Kept], account: Account, deed: Deed, *rows: Prediction) -> None:
+        """Files first, then all rows in one transaction; files whose rows were not kept go again."""
+        written = [kept.row.id for kept in files]
+        size = sum(kept.row.size_bytes for kept in files)
+        try:
+            with self._database.reading() as session:
+                self._check_quota(session, account, size)
+            for kept in files:
+                self._files.put(kept.row.id, kept.data)
+            with self._database.writing() as session:
+                session.get(User, account.id, with_for_update=True)  # one upload of an account at a time
+                self._check_quota(session, account, size)
+                session.add_all([kept.row for kept in files])
+                session.flush()
+                session.add_all(rows)
+                session.flush()
+                append(session, deed)
+        except BaseException:
+            self._files.remove(written)
+            raise
+
+    def _check_quota(self, session: Session, account: Account, more: int) -> None:
+        used = kept_bytes(session, account.id)
+        if used + more > self._quota_bytes:
+            raise QuotaExceeded(
+                f"the files of this account have {used} bytes; {more} more pass its quota of {self._quota_bytes}: "
+                "delete records that are not needed any more"
+            )
+
+    def _note_refusal(
+        self, account: Account, task: ImageTask, error: MediDiagnoseError, context: RequestContext
+    ) -> None:
+        with self._database.writing() as session:
+            day = datetime.now(UTC).date()
+            session.add(Refusal(user_id=account.id, day=day, task=task.id, code=error.code))
+            append(session, Deed(str(account.id), "predict_refused", error.code, context.request_id))
+
+
+def heatmap_address(prediction_id: uuid.UUID) -> str:
+    """Where the overlay of a kept answer is."""
+    return f"/api/v1/history/{prediction_id}/heatmap.png"
+
+
+def _file(account: Account, kind: str, form: str, data: bytes) -> Kept:
+    row = StoredFile(
+        id=uuid.uuid4(), user_id=account.id, kind=kind, format=form, size_bytes=len(data),
+        sha256=hashlib.sha256(data).hexdigest(), frames=1, created_at=datetime.now(UTC),
+    )  # fmt: skip
+    return Kept(row, data)
+
+
+def _warnings(row: StoredFile) -> tuple[str, ...]:
+    note = note_on_frames(row.format, row.frames)
+    return (note,) if note else ()
+
+
+def _case(data: bytes, query: AnalyzeQuery) -> Case:
+    return Case(
+        pictures=(data,), age_years=query.age_years, sex=query.sex, view=query.view,
+        pixel_size_um=query.pixel_size_um, sampling_rate_hz=query.sampling_rate_hz, gate=query.gate,
+    )  # fmt: skip
+
+
+def _row(
+    account: Account, body: PredictBody, answer: AnalyzeAnswer, result: dict[str, Any], prediction_id: uuid.UUID
+) -> Prediction:
+    now = datetime.now(UTC)
+    return Prediction(
+        id=prediction_id,
+        user_id=account.id,
+        task=answer.model.task,
+        patient_ref=body.patient_ref,
+        created_at=now,
+        day=now.date(),
+        class_code=answer.prediction.code,
+        class_name=answer.prediction.name,
+        confidence=answer.prediction.confidence,
+        triage_level=answer.triage.level,
+        settled=answer.prediction.settled,
+        scores={one.code: one.confidence for one in answer.all_predictions},
+        model_version=answer.model.version,
+        model_sha256=answer.model.sha256,
+        processing_ms=answer.processing_ms,
+        shared=False,
+        result=result,
+    )
+
+
+def _predicted(
+    answer: AnalyzeAnswer, body: PredictBody, result: dict[str, Any], file: StoredFile, prediction_id: uuid.UUID | None
+) -> PredictedAnswer:
+    told = [DEMO_WARNING] if answer.demo_mode else [answer.warning] if answer.warning else []
+    if not answer.prediction.settled:
+        told.append(f"NOT SETTLED: {answer.headline}. {answer.triage.text}")
+    return PredictedAnswer(
+        **({"warning": " ".join(told)} if told else {}),
+        success=True,
+        prediction_id=prediction_id,
+        task=answer.model.task,
+        prediction=answer.prediction.name,
+        class_code=answer.prediction.code,
+        confidence=answer.prediction.confidence,
+        confidence_scores={one.name: one.confidence for one in answer.all_predictions},
+        settled=answer.prediction.settled,
+        headline=answer.headline,
+        triage=answer.triage,
+        heatmap_url=result["explanation"]["heatmap_url"],
+        file_id=file.id if prediction_id or body.file_id else None,
+        patient_ref=body.patient_ref,
+        processing_time=answer.processing_ms / 1000,
+        warnings=(*_warnings(file), *answer.input_check.warnings),
+        result=result,
+        demo_mode=answer.demo_mode,
+        request_id=answer.request_id,
+    )

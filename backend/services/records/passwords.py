@@ -1,0 +1,70 @@
+"""Passwords: hashed with argon2, and few tries at guessing one."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from datetime import UTC, datetime, timedelta
+
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
+from sqlalchemy import delete
+from sqlalchemy.orm import Session
+
+from backend.errors import TooManyAttempts
+from backend.storage.tables import LoginAttempts
+
+FREE_FAILURES = 5  # in a row; each further one doubles the wait
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 1, 900
+_FORGOTTEN_AFTER = timedelta(days=1)
+
+
+class Passwords:
+    """Hashes, verifies and counts failures. key: what the names under which somebody failed are hashed with."""
+
+    def __init__(self, key: str, *, cheap: bool) -> None:
+        self._key = key.encode()
+        self._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1) if cheap else PasswordHasher()
+        # What is verified where there is no account: that there is none takes as long to tell.
+        self._nobody = self._hasher.hash(key)
+
+    def hashed(self, password: str) -> str:
+        """A hash with its salt and its costs."""
+        return self._hasher.hash(password)
+
+    def fits(self, password_hash: str | None, password: str) -> bool:
+        """Whether it is the password. password_hash: None where there is no account."""
+        try:
+            return self._hasher.verify(password_hash or self._nobody, password) and password_hash is not None
+        except VerificationError:
+            return False
+
+    def name_hash(self, name: str) -> str:
+        """Under which failures are counted: who types a password for a name has not left it here."""
+        return hmac.new(self._key, name.strip().lower().encode(), hashlib.sha256).hexdigest()
+
+    def check_free(self, session: Session, name_hash: str) -> None:
+        """Raises TooManyAttempts while the name waits."""
+        found = session.get(LoginAttempts, name_hash)
+        left_s = (found.locked_until - datetime.now(UTC)).total_seconds() if found else 0
+        if left_s > 0:
+            raise TooManyAttempts(
+                f"too many failed log-ins in a row under this name; try again in {int(left_s) + 1} s", int(left_s) + 1
+            )
+
+    def failed(self, session: Session, name_hash: str) -> None:
+        """Count a failure. From the sixth in a row on the name waits, each time twice as long."""
+        now = datetime.now(UTC)
+        session.execute(delete(LoginAttempts).where(LoginAttempts.locked_until < now - _FORGOTTEN_AFTER))
+        found = session.get(LoginAttempts, name_hash, with_for_update=True)
+        if found is None:
+            found = LoginAttempts(name_hash=name_hash, failures=0, locked_until=now)
+            session.add(found)
+        found.failures += 1
+        over = min(found.failures - FREE_FAILURES, 30)
+        wait_s = min(_FIRST_WAIT_S * 2 ** (over - 1), _LONGEST_WAIT_S) if over > 0 else 0
+        found.locked_until = now + timedelta(seconds=wait_s)
+
+    def succeeded(self, session: Session, name_hash: str) -> None:
+        """Failures before this are forgotten."""
+        session.execute(delete(LoginAttempts).where(LoginAttempts.name_hash == name_hash))

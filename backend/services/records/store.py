@@ -1,0 +1,79 @@
+"""Records, opened when the first is asked for: pictures are answered without them, and importing what they need takes
+longer than all else of the service."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from backend.config import Config
+from backend.errors import RecordsUnavailable
+from backend.services.loading.bundles import Task
+from backend.telemetry import Logger
+from ml_model.sandbox.pool import WorkerPool
+
+if TYPE_CHECKING:
+    from backend.services.records.opened import OpenRecords
+
+_TRY_AGAIN_S = 5.0
+
+
+class RecordStore:
+    """What is kept, as long as the database can be used. Safe to use from several threads."""
+
+    def __init__(
+        self, config: Config, secret: str, tasks: Mapping[str, Task], pool: WorkerPool, logger: Logger
+    ) -> None:
+        self._config = config
+        self._secret = secret
+        self._tasks = tasks
+        self._pool = pool
+        self._logger = logger
+        self._opening = threading.Lock()
+        self._opened: OpenRecords | None = None
+        self._problem: str | None = None
+        self._tried = float("-inf")
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be kept; None where it can, or where nobody has tried."""
+        return self._problem
+
+    @property
+    def asked_for(self) -> bool:
+        """Whether the operator named a database."""
+        return bool(self._config.database_url)
+
+    def open(self) -> OpenRecords:
+        """Raises RecordsUnavailable; it is tried again after some seconds."""
+        if self._opened is not None:
+            return self._opened
+        with self._opening:
+            if self._opened is None:
+                if time.monotonic() - self._tried < _TRY_AGAIN_S and self._problem:
+                    raise RecordsUnavailable(self._problem)
+                self._opened = self._try_to_open()
+            return self._opened
+
+    def _try_to_open(self) -> OpenRecords:
+        from backend.services.records.opened import open_records
+
+        try:
+            opened = open_records(self._config, self._secret, self._tasks, self._pool)
+        except (RecordsUnavailable, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            self._problem = f"nothing can be kept: {reason}"
+            self._tried = time.monotonic()
+            self._logger.error("records_unavailable", problem=self._problem)
+            raise RecordsUnavailable(self._problem) from error
+        self._problem = None
+        return opened
+
+    def try_to_open(self) -> None:
+        """So that `problem` tells. For a start: who asks first need not wait."""
+        try:
+            self.open()
+        except RecordsUnavailable:
+            return

@@ -1,0 +1,134 @@
+"""The database: opened, brought to the present tables, and its transactions.
+
+SQLite in WAL mode, in the data folder, unless `DATABASE_URL` names PostgreSQL.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from backend.config import Config
+from backend.errors import RecordsUnavailable
+
+MIGRATIONS = Path(__file__).resolve().parent / "migrations"
+FILE_NAME = "records.sqlite3"
+HEAD = "head"
+_BUSY_S = 10  # how long one transaction waits for another
+_MIGRATION_LOCK = 7_205_190_001  # any number of our own
+_WRITES = {"writes": True}
+
+
+def database_url(config: Config) -> str:
+    """That of the setting, or of the file in the data folder."""
+    return config.database_url or f"sqlite:///{(config.data_dir / FILE_NAME).absolute()}"
+
+
+class Database:
+    """Transactions on one database. Safe to use from several threads."""
+
+    def __init__(self, url: str) -> None:
+        self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
+        if self.is_sqlite:
+            self._engine = create_engine(url, connect_args={"timeout": _BUSY_S})
+            event.listen(self._engine, "connect", _set_up_sqlite)
+            event.listen(self._engine, "begin", _begin_sqlite)
+        else:
+            options = {"connect_timeout": _BUSY_S, "options": "-c timezone=UTC"}
+            self._engine = create_engine(url, connect_args=options, pool_pre_ping=True, pool_size=8)
+        self._writing = self._engine.execution_options(**_WRITES)
+
+    @property
+    def engine(self) -> Engine:
+        """For migrations and checks."""
+        return self._engine
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """One state of the database, from the first look to the last."""
+        with _told(), Session(self._engine) as session:
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A transaction: all of it is kept once this ends, or nothing. Raises RecordsUnavailable where it cannot be."""
+        with _told(), Session(self._writing, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def migrate(self, target: str = HEAD) -> None:
+        """Bring the tables to `target`, up or down; several processes may try at once.
+
+        Raises RecordsUnavailable where the database cannot be used.
+        """
+        from alembic import command
+        from alembic.runtime.migration import MigrationContext
+        from alembic.script import ScriptDirectory
+        from alembic.script.revision import RevisionError
+
+        settings = _alembic_settings()
+        script = ScriptDirectory.from_config(settings)
+        with _told(), self._writing.begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            now = MigrationContext.configure(connection).get_current_revision()
+            wanted = script.get_current_head() if target == HEAD else None if target == "base" else target
+            if now == wanted:
+                return
+            settings.attributes["connection"] = connection
+            try:
+                ahead = {step.revision for step in script.iterate_revisions(now, "base")} if now else set()
+            except RevisionError as error:
+                raise RecordsUnavailable("the database was made by a newer version of this service") from error
+            step = command.downgrade if wanted is None or wanted in ahead else command.upgrade
+            step(settings, target)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self._engine.dispose()
+
+
+def _alembic_settings() -> Any:
+    from alembic.config import Config as AlembicConfig
+
+    settings = AlembicConfig()
+    settings.set_main_option("script_location", str(MIGRATIONS))
+    settings.set_main_option("path_separator", "os")
+    return settings
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A database that is not there, full or read-only is an error of ours; a fault of the code stays what it is."""
+    try:
+        yield
+    except OperationalError as error:
+        raise RecordsUnavailable(f"the database cannot be used now ({_kind(error)}); try again in a moment") from error
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            raise RecordsUnavailable("the connection to the database was lost; try again in a moment") from error
+        raise
+    except SQLAlchemyError:
+        raise
+
+
+def _kind(error: DBAPIError) -> str:
+    """In a word: the message of a driver can hold an address or a value."""
+    return getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or "no connection"
+
+
+def _set_up_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # a transaction begins where `_begin_sqlite` says, not where the driver guesses
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+        connection.execute(f"PRAGMA {setting}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    """Who means to write takes the turn at once: a reader that turns to writing cannot wait for another."""
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,4 @@
+"""One module a step.
+
+May import sqlalchemy and alembic.
+"""

@@ -1,0 +1,148 @@
+"""Accounts over HTTP, on both databases."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from records.people import PASSWORD, Person, person
+
+from backend.app import Application
+
+
+def register(app: Application, **changed: Any) -> tuple[int, dict[str, Any]]:
+    name = f"n{uuid.uuid4().hex[:10]}"
+    body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD, **changed}
+    reply = app.test_client().post("/api/v1/auth/register", json=body)
+    return reply.status_code, reply.get_json()
+
+
+def test_a_new_account_is_a_users_whatever_is_sent(records_app: Application) -> None:
+    status, told = register(records_app)
+    assert (status, told["user"]["role"]) == (201, "user")
+    assert told["user"].keys() == {"id", "username", "email", "role", "created_at"}
+    status, error = register(records_app, role="admin")
+    assert (status, error["code"]) == (400, "unknown_field")
+
+
+def test_names_and_addresses_are_taken_once(records_app: Application) -> None:
+    _, told = register(records_app)
+    user = told["user"]
+    for taken in ({"username": user["username"].upper()}, {"email": user["email"].upper()}):
+        status, error = register(records_app, **taken)
+        assert (status, error["code"]) == (409, "already_exists")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"password": "short"}, {"username": "a b"}, {"username": "x"}, {"email": "nobody"},
+        {"username": "a'; DROP TABLE users; --"}, {"username": "x\r\nSet-Cookie: a=b"}, {"password": ["a" * 9]},
+    ],
+)  # fmt: skip
+def test_what_is_no_account_is_refused(records_app: Application, wrong: dict[str, Any]) -> None:
+    status, error = register(records_app, **wrong)
+    assert (status, error["code"]) == (422, "invalid_value")
+
+
+def test_a_log_in_by_name_or_address_and_what_its_tokens_tell(records_app: Application) -> None:
+    ada = person(records_app)
+    me = ada.get("/auth/me")
+    assert me["user"]["username"] == ada.username
+    body = {"username": me["user"]["email"], "password": PASSWORD}
+    assert ada.client.post("/api/auth/login", json=body).get_json()["user"] == me["user"]
+    wrong = ada.client.post("/api/v1/auth/login", json={**body, "password": "wrong"})
+    assert (wrong.status_code, wrong.get_json()["code"]) == (401, "wrong_password")
+    assert wrong.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_refresh_tokens_are_good_for_once_and_for_nothing_else(records_app: Application) -> None:
+    ada = person(records_app)
+    with_refresh = Person(ada.client, ada.username, ada.refresh_token, "")
+    assert with_refresh.call("GET", "/auth/me").status_code == 401, "a refresh token reads nothing"
+    assert ada.call("POST", "/auth/refresh").status_code == 401, "an access token makes no tokens"
+    told = with_refresh.call("POST", "/auth/refresh").get_json()
+    again = with_refresh.call("POST", "/auth/refresh")
+    assert (again.status_code, again.get_json()["code"]) == (401, "unauthenticated")
+    newer = Person(ada.client, ada.username, told["access_token"], told["refresh_token"])
+    assert newer.get("/auth/me")["user"]["username"] == ada.username
+
+
+def test_logging_out_ends_every_token_of_the_log_in_and_no_other(records_app: Application) -> None:
+    ada = person(records_app)
+    reply = ada.client.post("/api/v1/auth/login", json={"username": ada.username, "password": PASSWORD}).get_json()
+    elsewhere = Person(ada.client, ada.username, reply["access_token"], reply["refresh_token"])
+    assert ada.call("POST", "/auth/logout").status_code == 200
+    assert ada.call("GET", "/auth/me").status_code == 401
+    ada.access_token = ada.refresh_token
+    assert ada.call("POST", "/auth/refresh").status_code == 401
+    assert elsewhere.call("GET", "/auth/me").status_code == 200
+
+
+def test_a_change_of_password_ends_every_token(records_app: Application) -> None:
+    ada = person(records_app)
+    change = {"password": PASSWORD, "new_password": "another good one"}
+    assert ada.call("POST", "/auth/password", json={**change, "password": "guess"}).status_code == 401
+    assert ada.call("POST", "/auth/password", json=change).status_code == 200
+    assert ada.call("GET", "/auth/me").status_code == 401
+    login = {"username": ada.username, "password": PASSWORD}
+    assert ada.client.post("/api/v1/auth/login", json=login).status_code == 401
+    assert ada.client.post("/api/v1/auth/login", json={**login, "password": "another good one"}).status_code == 200
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_guessing_waits_longer_and_longer_whether_there_is_an_account_or_not(
+    records_app: Application, exists: bool
+) -> None:
+    name = person(records_app).username if exists else f"nobody{uuid.uuid4().hex[:8]}"
+    client, body = records_app.test_client(), {"username": name, "password": "guess"}
+    statuses = [client.post("/api/v1/auth/login", json=body).status_code for _ in range(6)]
+    assert statuses == [401] * 6
+    refused = client.post("/api/v1/auth/login", json={"username": name.upper(), "password": PASSWORD})
+    assert (refused.status_code, refused.get_json()["code"]) == (429, "too_many_attempts")
+    assert 1 <= int(refused.headers["Retry-After"]) <= 2
+
+
+def test_cookies_need_the_header_that_only_our_page_can_send(records_app: Application) -> None:
+    name = person(records_app).username
+    client = records_app.test_client()
+    reply = client.post("/api/v1/auth/login", json={"username": name, "password": PASSWORD, "cookies": True})
+    assert "access_token" not in reply.get_json()
+    cookies = reply.headers.getlist("Set-Cookie")
+    tokens = [one for one in cookies if one.startswith(("access_token_cookie", "refresh_token_cookie"))]
+    assert len(tokens) == 2
+    assert all("HttpOnly" in one and "SameSite=Strict" in one for one in tokens)
+    assert client.get("/api/v1/auth/me").status_code == 200
+    forged = client.post("/api/v1/auth/logout")
+    assert (forged.status_code, forged.get_json()["code"]) == (403, "csrf_failed")
+    csrf = {"X-CSRF-TOKEN": reply.get_json()["csrf_token"]}
+    out = client.post("/api/v1/auth/logout", headers=csrf)
+    assert out.status_code == 200
+    assert client.get("/api/v1/auth/me").status_code == 401
+
+
+def test_an_account_goes_with_all_that_is_its(records_app: Application, picture: Callable[..., bytes]) -> None:
+    ada = person(records_app)
+    kept = ada.predict(picture(seed=4), patient_ref="p-1")
+    folder = records_app.services.config.data_dir / "files"
+    mine = [path for path in folder.glob("*/*") if path.name == kept["file_id"]]
+    assert len(mine) == 1
+    export = ada.get("/auth/export")
+    assert [one["id"] for one in export["predictions"]] == [kept["prediction_id"]]
+    assert export["predictions"][0]["result"] == kept["result"]
+    assert {one["kind"] for one in export["files"]} == {"upload", "heatmap"}
+    assert "predict" in {one["action"] for one in export["audit"]}
+    assert ada.call("DELETE", "/auth/me", json={"password": "guess"}).status_code == 401
+    assert ada.call("DELETE", "/auth/me", json={"password": PASSWORD}).status_code == 200
+    assert ada.call("GET", "/history").status_code == 401
+    assert not mine[0].exists()
+    assert register(records_app, username=ada.username)[0] == 201, "the name is free again"
+
+
+def test_registration_can_be_the_operators(make_records_app: Callable[..., Application], tmp_path: Path) -> None:
+    app = make_records_app(tmp_path, registration=False)
+    status, error = register(app)
+    assert (status, error["code"]) == (403, "forbidden")

@@ -1,0 +1,68 @@
+"""Records on both databases: a file, and a PostgreSQL server that is started once a run and process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from records.databases import DATABASES, fresh_postgres, postgres_server
+from samples import image_task, write_tiny
+
+from backend.app import Application, create_app
+from backend.config import TestingConfig
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[str]:
+    """The address of a server, without a database's name."""
+    with postgres_server() as address:
+        yield address
+
+
+@pytest.fixture(scope="session", params=DATABASES)
+def database_address(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Factory of addresses: of nothing for the file in the data folder, else of an empty database."""
+    if request.param == "sqlite":
+        return lambda: ""
+    server: str = request.getfixturevalue("postgres")
+    return lambda: fresh_postgres(server)
+
+
+@pytest.fixture(scope="session")
+def records_app(database_address: Callable[[], str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    """One image task with a tiny model, and records on each database."""
+    app = records_application(tmp_path_factory.mktemp("records"), database_address())
+    yield app
+    app.services.records.open().database.close()
+
+
+def records_application(root: Path, database_url: str, **settings: Any) -> Application:
+    """In a folder of its own."""
+    write_tiny(image_task("skin"), root / "models")
+    given: dict[str, Any] = {
+        "model_dirs": (root / "models",),
+        "user_models_dir": root / "none",
+        "data_dir": root / "data",
+        "log": False,
+        "input_gate": False,
+        "database_url": database_url.replace("postgresql://", "postgresql+psycopg://"),
+    }
+    app = create_app(TestingConfig(**given | settings))
+    assert app.services.models.wait_ready()
+    return app
+
+
+@pytest.fixture
+def make_records_app(database_address: Callable[[], str]) -> Iterator[Callable[..., Application]]:
+    """Factory of applications with an empty database: `make_records_app(folder, **settings)`."""
+    made: list[Application] = []
+
+    def make(root: Path, **settings: Any) -> Application:
+        made.append(records_application(root, database_address(), **settings))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.services.records.open().database.close()

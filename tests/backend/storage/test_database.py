@@ -1,0 +1,196 @@
+"""Tables as the code has them, up and down with data in them, and what happens where there is no database."""
+
+from __future__ import annotations
+
+import io
+import sqlite3
+import stat
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from records.people import PASSWORD, person
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from backend.app import Application, create_app
+from backend.config import Config, ConfigError, ProductionConfig, TestingConfig
+from backend.storage.audit import Deed, append, verify
+from backend.storage.database import Database, database_url
+from backend.storage.secret_key import FILE_NAME as SECRET
+from backend.storage.secret_key import secret_of
+from backend.storage.tables import Table
+
+MakeApp = Callable[..., Application]
+
+
+def test_the_migrations_make_the_tables_of_the_code(records_app: Application) -> None:
+    with records_app.services.records.open().database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, Table.metadata) == []
+
+
+def test_down_and_up_again_with_data(make_records_app: MakeApp, tmp_path: Path, picture: Callable[..., bytes]) -> None:
+    app = make_records_app(tmp_path)
+    ada = person(app)
+    ada.predict(picture(), patient_ref="p-1")
+    database = app.services.records.open().database
+    database.migrate("base")
+    with database.engine.connect() as connection:
+        left = {"users", "predictions", "audit"} & set(connection.dialect.get_table_names(connection))
+    assert left == set()
+    database.migrate()
+    database.migrate()  # there is nothing to do
+    assert person(app).get("/history")["total"] == 0
+    database.close()
+
+
+def test_several_processes_that_start_at_once_migrate_once(database_address: Callable[[], str], tmp_path: Path) -> None:
+    given = database_address().replace("postgresql://", "postgresql+psycopg://")
+    url, faults = given or f"sqlite:///{tmp_path / 'at_once.sqlite3'}", []
+
+    def start() -> None:
+        database = Database(url)
+        try:
+            database.migrate()
+            with database.writing() as session:
+                append(session, Deed("operator", "start", ""))
+        except Exception as error:
+            faults.append(error)
+        database.close()
+
+    threads = [threading.Thread(target=start) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+    database = Database(url)
+    with database.reading() as session:
+        assert (verify(session).entries, verify(session).fault) == (4, None)
+    database.close()
+
+
+def test_the_audit_log_takes_no_change_and_tells_of_one_made_behind_its_back(
+    make_records_app: MakeApp, tmp_path: Path
+) -> None:
+    app = make_records_app(tmp_path)
+    person(app)
+    database = app.services.records.open().database
+    for change in ("UPDATE audit SET action = 'x' WHERE number = 1", "DELETE FROM audit WHERE number = 1"):
+        with pytest.raises(DBAPIError, match="append-only"), database.engine.begin() as connection:
+            connection.execute(text(change))
+    triggers = ("audit_no_update", "audit_no_delete") if database.is_sqlite else ("audit_no_change ON audit",)
+    with database.writing() as session:
+        for name in triggers:
+            session.execute(text(f"DROP TRIGGER {name}"))
+    for change, fault in (
+        ("UPDATE audit SET action = 'logout' WHERE number = 2", "entry 2 was altered"),
+        ("DELETE FROM audit WHERE number = 1", "entry 1 is missing"),
+    ):
+        with database.writing() as session:
+            session.execute(text(change))
+        with database.reading() as session:
+            assert verify(session).fault == fault
+    database.close()
+
+
+def test_a_log_that_was_cut_off_is_told(make_records_app: MakeApp, tmp_path: Path) -> None:
+    app = make_records_app(tmp_path)
+    person(app)
+    database = app.services.records.open().database
+    trigger = "audit_no_delete" if database.is_sqlite else "audit_no_change ON audit"
+    with database.writing() as session:
+        session.execute(text(f"DROP TRIGGER {trigger}"))
+        session.execute(text("DELETE FROM audit WHERE number = 2"))
+    with database.reading() as session:
+        assert verify(session).fault == "the log ends at entry 1, but 2 were written"
+    database.close()
+
+
+def test_sqlite_is_set_up_for_many_readers_and_whole_writes(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'one.sqlite3'}")
+    with database.engine.connect() as connection:
+        told = [
+            connection.execute(text(f"PRAGMA {n}")).scalar() for n in ("journal_mode", "foreign_keys", "synchronous")
+        ]
+    assert told == ["wal", 1, 2]
+    database.close()
+
+
+@pytest.mark.parametrize("address", ["", "postgresql+psycopg://nobody@127.0.0.1:1/none"])
+def test_without_a_database_pictures_are_answered_and_records_say_why_not(
+    tmp_path: Path, picture: Callable[..., bytes], address: str
+) -> None:
+    (tmp_path / "a_file").write_text("no folder", encoding="utf-8")
+    config = TestingConfig(
+        model_dirs=(), user_models_dir=tmp_path, data_dir=tmp_path / "a_file", log=False, input_gate=False,
+        database_url=address,
+    )  # fmt: skip
+    client = create_app(config).test_client()
+    body = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
+    for path in ("/api/v1/auth/register", "/api/v1/auth/register"):
+        reply = client.post(path, json=body)
+        assert (reply.status_code, reply.get_json()["code"]) == (503, "records_unavailable")
+        assert int(reply.headers["Retry-After"]) > 0
+    health = client.get("/health").get_json()
+    told = health["problems"] if address else health["notes"]
+    assert told["records"].startswith("nothing can be kept: ")
+    assert health["status"] == ("degraded" if address else "healthy"), (
+        "who asked for no database is not told of a fault"
+    )
+    assert str(tmp_path) not in told["records"]
+    reply = client.post("/analyze/skin", data={"image": (io.BytesIO(picture()), "x")})
+    assert reply.status_code == 200
+
+
+def test_a_newer_database_is_not_touched(tmp_path: Path) -> None:
+    config = TestingConfig(data_dir=tmp_path)
+    database = Database(database_url(config))
+    database.migrate()
+    database.close()
+    with sqlite3.connect(tmp_path / "records.sqlite3") as link:
+        link.execute("UPDATE alembic_version SET version_num = '9999'")
+    link.close()
+    client = create_app(
+        TestingConfig(model_dirs=(), user_models_dir=tmp_path, data_dir=tmp_path, log=False)
+    ).test_client()
+    body = {"username": "ada", "email": "ada@example.org", "password": PASSWORD}
+    reply = client.post("/api/v1/auth/register", json=body)
+    assert (reply.status_code, "newer version" in reply.get_json()["error"]) == (503, True)
+
+
+def test_the_secret_of_development_is_kept_for_its_user_alone(tmp_path: Path) -> None:
+    first, second = (secret_of(Config(data_dir=tmp_path / "data")) for _ in range(2))
+    path = tmp_path / "data" / SECRET
+    assert (first == second, len(first)) == (True, 64)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [one.name for one in path.parent.iterdir()] == [SECRET]
+    assert secret_of(Config(data_dir=tmp_path / "other")) != first
+    path.write_text("short", encoding="ascii")
+    assert len(secret_of(Config(data_dir=tmp_path / "data"))) == 64
+    assert secret_of(TestingConfig(data_dir=tmp_path / "t")) != secret_of(TestingConfig(data_dir=tmp_path / "t"))
+    assert not (tmp_path / "t").exists()
+
+
+def test_one_setting_chooses_the_configuration() -> None:
+    assert type(Config.from_env({})) is Config
+    assert type(Config.from_env({"APP_ENV": "testing"})) is TestingConfig
+    chosen = Config.from_env({"APP_ENV": "production", "SECRET_KEY": "k" * 32})
+    assert (type(chosen), chosen.secure_cookies) == (ProductionConfig, True)
+    with pytest.raises(ConfigError, match="APP_ENV=production needs one"):
+        Config.from_env({"APP_ENV": "production"})
+    with pytest.raises(ConfigError, match="expected one of development, testing, production"):
+        Config.from_env({"APP_ENV": "staging"})
+
+
+def test_a_database_by_its_usual_address() -> None:
+    given = Config.from_env({"DATABASE_URL": "postgres://me:secret@host/name"})
+    assert given.database_url == "postgresql+psycopg://me:secret@host/name"
+    assert "secret@" not in repr(given)
+    with pytest.raises(ConfigError) as refused:
+        Config.from_env({"DATABASE_URL": "mysql://me:secret@host/name"})
+    assert "secret" not in str(refused.value)
