@@ -111,11 +111,13 @@ def begin_to_serve(app: Application) -> None:
     give_large_memory_back()
     keep_what_is_loaded(app.services.models.wait_loaded)
     app.services.images.start_reading()
-    threading.Thread(target=_open_records, args=[app.services], name="records", daemon=True).start()
+    if app.services.records.asked_for:
+        threading.Thread(target=_open_records, args=[app.services], name="records", daemon=True).start()
 
 
 def _open_records(services: Services) -> None:
-    """Behind the models, which more ask for."""
+    """Of a database that the operator named: behind the models, so that /health tells of it. The file in the data
+    folder is opened, or made, when the first record is asked for."""
     services.models.wait_ready(_MODELS_WITHIN_S)
     services.records.try_to_open()
 

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from backend.schemas.accounts import Body
 from backend.schemas.common import Answer, Probability, TriageAnswer
 from backend.schemas.images import AnalyzeQuery
 from ml_model.tasks.triage_scale import TriageLevel
 
+DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 DEFAULT_TASK = "lung-ct"
 MOST_PER_PAGE, MOST_PAGES = 100, 1_000_000
 FileId = Annotated[str, Field(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+
+
+def _as_written(value: object) -> object:
+    """Pydantic would take a number for the seconds since 1970."""
+    if isinstance(value, str) and not DAY.fullmatch(value):
+        raise ValueError("expected a day such as 2026-11-30")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_as_written)]
 PATIENT_REF = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 PatientRef = Annotated[str, Field(pattern=PATIENT_REF, description="a pseudonym of the patient, never a name")]
 
@@ -78,16 +90,16 @@ class HistoryQuery(BaseModel):
     class_code: str | None = Field(None, max_length=64)
     triage: TriageLevel | None = None
     patient_ref: PatientRef | None = None
-    from_: date | None = Field(None, alias="from", description="first day, UTC")
-    to: date | None = Field(None, description="last day, UTC")
+    from_: Day | None = Field(None, alias="from", description="first day, UTC")
+    to: Day | None = Field(None, description="last day, UTC")
 
 
 class StatsQuery(BaseModel):
     """Which of the own records are counted."""
 
     task: str | None = Field(None, max_length=64)
-    from_: date | None = Field(None, alias="from", description="first day, UTC")
-    to: date | None = Field(None, description="last day, UTC")
+    from_: Day | None = Field(None, alias="from", description="first day, UTC")
+    to: Day | None = Field(None, description="last day, UTC")
 
 
 class BeforeQuery(BaseModel):

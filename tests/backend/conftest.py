@@ -54,6 +54,14 @@ def records_application(root: Path, database_url: str, **settings: Any) -> Appli
     return app
 
 
+@pytest.fixture(scope="session")
+def records_file_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Application]:
+    """On the file alone, for what no database has a part in."""
+    app = records_application(tmp_path_factory.mktemp("records"), "")
+    yield app
+    app.services.records.open().database.close()
+
+
 @pytest.fixture
 def make_records_app(database_address: Callable[[], str]) -> Iterator[Callable[..., Application]]:
     """Factory of applications with an empty database: `make_records_app(folder, **settings)`."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from flask import Response, g
 from flask_openapi3 import APIBlueprint
 
@@ -10,6 +12,7 @@ from backend.endpoint import strict, to_json
 from backend.errors import NotFound
 from backend.schemas.accounts import Account, DoneAnswer
 from backend.schemas.records import (
+    PATIENT_REF,
     AuditAnswer,
     AuditQuery,
     FeedbackAnswer,
@@ -26,7 +29,6 @@ from backend.schemas.records import (
 from backend.services.container import Services
 
 PNG = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
-MOST_REF_CHARACTERS = 64
 api = APIBlueprint("records", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
@@ -79,8 +81,8 @@ def feedback(services: Services, account: Account, prediction_id: str, body: Fee
 @strict
 def timeline(services: Services, account: Account, patient_ref: str) -> TimelineAnswer:
     """The oldest first, with what changed since the one before of the same task."""
-    if len(patient_ref) > MOST_REF_CHARACTERS:
-        raise NotFound("there is no such patient: a reference has at most 64 characters")
+    if not re.fullmatch(PATIENT_REF, patient_ref):
+        raise NotFound("there is no such patient: a reference has 1 to 64 letters, digits, dots, dashes, underscores")
     return services.records.open().history.timeline(account, patient_ref, g.request_id)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -82,9 +83,15 @@ def current_account(told_by: ToldBy, *, required: bool = True, kind: str = "acce
 def _told(told_by: ToldBy, claims: dict[str, Any]) -> Account:
     named = tuple(claims.get(name) for name in ("sub", _GENERATION, "jti", _SESSION))
     user_id, generation, token_id, session_id = named
-    if not (isinstance(user_id, str) and isinstance(generation, int) and token_id and session_id):
+    if not (isinstance(user_id, str) and isinstance(generation, int) and token_id and session_id and _is_id(user_id)):
         raise Unauthenticated(f"the token is not one of this service: {_HOW}")
     return told_by(user_id, generation, str(token_id), str(session_id))
+
+
+def _is_id(text: str) -> bool:
+    with contextlib.suppress(ValueError):
+        return str(uuid.UUID(text)) == text
+    return False
 
 
 def issue(user: UserAnswer, generation: int, session_id: str | None = None) -> tuple[TokensAnswer, str, str]:

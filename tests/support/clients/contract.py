@@ -137,6 +137,9 @@ def _counts(context: HookContext, failure: Failure, case: Case, response: Respon
     if not isinstance(failure, RejectedPositiveData):
         return True
     label, told = case.operation.label, response.json()
+    # Codes of another task's classes, and words for another kind of picture, are no fault of the form.
+    if label.startswith("POST /api/v1/") and told["error"].startswith(("right_class: ", "target: ", "modality: ")):
+        return False
     if label == "POST /predict-disease":
         return bool(told["code"] != "no_symptom_recognised") and not told["error"].startswith("answers: ")
     if label == BREAST and case.query and "target" in case.query and told["error"].startswith("target: "):
@@ -162,8 +165,9 @@ def _sent(case: Case) -> list[bytes]:
     return [getattr(file, "data", file) for file in files]
 
 
-def settings(examples: int, seed: int, *, coverage: bool = True) -> SchemathesisConfig:
-    """All checks and, but for coverage, all phases; nothing is kept from run to run."""
+def settings(examples: int, seed: int, *, coverage: bool = True, auth: bool = True) -> SchemathesisConfig:
+    """All checks and, but for coverage, all phases; nothing is kept from run to run. auth: whether each request is sent
+    once more without its token, which schemathesis cannot do to an application in the same process."""
     generation = {"max-examples": examples, "database": "none", "no-shrink": True}
     return SchemathesisConfig.from_dict(
         {
@@ -171,6 +175,7 @@ def settings(examples: int, seed: int, *, coverage: bool = True) -> Schemathesis
             "continue-on-failure": True,
             "request-timeout": 60.0,  # how quick an answer is, is measured in benchmarks/, not here
             "generation": generation,
+            "checks": {"ignored_auth": {"enabled": auth}},
             "phases": {"coverage": {"enabled": coverage, "generate-duplicate-query-parameters": True}},
         }
     )

@@ -1,0 +1,202 @@
+"""Who may do what: every route of records, by role and by whose it is. A route that is not in the table fails."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import jwt
+import pytest
+from records.people import PASSWORD, Person, person
+
+from backend.app import Application
+
+ROLES = ("nobody", "user", "clinician", "admin")
+OWNERS = ("own", "foreign", "shared")
+# What an answer may be: by role for what is one's own anyway, by role and owner for what is somebody's.
+ALL = {"nobody": 401, "user": 200, "clinician": 200, "admin": 200}
+READ = {"own": ALL, "foreign": {"nobody": 401, "user": 404, "clinician": 404, "admin": 404},
+        "shared": {"nobody": 401, "user": 404, "clinician": 200, "admin": 200}}  # fmt: skip
+OWN = {**READ, "shared": READ["foreign"]}
+SHARE = {owner: {**OWN[owner], "admin": 200} for owner in OWNERS}
+SAY = {owner: {**READ[owner], "user": 403 if owner == "own" else 404} for owner in OWNERS}
+BY_ROLE: dict[tuple[str, str], dict[str, int]] = {
+    ("GET", "/auth/me"): ALL,
+    ("GET", "/auth/export"): ALL,
+    ("POST", "/auth/password"): ALL,
+    ("DELETE", "/auth/me"): ALL,
+    ("POST", "/auth/logout"): ALL,
+    ("POST", "/auth/refresh"): ALL,
+    ("POST", "/upload"): ALL,
+    ("POST", "/predict"): ALL,
+    ("GET", "/history"): ALL,
+    ("GET", "/stats"): ALL,
+    ("GET", "/patients/<patient_ref>/timeline"): ALL,
+    ("GET", "/audit"): {"nobody": 401, "user": 403, "clinician": 403, "admin": 200},
+}
+BY_OWNER: dict[tuple[str, str], dict[str, dict[str, int]]] = {
+    ("GET", "/history/<prediction_id>"): READ,
+    ("GET", "/history/<prediction_id>/heatmap.png"): READ,
+    ("DELETE", "/history/<prediction_id>"): OWN,
+    ("POST", "/history/<prediction_id>/share"): SHARE,
+    ("POST", "/history/<prediction_id>/feedback"): SAY,
+    ("GET", "/files/<file_id>"): OWN,
+    ("DELETE", "/files/<file_id>"): OWN,
+}
+OPEN = {("POST", "/auth/register"), ("POST", "/auth/login")}
+
+
+@dataclass
+class Cast:
+    """One of each role, and an owner that is none of them."""
+
+    app: Application
+    picture: bytes
+    callers: dict[str, Person]
+    owner: Person
+    cases: dict[tuple[str, bool], tuple[str, str]] = field(default_factory=dict)
+
+    def call(self, role: str, method: str, path: str) -> int:
+        """The status that somebody of a role gets, with a body that is right; 201 counts as 200."""
+        bodies: dict[str, dict[str, Any]] = {
+            "/auth/password": {"json": {"password": PASSWORD, "new_password": PASSWORD}},
+            "/auth/me": {"json": {"password": PASSWORD}} if method == "DELETE" else {},
+            "/upload": {"data": {"file": (io.BytesIO(self.picture), "x")}},
+            "/predict": {"data": {"file": (io.BytesIO(self.picture), "x"), "task": "skin", "explain": "none"}},
+        }
+        sent = bodies.get(path, {})
+        if path.endswith("/share"):
+            sent = {"json": {"shared": True}}
+        if path.endswith("/feedback"):
+            sent = {"json": {"agrees": True}}
+        if role == "nobody":
+            status = self.app.test_client().open(f"/api/v1{path}", method=method, **sent).status_code
+        else:
+            status = self._caller(role, method, path).call(method, path, **sent).status_code
+        return 200 if status == 201 else status
+
+    def kept(self, whose: Person, shared: bool) -> tuple[str, str]:
+        """File and record of somebody, made once."""
+        key = (whose.username, shared)
+        if key not in self.cases:
+            self.cases[key] = self.made(whose, shared)
+        return self.cases[key]
+
+    def made(self, whose: Person, shared: bool) -> tuple[str, str]:
+        """The same anew."""
+        found = whose.predict(self.picture)
+        if shared:
+            path = f"/history/{found['prediction_id']}/share"
+            assert whose.call("POST", path, json={"shared": True}).status_code == 200
+        return found["file_id"], found["prediction_id"]
+
+    def _caller(self, role: str, method: str, path: str) -> Person:
+        """Somebody new where the token is used up."""
+        if not path.startswith("/auth/") or method == "GET":
+            return self.callers[role]
+        new = person(self.app, role)  # type: ignore[arg-type]
+        if path == "/auth/refresh":
+            new.access_token = new.refresh_token
+        return new
+
+
+@pytest.fixture(scope="module")
+def cast(records_app: Application, picture: Callable[..., bytes]) -> Cast:
+    callers = {role: person(records_app, role) for role in ROLES[1:]}  # type: ignore[arg-type]
+    return Cast(records_app, picture(width_px=90, height_px=80), callers, person(records_app))
+
+
+def test_every_route_is_in_the_table(records_app: Application) -> None:
+    rules = list(records_app.url_map.iter_rules())
+    for prefix in ("/api/v1", "/api"):
+        found = {
+            (method, rule.rule.removeprefix(prefix))
+            for rule in rules for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+            if rule.rule.startswith(f"{prefix}/") and (prefix == "/api/v1" or not rule.rule.startswith("/api/v1/"))
+        }  # fmt: skip
+        assert found == {*BY_ROLE, *BY_OWNER, *OPEN}
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("route", BY_ROLE, ids=" ".join)
+def test_routes_of_ones_own(cast: Cast, route: tuple[str, str], role: str) -> None:
+    method, rule = route
+    assert cast.call(role, method, rule.replace("<patient_ref>", "p-1")) == BY_ROLE[route][role]
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("route", BY_OWNER, ids=" ".join)
+def test_routes_of_what_is_somebodys(cast: Cast, route: tuple[str, str], role: str) -> None:
+    method, rule = route
+    for owner in OWNERS:
+        whose = cast.callers.get(role, cast.owner) if owner == "own" else cast.owner
+        used_up = method == "DELETE" or rule.endswith("/share")
+        file_id, prediction_id = (cast.made if used_up else cast.kept)(whose, owner == "shared")
+        path = rule.replace("<file_id>", file_id).replace("<prediction_id>", prediction_id)
+        if (method, rule) == ("DELETE", "/files/<file_id>"):  # the file of a record goes with that alone
+            path = f"/files/{whose.upload(cast.picture)}"
+        assert cast.call(role, method, path) == BY_OWNER[route][owner][role], owner
+        gone = method == "DELETE" and BY_OWNER[route][owner][role] == 200
+        look = path.removesuffix("/share").removesuffix("/feedback")
+        assert whose.call("GET", look).status_code == (404 if gone else 200), "what is refused changes nothing"
+
+
+def test_lists_hold_nothing_of_anybody_elses(cast: Cast) -> None:
+    kept = cast.owner.predict(cast.picture, patient_ref="p-77")
+    cast.owner.call("POST", f"/history/{kept['prediction_id']}/share", json={"shared": True})
+    for somebody in cast.callers.values():
+        assert somebody.get("/patients/p-77/timeline")["timeline"] == []
+        assert kept["prediction_id"] not in str(somebody.get("/history?per_page=100"))
+        assert kept["prediction_id"] not in str(somebody.get("/auth/export"))
+
+
+def test_a_file_of_another_is_not_answered(cast: Cast) -> None:
+    body = {"file_id": cast.owner.upload(cast.picture), "task": "skin"}
+    assert cast.callers["admin"].call("POST", "/predict", json=body).status_code == 404
+
+
+def forged(app: Application, token: str, **changed: Any) -> str:
+    """Signed with the right secret, and something else in it."""
+    secret = str(app.config["JWT_SECRET_KEY"])
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return jwt.encode({**claims, **changed}, secret, algorithm="HS256")
+
+
+def unsigned(token: str, header: dict[str, str], signature: str = "") -> str:
+    head = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
+    return ".".join((head, token.split(".")[1], signature))
+
+
+def test_a_token_that_is_none_of_ours_opens_nothing(cast: Cast) -> None:
+    ada = person(cast.app)
+    token, long_ago = ada.access_token, datetime.now(UTC) - timedelta(hours=1)
+    assert cast.callers["user"].call("GET", "/auth/me").status_code == 200
+    ada.access_token = forged(cast.app, token)
+    assert ada.call("GET", "/auth/me").status_code == 200, "the helper signs as we do"
+    wrong = [
+        unsigned(token, {"alg": "none", "typ": "JWT"}),
+        unsigned(token, {"alg": "None", "typ": "JWT"}),
+        unsigned(token, {"alg": "HS512", "typ": "JWT"}, token.split(".")[2]),
+        jwt.encode(jwt.decode(token, options={"verify_signature": False}), "another secret" * 4, algorithm="HS256"),
+        jwt.encode(
+            jwt.decode(token, options={"verify_signature": False}), str(cast.app.secret_key), algorithm="HS256"
+        ),
+        forged(cast.app, token, exp=long_ago),
+        forged(cast.app, token, iss="elsewhere"),
+        forged(cast.app, token, sub=str(uuid.uuid4())),
+        forged(cast.app, token, sub="' OR 1=1 --"),
+        forged(cast.app, token, sub=7),
+        forged(cast.app, token, gen="0"),
+        forged(cast.app, token, sid=None),
+        token[:-2], "x", "a.b.c", ada.refresh_token,
+    ]  # fmt: skip
+    for one in wrong:
+        ada.access_token = one
+        reply = ada.call("GET", "/auth/me")
+        assert (reply.status_code, reply.get_json()["code"]) == (401, "unauthenticated"), one
