@@ -9,6 +9,7 @@ import argparse
 import getpass
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -17,19 +18,29 @@ from pydantic import ValidationError
 from backend.config import Config, ConfigError
 from backend.errors import RecordsUnavailable
 from backend.schemas.accounts import ROLES, RegisterBody
-from backend.services.records.opened import OpenRecords, open_records
+from backend.services.records.accounts import AccountBook
+from backend.services.records.passwords import Passwords
 from backend.storage.audit import verify
 from backend.storage.database import HEAD, Database, database_url
-from backend.storage.secret_key import secret_of
+from backend.storage.files import FILES, FileStore
+from backend.storage.secret_key import PASSWORDS, derived, secret_of
 from backend.storage.tables import StoredFile
-from ml_model.diagnosis.reading import reading_pool
 from ml_model.errors import MediDiagnoseError
 
 FAILED, UNUSABLE = 1, 2
 _SWEPT_AFTER_S = 3600.0  # no request takes so long
 
 
-def create_user(records: OpenRecords, given: argparse.Namespace) -> int:
+@dataclass(frozen=True)
+class Desk:
+    """What an operator has to do with: no model is loaded for it."""
+
+    database: Database
+    files: FileStore
+    accounts: AccountBook
+
+
+def create_user(desk: Desk, given: argparse.Namespace) -> int:
     """The password is asked for at a terminal, else it is the first line of what is piped in."""
     password = getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
     try:
@@ -38,21 +49,21 @@ def create_user(records: OpenRecords, given: argparse.Namespace) -> int:
         fields = {".".join(map(str, one["loc"])): one["msg"] for one in error.errors(include_input=False)}
         print("; ".join(f"{name}: {told}" for name, told in fields.items()), file=sys.stderr)
         return UNUSABLE
-    user = records.accounts.create(body, given.role, actor="operator")
+    user = desk.accounts.create(body, given.role, actor="operator")
     print(f"{user.role} {user.username} has the id {user.id}")
     return 0
 
 
-def set_role(records: OpenRecords, given: argparse.Namespace) -> int:
+def set_role(desk: Desk, given: argparse.Namespace) -> int:
     """Of an account that there is."""
-    user = records.accounts.set_role(given.username, given.role)
+    user = desk.accounts.set_role(given.username, given.role)
     print(f"{user.username} is {user.role}")
     return 0
 
 
-def verify_audit(records: OpenRecords, _given: argparse.Namespace) -> int:
+def verify_audit(desk: Desk, _given: argparse.Namespace) -> int:
     """The head goes where it cannot be changed with the database: it tells a log that was written anew."""
-    with records.database.reading() as session:
+    with desk.database.reading() as session:
         found = verify(session)
     if found.fault:
         print(f"BROKEN after {found.entries} good entries: {found.fault}")
@@ -61,15 +72,24 @@ def verify_audit(records: OpenRecords, _given: argparse.Namespace) -> int:
     return 0
 
 
-def cleanup(records: OpenRecords, _given: argparse.Namespace) -> int:
+def cleanup(desk: Desk, _given: argparse.Namespace) -> int:
     """Files that no record names, as a crash leaves them."""
 
     def is_known(file_id: UUID) -> bool:
-        with records.database.reading() as session:
+        with desk.database.reading() as session:
             return session.get(StoredFile, file_id) is not None
 
-    print(f"{records.files.sweep(is_known, _SWEPT_AFTER_S)} files removed")
+    print(f"{desk.files.sweep(is_known, _SWEPT_AFTER_S)} files removed")
     return 0
+
+
+def _opened(config: Config) -> Desk:
+    if not config.database_url:
+        config.data_dir.mkdir(parents=True, exist_ok=True)
+    database, files = Database(database_url(config)), FileStore(config.data_dir / FILES)
+    database.migrate()
+    passwords = Passwords(derived(secret_of(config), PASSWORDS), cheap=config.cheap_passwords)
+    return Desk(database, files, AccountBook(database, files, passwords, config.quota_bytes))
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -100,9 +120,9 @@ def main(arguments: Sequence[str]) -> int:
         if given.run is None:
             Database(database_url(config)).migrate(given.target)
             return 0
-        records = open_records(config, secret_of(config), {}, reading_pool())
-        status: int = given.run(records, given)
-        records.database.close()
+        desk = _opened(config)
+        status: int = given.run(desk, given)
+        desk.database.close()
     except (ConfigError, RecordsUnavailable, MediDiagnoseError, OSError) as error:
         print(f"not done: {' '.join(str(error).split())}", file=sys.stderr)
         return UNUSABLE

@@ -6,7 +6,7 @@ SQLite in WAL mode, in the data folder, unless `DATABASE_URL` names PostgreSQL.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
+            _make_private(Path(make_url(url).database or ""))
             self._engine = create_engine(url, connect_args={"timeout": _BUSY_S})
             event.listen(self._engine, "connect", _set_up_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
@@ -120,6 +121,12 @@ def _told() -> Iterator[None]:
 def _kind(error: DBAPIError) -> str:
     """In a word: the message of a driver can hold an address or a value."""
     return getattr(error.orig, "sqlite_errorname", None) or getattr(error.orig, "sqlstate", None) or "no connection"
+
+
+def _make_private(path: Path) -> None:
+    """A file that is not there yet is made for this user alone; the log beside it takes its mode."""
+    with suppress(OSError):  # opening it says what is wrong
+        path.touch(mode=0o600, exist_ok=False)
 
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from backend.errors import RecordsUnavailable
 
+FILES = "files"  # in the data folder
 _HALF_WRITTEN = ".part"
 
 

@@ -118,6 +118,7 @@ def test_sqlite_is_set_up_for_many_readers_and_whole_writes(tmp_path: Path) -> N
             connection.execute(text(f"PRAGMA {n}")).scalar() for n in ("journal_mode", "foreign_keys", "synchronous")
         ]
     assert told == ["wal", 1, 2]
+    assert stat.S_IMODE((tmp_path / "one.sqlite3").stat().st_mode) == 0o600
     database.close()
 
 
