@@ -132,6 +132,9 @@ class Prediction(Table):
         Index(None, "user_id", "number"),
         Index(None, "user_id", "task", "number"),
         Index(None, "user_id", "patient_ref", "number"),
+        Index(None, "user_id", "class_code", "number"),
+        Index(None, "user_id", "triage_level", "number"),
+        Index(None, "user_id", "day", "number"),
         # All that statistics are made of, so that they are read off the index.
         Index("ix_predictions_statistics", "user_id", "day", "task", "class_code", "triage_level", "processing_ms"),
     )

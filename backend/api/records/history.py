@@ -7,10 +7,12 @@ import re
 from flask import Response, g
 from flask_openapi3 import APIBlueprint
 
+from backend.api.health import health
 from backend.api.records.predictions import TAG, record_id
 from backend.endpoint import strict, to_json
 from backend.errors import NotFound
 from backend.schemas.accounts import Account, DoneAnswer
+from backend.schemas.common import HealthAnswer
 from backend.schemas.records import (
     PATIENT_REF,
     AuditAnswer,
@@ -30,6 +32,8 @@ from backend.services.container import Services
 
 PNG = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
 api = APIBlueprint("records", __name__, url_prefix="/api/v1", abp_tags=[TAG])
+
+api.get("/health", summary="What is loaded, and whether records can be kept", responses={200: HealthAnswer})(health)
 
 
 @api.get("/history", summary="The own records", responses={200: RecordsAnswer})

@@ -131,8 +131,8 @@ def _predictions() -> None:
         sa.UniqueConstraint("id", name="uq_predictions_id"),
         sqlite_autoincrement=True,  # a number that was taken away is never given again
     )
-    for columns in (("number",), ("task", "number"), ("patient_ref", "number")):
-        _index("predictions", "user_id", *columns)
+    for filtered in ((), ("task",), ("patient_ref",), ("class_code",), ("triage_level",), ("day",)):
+        _index("predictions", "user_id", *filtered, "number")
     for name in ("file_id", "heatmap_id"):
         _index("predictions", name)
     told = ["user_id", "day", "task", "class_code", "triage_level", "processing_ms"]

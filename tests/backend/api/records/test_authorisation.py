@@ -49,7 +49,7 @@ BY_OWNER: dict[tuple[str, str], dict[str, dict[str, int]]] = {
     ("GET", "/files/<file_id>"): OWN,
     ("DELETE", "/files/<file_id>"): OWN,
 }
-OPEN = {("POST", "/auth/register"), ("POST", "/auth/login")}
+OPEN = {("POST", "/auth/register"), ("POST", "/auth/login"), ("GET", "/health")}
 
 
 @dataclass
