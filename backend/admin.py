@@ -23,7 +23,7 @@ from backend.services.records.passwords import Passwords
 from backend.storage.audit import verify
 from backend.storage.database import HEAD, Database, database_url
 from backend.storage.files import FILES, FileStore
-from backend.storage.secret_key import PASSWORDS, derived, secret_of
+from backend.storage.secret_key import HASHING, derived, secret_of
 from backend.storage.tables import StoredFile
 from ml_model.errors import MediDiagnoseError
 
@@ -88,7 +88,7 @@ def _opened(config: Config) -> Desk:
         config.data_dir.mkdir(parents=True, exist_ok=True)
     database, files = Database(database_url(config)), FileStore(config.data_dir / FILES)
     database.migrate()
-    passwords = Passwords(derived(secret_of(config), PASSWORDS), cheap=config.cheap_passwords)
+    passwords = Passwords(derived(secret_of(config), HASHING), cheap=config.cheap_passwords)
     return Desk(database, files, AccountBook(database, files, passwords, config.quota_bytes))
 
 

@@ -69,7 +69,7 @@ def _database_url(environ: Mapping[str, str]) -> str:
     scheme = {"postgres": DATABASES[1], "postgresql": DATABASES[1]}.get(scheme, scheme)
     if url and not (between and scheme in DATABASES):
         # The value itself is not told: it holds a password.
-        raise ConfigError("DATABASE_URL: expected postgresql://user:password@host/name or sqlite:////path/to/file")
+        raise ConfigError("DATABASE_URL: expected postgresql://user@host/name or sqlite:////path/to/file")
     return f"{scheme}{between}{rest}"
 
 

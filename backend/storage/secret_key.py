@@ -13,7 +13,7 @@ from pathlib import Path
 from backend.config import LEAST_KEY_CHARACTERS, Config
 
 FILE_NAME = "secret_key"
-PASSWORDS = "passwords"  # a purpose, see `derived`
+HASHING = "passwords"  # a purpose, see `derived`
 _BYTES = 32
 
 

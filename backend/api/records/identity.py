@@ -100,7 +100,7 @@ def issue(user: UserAnswer, generation: int, session_id: str | None = None) -> t
     access = create_access_token(str(user.id), additional_claims=claims)
     refresh = create_refresh_token(str(user.id), additional_claims=claims)
     told = TokensAnswer(
-        success=True, user=user, access_token=access, refresh_token=refresh, token_type="Bearer",  # noqa: S106
+        success=True, user=user, access_token=access, refresh_token=refresh, token_type="Bearer",  # noqa: S106 # nosec B106 - a word of the standard
         expires_in=int(ACCESS_FOR.total_seconds()),
     )  # fmt: skip
     return told, access, refresh
@@ -111,7 +111,7 @@ def in_cookies(response: Callable[[TokensAnswer], Response], issued: tuple[Token
     told, access, refresh = issued
     made = response(
         TokensAnswer(
-            success=True, user=told.user, csrf_token=get_csrf_token(access), token_type="Bearer",  # noqa: S106
+            success=True, user=told.user, csrf_token=get_csrf_token(access), token_type="Bearer",  # noqa: S106 # nosec B106 - a word of the standard
             expires_in=told.expires_in,
         )
     )  # fmt: skip

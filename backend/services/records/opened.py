@@ -15,7 +15,7 @@ from backend.services.records.passwords import Passwords
 from backend.services.records.statistics import Statistics
 from backend.storage.database import Database, database_url
 from backend.storage.files import FILES, FileStore
-from backend.storage.secret_key import PASSWORDS, derived
+from backend.storage.secret_key import HASHING, derived
 from ml_model.sandbox.pool import WorkerPool
 
 
@@ -39,7 +39,7 @@ def open_records(config: Config, secret: str, tasks: Mapping[str, Task], pool: W
         config.data_dir.mkdir(parents=True, exist_ok=True)
     database, files = Database(database_url(config)), FileStore(config.data_dir / FILES)
     database.migrate()
-    passwords = Passwords(derived(secret, PASSWORDS), cheap=config.cheap_passwords)
+    passwords = Passwords(derived(secret, HASHING), cheap=config.cheap_passwords)
     return OpenRecords(
         database=database,
         files=files,

