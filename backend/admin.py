@@ -22,7 +22,8 @@ from backend.services.records.accounts import AccountBook
 from backend.services.records.passwords import Passwords
 from backend.storage.audit import verify
 from backend.storage.database import HEAD, Database, database_url
-from backend.storage.files import FILES, FileStore
+from backend.storage.files import FileStore
+from backend.storage.objects import open_file_store
 from backend.storage.secret_key import HASHING, derived, secret_of
 from backend.storage.tables import StoredFile
 from ml_model.errors import MediDiagnoseError
@@ -86,7 +87,7 @@ def cleanup(desk: Desk, _given: argparse.Namespace) -> int:
 def _opened(config: Config) -> Desk:
     if not config.database_url:
         config.data_dir.mkdir(parents=True, exist_ok=True)
-    database, files = Database(database_url(config)), FileStore(config.data_dir / FILES)
+    database, files = Database(database_url(config)), open_file_store(config)
     database.migrate()
     passwords = Passwords(derived(secret_of(config), HASHING), cheap=config.cheap_passwords)
     return Desk(database, files, AccountBook(database, files, passwords, config.quota_bytes))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 Engine = Literal["auto", "openvino", "onnxruntime"]
 ENGINES: tuple[Engine, ...] = ("auto", "openvino", "onnxruntime")
 DATABASES = ("sqlite", "postgresql+psycopg")
+BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9][A-Za-z0-9._-]{0,63}){0,8}/?")
 TRUE_WORDS = frozenset({"1", "on", "true", "yes"})
 LEAST_KEY_CHARACTERS = 16
 PORTS, THREADS = (0, 65_535), (1, 256)
@@ -73,6 +75,14 @@ def _database_url(environ: Mapping[str, str]) -> str:
     return f"{scheme}{between}{rest}"
 
 
+def _storage_url(environ: Mapping[str, str]) -> str:
+    url = environ.get("STORAGE_URL", "").strip()
+    if url and not BUCKET.fullmatch(url):
+        # The value itself is not told: somebody may have put a password into it.
+        raise ConfigError("STORAGE_URL: expected s3://bucket or s3://bucket/prefix; credentials are AWS_... settings")
+    return url
+
+
 def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in environ.get(name, "").split(",") if word.strip())
 
@@ -114,8 +124,9 @@ class Config:
     picture are not told apart. `secret_key` signs the session cookie; empty: a random one for each process.
     From `request_deadline_s` to `trusted_proxies`: what the embedded server grants (`backend/serving`); an answer is
     due `request_deadline_s` after its request was received whole. `allowed_hosts` are the names by which the service
-    may be called; `*` means any. `database_url`: of records; empty: a file in the data folder. `quota_bytes`: of the
-    files of one account. `registration`: whether anybody may make an account.
+    may be called; `*` means any. `database_url`: of records; empty: a file in the data folder. `storage_url`: the
+    bucket of their files; empty: a folder in the data folder. `quota_bytes`: of the files of one account.
+    `registration`: whether anybody may make an account.
 
     This class is the configuration of development: a secret that is missing is made and kept in the data folder.
     """
@@ -152,6 +163,7 @@ class Config:
     data_dir: Path = REPOSITORY / "data"
     secret_key: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
+    storage_url: str = ""
     quota_bytes: int = 1_000_000_000
     registration: bool = True
 
@@ -184,6 +196,7 @@ class Config:
             data_dir=Path(env.get("DATA_DIR") or cls.data_dir),
             secret_key=_secret_key(env),
             database_url=_database_url(env),
+            storage_url=_storage_url(env),
             quota_bytes=10**6 * _whole_number(env, "QUOTA_MB", 1000, (1, 10_000_000)),
             registration=_flag(env, "REGISTRATION", True),
         )

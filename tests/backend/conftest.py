@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from records.buckets import ObjectServer, fresh_bucket, object_server
 from records.databases import DATABASES, fresh_postgres, postgres_server
 from samples import image_task, write_tiny
 
@@ -52,6 +53,22 @@ def records_application(root: Path, database_url: str, **settings: Any) -> Appli
     app = create_app(TestingConfig(**given | settings))
     assert app.services.models.wait_ready()
     return app
+
+
+@pytest.fixture(scope="session")
+def objects() -> Iterator[ObjectServer]:
+    """A server of S3."""
+    with object_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session", params=["folder", "bucket"])
+def storage_address(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """Factory of addresses of empty stores: of nothing for the data folder, else of a bucket."""
+    if request.param == "folder":
+        return lambda: ""
+    request.getfixturevalue("objects")
+    return fresh_bucket
 
 
 @pytest.fixture(scope="session")

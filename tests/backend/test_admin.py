@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from backend.admin import main
-from backend.storage.files import FileStore
+from backend.storage.files import FolderStore
 
 
 @pytest.fixture
@@ -53,7 +53,7 @@ def test_the_first_admin_and_the_log_of_it(
 def test_what_a_crash_left_is_swept_and_what_is_young_stays(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    store, old, young = FileStore(folder / "files"), uuid.uuid4(), uuid.uuid4()
+    store, old, young = FolderStore(folder / "files"), uuid.uuid4(), uuid.uuid4()
     for file_id in (old, young):
         store.put(file_id, b"content")
     half = next((folder / "files").glob(f"*/{old}")).with_name("half.part")

@@ -14,7 +14,8 @@ from backend.services.records.keeping import Keeping
 from backend.services.records.passwords import Passwords
 from backend.services.records.statistics import Statistics
 from backend.storage.database import Database, database_url
-from backend.storage.files import FILES, FileStore
+from backend.storage.files import FileStore
+from backend.storage.objects import open_file_store
 from backend.storage.secret_key import HASHING, derived
 from ml_model.sandbox.pool import WorkerPool
 
@@ -37,7 +38,7 @@ def open_records(config: Config, secret: str, tasks: Mapping[str, Task], pool: W
     """With tables of the present form. Raises RecordsUnavailable, or OSError for a folder that cannot be made."""
     if not config.database_url:
         config.data_dir.mkdir(parents=True, exist_ok=True)
-    database, files = Database(database_url(config)), FileStore(config.data_dir / FILES)
+    database, files = Database(database_url(config)), open_file_store(config)
     database.migrate()
     passwords = Passwords(derived(secret, HASHING), cheap=config.cheap_passwords)
     return OpenRecords(

@@ -137,33 +137,6 @@ def test_an_example_is_answered_and_never_kept_or_counted(records_app: Applicati
     assert (ada.get("/history")["total"], ada.get("/stats")["total"], ada.get("/auth/me")["files_bytes"]) == (0, 0, 0)
 
 
-def test_a_record_goes_with_its_files_unless_another_is_of_them(records_app: Application, picture: Picture) -> None:
-    ada = person(records_app)
-    folder = records_app.services.config.data_dir / "files"
-
-    def kept() -> set[str]:
-        mine = {one["file_id"] for one in ada.get("/auth/export")["files"]}
-        there = {path.name for path in folder.glob("*/*")}
-        assert mine <= there
-        return mine
-
-    file_id = ada.upload(picture(seed=5))
-    ids = [
-        ada.call("POST", "/predict", json={"file_id": file_id, "task": "skin"}).get_json()["prediction_id"]
-        for _ in range(2)
-    ]
-    assert len(kept()) == 3
-    held = ada.call("DELETE", f"/files/{file_id}")
-    assert (held.status_code, held.get_json()["code"]) == (403, "forbidden")
-    gone = kept()
-    assert ada.call("DELETE", f"/history/{ids[0]}").status_code == 200
-    assert file_id in kept()
-    assert ada.call("DELETE", f"/history/{ids[1]}").status_code == 200
-    assert kept() == set()
-    assert not gone & {path.name for path in folder.glob("*/*")}
-    assert ada.call("DELETE", f"/history/{ids[1]}").status_code == 404
-
-
 def test_feedback_is_a_clinicians_on_own_and_shared_records(records_app: Application, picture: Picture) -> None:
     ada, grace = person(records_app), person(records_app, "clinician")
     kept = ada.predict(picture(seed=6))

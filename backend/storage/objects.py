@@ -1,0 +1,83 @@
+"""Files of records in a bucket of S3, or of what speaks like it; s3fs is imported where `STORAGE_URL` names one."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from backend.config import Config
+from backend.errors import RecordsUnavailable
+from backend.storage.files import FILES, FileStore, FolderStore, is_named
+
+# A request is not held for minutes by a store that is gone.
+_TIMES = {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
+
+
+def open_file_store(config: Config) -> FileStore:
+    """That of the setting, or the folder in the data folder. Raises RecordsUnavailable."""
+    return BucketStore(config.storage_url) if config.storage_url else FolderStore(config.data_dir / FILES)
+
+
+class BucketStore:
+    """A `FileStore` in a bucket: an object is there whole, or not at all. Endpoint, region and credentials are those of
+    the environment (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, ...), or of the machine's role."""
+
+    def __init__(self, url: str) -> None:
+        try:
+            from s3fs import S3FileSystem
+        except ImportError as error:
+            raise RecordsUnavailable("STORAGE_URL names a bucket, and s3fs is not installed") from error
+        self._root = url.removeprefix("s3://").strip("/")
+        # Of its own, and it remembers no listing: other processes write here too.
+        self._bucket = S3FileSystem(config_kwargs=_TIMES, use_listings_cache=False, skip_instance_cache=True)
+        self._bucket.retries = 2  # of a connection that broke off; one that is refused is told at once
+
+    def put(self, file_id: uuid.UUID, data: bytes) -> None:
+        """Raises RecordsUnavailable."""
+        with _told("kept"):
+            self._bucket.pipe_file(self._name(file_id), data)
+
+    def get(self, file_id: uuid.UUID) -> bytes:
+        """Raises RecordsUnavailable."""
+        with _told("read"):
+            content: bytes = self._bucket.cat_file(self._name(file_id))
+            return content
+
+    def remove(self, file_ids: Iterable[uuid.UUID]) -> None:
+        """As far as it can: once the store is seen to be gone, the rest is left to `sweep`."""
+        with contextlib.suppress(RecordsUnavailable):
+            for file_id in file_ids:
+                with _told("removed"):
+                    self._bucket.rm_file(self._name(file_id))
+
+    def sweep(self, is_known: Callable[[uuid.UUID], bool], older_than_s: float) -> int:
+        """By the store's own clock."""
+        removed = 0
+        with _told("looked through"):
+            found: dict[str, Any] = self._bucket.find(self._root, detail=True)
+            for name, told in found.items():
+                young = time.time() - told["LastModified"].timestamp() < older_than_s
+                if not young and not is_named(name.rpartition("/")[2], is_known):
+                    self._bucket.rm_file(name)
+                    removed += 1
+        return removed
+
+    def _name(self, file_id: uuid.UUID) -> str:
+        return f"{self._root}/{file_id.hex[:2]}/{file_id}"
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Every failure of the store in one sentence, without its own, which holds addresses."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except (OSError, BotoCoreError, ClientError) as error:
+        raise RecordsUnavailable(
+            f"the files cannot be {what} now: the object store does not answer as it should "
+            f"({type(error).__name__}); try again later"
+        ) from error

@@ -1,0 +1,93 @@
+"""Files of records over HTTP, in a folder and in a bucket."""
+
+from __future__ import annotations
+
+import io
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from records.buckets import ObjectServer, fresh_bucket, objects_in
+from records.people import Person, person
+
+from backend.app import Application
+from backend.storage.tables import StoredFile
+
+Picture = Callable[..., bytes]
+MakeApp = Callable[..., Application]
+
+
+def names_in_store(app: Application) -> set[str]:
+    config = app.services.config
+    if config.storage_url:
+        return objects_in(config.storage_url)
+    return {path.name for path in (config.data_dir / "files").glob("*/*")}
+
+
+def swept(app: Application) -> int:
+    opened = app.services.records.open()
+
+    def is_known(file_id: uuid.UUID) -> bool:
+        with opened.database.reading() as session:
+            return session.get(StoredFile, file_id) is not None
+
+    return opened.files.sweep(is_known, 0)
+
+
+@pytest.fixture
+def storing(make_records_app: MakeApp, storage_address: Callable[[], str], tmp_path: Path) -> Application:
+    return make_records_app(tmp_path, storage_url=storage_address())
+
+
+def of_account(ada: Person) -> set[str]:
+    return {one["file_id"] for one in ada.get("/auth/export")["files"]}
+
+
+def test_a_record_goes_with_its_files_unless_another_is_of_them(storing: Application, picture: Picture) -> None:
+    ada = person(storing)
+    file_id = ada.upload(picture(seed=5))
+    ids = [
+        ada.call("POST", "/predict", json={"file_id": file_id, "task": "skin"}).get_json()["prediction_id"]
+        for _ in range(2)
+    ]
+    kept = of_account(ada)
+    assert len(kept) == 3
+    assert kept <= names_in_store(storing)
+    held = ada.call("DELETE", f"/files/{file_id}")
+    assert (held.status_code, held.get_json()["code"]) == (403, "forbidden")
+    assert ada.call("DELETE", f"/history/{ids[0]}").status_code == 200
+    assert file_id in of_account(ada)
+    assert ada.call("DELETE", f"/history/{ids[1]}").status_code == 200
+    assert of_account(ada) == set()
+    assert not kept & names_in_store(storing)
+    assert ada.call("DELETE", f"/history/{ids[1]}").status_code == 404
+
+
+def test_a_store_that_stops_in_mid_work_loses_nothing(
+    make_records_app: MakeApp, objects: ObjectServer, tmp_path: Path, picture: Picture
+) -> None:
+    app = make_records_app(tmp_path, storage_url=fresh_bucket())
+    ada, sent = person(app), picture(seed=7)
+    kept, going = ada.predict(sent), ada.predict(picture(seed=8))
+    objects.stop()
+    try:
+        form = {"file": (io.BytesIO(sent), "x"), "task": "skin"}
+        for reply in (
+            ada.call("POST", "/predict", data=form),
+            ada.call("GET", f"/files/{kept['file_id']}"),
+            ada.call("GET", f"/history/{kept['prediction_id']}/heatmap.png"),
+        ):
+            assert (reply.status_code, reply.get_json()["code"]) == (503, "records_unavailable")
+            assert int(reply.headers["Retry-After"]) > 0
+        assert ada.get("/history")["total"] == 2, "the answer that was not kept is none"
+        assert ada.call("DELETE", f"/history/{going['prediction_id']}").status_code == 200
+    finally:
+        objects.start()
+    assert ada.call("GET", f"/files/{kept['file_id']}").status_code == 200
+    assert ada.call("GET", f"/history/{kept['prediction_id']}/heatmap.png").status_code == 200
+    time.sleep(1.1)  # a bucket tells whole seconds
+    assert swept(app) == 2, "picture and heatmap of the record that was taken away meanwhile"
+    assert names_in_store(app) == of_account(ada)
+    assert len(of_account(ada)) == 2
