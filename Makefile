@@ -18,7 +18,7 @@ help:
 	@echo "make fuzz           20,000 requests by the contract, damaged files to every parser and to a server; FUZZ_MINUTES=5 for less"
 	@echo "make audit          committed secrets, dist/sbom.json, known vulnerabilities (asks the network)"
 	@echo "make bench          speed of inference and of the service"
-	@echo "make soak           ten times the load for a minute, and 200 slow clients; on a machine that does nothing else"
+	@echo "make soak           ten times the load for a minute, 200 slow clients, 100 kills while clients write; on a machine that does nothing else"
 	@echo "make results        the table of measured results in README.md, from the manifests"
 	@echo "make train-<task>   train one task or the input-gate; ARGS='--epochs 1' is handed on"
 
@@ -73,9 +73,11 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/hostile_files.py
 	$(BIN)/python benchmarks/symptom_requests.py
 
+soak: export PYTHONPATH := tests/support
 soak: $(STAMP)
 	$(BIN)/python benchmarks/soak_overload.py
 	$(BIN)/python benchmarks/soak_slow_clients.py
+	$(BIN)/python -m records.kills
 
 results: $(STAMP)
 	$(BIN)/python -m ml_model.training.commands.results

@@ -18,8 +18,8 @@ from backend.config import TestingConfig
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
     """The address of a server, without a database's name."""
-    with postgres_server() as address:
-        yield address
+    with postgres_server() as server:
+        yield server.address
 
 
 @pytest.fixture(scope="session", params=DATABASES)

@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.errors import NotFound, QuotaExceeded, status_of
+from backend.errors import NotFound, QuotaExceeded, RecordsUnavailable, status_of
 from backend.schemas.accounts import Account
 from backend.schemas.images import AnalyzeAnswer, AnalyzeQuery
 from backend.schemas.records import PredictBody, PredictedAnswer, UploadAnswer
@@ -135,11 +135,15 @@ class Keeping:
         """Files first, then all rows in one transaction; files whose rows were not kept go again."""
         written = [kept.row.id for kept in files]
         size = sum(kept.row.size_bytes for kept in files)
+        with self._database.reading() as session:
+            self._check_quota(session, account, size)
         try:
-            with self._database.reading() as session:
-                self._check_quota(session, account, size)
             for kept in files:
                 self._files.put(kept.row.id, kept.data)
+        except BaseException:
+            self._files.remove(written)
+            raise
+        try:
             with self._database.writing() as session:
                 session.get(User, account.id, with_for_update=True)  # one upload of an account at a time
                 self._check_quota(session, account, size)
@@ -148,6 +152,9 @@ class Keeping:
                 session.add_all(rows)
                 session.flush()
                 append(session, deed)
+        except RecordsUnavailable as error:
+            # Where the database went away as it ended, the rows may be there: files stay, and are swept without rows.
+            raise RecordsUnavailable(f"{error}; whether this one was kept, GET /api/v1/history tells") from error
         except BaseException:
             self._files.remove(written)
             raise

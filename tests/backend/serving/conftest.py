@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
-from pathlib import Path
 
 import pytest
-from child_processes.processes import Service
-from samples import image_task, write_tiny
-
-from ml_model.tasks.registry import TASKS_DIR
+from child_processes.processes import Service, one_task
 
 Start = Callable[..., AbstractContextManager[Service]]
 
@@ -20,14 +15,11 @@ Start = Callable[..., AbstractContextManager[Service]]
 @pytest.fixture(scope="session")
 def start_service(tmp_path_factory: pytest.TempPathFactory) -> Start:
     """Factory: `with start_service("slow_server", THREADS="2") as service`, by the name of a script that serves."""
-    root = tmp_path_factory.mktemp("served")
-    write_tiny(image_task("skin"), root / "models")
-    (root / "tasks").mkdir()
-    shutil.copy(TASKS_DIR / "skin.toml", root / "tasks")
+    given = one_task(tmp_path_factory.mktemp("served"))
 
     @contextlib.contextmanager
     def start(script: str, **settings: str) -> Iterator[Service]:
-        running = Service({**_settings(root), **settings}, [f"tests/support/child_processes/{script}.py"])
+        running = Service({**given, **settings}, [f"tests/support/child_processes/{script}.py"])
         try:
             running.wait_ready()
             yield running
@@ -38,10 +30,3 @@ def start_service(tmp_path_factory: pytest.TempPathFactory) -> Start:
 
     return start
 
-
-def _settings(root: Path) -> dict[str, str]:
-    return {
-        "MODEL_DIR": str(root / "models"), "DATA_DIR": str(root / "data"), "USER_MODELS_DIR": str(root),
-        "TASKS_DIR": str(root / "tasks"), "TMPDIR": str(root), "PYTHONDONTWRITEBYTECODE": "1",
-        "INPUT_GATE": "off", "DRAIN_SECONDS": "0",
-    }  # fmt: skip

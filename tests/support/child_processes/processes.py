@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import http.client
 import os
+import shutil
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 
-from samples import ROOT
+from samples import ROOT, image_task, write_tiny
+
+from ml_model.tasks.registry import TASKS_DIR
 
 # Seconds at most; a free machine needs one or two, one that trains at the same time a minute.
 START_WITHIN_S = 180
@@ -59,3 +63,15 @@ class Service:
         assert self.process.stdout is not None
         self.process.stdout.close()
         return status
+
+
+def one_task(root: Path, task: str = "skin") -> dict[str, str]:
+    """Settings of a service that starts quickly and writes below `root` alone: one task with a tiny model."""
+    write_tiny(image_task(task), root / "models")
+    (root / "tasks").mkdir()
+    shutil.copy(TASKS_DIR / f"{task}.toml", root / "tasks")
+    return {
+        "MODEL_DIR": str(root / "models"), "DATA_DIR": str(root / "data"), "USER_MODELS_DIR": str(root),
+        "TASKS_DIR": str(root / "tasks"), "TMPDIR": str(root), "PYTHONDONTWRITEBYTECODE": "1",
+        "INPUT_GATE": "off", "DRAIN_SECONDS": "0",
+    }  # fmt: skip

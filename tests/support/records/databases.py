@@ -11,14 +11,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
 DATABASES = ("sqlite", "postgresql")
 _DEBIAN = Path("/usr/lib/postgresql")
-_QUICK = (
-    "-c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=60 -c log_min_messages=fatal"
-)
+_ANY = "-c max_connections=60 -c log_min_messages=fatal"
+_QUICK = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 
 
 def _program(name: str) -> str:
@@ -34,28 +34,49 @@ def _free_port() -> int:
         return int(taken.getsockname()[1])
 
 
-@contextmanager
-def postgres_server() -> Iterator[str]:
-    """The address of a server without its database's name. It refuses to run as root, so then it is user postgres."""
-    folder = Path(tempfile.mkdtemp(prefix="records-"))
-    user = "postgres" if os.geteuid() == 0 else None
-    if user:
-        shutil.chown(folder, user)
-    port = _free_port()
-    run = {"user": user, "cwd": folder, "check": True, "capture_output": True, "encoding": "utf-8"}
-    data = folder / "data"
-    try:
-        initdb = [_program("initdb"), "-D", str(data), "-U", "records", "-A", "trust", "-E", "UTF8", "--no-sync"]
-        subprocess.run([*initdb, "--locale=C"], **run)  # type: ignore[call-overload]
-        listen = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder} {_QUICK}"
-        control = [_program("pg_ctl"), "-D", str(data), "-s", "-w"]
-        start = [*control, "-l", str(folder / "log"), "-o", listen, "start"]
+class PostgresServer:
+    """On a free port, for this run alone. It refuses to run as root, so then it is user postgres.
+
+    keeps: commits are written before they are acknowledged, as in service; without, tests are quicker.
+    """
+
+    def __init__(self, folder: Path, *, keeps: bool = False) -> None:
+        self._run = {"user": "postgres" if os.geteuid() == 0 else None, "cwd": folder, "check": True}
+        if self._run["user"]:
+            shutil.chown(folder, "postgres")
+        port = _free_port()
+        self.address = f"postgresql://records@127.0.0.1:{port}"
+        self._control = [_program("pg_ctl"), "-D", str(folder / "data"), "-s", "-w"]
+        initdb = [_program("initdb"), "-D", str(folder / "data"), "-U", "records", "-A", "trust", "-E", "UTF8"]
+        self._call([*initdb, "--no-sync", "--locale=C"])
+        listen = f"-c listen_addresses=127.0.0.1 -c port={port} -c unix_socket_directories={folder}"
+        options = f"{listen} {_ANY} {'' if keeps else _QUICK}"
+        self._starting = [*self._control, "-l", str(folder / "log"), "-o", options, "start"]
+        self.start()
+
+    def start(self) -> None:
+        """And wait until it answers."""
         # Not captured: the server keeps the pipes open.
-        subprocess.run(start, **run | {"capture_output": False, "stdout": subprocess.DEVNULL})  # type: ignore[call-overload]
+        self._call(self._starting, capture_output=False, stdout=subprocess.DEVNULL)
+
+    def stop(self, mode: str = "immediate") -> None:
+        """mode: immediate ends it as a crash does, fast ends transactions first."""
+        self._call([*self._control, "-m", mode, "stop"])
+
+    def _call(self, command: list[str], **how: Any) -> None:
+        subprocess.run(command, **self._run | {"capture_output": True, "encoding": "utf-8"} | how)
+
+
+@contextmanager
+def postgres_server(*, keeps: bool = False) -> Iterator[PostgresServer]:
+    """A server that is there until the end."""
+    folder = Path(tempfile.mkdtemp(prefix="records-"))
+    try:
+        server = PostgresServer(folder, keeps=keeps)
         try:
-            yield f"postgresql://records@127.0.0.1:{port}"
+            yield server
         finally:
-            subprocess.run([*control, "-m", "immediate", "stop"], **run)  # type: ignore[call-overload]
+            server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
