@@ -86,7 +86,8 @@ class RevokedToken(Table):
 
 
 class StoredFile(Table):
-    """A file in the store, under its id. kind: upload or heatmap. frames: that the upload held; the first is kept."""
+    """A file in the store, under its id. kind: upload or heatmap. frames: that the upload held. warnings: of what its
+    pixels may tell."""
 
     __tablename__ = "files"
 
@@ -97,6 +98,7 @@ class StoredFile(Table):
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     sha256: Mapped[str] = mapped_column(String(64))
     frames: Mapped[int]
+    warnings: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     created_at: Mapped[datetime]
 
     __table_args__ = (Index(None, "user_id", "size_bytes"),)

@@ -1,4 +1,4 @@
-"""The copy of a picture that is kept: what the decoder reads of it, and its orientation.
+"""The copy of a picture that is kept: what the decoder reads of it, and its orientation. DICOM: `dicom.py`.
 
 The decoder's own containers (`raster_containers.py`) pass on what describes the first picture and nothing else: no
 EXIF, XMP, comment, thumbnail, profile, further frame or trailing data. What they pass on is what is kept, so that a
@@ -10,14 +10,15 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from ml_model.deidentify.dicom import deidentified
+from ml_model.deidentify.kept import KeptPicture
 from ml_model.errors import EmptyInput, UnreadableInput, UnsupportedFormat
 from ml_model.inputs.file_type import describe_content, sniff_format
 from ml_model.inputs.images.frames import count_frames
 from ml_model.inputs.images.raster_containers import Container, read_container
 
-KEPT_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+KEPT_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "DICOM")
 _ORIENTATION = 274
 # Chunks of a WebP that hold pixels; the flags of its header for the two that hold texts.
 _WEBP_PIXELS = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
@@ -27,20 +28,11 @@ _PHOTOMETRIC, _OLD_JPEG = 262, frozenset(range(513, 522))
 _WIDTH_OF = {1: 1, 3: 2, 4: 4, 13: 4, 16: 8}  # bytes of TIFF's integer types
 
 
-@dataclass(frozen=True)
-class KeptPicture:
-    """What may be kept of a picture. frames: that the file held, of which the first is kept."""
-
-    data: bytes
-    format: str
-    frames: int
-
-
-def without_metadata(data: bytes, max_pixels: int) -> KeptPicture:
+def without_metadata(data: bytes, max_bytes: int, max_pixels: int) -> KeptPicture:
     """The copy that may be kept.
 
     Raises UnsupportedFormat (no picture, or one of a format that is answered but not kept), and the errors of
-    `read_container`.
+    `read_container` and `deidentified`.
     """
     if not data:
         raise EmptyInput("the file is empty (0 bytes); send a picture")
@@ -49,6 +41,8 @@ def without_metadata(data: bytes, max_pixels: int) -> KeptPicture:
         what = f"{name} files" if name else describe_content(data)
         answered = "; POST /analyze/<task> answers such a file without keeping it" if name else ""
         raise UnsupportedFormat(f"received {what}; what is kept is one of {', '.join(KEPT_FORMATS)}{answered}")
+    if name == "DICOM":
+        return deidentified(data, max_bytes)
     found = read_container(name, data, max_pixels)
     writers: dict[str, Callable[[Container], bytes]] = {
         "PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "TIFF": _tiff, "BMP": _bmp, "GIF": lambda gif: gif.data,

@@ -14,7 +14,8 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.deidentify.pictures import KeptPicture, without_metadata
+from ml_model.deidentify.kept import KeptPicture
+from ml_model.deidentify.pictures import without_metadata
 from ml_model.ecg.leads import EcgRecording
 from ml_model.ecg.page_inference import PageSignal, read_signal
 from ml_model.ecg.recording import examine_recording, load_recording, network_signal
@@ -34,6 +35,7 @@ T = TypeVar("T")
 _FIXED_BYTES, _BYTES_PER_PX, _ANIMATED_BYTES_PER_PX = 48 * 2**20, 12, 19
 _CPU_S_PER_PX, _PAGE_CPU_S_PER_PX = 0.1e-6, 0.25e-6  # three times that of this project's machines; pages are digitised
 _PAGE_CPU_S = 3.0  # to digitise a page, whatever its size: up to 1.4 s on a busy machine
+_COPIES, _COPYING_S = 8, 2.0  # of a DICOM file on its way to the copy that is kept, in memory at once
 _KEPT_S = 10.0  # of a recording, to be told of; what the network takes is made of the whole
 
 
@@ -176,7 +178,9 @@ class PictureToKeep:
 
     def read(self, announce: Announce | None = None, /) -> KeptPicture:
         """The copy. Raises the errors of `without_metadata` and `decode_image`."""
-        copy = without_metadata(self.data, self.max_pixels)
+        if announce is not None and sniff_format(self.data) == "DICOM":
+            announce(Cost(_FIXED_BYTES + _COPIES * len(self.data), _COPYING_S))
+        copy = without_metadata(self.data, self.max_bytes, self.max_pixels)
         if self.checked is not None:
             picture = PictureFiles((copy.data,), self.checked, self.max_bytes, self.max_pixels, overview=False)
             picture.read(announce)

@@ -35,8 +35,8 @@ def record_id(text: str) -> UUID:
 @api.post("/upload", summary="Keep a picture", responses={201: UploadAnswer})
 @strict
 def upload(services: Services, account: Account) -> Response:
-    """Multipart field `file`: PNG, JPEG, WebP, TIFF, BMP or GIF. The copy that is kept has the pixels and the
-    orientation, and nothing else. DICOM files and recordings are answered by POST /analyze/<task>, not kept."""
+    """Multipart field `file`: PNG, JPEG, WebP, TIFF, BMP, GIF or DICOM. The copy that is kept has the pixels and the
+    orientation, and nothing else; a DICOM file is de-identified by PS3.15's basic profile, its UIDs kept."""
     _, files = uploaded_files({FILE: 1})
     task = image_task(services, DEFAULT_TASK)
     told = services.records.open().keeping.upload(account, files[0].read(), task, request_context())

@@ -24,7 +24,7 @@ from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import Prediction, Refusal, StoredFile, User
 from backend.telemetry import RequestContext
-from ml_model.deidentify.pictures import KeptPicture
+from ml_model.deidentify.kept import KeptPicture
 from ml_model.diagnosis.case import Case
 from ml_model.diagnosis.reading import PictureToKeep, SandboxedReader
 from ml_model.errors import EmptyInput, MediDiagnoseError
@@ -119,7 +119,7 @@ class Keeping:
 
     def _new_file(self, account: Account, copy: KeptPicture) -> Kept:
         kept = _file(account, UPLOAD, copy.format, copy.data)
-        kept.row.frames = copy.frames
+        kept.row.frames, kept.row.warnings = copy.frames, list(copy.warnings)
         return kept
 
     def _own_file(self, account: Account, body: PredictBody) -> Kept:
@@ -184,14 +184,14 @@ def heatmap_address(prediction_id: uuid.UUID) -> str:
 def _file(account: Account, kind: str, form: str, data: bytes) -> Kept:
     row = StoredFile(
         id=uuid.uuid4(), user_id=account.id, kind=kind, format=form, size_bytes=len(data),
-        sha256=hashlib.sha256(data).hexdigest(), frames=1, created_at=datetime.now(UTC),
+        sha256=hashlib.sha256(data).hexdigest(), frames=1, warnings=[], created_at=datetime.now(UTC),
     )  # fmt: skip
     return Kept(row, data)
 
 
 def _warnings(row: StoredFile) -> tuple[str, ...]:
     note = note_on_frames(row.format, row.frames)
-    return (note,) if note else ()
+    return (*row.warnings, note) if note else tuple(row.warnings)
 
 
 def _case(data: bytes, query: AnalyzeQuery) -> Case:
@@ -248,7 +248,7 @@ def _predicted(
         file_id=file.id if prediction_id or body.file_id else None,
         patient_ref=body.patient_ref,
         processing_time=answer.processing_ms / 1000,
-        warnings=(*_warnings(file), *answer.input_check.warnings),
+        warnings=tuple(dict.fromkeys((*_warnings(file), *answer.input_check.warnings))),
         result=result,
         demo_mode=answer.demo_mode,
         request_id=answer.request_id,

@@ -97,18 +97,10 @@ def _corrupt_dicom(what: str) -> UnreadableInput:
 
 
 def _items(dataset: Dataset, keyword: str) -> list[Dataset]:
-    """Items of a sequence, read within bounds; none when it is absent."""
-    from pydicom.dataelem import RawDataElement
-    from pydicom.filereader import read_sequence
+    """Items of a sequence; none when it is absent."""
+    from ml_model.inputs.dicom.elements import items_of
 
-    from ml_model.inputs.dicom.elements import BoundedStream
-
-    element = dataset.get_item(keyword) if keyword in dataset else None
-    if not isinstance(element, RawDataElement):
-        return list(element.value or []) if element is not None and element.VR == "SQ" else []
-    value = element.value or b""
-    implicit = element.is_implicit_VR or element.VR == "UN"
-    return list(read_sequence(BoundedStream(value), implicit, element.is_little_endian, len(value), "iso8859"))
+    return items_of(dataset.get_item(keyword)) if keyword in dataset else []
 
 
 def _bytes_of(item: Dataset, keyword: str) -> bytes:

@@ -26,7 +26,7 @@ _INFLATED_AT_ONCE = 2**20
 # Of values that become objects, one for each; names, numbers and windows have some hundred bytes.
 _MAX_VALUE_BYTES = 16 * 2**10
 _MAX_TABLE_BYTES = 256 * 2**10  # of a look-up table: 65,536 entries of 16 bits, with room for texts of them
-_TABLES = frozenset({0x00283006, *range(0x00281201, 0x00281204), *range(0x00281221, 0x00281224)})
+TABLES = frozenset({0x00283006, *range(0x00281201, 0x00281204), *range(0x00281221, 0x00281224)})
 # Group 2 and the character set, in both byte orders: pydicom converts these at once, whether or not they are wanted.
 _CONVERTED_WHEN_READ = (b"\2\0", b"\x08\0\5\0", b"\0\x08\0\5")
 _HEAD_BYTES = 8
@@ -80,7 +80,7 @@ def require_short(element: object) -> None:
 
     if not isinstance(element, RawDataElement) or element.VR == "SQ":
         return
-    most, size = _MAX_TABLE_BYTES if element.tag in _TABLES else _MAX_VALUE_BYTES, len(element.value or b"")
+    most, size = _MAX_TABLE_BYTES if element.tag in TABLES else _MAX_VALUE_BYTES, len(element.value or b"")
     if size > most:
         raise _too_long(size, most)
 
@@ -182,6 +182,18 @@ def decimals(dataset: Dataset, keyword: str) -> list[float]:
 
 def integer(dataset: Dataset, keyword: str, default: int) -> int:
     return int(next(iter(decimals(dataset, keyword)), default))
+
+
+def items_of(element: object) -> list[Dataset]:
+    """Items of a sequence, read within bounds; none of what is no sequence."""
+    from pydicom.dataelem import RawDataElement
+    from pydicom.filereader import read_sequence
+
+    if not isinstance(element, RawDataElement):
+        return list(element.value or []) if getattr(element, "VR", None) == "SQ" else []  # type: ignore[attr-defined]
+    value = element.value or b""
+    implicit = element.is_implicit_VR or element.VR == "UN"
+    return list(read_sequence(BoundedStream(value), implicit, element.is_little_endian, len(value), "iso8859"))
 
 
 def first_item(dataset: Dataset, keyword: str) -> Dataset:

@@ -201,16 +201,25 @@ def _code(text: str) -> str | None:
 
 def _age_years(dataset: Dataset) -> float | None:
     """From the age at the examination; where that is missing, from the dates of birth and study."""
-    stated = _AGE.fullmatch(text_of(dataset, "PatientAge"))
-    # Anonymisers write 000Y; the age of a newborn is given in days.
-    if stated and stated[0] != "000Y":
-        years = int(stated[1]) * _AGE_UNITS_YEARS[stated[2]]
+    if stated := stated_age(dataset):
+        years = int(stated[:-1]) * _AGE_UNITS_YEARS[stated[-1]]
+    elif (days := days_of_life(dataset)) is not None:
+        years = days / _DAYS_PER_YEAR
     else:
-        born, studied = _date(text_of(dataset, "PatientBirthDate")), _date(text_of(dataset, "StudyDate"))
-        if born is None or studied is None:
-            return None
-        years = (studied - born).days / _DAYS_PER_YEAR
+        return None
     return years if 0 <= years <= _MAX_AGE_YEARS else None
+
+
+def stated_age(dataset: Dataset) -> str:
+    """As it is written (052Y); empty where it is not. Anonymisers write 000Y; that of a newborn is given in days."""
+    text = text_of(dataset, "PatientAge")
+    return text if _AGE.fullmatch(text) and text != "000Y" else ""
+
+
+def days_of_life(dataset: Dataset) -> int | None:
+    """From birth to examination; None where a date is missing."""
+    born, studied = _date(text_of(dataset, "PatientBirthDate")), _date(text_of(dataset, "StudyDate"))
+    return None if born is None or studied is None else (studied - born).days
 
 
 def _date(text: str) -> date | None:

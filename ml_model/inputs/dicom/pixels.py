@@ -87,8 +87,8 @@ def decode_frame(frame: bytes, runner: DecodeRunner) -> bytes | bytearray:
     return values.tobytes()
 
 
-def _read_pixels(header: DicomHeader) -> tuple[bytes, str]:
-    """Value and kind (OB, OW) of the pixel element. Raises UnreadableInput."""
+def read_pixels(header: DicomHeader) -> tuple[bytes, str]:
+    """Value and kind (OB, OW) of the pixel element, once for a header. Raises UnreadableInput."""
     from pydicom.dataelem import RawDataElement
     from pydicom.filereader import read_dataset
 
@@ -107,6 +107,14 @@ def _read_pixels(header: DicomHeader) -> tuple[bytes, str]:
     return element.value, element.VR or "OW"
 
 
+def native_bytes(header: DicomHeader, frames: int) -> int:
+    """Of so many frames without compression."""
+    layout = header.layout
+    count = frames * layout.rows_px * layout.columns_px * layout.samples
+    half_chroma = header.facts.photometric_interpretation == "YBR_FULL_422"
+    return math.ceil((count // 3 * 2 if half_chroma else count) * layout.bits_allocated / 8)
+
+
 def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[Any]]:
     """Stored values of the first frame: grey and palette integers (rows, columns), or RGB (rows, columns, 3); of a
     large grey JPEG 2000 picture those of half its scale.
@@ -120,10 +128,9 @@ def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[An
     count = layout.rows_px * layout.columns_px * layout.samples
     if count * layout.bits_allocated > 8 * _MAX_BYTES_PER_PIXEL * max_pixels:
         raise InputTooLarge("the DICOM picture has too many bits a pixel for its size; export it with 8 or 16 bits")
-    (pixels, kind), plugin = _read_pixels(header), ""
+    (pixels, kind), plugin = read_pixels(header), ""
     if syntax in NATIVE:
-        half_chroma = header.facts.photometric_interpretation == "YBR_FULL_422"
-        needed = math.ceil((count // 3 * 2 if half_chroma else count) * layout.bits_allocated / 8)
+        needed = native_bytes(header, 1)
         if len(pixels) < needed:
             raise UnreadableInput(
                 f"the DICOM picture needs {needed} bytes of pixels and has {len(pixels)}: it is truncated; "

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from dicom_files import dataset, write
+from pictures import chest_film
 from records.buckets import ObjectServer, fresh_bucket, objects_in
 from records.people import Person, person
 
@@ -91,3 +93,22 @@ def test_a_store_that_stops_in_mid_work_loses_nothing(
     assert swept(app) == 2, "picture and heatmap of the record that was taken away meanwhile"
     assert names_in_store(app) == of_account(ada)
     assert len(of_account(ada)) == 2
+
+
+def test_a_dicom_film_is_kept_without_its_patient_and_answered_the_same(records_app: Application) -> None:
+    ada, name = person(records_app), b"SMITH^JOHN"
+    levels = chest_film()[..., 0]
+    sent = write(
+        dataset(levels, PatientName=name.decode(), PatientAge="061Y", InstitutionName="Saint Elsewhere", Modality="US")
+    )
+    opened = records_app.test_client().post("/analyze/skin?gate=off", data={"image": (io.BytesIO(sent), "x")})
+    upload = ada.call("POST", "/upload", data={"file": (io.BytesIO(sent), "SMITH.dcm")}).get_json()
+    assert (upload["format"], len(upload["warnings"])) == ("DICOM", 1)
+    assert "burn text into the pixels" in upload["warnings"][0]
+    body = {"file_id": upload["file_id"], "task": "skin", "gate": "off"}
+    kept = ada.call("POST", "/predict", json=body).get_json()
+    assert kept["result"]["all_predictions"] == opened.get_json()["all_predictions"]
+    assert upload["warnings"][0] in kept["warnings"]
+    stored = ada.call("GET", f"/files/{upload['file_id']}")
+    assert stored.headers["Content-Disposition"].endswith(".dicom\"")
+    assert (name in sent, name in stored.data, b"Elsewhere" in stored.data) == (True, False, False)

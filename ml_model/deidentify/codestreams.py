@@ -1,0 +1,60 @@
+"""Compressed pixels without the texts inside them: comments and application data of JPEG, JPEG-LS and JPEG 2000.
+
+They are blanked where they are, so that every offset, and every byte that a decoder looks at, stays.
+"""
+
+from __future__ import annotations
+
+_ITEM = b"\xfe\xff\x00\xe0"
+_START_OF_IMAGE, _END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
+_CODE_STREAM = b"\xff\x4f\xff\x51"
+_SCAN, _TILE = 0xDA, 0x90
+# Of a decoder's interest, since they tell the colours, by how they begin; a thumbnail is behind the first.
+_APPLICATION, _JFIF, _READ_BY_DECODERS = range(0xE0, 0xF0), b"JFIF\0", (b"Adobe", b"mrfx")
+_JFIF_BYTES = 14
+_COMMENT, _COMMENT_2000 = 0xFE, 0x64
+_MOST_SEGMENTS = 1000
+
+
+def encapsulated_without_texts(value: bytes) -> bytes:
+    """The items of encapsulated pixels, each as long as it was; what is no item ends them."""
+    blanked, position, first = bytearray(value), 0, True
+    while value[position : position + 4] == _ITEM:
+        length = int.from_bytes(value[position + 4 : position + 8], "little")
+        start, end = position + 8, position + 8 + length
+        if end > len(value):
+            break
+        if not first:  # that is the table of offsets
+            blanked[start:end] = _blanked(value[start:end])
+        position, first = end, False
+    return bytes(blanked[:position]) + bytes(len(value) - position)
+
+
+def _blanked(fragment: bytes) -> bytes:
+    found = bytearray(fragment)
+    if fragment.startswith(_START_OF_IMAGE):
+        _blank_segments(found, 2, _SCAN)
+        end = fragment.rfind(_END_OF_IMAGE)
+        if end > 0:
+            found[end + 2 :] = bytes(len(fragment) - end - 2)
+    elif (start := fragment.find(_CODE_STREAM)) >= 0:
+        found[:start] = bytes(start)
+        _blank_segments(found, start + 2, _TILE)
+    return bytes(found)
+
+
+def _blank_segments(data: bytearray, position: int, last: int) -> None:
+    """Of the main header."""
+    for _ in range(_MOST_SEGMENTS):
+        if position + 4 > len(data) or data[position] != 0xFF or data[position + 1] == last:
+            return
+        marker, length = data[position + 1], int.from_bytes(data[position + 2 : position + 4], "big")
+        start, end = position + 4, min(position + 2 + length, len(data))
+        if marker == _COMMENT_2000 and last == _TILE:
+            start += 2  # whether it is a text
+        elif marker in _APPLICATION and data.startswith(_JFIF, start):
+            start += _JFIF_BYTES
+        elif marker not in (_COMMENT, *_APPLICATION) or data.startswith(_READ_BY_DECODERS, start) or last == _TILE:
+            start = end
+        data[start:end] = bytes(max(0, end - start))
+        position = end
