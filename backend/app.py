@@ -10,7 +10,7 @@ from flask_cors import CORS
 from flask_openapi3 import OpenAPI
 
 from backend.api import analyze, compat, health, models, pages, predict
-from backend.api.records import accounts, history, predictions
+from backend.api.records import accounts, history, predictions, reports
 from backend.api.records.identity import current_account, set_up_tokens
 from backend.config import Config
 from backend.endpoint import COOKIE, IDENTIFY, SERVICES, SignedCookie, UploadRequest, check_host
@@ -100,7 +100,7 @@ def _bare() -> Application:
 
 def _register_records(app: Application) -> None:
     """Under /api/v1, and under /api for older clients; the document has the former."""
-    for resource in (accounts, predictions, history):
+    for resource in (accounts, predictions, history, reports):
         app.register_api(resource.api)
         older = str(resource.api.url_prefix).replace("/api/v1", "/api")
         app.register_blueprint(resource.api, url_prefix=older, name=f"{resource.api.name}-older")

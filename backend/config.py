@@ -21,6 +21,7 @@ DATABASES = ("sqlite", "postgresql+psycopg")
 BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9][A-Za-z0-9._-]{0,63}){0,8}/?")
 TRUE_WORDS = frozenset({"1", "on", "true", "yes"})
 LEAST_KEY_CHARACTERS = 16
+ADDRESS = re.compile(r"[A-Za-z0-9.\[\]:_/~-]+")
 PORTS, THREADS = (0, 65_535), (1, 256)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -83,6 +84,15 @@ def _storage_url(environ: Mapping[str, str]) -> str:
     return url
 
 
+def _public_url(environ: Mapping[str, str]) -> str:
+    """Raises ConfigError for what is no address of a server."""
+    url = environ.get("PUBLIC_URL", "").strip().rstrip("/")
+    scheme, between, rest = url.partition("://")
+    if url and not (scheme in ("http", "https") and between and ADDRESS.fullmatch(rest)):
+        raise ConfigError(f"PUBLIC_URL={url!r}: expected https://name or https://name/path")
+    return url
+
+
 def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
     return tuple(word.strip() for word in environ.get(name, "").split(",") if word.strip())
 
@@ -126,7 +136,8 @@ class Config:
     due `request_deadline_s` after its request was received whole. `allowed_hosts` are the names by which the service
     may be called; `*` means any. `database_url`: of records; empty: a file in the data folder. `storage_url`: the
     bucket of their files; empty: a folder in the data folder. `quota_bytes`: of the files of one account.
-    `registration`: whether anybody may make an account.
+    `registration`: whether anybody may make an account. `public_url`: by which people reach the service; empty: the
+    name that a request came by.
 
     This class is the configuration of development: a secret that is missing is made and kept in the data folder.
     """
@@ -166,6 +177,7 @@ class Config:
     storage_url: str = ""
     quota_bytes: int = 1_000_000_000
     registration: bool = True
+    public_url: str = ""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
@@ -199,6 +211,7 @@ class Config:
             storage_url=_storage_url(env),
             quota_bytes=10**6 * _whole_number(env, "QUOTA_MB", 1000, (1, 10_000_000)),
             registration=_flag(env, "REGISTRATION", True),
+            public_url=_public_url(env),
         )
         if config.needs_secret and not config.secret_key:
             raise ConfigError(

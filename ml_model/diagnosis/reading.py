@@ -24,7 +24,14 @@ from ml_model.input_gate.modality_classifier import overview_of
 from ml_model.input_gate.screen_photo import grid_height
 from ml_model.inputs.dicom.header import read_dicom_header
 from ml_model.inputs.file_type import is_plain, sniff_format
-from ml_model.inputs.images.decoder import DecodedImage, ImageLimits, LoadedImage, decode_image, fitted
+from ml_model.inputs.images.decoder import (
+    DecodedImage,
+    ImageLimits,
+    LoadedImage,
+    decode_image,
+    fitted,
+    resize_rgb,
+)
 from ml_model.sandbox.pool import WorkerPool
 from ml_model.sandbox.worker import Announce, Cost, Question
 from ml_model.tasks.image_schema import ImageInput, SignalInput
@@ -187,7 +194,29 @@ class PictureToKeep:
         return copy
 
 
-QUESTIONS = (PictureFiles, KindOfFile, RecordingFiles, PictureToKeep)
+@dataclass(frozen=True)
+class PictureToShow:
+    """A picture to be looked at, not to be answered. longest_px: of its longer side, at most."""
+
+    data: bytes
+    input: ImageInput
+    max_bytes: int
+    max_pixels: int
+    longest_px: int
+
+    def read(self, announce: Announce | None = None, /) -> NDArray[np.uint8]:
+        """Upright RGB (height, width, 3), with all that is around the picture. Raises the errors of `decode_image`."""
+        limits = ImageLimits(self.max_bytes, self.max_pixels)
+        if announce is not None:
+            cost = PictureFiles((self.data,), self.input, self.max_bytes, self.max_pixels, overview=False)._cost
+            limits = replace(limits, announce=lambda n, pixels: announce(cost(n, pixels)), isolated=True)
+        shown = decode_image(self.data, self.input, limits, whole=True).rgb
+        scale = min(1.0, self.longest_px / max(shown.size))
+        width_px, height_px = (max(1, round(scale * side)) for side in shown.size)
+        return resize_rgb(shown, height_px, width_px)
+
+
+QUESTIONS = (PictureFiles, KindOfFile, RecordingFiles, PictureToKeep, PictureToShow)
 
 
 def prepare() -> None:
@@ -217,7 +246,7 @@ def _is_cheap(question: Question[T]) -> bool:
     """Whether it costs less than sending it elsewhere, whatever is in it."""
     if isinstance(question, PictureFiles):
         return not question.page and len(question.files) == 1 and is_plain(question.files[0])
-    return isinstance(question, KindOfFile | PictureToKeep) and is_plain(question.data)
+    return isinstance(question, KindOfFile | PictureToKeep | PictureToShow) and is_plain(question.data)
 
 
 def reading_pool() -> WorkerPool:

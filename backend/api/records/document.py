@@ -9,7 +9,9 @@ from backend.schemas.records import PATIENT_REF, PredictBody
 from ml_model.deidentify.pictures import KEPT_FORMATS
 
 PREFIX = "/api/v1/"
-OPEN = {"/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/health"}
+OPEN = {
+    "/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/health", "/api/v1/verify/{prediction_id}",
+}  # fmt: skip
 _GUESSED = {"/api/v1/auth/login", "/api/v1/auth/password", "/api/v1/auth/me"}  # where a password is told
 _BEARER, _COOKIE, _CSRF = "bearer", "access_cookie", "csrf"
 SECURITY_SCHEMES: dict[str, Any] = {

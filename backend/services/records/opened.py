@@ -13,6 +13,7 @@ from backend.services.records.history import History
 from backend.services.records.keeping import Keeping
 from backend.services.records.passwords import Passwords
 from backend.services.records.statistics import Statistics
+from backend.services.reports.reporting import Reports
 from backend.storage.database import Database, database_url
 from backend.storage.files import FileStore
 from backend.storage.objects import open_file_store
@@ -32,6 +33,7 @@ class OpenRecords:
     statistics: Statistics
     feedback: FeedbackBook
     exports: Exports
+    reports: Reports
 
 
 def open_records(config: Config, secret: str, tasks: Mapping[str, Task], pool: WorkerPool) -> OpenRecords:
@@ -50,4 +52,5 @@ def open_records(config: Config, secret: str, tasks: Mapping[str, Task], pool: W
         statistics=Statistics(database),
         feedback=FeedbackBook(database, tasks),
         exports=Exports(database),
+        reports=Reports(database, files, tasks, pool),
     )

@@ -15,7 +15,15 @@ from hostile.costly_pictures import jpeg, noise
 from PIL import Image
 from samples import image_task
 
-from ml_model.diagnosis.reading import KindOfFile, PictureFiles, Reader, RecordingFiles, SandboxedReader, reading_pool
+from ml_model.diagnosis.reading import (
+    KindOfFile,
+    PictureFiles,
+    PictureToShow,
+    Reader,
+    RecordingFiles,
+    SandboxedReader,
+    reading_pool,
+)
 from ml_model.ecg.page_renderer import draw_page
 from ml_model.ecg.recording import EcgRecording
 from ml_model.errors import MediDiagnoseError
@@ -58,6 +66,9 @@ def test_pictures(format: str, task: str) -> None:
     assert found[0]["image"]["format"] == format
     assert (found[0]["image"]["dicom"] is not None) == (format == "DICOM")
     same_everywhere(KindOfFile(data, image_task(task).input, **LIMITS))
+    shown = PictureToShow(data, image_task(task).input, **LIMITS, longest_px=100)
+    same_everywhere(shown)
+    assert shown.read().shape == ((67, 100, 3) if format == "DICOM" else (75, 100, 3))
 
 
 def test_a_page_is_digitised() -> None:

@@ -43,13 +43,14 @@ BY_ROLE: dict[tuple[str, str], dict[str, int]] = {
 BY_OWNER: dict[tuple[str, str], dict[str, dict[str, int]]] = {
     ("GET", "/history/<prediction_id>"): READ,
     ("GET", "/history/<prediction_id>/heatmap.png"): READ,
+    ("GET", "/download/<prediction_id>"): READ,
     ("DELETE", "/history/<prediction_id>"): OWN,
     ("POST", "/history/<prediction_id>/share"): SHARE,
     ("POST", "/history/<prediction_id>/feedback"): SAY,
     ("GET", "/files/<file_id>"): OWN,
     ("DELETE", "/files/<file_id>"): OWN,
 }
-OPEN = {("POST", "/auth/register"), ("POST", "/auth/login"), ("GET", "/health")}
+OPEN = {("POST", "/auth/register"), ("POST", "/auth/login"), ("GET", "/health"), ("GET", "/verify/<prediction_id>")}
 
 
 @dataclass

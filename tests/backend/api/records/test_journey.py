@@ -51,6 +51,7 @@ def test_the_journey_of_the_documentation(
     assert second["file_id"] != first["file_id"]
     assert record["result"] == first["result"]
     assert (folder / "heatmap.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "report.pdf").read_bytes().startswith(b"%PDF-")
     export = json.loads((folder / "export.json").read_text("utf-8"))
     assert [one["id"] for one in export["predictions"]] == [second["prediction_id"]]
     assert '"refusals":{}' in done.stdout
