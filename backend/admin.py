@@ -1,6 +1,6 @@
 """What an operator does at a terminal: `python -m backend.admin COMMAND`, with the settings of the service.
 
-create-user, set-role, verify-audit, cleanup, migrate.
+create-user, set-role, verify-audit, cleanup, backup, restore, migrate.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import getpass
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from backend.errors import RecordsUnavailable
 from backend.schemas.accounts import ROLES, RegisterBody
 from backend.services.records.accounts import AccountBook
 from backend.services.records.passwords import Passwords
+from backend.storage.archive import backup, restore
 from backend.storage.audit import verify
 from backend.storage.database import HEAD, Database, database_url
 from backend.storage.files import FileStore
@@ -84,6 +86,20 @@ def cleanup(desk: Desk, _given: argparse.Namespace) -> int:
     return 0
 
 
+def back_up(desk: Desk, given: argparse.Namespace) -> int:
+    """All records and files, while the service runs."""
+    told = backup(desk.database, desk.files, given.file)
+    print(f"{told.rows} rows and {told.files} files written to {given.file}")
+    return 0
+
+
+def bring_back(desk: Desk, given: argparse.Namespace) -> int:
+    """What a backup holds, while the service does not run."""
+    told = restore(desk.database, desk.files, given.file, replace=given.replace)
+    print(f"{told.rows} rows and {told.files} files restored from {given.file}")
+    return 0
+
+
 def _opened(config: Config) -> Desk:
     if not config.database_url:
         config.data_dir.mkdir(parents=True, exist_ok=True)
@@ -107,6 +123,13 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     changed.set_defaults(run=set_role)
     commands.add_parser("verify-audit", help="look through the chain of the audit log").set_defaults(run=verify_audit)
     commands.add_parser("cleanup", help="remove files that no record names").set_defaults(run=cleanup)
+    kept = commands.add_parser("backup", help="write all records and files to one file")
+    kept.add_argument("file", type=Path)
+    kept.set_defaults(run=back_up)
+    brought = commands.add_parser("restore", help="bring back what a backup holds; stop the service first")
+    brought.add_argument("file", type=Path)
+    brought.add_argument("--replace", action="store_true", help="take away what there is now")
+    brought.set_defaults(run=bring_back)
     moved = commands.add_parser("migrate", help="bring the tables to a form; the service does so by itself, upwards")
     moved.add_argument("target", nargs="?", default=HEAD, help="a revision, head (default) or base")
     moved.set_defaults(run=None)

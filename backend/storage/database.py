@@ -57,6 +57,12 @@ class Database:
             yield session
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """One state of all tables, however long it takes to read them."""
+        with _told(), self._engine.connect() as connection:
+            yield connection if self.is_sqlite else connection.execution_options(isolation_level="REPEATABLE READ")
+
+    @contextmanager
     def writing(self) -> Iterator[Session]:
         """A transaction: all of it is kept once this ends, or nothing. Raises RecordsUnavailable where it cannot be."""
         with _told(), Session(self._writing, expire_on_commit=False) as session, session.begin():
@@ -88,6 +94,12 @@ class Database:
                 raise RecordsUnavailable("the database was made by a newer version of this service") from error
             step = command.downgrade if wanted is None or wanted in ahead else command.upgrade
             step(settings, target)
+
+    def revision(self, connection: Connection) -> str:
+        """Of the tables; empty where there are none."""
+        from alembic.runtime.migration import MigrationContext
+
+        return MigrationContext.configure(connection).get_current_revision() or ""
 
     def close(self) -> None:
         """Let go of every connection."""

@@ -33,21 +33,6 @@ def test_the_migrations_make_the_tables_of_the_code(records_app: Application) ->
         assert compare_metadata(context, Table.metadata) == []
 
 
-def test_down_and_up_again_with_data(make_records_app: MakeApp, tmp_path: Path, picture: Callable[..., bytes]) -> None:
-    app = make_records_app(tmp_path)
-    ada = person(app)
-    ada.predict(picture(), patient_ref="p-1")
-    database = app.services.records.open().database
-    database.migrate("base")
-    with database.engine.connect() as connection:
-        left = {"users", "predictions", "audit"} & set(connection.dialect.get_table_names(connection))
-    assert left == set()
-    database.migrate()
-    database.migrate()  # there is nothing to do
-    assert person(app).get("/history")["total"] == 0
-    database.close()
-
-
 def test_several_processes_that_start_at_once_migrate_once(database_address: Callable[[], str], tmp_path: Path) -> None:
     given = database_address().replace("postgresql://", "postgresql+psycopg://")
     url, faults = given or f"sqlite:///{tmp_path / 'at_once.sqlite3'}", []

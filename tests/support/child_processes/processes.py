@@ -65,11 +65,11 @@ class Service:
         return status
 
 
-def one_task(root: Path, task: str = "skin") -> dict[str, str]:
+def one_task(root: Path) -> dict[str, str]:
     """Settings of a service that starts quickly and writes below `root` alone: one task with a tiny model."""
-    write_tiny(image_task(task), root / "models")
+    write_tiny(image_task("skin"), root / "models")
     (root / "tasks").mkdir()
-    shutil.copy(TASKS_DIR / f"{task}.toml", root / "tasks")
+    shutil.copy(TASKS_DIR / "skin.toml", root / "tasks")
     return {
         "MODEL_DIR": str(root / "models"), "DATA_DIR": str(root / "data"), "USER_MODELS_DIR": str(root),
         "TASKS_DIR": str(root / "tasks"), "TMPDIR": str(root), "PYTHONDONTWRITEBYTECODE": "1",

@@ -19,7 +19,7 @@ from pathlib import Path
 from child_processes.processes import Service, one_task
 from records.databases import fresh_postgres, postgres_server
 from records.surviving import faults, swept
-from records.writers import TASK, Caller, Told, log_in, writing
+from records.writers import Caller, Told, log_in, writing
 
 _LATEST_S = 0.6  # after a round's first answer
 _FIRST_WITHIN_S = 60.0
@@ -28,7 +28,7 @@ _FIRST_WITHIN_S = 60.0
 def killed_while_writing(root: Path, address: str, kills: int, seed: int) -> tuple[Told, int, list[str]]:
     """What was told, how many files a crash had left, and every fault. address: empty for SQLite."""
     rng, told, found = random.Random(seed), Told(), list[str]()
-    settings = {**one_task(root, TASK), "DATABASE_URL": address, "APP_ENV": "testing", "PYTHONDONTWRITEBYTECODE": ""}
+    settings = {**one_task(root), "DATABASE_URL": address, "APP_ENV": "testing", "PYTHONDONTWRITEBYTECODE": ""}
     data_dir = Path(settings["DATA_DIR"])
     dead = []
     for _ in range(kills):

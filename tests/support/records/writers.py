@@ -21,7 +21,7 @@ from samples import multipart
 
 _PAUSE_S = 0.02  # after a refusal, or where nobody answers
 _JSON = "application/json"
-TASK = "lung-ct"
+TASK = "skin"
 
 
 @dataclass

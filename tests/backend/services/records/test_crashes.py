@@ -37,7 +37,7 @@ def keeping_postgres() -> Iterator[PostgresServer]:
 
 def application(root: Path, address: str) -> Application:
     """One task, in this process. address: of a PostgreSQL database."""
-    settings = one_task(root, TASK) | {"DATABASE_URL": address, "APP_ENV": "testing"}
+    settings = one_task(root) | {"DATABASE_URL": address, "APP_ENV": "testing"}
     read = Config.from_env(settings)
     assert isinstance(read, TestingConfig)
     app = create_app(TestingConfig(**{**vars(read), "log": False}))
