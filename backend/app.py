@@ -11,7 +11,8 @@ from flask_openapi3 import OpenAPI
 
 from backend.api import analyze, compat, health, models, pages, predict
 from backend.api.records import accounts, history, predictions, reports
-from backend.api.records.identity import current_account, set_up_tokens
+from backend.api.records.identity import Kind, current_account, set_up_tokens
+from backend.api.records.limits import set_up_limits
 from backend.config import Config
 from backend.endpoint import COOKIE, IDENTIFY, SERVICES, SignedCookie, UploadRequest, check_host
 from backend.errors import register_error_handlers
@@ -33,6 +34,7 @@ from ml_model.diagnosis.reading import reading_pool
 from ml_model.tasks.registry import load_tasks
 
 _MODELS_WITHIN_S = 120.0
+_RECORDS = (accounts.api, predictions.api, history.api, reports.api)
 
 
 class Application(OpenAPI):
@@ -100,10 +102,9 @@ def _bare() -> Application:
 
 def _register_records(app: Application) -> None:
     """Under /api/v1, and under /api for older clients; the document has the former."""
-    for resource in (accounts, predictions, history, reports):
-        app.register_api(resource.api)
-        older = str(resource.api.url_prefix).replace("/api/v1", "/api")
-        app.register_blueprint(resource.api, url_prefix=older, name=f"{resource.api.name}-older")
+    for api in _RECORDS:
+        app.register_api(api)
+        app.register_blueprint(api, url_prefix=str(api.url_prefix).replace("/api/v1", "/api"), name=f"{api.name}-older")
 
 
 def begin_to_serve(app: Application) -> None:
@@ -123,13 +124,21 @@ def _open_records(services: Services) -> None:
 
 
 def _let_in(app: Application, config: Config, secret: str) -> None:
-    """Whose token a request has is told by the accounts, which are opened when the first is asked for."""
+    """Whose token a request has is told by the accounts, which are opened when the first is asked for; an account, and
+    an address, may ask so often."""
     set_up_tokens(app, config, secret)
+    count = set_up_limits(app, config, {api.name for api in _RECORDS})
 
     def told_by(user_id: str, generation: int, token_id: str, session_id: str) -> Account:
         return app.services.records.open().accounts.told_by(user_id, generation, token_id, session_id)
 
-    app.extensions[IDENTIFY] = functools.partial(current_account, told_by)
+    def identify(*, required: bool = True, kind: Kind = "access") -> Account | None:
+        account = current_account(told_by, required=required, kind=kind)
+        if account is not None:
+            count()
+        return account
+
+    app.extensions[IDENTIFY] = identify
 
 
 def _allow_origins(app: Application, config: Config) -> None:

@@ -27,6 +27,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "::1", "localhost"})
 LOOPBACK_NAMES = ("localhost", ".localhost")
 FALSE_WORDS = frozenset({"0", "off", "false", "no", ""})
+RATE = re.compile(r"([1-9][0-9]{0,6})/(second|minute|hour|day)", re.ASCII)
+IN_MEMORY = "memory://"
 
 
 class ConfigError(MediDiagnoseError):
@@ -104,6 +106,46 @@ def _networks(environ: Mapping[str, str], name: str) -> tuple[Network, ...]:
         raise ConfigError(f"{name}: {error}; expected addresses or networks such as 10.0.0.0/8, with commas") from error
 
 
+@dataclass(frozen=True)
+class Rate:
+    """So many requests in a second, minute, hour or day."""
+
+    count: int
+    per: str
+
+    def __str__(self) -> str:
+        return f"{self.count}/{self.per}"
+
+
+def _rate(environ: Mapping[str, str], name: str, default: Rate | None) -> Rate | None:
+    text = environ.get(name, "").strip()
+    if text in FALSE_WORDS:
+        return None if text else default
+    found = RATE.fullmatch(text)
+    if found is None:
+        raise ConfigError(f"{name}={text!r:.80}: expected such as 120/minute (second, minute, hour, day), or off")
+    return Rate(int(found[1]), found[2])
+
+
+def _counters(environ: Mapping[str, str]) -> str:
+    url = environ.get("RATE_STORAGE", "").strip() or IN_MEMORY
+    if not url.startswith((IN_MEMORY, "redis://", "rediss://")):
+        # The value itself is not told: it can hold a password.
+        raise ConfigError("RATE_STORAGE: expected redis://host:port/number, rediss:// or memory://")
+    return url
+
+
+def _rates(environ: Mapping[str, str], kind: type[Config]) -> dict[str, Any]:
+    """How often somebody may ask."""
+    return {
+        "account_rate": _rate(environ, "RATE_ACCOUNTS", kind.account_rate),
+        "upload_rate": _rate(environ, "RATE_UPLOADS", kind.upload_rate),
+        "record_rate": _rate(environ, "RATE_RECORDS", kind.record_rate),
+        "analyze_rate": _rate(environ, "RATE_ANALYZE", kind.analyze_rate),
+        "rate_storage": _counters(environ),
+    }
+
+
 def default_hosts(host: str) -> tuple[str, ...]:
     """On this machine alone, the names of this machine: the page of a stranger, whose name was made to lead here, is
     not served. Where others may call, they do so by names that are not known here."""
@@ -137,7 +179,8 @@ class Config:
     may be called; `*` means any. `database_url`: of records; empty: a file in the data folder. `storage_url`: the
     bucket of their files; empty: a folder in the data folder. `quota_bytes`: of the files of one account.
     `registration`: whether anybody may make an account. `public_url`: by which people reach the service; empty: the
-    name that a request came by.
+    name that a request came by. From `account_rate` to `rate_storage`: how often somebody may ask
+    (`backend/api/records/limits.py`); None: as often as there is room.
 
     This class is the configuration of development: a secret that is missing is made and kept in the data folder.
     """
@@ -178,6 +221,11 @@ class Config:
     quota_bytes: int = 1_000_000_000
     registration: bool = True
     public_url: str = ""
+    account_rate: Rate | None = Rate(60, "minute")
+    upload_rate: Rate | None = Rate(120, "minute")
+    record_rate: Rate | None = Rate(1200, "minute")
+    analyze_rate: Rate | None = None
+    rate_storage: str = field(default=IN_MEMORY, repr=False)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
@@ -189,7 +237,6 @@ class Config:
         if engine not in ENGINES:
             raise ConfigError(f"ENGINE={engine!r}: expected one of {', '.join(ENGINES)}")
         host = env.get("HOST", "").strip() or cls.host
-        first = (Path(env["MODEL_DIR"]),) if env.get("MODEL_DIR") else ()
         config = kind(
             host=host,
             port=_whole_number(env, "PORT", cls.port, PORTS),
@@ -203,7 +250,7 @@ class Config:
             allowed_hosts=_words(env, "ALLOWED_HOSTS") or default_hosts(host),
             drain_s=float(_whole_number(env, "DRAIN_SECONDS", 1, (0, 300))),
             tasks_dir=Path(env.get("TASKS_DIR") or cls.tasks_dir),
-            model_dirs=(*first, MODELS_DIR),
+            model_dirs=(*((Path(env["MODEL_DIR"]),) if env.get("MODEL_DIR") else ()), MODELS_DIR),
             user_models_dir=Path(env.get("USER_MODELS_DIR") or cls.user_models_dir),
             data_dir=Path(env.get("DATA_DIR") or cls.data_dir),
             secret_key=_secret_key(env),
@@ -212,6 +259,7 @@ class Config:
             quota_bytes=10**6 * _whole_number(env, "QUOTA_MB", 1000, (1, 10_000_000)),
             registration=_flag(env, "REGISTRATION", True),
             public_url=_public_url(env),
+            **_rates(env, kind),
         )
         if config.needs_secret and not config.secret_key:
             raise ConfigError(
@@ -223,12 +271,15 @@ class Config:
 
 @dataclass(frozen=True)
 class TestingConfig(Config):
-    """Nothing is kept that need not be, and passwords are hashed in no time."""
+    """Nothing is kept that need not be, passwords are hashed in no time, and nobody is told to wait."""
 
     __test__: ClassVar[bool] = False  # no tests are in it, whatever it is called
     name: ClassVar[str] = "testing"
     keeps_secret: ClassVar[bool] = False
     cheap_passwords: ClassVar[bool] = True
+    account_rate: Rate | None = None
+    upload_rate: Rate | None = None
+    record_rate: Rate | None = None
 
 
 @dataclass(frozen=True)

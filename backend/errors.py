@@ -80,6 +80,12 @@ class TooManyAttempts(domain.MediDiagnoseError):
         self.retry_after_s = retry_after_s
 
 
+class TooManyRequests(TooManyAttempts):
+    """An account, or an address, asks more often than it may."""
+
+    code = "too_many_requests"
+
+
 class RecordsUnavailable(domain.MediDiagnoseError):
     """The database or the folder of files cannot be used; pictures are answered all the same."""
 

@@ -14,4 +14,5 @@ workers = 1
 worker_class = "gthread"
 threads = _settings.threads
 graceful_timeout = 30  # seconds for what is under way when it is told to stop
+forwarded_allow_ips = ""  # whose word counts is TRUSTED_PROXIES' alone, see backend/wsgi.py
 control_socket_disable = True  # nothing but HTTP is listened for

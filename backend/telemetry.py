@@ -35,7 +35,9 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
 }
+OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}  # for a year, no more plain HTTP to this name
 Logger = structlog.typing.FilteringBoundLogger
 
 
@@ -118,13 +120,15 @@ class RequestContext:
     """What a service needs to know about the request it answers, without anything of Flask in it.
 
     `answer_id` is always made here and unguessable; `request_id` may be the client's. `started` is perf_counter,
-    `deadline`, by which there must be an answer, time.monotonic.
+    `deadline`, by which there must be an answer, time.monotonic. `owner`: the account that asked, to whom alone what is
+    left of the answer then belongs; None for anybody who has its address.
     """
 
     request_id: str
     answer_id: str
     started: float
     deadline: float
+    owner: str | None = None
 
     def elapsed_ms(self) -> float:
         """Milliseconds since the request arrived."""
@@ -134,7 +138,7 @@ class RequestContext:
 def request_context() -> RequestContext:
     """The current request."""
     deadline = request.environ.get("backend.deadline") or time.monotonic() + DEADLINE_S
-    return RequestContext(g.request_id, g.answer_id, g.started, deadline)
+    return RequestContext(g.request_id, g.answer_id, g.started, deadline, g.get("user_id"))
 
 
 def _begin(logger: Logger, readiness: Readiness) -> None:
@@ -161,7 +165,7 @@ def _finish(response: Response, logger: Logger, metrics: Metrics) -> Response:
     metrics.requests.labels(method, route, response.status_code).inc()
     metrics.seconds.labels(method, route).observe(seconds)
     response.headers["X-Request-ID"] = g.request_id
-    for name, value in SECURITY_HEADERS.items():
+    for name, value in (SECURITY_HEADERS | (OVER_TLS if request.is_secure else {})).items():
         response.headers.setdefault(name, value)
     if "Cache-Control" not in response.headers:
         response.headers["Cache-Control"] = "no-store"

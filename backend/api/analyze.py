@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Collection
 
-from flask import Response, g
+from flask import Response, current_app, g
 from flask_openapi3 import APIBlueprint, Tag
 
-from backend.endpoint import strict, uploaded_files
-from backend.errors import NotFound
+from backend.endpoint import IDENTIFY, strict, uploaded_files
+from backend.errors import NotFound, Unauthenticated
 from backend.schemas.images import ActivationMapAnswer, AnalyzeAnswer, AnalyzeQuery
 from backend.schemas.requests import RECORD_FILES
 from backend.services.container import Services
@@ -72,7 +73,7 @@ def analyze(services: Services, task: str, query: AnalyzeQuery) -> AnalyzeAnswer
 @api.get("/heatmaps/<answer_id>.png", summary="The overlay of a recent answer", responses={200: PNG})
 @strict
 def heatmap(services: Services, answer_id: str) -> Response:
-    """Kept in memory for the last answers, within 64 MB; the address is the answer's `heatmap_url`."""
+    """Kept in memory for the last answers, within 64 MB, for an hour; the address is the answer's `heatmap_url`."""
     return Response(overlay_png(_kept_heatmap(services, answer_id)), mimetype="image/png")
 
 
@@ -85,9 +86,19 @@ def activation_map(services: Services, answer_id: str) -> ActivationMapAnswer:
 
 def _kept_heatmap(services: Services, answer_id: str) -> Heatmap:
     found = services.images.heatmap(answer_id)
-    if found is None:
+    if found is None or not _may_see(found.owner):
         raise NotFound("this heatmap is not kept any more; analyse the picture again, or ask with ?explain=inline")
-    return found
+    return found.content
+
+
+def _may_see(owner: str | None) -> bool:
+    """What an account's answer left is shown to nobody else, and that there is something is not told."""
+    if owner is None:
+        return True
+    with contextlib.suppress(Unauthenticated):
+        account = current_app.extensions[IDENTIFY](required=False)
+        return account is not None and str(account.id) == owner
+    return False
 
 
 @api.get(
@@ -106,8 +117,8 @@ def _kept_heatmap(services: Services, answer_id: str) -> Heatmap:
 def signal(services: Services, answer_id: str, kind: str) -> Response:
     """CSV (mV, a row per sample) or a zip of WFDB files; the addresses are the answer's `recording` part."""
     found = services.images.signal(answer_id)
-    if found is None or kind not in ("csv", "zip"):
+    if found is None or kind not in ("csv", "zip") or not _may_see(found.owner):
         raise NotFound("this signal is not kept any more; analyse the page again, then ask for .csv or .zip")
     if kind == "csv":
-        return Response(as_csv(found), mimetype="text/csv")
-    return Response(wfdb_zip(found), mimetype="application/zip")
+        return Response(as_csv(found.content), mimetype="text/csv")
+    return Response(wfdb_zip(found.content), mimetype="application/zip")

@@ -18,6 +18,7 @@ Email = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}$", max_length=254)
 ]
 NewPassword = Annotated[str, Field(min_length=8, max_length=128)]
+TEXT = r"^[^\x00]*$"  # no database keeps the character of number nought
 GivenPassword = Annotated[str, Field(min_length=1, max_length=128)]
 
 
@@ -48,7 +49,7 @@ class RegisterBody(Body):
 
 
 class LoginBody(Body):
-    username: str = Field(min_length=1, max_length=254, description="the name, or the address")
+    username: str = Field(min_length=1, max_length=254, pattern=TEXT, description="the name, or the address")
     password: GivenPassword
     cookies: bool = Field(False, description="tokens in HttpOnly cookies instead of the answer, for a page")
 

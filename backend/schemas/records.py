@@ -9,7 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from backend.schemas.accounts import Body
+from backend.schemas.accounts import TEXT, Body
 from backend.schemas.common import Answer, Probability, TriageAnswer
 from backend.schemas.images import AnalyzeQuery
 from ml_model.tasks.triage_scale import TriageLevel
@@ -86,8 +86,8 @@ class HistoryQuery(BaseModel):
     before: int | None = Field(
         None, ge=0, le=2**62, description="`next_before` of the page before: what is new meanwhile moves nothing"
     )
-    task: str | None = Field(None, max_length=64)
-    class_code: str | None = Field(None, max_length=64)
+    task: str | None = Field(None, max_length=64, pattern=TEXT)
+    class_code: str | None = Field(None, max_length=64, pattern=TEXT)
     triage: TriageLevel | None = None
     patient_ref: PatientRef | None = None
     from_: Day | None = Field(None, alias="from", description="first day, UTC")
@@ -97,7 +97,7 @@ class HistoryQuery(BaseModel):
 class StatsQuery(BaseModel):
     """Which of the own records are counted."""
 
-    task: str | None = Field(None, max_length=64)
+    task: str | None = Field(None, max_length=64, pattern=TEXT)
     from_: Day | None = Field(None, alias="from", description="first day, UTC")
     to: Day | None = Field(None, description="last day, UTC")
 
@@ -147,7 +147,7 @@ class FeedbackBody(Body):
 
     agrees: bool
     right_class: str | None = Field(None, max_length=64, description="code of the class that it is, where not this one")
-    note: str | None = Field(None, max_length=2000)
+    note: str | None = Field(None, max_length=2000, pattern=TEXT)
 
 
 class FeedbackEntry(Answer):

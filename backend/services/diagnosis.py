@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Generic, TypeVar
 
-from cachetools import LRUCache
+from cachetools import TTLCache
 
 from backend.endpoint import MAX_UPLOAD_BYTES
 from backend.schemas.common import ProvenanceAnswer
@@ -36,21 +39,38 @@ from ml_model.tasks.registry import ImageTask
 
 KEPT_BYTES = 64 * 2**20  # of heatmaps; that of a recording is its signal, 50 kB
 KEPT_SIGNAL_BYTES = 16 * 2**20  # read off ECG pages, 50 kB each
+KEPT_S = 3600.0
 _START_WITHIN_S = 120.0
 LIMITS = ImageLimits(max_bytes=MAX_UPLOAD_BYTES)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Left(Generic[T]):
+    """What an answer left. owner: the account to which alone it is shown; None: to whoever has its address."""
+
+    content: T
+    owner: str | None
 
 
 class ImageDiagnosis:
     """Answers for the tasks that take a picture. The heatmaps and the signals read off pages that belong to the last
-    answers are kept in memory only: what is of a patient is not written to disk."""
+    answers are kept in memory only, for an hour at most: what is of a patient is not written to disk."""
 
-    def __init__(self, models: ModelStore, metrics: Metrics, demo_mode: bool, pool: WorkerPool) -> None:
+    def __init__(
+        self, models: ModelStore, metrics: Metrics, demo_mode: bool, pool: WorkerPool,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:  # fmt: skip
         self._models = models
         self._pool = pool
         self._metrics = metrics
         self._demo_mode = demo_mode
-        self._heatmaps = LRUCache[str, Heatmap](KEPT_BYTES, getsizeof=heatmap_bytes)
-        self._signals = LRUCache[str, EcgRecording](KEPT_SIGNAL_BYTES, getsizeof=lambda one: held_bytes(one.signal_mv))
+        self._heatmaps = TTLCache[str, Left[Heatmap]](
+            KEPT_BYTES, KEPT_S, timer=timer, getsizeof=lambda one: heatmap_bytes(one.content)
+        )
+        self._signals = TTLCache[str, Left[EcgRecording]](
+            KEPT_SIGNAL_BYTES, KEPT_S, timer=timer, getsizeof=lambda one: held_bytes(one.content.signal_mv)
+        )
         self._keeping = threading.Lock()
 
     def start_reading(self) -> None:
@@ -67,12 +87,12 @@ class ImageDiagnosis:
         """Why no file can be read but small ordinary pictures; None where all can."""
         return self._pool.problem
 
-    def heatmap(self, answer_id: str) -> Heatmap | None:
+    def heatmap(self, answer_id: str) -> Left[Heatmap] | None:
         """What an answer left; None when it is unknown or has been dropped."""
         with self._keeping:
             return self._heatmaps.get(answer_id)
 
-    def signal(self, answer_id: str) -> EcgRecording | None:
+    def signal(self, answer_id: str) -> Left[EcgRecording] | None:
         """The same of the signal that was read off an ECG page."""
         with self._keeping:
             return self._signals.get(answer_id)
@@ -98,7 +118,7 @@ class ImageDiagnosis:
         self._metrics.answers.labels(task.id, result.predictor is None).inc()
         if result.ecg and result.ecg.page and result.ecg.recording:
             with self._keeping:
-                self._signals[context.answer_id] = result.ecg.recording
+                self._signals[context.answer_id] = Left(result.ecg.recording, context.owner)
         of_signals = result.predictor is models.engines.signals
         loaded = (models.signals if of_signals else models.pictures) if result.predictor else None
         told = _provenance(result, case, query, models.preprocessing_sha256)
@@ -140,7 +160,7 @@ class ImageDiagnosis:
         if query.explain == "inline":
             return explanation(heatmap, inline=True)
         with self._keeping:
-            self._heatmaps[context.answer_id] = heatmap
+            self._heatmaps[context.answer_id] = Left(heatmap, context.owner)
         return explanation(heatmap, address=f"/heatmaps/{context.answer_id}")
 
 

@@ -1,4 +1,5 @@
 """The embedded HTTP server: one thread receives and sends, a few others run the application.
 
-May import backend.app, config, endpoint and errors; only backend/server.py imports it.
+May import backend.app, config, endpoint and errors; only backend/server.py imports it, but for
+`addresses` and `wsgi_call`.
 """

@@ -47,7 +47,7 @@ class Canned:
     def _stamped(self, environ: Environ, error: Busy | None) -> Answer:
         if environ["REQUEST_METHOD"] == "HEAD" or "HTTP_ORIGIN" in environ:  # which change the answer
             return call(self._app, environ) if error is None else refused(self._app, environ, error)
-        key = (str(error), PROBLEM_JSON in environ.get("HTTP_ACCEPT", ""))
+        key = (str(error), PROBLEM_JSON in environ.get("HTTP_ACCEPT", ""), environ["wsgi.url_scheme"])
         if key not in self._made:
             marked = {**environ, "HTTP_X_REQUEST_ID": STAMP}
             self._made[key] = call(self._app, marked) if error is None else refused(self._app, marked, error)

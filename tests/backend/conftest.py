@@ -79,6 +79,20 @@ def records_file_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appli
     app.services.records.open().database.close()
 
 
+@pytest.fixture(scope="session")
+def make_file_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Application]]:
+    """Factory of the same, with settings: `make_file_app(registration=False)`."""
+    made: list[Application] = []
+
+    def make(**settings: Any) -> Application:
+        made.append(records_application(tmp_path_factory.mktemp("records"), "", **settings))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.services.records.open().database.close()
+
+
 @pytest.fixture
 def make_records_app(database_address: Callable[[], str]) -> Iterator[Callable[..., Application]]:
     """Factory of applications with an empty database: `make_records_app(folder, **settings)`."""

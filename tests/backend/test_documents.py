@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from backend.schemas.common import Answer
 from backend.services.rendering.card_html import card_page
 from backend.services.rendering.catalogue import card_markdown
 from backend.services.rendering.messages import DISCLAIMER
+from backend.telemetry import OVER_TLS, SECURITY_HEADERS
 from ml_model.tasks.registry import load_image_tasks, load_task, load_tasks
 
 
@@ -128,6 +130,23 @@ def test_headers_of_every_answer(live_app: Application) -> None:
         assert reply.headers["Access-Control-Allow-Origin"] == "*"
         reply.close()
     assert client.get("/health").headers["Cache-Control"] == "no-store"
+
+
+def test_every_route_by_every_method_answers_with_all_headers(live_app: Application) -> None:
+    client, seen = live_app.test_client(), set[int]()
+    for rule in live_app.url_map.iter_rules():
+        path = re.sub("<[^>]*>", "x", rule.rule)
+        for method in ("GET", "POST", "OPTIONS"):
+            reply = client.open(path, method=method, base_url="http://localhost")
+            seen.add(reply.status_code)
+            assert SECURITY_HEADERS.items() <= dict(reply.headers).items(), (method, path)
+            assert OVER_TLS.keys().isdisjoint(reply.headers.keys())
+            reply.close()
+    assert {200, 400, 401, 404, 405} <= seen
+    assert OVER_TLS.items() <= dict(client.get("/health", base_url="https://localhost").headers).items()
+    policy = SECURITY_HEADERS["Content-Security-Policy"]
+    assert "unsafe" not in policy
+    assert "*" not in policy
 
 
 def test_the_pages_ask_nobody_else_and_name_no_disease(live_app: Application) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from ipaddress import ip_network
 from pathlib import Path
 from types import ModuleType
 
@@ -20,6 +21,8 @@ from child_processes.processes import START_WITHIN_S
 from gunicorn.config import make_settings
 from samples import ROOT, image_task, multipart, write_tiny
 
+from backend.serving.wsgi_call import Environ
+from backend.wsgi import behind
 from ml_model.tasks.registry import TASKS_DIR
 
 CONFIGURATION = ROOT / "backend" / "gunicorn.conf.py"
@@ -43,6 +46,31 @@ def test_every_name_is_a_setting_of_gunicorn_and_every_value_is_valid(monkeypatc
     for name, value in found.items():
         settings[name].set(value)
     assert (found["bind"], found["threads"], found["workers"]) == ("[::1]:8123", 7, 1)
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded_for", "proto", "address", "scheme"),
+    [
+        ("10.0.0.1", "192.0.2.9, 198.51.100.7", "https", "198.51.100.7", "https"),
+        ("10.0.0.1", "198.51.100.7, 10.0.0.2", "http, https", "198.51.100.7", "https"),
+        ("10.0.0.1", "198.51.100.7", "https, http", "198.51.100.7", "http"),
+        ("10.0.0.1", "", "", "10.0.0.1", "http"),
+        ("192.0.2.1", "198.51.100.7", "https", "192.0.2.1", "http"),
+        ("", "198.51.100.7", "https", "", "http"),
+    ],
+)
+def test_a_proxy_of_ours_is_believed_and_nobody_else(
+    peer: str, forwarded_for: str, proto: str, address: str, scheme: str
+) -> None:
+    seen: list[tuple[str, str]] = []
+
+    def app(environ: Environ, _start: object) -> list[bytes]:
+        seen.append((environ["REMOTE_ADDR"], environ["wsgi.url_scheme"]))
+        return []
+
+    told = {"HTTP_X_FORWARDED_FOR": forwarded_for, "HTTP_X_FORWARDED_PROTO": proto}
+    behind(app, (ip_network("10.0.0.0/8"),))({"REMOTE_ADDR": peer, "wsgi.url_scheme": "http", **told}, None)
+    assert seen == [(address, scheme)]
 
 
 def free_port() -> int:

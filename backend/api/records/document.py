@@ -41,7 +41,8 @@ def security_of(method: str, path: str) -> list[dict[str, list[str]]]:
 def statuses_of(method: str, path: str) -> set[int]:
     """Statuses of refusals that only records have."""
     found = set() if path in OPEN else {401}
-    found |= {401, 429} if path in _GUESSED and method != "get" else set()
+    found |= {401} if path in _GUESSED and method != "get" else set()
+    found |= {429}
     found |= {403} if method != "get" or path.endswith("/audit") else set()
     found |= {409} if path.endswith("/register") else set()
     return found | ({404} if path == f"{PREFIX}predict" else set())

@@ -6,9 +6,9 @@ import contextlib
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
-from flask import Flask, Response, g
+from flask import Flask, Response, g, request
 from flask_jwt_extended import (
     JWTManager,
     create_access_token,
@@ -34,6 +34,7 @@ ACCESS_COOKIE, CSRF_HEADER = "access_token_cookie", "X-CSRF-TOKEN"
 _ISSUER, _SESSION, _GENERATION = "medidiagnose", "sid", "gen"
 _HOW = "send Authorization: Bearer <access_token> of POST /api/v1/auth/login"
 ToldBy = Callable[[str, int, str, str], Account]
+Kind = Literal["access", "refresh", "any"]
 
 
 def set_up_tokens(app: Flask, config: Config, secret: str) -> None:
@@ -56,8 +57,8 @@ def set_up_tokens(app: Flask, config: Config, secret: str) -> None:
     JWTManager(app)
 
 
-def current_account(told_by: ToldBy, *, required: bool = True, kind: str = "access") -> Account | None:
-    """Whose token the request has; None without one where none is required. kind: access, refresh, or any.
+def current_account(told_by: ToldBy, *, required: bool = True, kind: Kind = "access") -> Account | None:
+    """Whose token the request has; None without one where none is required.
 
     Raises Unauthenticated and CsrfFailed. A token that is worth nothing is refused even where none is required.
     """
@@ -117,6 +118,9 @@ def in_cookies(response: Callable[[TokensAnswer], Response], issued: tuple[Token
     )  # fmt: skip
     set_access_cookies(made, access)
     set_refresh_cookies(made, refresh)
+    if request.is_secure:  # as it came to us, or to a proxy of ours
+        cookies = made.headers.getlist("Set-Cookie")
+        made.headers.setlist("Set-Cookie", [one if "; Secure" in one else f"{one}; Secure" for one in cookies])
     return made
 
 

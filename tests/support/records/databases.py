@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
 
 DATABASES = ("sqlite", "postgresql")
 _DEBIAN = Path("/usr/lib/postgresql")
@@ -24,7 +27,7 @@ _QUICK = "-c fsync=off -c synchronous_commit=off -c full_page_writes=off"
 def _program(name: str) -> str:
     versions = sorted(_DEBIAN.glob(f"*/bin/{name}"), key=lambda path: float(path.parts[-3]), reverse=True)
     found = str(versions[0]) if versions else shutil.which(name)
-    assert found, f"no {name}: the tests need PostgreSQL; apt-get install postgresql"
+    assert found, f"no {name}: the tests need PostgreSQL and Redis; apt-get install postgresql redis-server"
     return found
 
 
@@ -79,6 +82,22 @@ def postgres_server(*, keeps: bool = False) -> Iterator[PostgresServer]:
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def redis_server(port: int | None = None) -> Iterator[str]:
+    """The address of a server of our own, which keeps nothing. port: a free one, where none is given."""
+    port = port or _free_port()
+    command = [_program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+        try:
+            address = f"redis://127.0.0.1:{port}/0"
+            link = redis.Redis.from_url(address, retry=Retry(ConstantBackoff(0.05), 200))
+            link.ping()
+            link.close()
+            yield address
+        finally:
+            server.kill()
 
 
 def fresh_postgres(server: str) -> str:

@@ -51,10 +51,13 @@ class Person:
         return answer
 
 
-def person(app: Application, role: Role = "user", username: str | None = None) -> Person:
-    """Somebody new."""
+def person(
+    app: Application, role: Role = "user", username: str | None = None, address: str = "127.0.0.1"
+) -> Person:  # fmt: skip
+    """Somebody new, who asks from an address."""
     name = username or f"p{uuid.uuid4().hex[:12]}"
     client = app.test_client()
+    client.environ_base["REMOTE_ADDR"] = address
     body = {"username": name, "email": f"{name}@example.org", "password": PASSWORD}
     made = client.post("/api/v1/auth/register", json=body)
     assert made.status_code == 201, made.text

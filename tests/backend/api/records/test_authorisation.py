@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import io
-import json
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import jwt
 import pytest
 from records.people import PASSWORD, Person, person
 
@@ -160,44 +155,3 @@ def test_lists_hold_nothing_of_anybody_elses(cast: Cast) -> None:
 def test_a_file_of_another_is_not_answered(cast: Cast) -> None:
     body = {"file_id": cast.owner.upload(cast.picture), "task": "skin"}
     assert cast.callers["admin"].call("POST", "/predict", json=body).status_code == 404
-
-
-def forged(app: Application, token: str, **changed: Any) -> str:
-    """Signed with the right secret, and something else in it."""
-    secret = str(app.config["JWT_SECRET_KEY"])
-    claims = jwt.decode(token, options={"verify_signature": False})
-    return jwt.encode({**claims, **changed}, secret, algorithm="HS256")
-
-
-def unsigned(token: str, header: dict[str, str], signature: str = "") -> str:
-    head = base64.urlsafe_b64encode(json.dumps(header).encode()).rstrip(b"=").decode()
-    return ".".join((head, token.split(".")[1], signature))
-
-
-def test_a_token_that_is_none_of_ours_opens_nothing(cast: Cast) -> None:
-    ada = person(cast.app)
-    token, long_ago = ada.access_token, datetime.now(UTC) - timedelta(hours=1)
-    assert cast.callers["user"].call("GET", "/auth/me").status_code == 200
-    ada.access_token = forged(cast.app, token)
-    assert ada.call("GET", "/auth/me").status_code == 200, "the helper signs as we do"
-    wrong = [
-        unsigned(token, {"alg": "none", "typ": "JWT"}),
-        unsigned(token, {"alg": "None", "typ": "JWT"}),
-        unsigned(token, {"alg": "HS512", "typ": "JWT"}, token.split(".")[2]),
-        jwt.encode(jwt.decode(token, options={"verify_signature": False}), "another secret" * 4, algorithm="HS256"),
-        jwt.encode(
-            jwt.decode(token, options={"verify_signature": False}), str(cast.app.secret_key), algorithm="HS256"
-        ),
-        forged(cast.app, token, exp=long_ago),
-        forged(cast.app, token, iss="elsewhere"),
-        forged(cast.app, token, sub=str(uuid.uuid4())),
-        forged(cast.app, token, sub="' OR 1=1 --"),
-        forged(cast.app, token, sub=7),
-        forged(cast.app, token, gen="0"),
-        forged(cast.app, token, sid=None),
-        token[:-2], "x", "a.b.c", ada.refresh_token,
-    ]  # fmt: skip
-    for one in wrong:
-        ada.access_token = one
-        reply = ada.call("GET", "/auth/me")
-        assert (reply.status_code, reply.get_json()["code"]) == (401, "unauthenticated"), one
