@@ -28,8 +28,17 @@ def _as_written(value: object) -> object:
 
 
 Day = Annotated[date, BeforeValidator(_as_written)]
-PATIENT_REF = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+REFERENCE = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+PATIENT_REF = REFERENCE.pattern
 PatientRef = Annotated[str, Field(pattern=PATIENT_REF, description="a pseudonym of the patient, never a name")]
+SearchText = Annotated[
+    str,
+    Field(
+        pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        max_length=64,
+        description="words, each of which is part of a class, a task, a patient reference or a clinician's note",
+    ),
+]
 
 
 class UploadAnswer(Answer):
@@ -92,6 +101,7 @@ class HistoryQuery(BaseModel):
     patient_ref: PatientRef | None = None
     from_: Day | None = Field(None, alias="from", description="first day, UTC")
     to: Day | None = Field(None, description="last day, UTC")
+    q: SearchText | None = None
 
 
 class StatsQuery(BaseModel):

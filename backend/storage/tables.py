@@ -137,7 +137,8 @@ class Prediction(Table):
         Index(None, "user_id", "class_code", "number"),
         Index(None, "user_id", "triage_level", "number"),
         Index(None, "user_id", "day", "number"),
-        # All that statistics are made of, so that they are read off the index.
+        # All that records are searched by, and all that statistics are made of: both are read off an index.
+        Index("ix_predictions_search", "user_id", "number", "task", "class_name", "patient_ref"),
         Index("ix_predictions_statistics", "user_id", "day", "task", "class_code", "triage_level", "processing_ms"),
     )
 

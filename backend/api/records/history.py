@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from flask import Response, g
 from flask_openapi3 import APIBlueprint
 
@@ -14,7 +12,7 @@ from backend.errors import NotFound
 from backend.schemas.accounts import Account, DoneAnswer
 from backend.schemas.common import HealthAnswer
 from backend.schemas.records import (
-    PATIENT_REF,
+    REFERENCE,
     AuditAnswer,
     AuditQuery,
     FeedbackAnswer,
@@ -85,7 +83,7 @@ def feedback(services: Services, account: Account, prediction_id: str, body: Fee
 @strict
 def timeline(services: Services, account: Account, patient_ref: str) -> TimelineAnswer:
     """The oldest first, with what changed since the one before of the same task."""
-    if not re.fullmatch(PATIENT_REF, patient_ref):
+    if not REFERENCE.fullmatch(patient_ref):
         raise NotFound("there is no such patient: a reference has 1 to 64 letters, digits, dots, dashes, underscores")
     return services.records.open().history.timeline(account, patient_ref, g.request_id)
 

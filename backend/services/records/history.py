@@ -23,6 +23,7 @@ from backend.schemas.records import (
     WholeRecordAnswer,
 )
 from backend.services.records.keeping import heatmap_address
+from backend.services.records.search import found_by
 from backend.storage.audit import Deed, append
 from backend.storage.database import Database
 from backend.storage.files import FileStore
@@ -171,7 +172,8 @@ def _chosen(account: Account, query: HistoryQuery) -> list[ColumnElement[bool]]:
         (Prediction.class_code, query.class_code),
         (Prediction.triage_level, query.triage),
     )
-    return chosen_days(account, query) + [column == value for column, value in filters if value is not None]
+    found = chosen_days(account, query) + [column == value for column, value in filters if value is not None]
+    return found if query.q is None else [*found, found_by(account, query.q)]
 
 
 def _numbers(chosen: list[ColumnElement[bool]], query: HistoryQuery, total: int) -> Select[int]:
