@@ -14,7 +14,7 @@ help:
 	@echo "make install        the pinned packages, into $(VENV)"
 	@echo "make run            the service on port $(PORT) (PORT=8080 make run for another)"
 	@echo "make test           the tests"
-	@echo "make lint           ruff, mypy and bandit"
+	@echo "make lint           ruff, mypy, bandit, hadolint, compose-lint"
 	@echo "make fuzz           20,000 requests by the contract, damaged files to every parser and to a server; FUZZ_MINUTES=5 for less"
 	@echo "make audit          committed secrets, dist/sbom.json, known vulnerabilities (asks the network)"
 	@echo "make bench          speed of inference and of the service"
@@ -45,6 +45,8 @@ lint: $(STAMP)
 	$(BIN)/python -m ruff check .
 	$(BIN)/python -m mypy
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive backend ml_model
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/compose-lint compose.yaml
 
 # FUZZ_MINUTES are of computing, in two processes; then 670 requests for each of them. It ends with 1 on any finding,
 # whose files are in fuzz-findings/.

@@ -10,7 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
-from ml_model.errors import MediDiagnoseError
+from backend.settings.reading import FALSE_WORDS, threads
+from backend.settings.reading import ConfigError as ConfigError
+from backend.settings.reading import flag as _flag
+from backend.settings.reading import whole_number as whole_number
+from backend.settings.reading import whole_number_of as _whole_number
 from ml_model.inference.bundle import MODELS_DIR
 from ml_model.tasks.registry import TASKS_DIR
 
@@ -19,42 +23,14 @@ Engine = Literal["auto", "openvino", "onnxruntime"]
 ENGINES: tuple[Engine, ...] = ("auto", "openvino", "onnxruntime")
 DATABASES = ("sqlite", "postgresql+psycopg")
 BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9][A-Za-z0-9._-]{0,63}){0,8}/?")
-TRUE_WORDS = frozenset({"1", "on", "true", "yes"})
 LEAST_KEY_CHARACTERS = 16
 ADDRESS = re.compile(r"[A-Za-z0-9.\[\]:_/~-]+")
 PORTS, THREADS = (0, 65_535), (1, 256)
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "::1", "localhost"})
 LOOPBACK_NAMES = ("localhost", ".localhost")
-FALSE_WORDS = frozenset({"0", "off", "false", "no", ""})
 RATE = re.compile(r"([1-9][0-9]{0,6})/(second|minute|hour|day)", re.ASCII)
 IN_MEMORY = "memory://"
-
-
-class ConfigError(MediDiagnoseError):
-    """A setting has a value that means nothing; the message names the setting."""
-
-    code = "config_invalid"
-
-
-def _flag(environ: Mapping[str, str], name: str, default: bool) -> bool:
-    word = environ.get(name, "on" if default else "off").strip().lower()
-    if word in TRUE_WORDS:
-        return True
-    if word in FALSE_WORDS:
-        return False
-    raise ConfigError(f"{name}={word!r}: expected on or off")
-
-
-def whole_number(text: str, name: str, bounds: tuple[int, int]) -> int:
-    """A setting within its bounds. Raises ConfigError naming the setting, its value and the bounds."""
-    if not (text.isascii() and text.isdecimal()) or not bounds[0] <= int(text) <= bounds[1]:
-        raise ConfigError(f"{name}={text!r}: expected a whole number from {bounds[0]} to {bounds[1]}")
-    return int(text)
-
-
-def _whole_number(environ: Mapping[str, str], name: str, default: int, bounds: tuple[int, int]) -> int:
-    return whole_number(environ.get(name, "").strip() or str(default), name, bounds)
 
 
 def _secret_key(environ: Mapping[str, str]) -> str:
@@ -240,7 +216,7 @@ class Config:
         config = kind(
             host=host,
             port=_whole_number(env, "PORT", cls.port, PORTS),
-            threads=_whole_number(env, "THREADS", cls.threads, THREADS),
+            threads=threads(env, cls.threads, THREADS),
             demo_mode=_flag(env, "DEMO_MODE", True),
             input_gate=_flag(env, "INPUT_GATE", True),
             allow_pickle=_flag(env, "ALLOW_PICKLE", False),

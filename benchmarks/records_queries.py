@@ -1,0 +1,165 @@
+"""History and statistics of an account with 10^5 records among 10^6, on SQLite.
+
+    python benchmarks/records_queries.py [--rows 1000000] [--times 40] [--bar-ms 100]
+
+Makes the database by SQL (tasks, classes, grades of triage and patients drawn at random over three years; answers of
+1,000 bytes), then calls what stands behind GET /history, /stats and /patients/<ref>/timeline, each `times` times, with
+the noting in the audit log that belongs to it. Exit code 1 where a p95 is over the bar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from clients import percentile
+
+from backend.schemas.accounts import Account
+from backend.schemas.records import HistoryQuery, StatsQuery
+from backend.services.records.history import History
+from backend.services.records.statistics import Statistics
+from backend.storage.database import FILE_NAME, Database
+from backend.storage.files import FILES, FolderStore
+from backend.storage.tables import Prediction, User
+
+USERS = 10
+OWN = uuid.UUID(int=1)
+TASKS = ("skin", "lung-ct", "histopathology", "chest-xray", "ecg", "bone")
+TRIAGE = ("emergency", "urgent", "soon", "routine")
+FIRST_DAY, DAYS = "2024-01-01", 1096
+_ANY = "abs(random())"
+
+
+def _chosen(words: tuple[str, ...]) -> str:
+    return f"CASE {_ANY} % {len(words)} " + " ".join(f"WHEN {i} THEN '{w}'" for i, w in enumerate(words)) + " END"
+
+
+# By column: an expression of SQL, of n, which counts the rows. The day rises with n, as numbers do.
+VALUES = {
+    "id": "lower(hex(randomblob(16)))",
+    "user_id": f"printf('%032x', 1 + {_ANY} % {USERS})",
+    "task": _chosen(TASKS),
+    "patient_ref": f"printf('p-%d', {_ANY} % 500)",
+    "created_at": f"datetime('{FIRST_DAY}', printf('+%d minutes', n * {DAYS} * 1440 / :rows)) || '.000000'",
+    "day": f"date('{FIRST_DAY}', printf('+%d days', n * {DAYS} / :rows))",
+    "class_code": f"printf('class-%d', {_ANY} % 7)",
+    "class_name": "'Made up'",
+    "confidence": "0.75",
+    "triage_level": _chosen(TRIAGE),
+    "settled": "1",
+    "scores": """'{"class-0": 0.75, "class-1": 0.25}'""",
+    "processing_ms": f"5.0 + {_ANY} % 1000 / 100.0",
+    "shared": "0",
+    "result": """printf('{"made": "%s"}', hex(zeroblob(500)))""",
+}
+
+
+def made(folder: Path, rows: int) -> Database:
+    """The database, with its indexes built once all rows are there."""
+    path = folder / FILE_NAME
+    database = Database(f"sqlite:///{path}")
+    database.migrate()
+    with database.writing() as session:
+        for number in range(1, USERS + 1):
+            name = f"user{number}"
+            session.add(
+                User(
+                    id=uuid.UUID(int=number), username=name, username_key=name, email=name, email_key=name,
+                    password_hash="", role="user", created_at=datetime.now(UTC),
+                )  # fmt: skip
+            )
+    needed = {c.name for c in Prediction.__table__.columns if not (c.nullable or c.primary_key or c.server_default)}
+    assert needed <= VALUES.keys(), needed - VALUES.keys()
+    counted = "WITH RECURSIVE counted(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM counted WHERE n + 1 < :rows)"
+    database.close()
+    with sqlite3.connect(path) as link:
+        for setting in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -400000", "temp_store = MEMORY"):
+            link.execute(f"PRAGMA {setting}")
+        found = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND tbl_name = 'predictions' AND sql NOT NULL"
+        indexes = dict(link.execute(found).fetchall())
+        for name in indexes:
+            link.execute(f"DROP INDEX {name}")
+        link.execute(
+            f"INSERT INTO predictions ({', '.join(VALUES)}) {counted} SELECT {', '.join(VALUES.values())} FROM counted",  # noqa: S608 - words of this file
+            {"rows": rows},
+        )
+        for sql in indexes.values():
+            link.execute(sql)
+    link.close()
+    return database
+
+
+def questions(database: Database, folder: Path) -> dict[str, Callable[[], object]]:
+    """By name, what is measured."""
+    history, statistics = History(database, FolderStore(folder / FILES)), Statistics(database)
+    account = Account(OWN, "user1", "user", "t", "s", 0)
+
+    def page(**asked: object) -> Callable[[], object]:
+        query = HistoryQuery.model_validate({"per_page": 20, **asked})
+        return lambda: history.page(account, query, "r")
+
+    def counts(**asked: object) -> Callable[[], object]:
+        return lambda: statistics.of(account, StatsQuery.model_validate(asked))
+
+    total = history.page(account, HistoryQuery(), "r").total
+    days = {"from": "2025-03-01", "to": "2025-08-31"}
+    filters: dict[str, dict[str, object]] = {
+        "task": {"task": "skin"},
+        "class_code": {"class_code": "class-3"},
+        "triage": {"triage": "urgent"},
+        "patient_ref": {"patient_ref": "p-7"},
+        "days": days,
+        "task and days": {"task": "skin", **days},
+        "task, class and triage": {"task": "skin", "class_code": "class-3", "triage": "urgent"},
+        "all filters": {"task": "skin", "class_code": "class-3", "triage": "urgent", "patient_ref": "p-7", **days},
+    }
+    return {
+        "first page": page(),
+        "page in the middle": page(page=total // 40),
+        "last page": page(page=-(-total // 20)),
+        "after next_before": page(before=500_000),
+        **{f"{name}, first page": page(**asked) for name, asked in filters.items()},
+        "task, last page": page(task="skin", page=history.page(account, HistoryQuery(task="skin"), "r").pages),
+        "timeline of a patient": lambda: history.timeline(account, "p-7", "r"),
+        "statistics": counts(),
+        "statistics of a task": counts(task="skin"),
+        "statistics of half a year": counts(**days),
+    }
+
+
+def main() -> int:
+    """Print the figures; exit code 1 when a bar is missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=10**6)
+    parser.add_argument("--times", type=int, default=40)
+    parser.add_argument("--bar-ms", type=float, default=100.0)
+    options = parser.parse_args()
+    missed = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder, began = Path(name), time.monotonic()
+        database = made(folder, options.rows)
+        size_mb = sum(path.stat().st_size for path in folder.glob("*")) / 1e6
+        print(f"{options.rows} rows, {size_mb:.0f} MB, made in {time.monotonic() - began:.0f} s", flush=True)
+        for asked, run in questions(database, folder).items():
+            taken = []
+            for _ in range(options.times):
+                started = time.perf_counter()
+                run()
+                taken.append(1000 * (time.perf_counter() - started))
+            p50, p95 = percentile(taken, 0.5), percentile(taken, 0.95)
+            missed += p95 > options.bar_ms
+            held = "MISSED" if p95 > options.bar_ms else "held  "
+            print(f"{held} {asked}: p50 {p50:.1f} ms, p95 {p95:.1f}", flush=True)
+        database.close()
+    return int(missed > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
