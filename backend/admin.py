@@ -1,6 +1,6 @@
 """What an operator does at a terminal: `python -m backend.admin COMMAND`, with the settings of the service.
 
-create-user, set-role, verify-audit, cleanup, backup, restore, migrate.
+create-user, set-role, verify-audit, cleanup, export-feedback, backup, restore, migrate.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from backend.config import Config, ConfigError
 from backend.errors import RecordsUnavailable
 from backend.schemas.accounts import ROLES, RegisterBody
+from backend.services.monitoring.dataset import FeedbackDataset
 from backend.services.records.accounts import AccountBook
 from backend.services.records.passwords import Passwords
 from backend.storage.archive import backup, restore
@@ -29,6 +30,7 @@ from backend.storage.objects import open_file_store
 from backend.storage.secret_key import HASHING, derived, secret_of
 from backend.storage.tables import StoredFile
 from ml_model.errors import MediDiagnoseError
+from ml_model.tasks.registry import load_tasks
 
 FAILED, UNUSABLE = 1, 2
 _SWEPT_AFTER_S = 3600.0  # no request takes so long
@@ -41,6 +43,7 @@ class Desk:
     database: Database
     files: FileStore
     accounts: AccountBook
+    tasks_dir: Path
 
 
 def create_user(desk: Desk, given: argparse.Namespace) -> int:
@@ -100,13 +103,21 @@ def bring_back(desk: Desk, given: argparse.Namespace) -> int:
     return 0
 
 
+def export_feedback(desk: Desk, given: argparse.Namespace) -> int:
+    """The folder stands for a public data set of the task, whose labels it has."""
+    tasks = {task.id: task for task in load_tasks(desk.tasks_dir)}
+    folder, count = FeedbackDataset(desk.database, desk.files, tasks).written(given.task, given.folder)
+    print(f"{count} pictures in {folder}")
+    return 0
+
+
 def _opened(config: Config) -> Desk:
     if not config.database_url:
         config.data_dir.mkdir(parents=True, exist_ok=True)
     database, files = Database(database_url(config)), open_file_store(config)
     database.migrate()
     passwords = Passwords(derived(secret_of(config), HASHING), cheap=config.cheap_passwords)
-    return Desk(database, files, AccountBook(database, files, passwords, config.quota_bytes))
+    return Desk(database, files, AccountBook(database, files, passwords, config.quota_bytes), config.tasks_dir)
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -122,6 +133,10 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     changed.add_argument("role", choices=ROLES)
     changed.set_defaults(run=set_role)
     commands.add_parser("verify-audit", help="look through the chain of the audit log").set_defaults(run=verify_audit)
+    exported = commands.add_parser("export-feedback", help="pictures with feedback, as a data set that recipes read")
+    exported.add_argument("task")
+    exported.add_argument("folder", type=Path, help="in which a folder is made")
+    exported.set_defaults(run=export_feedback)
     commands.add_parser("cleanup", help="remove files that no record names").set_defaults(run=cleanup)
     kept = commands.add_parser("backup", help="write all records and files to one file")
     kept.add_argument("file", type=Path)

@@ -10,7 +10,7 @@ from flask_cors import CORS
 from flask_openapi3 import OpenAPI
 
 from backend.api import analyze, compat, health, models, pages, predict
-from backend.api.records import accounts, history, predictions, reports
+from backend.api.records import accounts, history, monitoring, predictions, reports
 from backend.api.records.identity import Kind, current_account, set_up_tokens
 from backend.api.records.limits import set_up_limits
 from backend.config import Config
@@ -34,7 +34,7 @@ from ml_model.diagnosis.reading import reading_pool
 from ml_model.tasks.registry import load_tasks
 
 _MODELS_WITHIN_S = 120.0
-_RECORDS = (accounts.api, predictions.api, history.api, reports.api)
+_RECORDS = (accounts.api, predictions.api, history.api, reports.api, monitoring.api)
 
 
 class Application(OpenAPI):

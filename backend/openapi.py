@@ -169,7 +169,7 @@ def build_document(app: OpenAPI, tasks: tuple[Task, ...]) -> dict[str, Any]:
             paths[endpoint_of(task)] = {"post": _image_operation(shared, task, read)}
         elif isinstance(task, RiskTask):
             paths[endpoint_of(task)]["post"]["requestBody"] = risk_body(task)
-    records.request_bodies(paths)
+    records.request_bodies(paths, list(images))
     for path, field in SINGLE_UPLOADS.items():
         operation = paths[path]["post"]
         operation["requestBody"] = upload_body(operation["summary"], {field: 1})

@@ -68,6 +68,8 @@ class Metrics:
     compiled_graphs: Counter
     log_lines_dropped: Gauge
     refused: Counter
+    drift_p_value: Gauge
+    drifted: Gauge
 
     def text(self) -> Response:
         """The Prometheus exposition."""
@@ -104,6 +106,13 @@ def make_metrics() -> Metrics:
             "medidiagnose_log_lines_dropped", "Log lines that nobody took, of this process", registry=registry
         ),
         refused=Counter("medidiagnose_refused", "Requests refused for want of room", registry=registry),
+        drift_p_value=Gauge(
+            "medidiagnose_drift_p_value",
+            "How probable chance alone makes the difference of kept records from the reference",
+            ("task", "figure"),
+            registry=registry,
+        ),
+        drifted=Gauge("medidiagnose_drifted", "1 if a figure of kept records differs", ("task",), registry=registry),
     )
 
 

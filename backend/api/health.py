@@ -52,13 +52,24 @@ def health(services: Services) -> HealthAnswer:
         version=service_version(),
         models=_loaded(services),
         problems=models.problems() | told,
-        notes=models.notes() | ({"records": unkept} if unkept and "records" not in told else {}),
+        notes=models.notes() | _drift(services) | ({"records": unkept} if unkept and "records" not in told else {}),
         demo_mode=services.config.demo_mode,
         # Found, not imported: TensorFlow takes seconds and serving does not need it.
         tensorflow=_importable("tensorflow"),
         pil=_importable("PIL"),
         uptime_s=round(time.monotonic() - services.readiness.started, 1),
     )
+
+
+def _drift(services: Services) -> dict[str, str]:
+    """Of the tasks whose kept records differ from the pictures that their model was measured on."""
+    opened = services.records.opened
+    found = opened.monitor.refresh_later(services.models) if opened else None
+    told = {}
+    for task, drift in found.tasks.items() if found else ():
+        if names := [f"{one.name} (p = {one.p_value:.1g})" for one in drift.figures if one.state == "drifted"]:
+            told[f"drift of {task}"] = f"the newest records differ in {', '.join(names)}; see GET /api/v1/stats/drift"
+    return told
 
 
 @functools.cache
@@ -94,6 +105,13 @@ def readyz(services: Services) -> Response:
 def metrics(services: Services) -> Response:
     """Requests and answers; no label holds anything that a user sent."""
     found, models = services.metrics, services.models
+    opened = services.records.opened
+    compared = opened.monitor.refresh_later(models) if opened else None
+    for name, drift in compared.tasks.items() if compared else ():
+        found.drifted.labels(name).set(drift.drifted)
+        for one in drift.figures:
+            if one.p_value is not None:
+                found.drift_p_value.labels(name, one.name).set(one.p_value)
     for task in models.tasks.values():
         found.model_loaded.labels(task.id).set(models.current(task.id) is not None)
     return found.text()

@@ -105,7 +105,8 @@ class StoredFile(Table):
 
 
 class Prediction(Table):
-    """One answer of the pipeline. number: rises with each; a page is told by it. result: the answer as it was sent."""
+    """One answer of the pipeline. number: rises with each; a page is told by it. result: the answer as it was sent.
+    distance and quality: the few of its figures by which records of all accounts are compared."""
 
     __tablename__ = "predictions"
 
@@ -129,9 +130,12 @@ class Prediction(Table):
     processing_ms: Mapped[float]
     shared: Mapped[bool] = mapped_column(default=False)
     result: Mapped[dict[str, Any]]
+    distance: Mapped[float | None]
+    quality: Mapped[dict[str, Any] | None]
 
     __table_args__ = (
         Index(None, "user_id", "number"),
+        Index(None, "task", "number"),
         Index(None, "user_id", "task", "number"),
         Index(None, "user_id", "patient_ref", "number"),
         Index(None, "user_id", "class_code", "number"),
@@ -154,7 +158,7 @@ class Refusal(Table):
     task: Mapped[str] = mapped_column(String(64))
     code: Mapped[str] = mapped_column(String(64))
 
-    __table_args__ = (Index(None, "user_id", "day", "task", "code"),)
+    __table_args__ = (Index(None, "user_id", "day", "task", "code"), Index(None, "task", "day", "code"))
 
 
 class Feedback(Table):

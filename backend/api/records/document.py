@@ -43,13 +43,15 @@ def statuses_of(method: str, path: str) -> set[int]:
     found = set() if path in OPEN else {401}
     found |= {401} if path in _GUESSED and method != "get" else set()
     found |= {429}
-    found |= {403} if method != "get" or path.endswith("/audit") else set()
+    found |= {403} if method != "get" or path.endswith(("/audit", "/performance", "/drift", "/dataset")) else set()
+    found |= {404, 413} if path.endswith("/dataset") else set()
     found |= {409} if path.endswith("/register") else set()
     return found | ({404} if path == f"{PREFIX}predict" else set())
 
 
-def request_bodies(paths: dict[str, Any]) -> None:
-    """Those that no annotation tells: forms with a file."""
+def request_bodies(paths: dict[str, Any], tasks: list[str]) -> None:
+    """Those that no annotation tells: forms with a file. tasks: of which there can be a data set."""
+    paths[f"{PREFIX}feedback/dataset"]["get"]["parameters"][0]["schema"] = {"type": "string", "enum": tasks}
     described = f"the picture: {', '.join(KEPT_FORMATS)}"
     file = {"type": "string", "format": "binary", "description": described}
     encoding = {"file": {"contentType": "application/octet-stream"}}

@@ -36,6 +36,7 @@ UPLOAD, HEATMAP = "upload", "heatmap"
 _REFUSED = (415, 422)  # the statuses of what was looked at and is not answered
 # How an answer is asked for, not what the case is.
 _ASKED_OTHERWISE = {"file_id", "task", "patient_ref"}
+_COMPARED = ("mean_level", "contrast", "bright_level", "sharpness", "detail")  # of a picture's quality, where told
 
 
 @dataclass(frozen=True)
@@ -223,6 +224,8 @@ def _row(
         processing_ms=answer.processing_ms,
         shared=False,
         result=result,
+        distance=answer.input_check.distance,
+        quality={name: value for name in _COMPARED if (value := answer.input_check.quality.get(name)) is not None},
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from backend.config import Config
 from backend.services.loading.bundles import Task
+from backend.services.monitoring.dataset import FeedbackDataset
+from backend.services.monitoring.monitor import Monitor
 from backend.services.records.accounts import AccountBook
 from backend.services.records.feedback import Exports, FeedbackBook
 from backend.services.records.history import History
@@ -33,6 +35,8 @@ class OpenRecords:
     statistics: Statistics
     feedback: FeedbackBook
     exports: Exports
+    monitor: Monitor
+    dataset: FeedbackDataset
     reports: Reports
 
 
@@ -52,5 +56,7 @@ def open_records(config: Config, secret: str, tasks: Mapping[str, Task], pool: W
         statistics=Statistics(database),
         feedback=FeedbackBook(database, tasks),
         exports=Exports(database),
+        monitor=Monitor(database),
+        dataset=FeedbackDataset(database, files, tasks),
         reports=Reports(database, files, tasks, pool),
     )

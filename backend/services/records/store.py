@@ -42,6 +42,11 @@ class RecordStore:
         return self._problem
 
     @property
+    def opened(self) -> OpenRecords | None:
+        """None where nobody has asked for records yet."""
+        return self._opened
+
+    @property
     def asked_for(self) -> bool:
         """Whether the operator named a database."""
         return bool(self._config.database_url)

@@ -21,6 +21,7 @@ READ = {"own": ALL, "foreign": {"nobody": 401, "user": 404, "clinician": 404, "a
 OWN = {**READ, "shared": READ["foreign"]}
 SHARE = {owner: {**OWN[owner], "admin": 200} for owner in OWNERS}
 SAY = {owner: {**READ[owner], "user": 403 if owner == "own" else 404} for owner in OWNERS}
+CLINICAL = {**ALL, "user": 403}
 BY_ROLE: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/auth/me"): ALL,
     ("GET", "/auth/export"): ALL,
@@ -33,6 +34,9 @@ BY_ROLE: dict[tuple[str, str], dict[str, int]] = {
     ("GET", "/history"): ALL,
     ("GET", "/stats"): ALL,
     ("GET", "/patients/<patient_ref>/timeline"): ALL,
+    ("GET", "/stats/performance"): CLINICAL,
+    ("GET", "/stats/drift"): CLINICAL,
+    ("GET", "/feedback/dataset"): CLINICAL,
     ("GET", "/audit"): {"nobody": 401, "user": 403, "clinician": 403, "admin": 200},
 }
 BY_OWNER: dict[tuple[str, str], dict[str, dict[str, int]]] = {
@@ -64,6 +68,7 @@ class Cast:
             "/auth/password": {"json": {"password": PASSWORD, "new_password": PASSWORD}},
             "/auth/me": {"json": {"password": PASSWORD}} if method == "DELETE" else {},
             "/upload": {"data": {"file": (io.BytesIO(self.picture), "x")}},
+            "/feedback/dataset": {"query_string": {"task": "skin"}},
             "/predict": {"data": {"file": (io.BytesIO(self.picture), "x"), "task": "skin", "explain": "none"}},
         }
         sent = bodies.get(path, {})

@@ -1,0 +1,129 @@
+"""Pictures with what clinicians say that they are, as a data set that the recipes read: `images/` and `split.csv`."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, false, or_, select
+
+from backend.errors import Forbidden, NotFound
+from backend.schemas.accounts import Account
+from backend.services.loading.bundles import Task
+from backend.services.records.history import READERS
+from backend.storage.audit import Deed, append
+from backend.storage.database import Database
+from backend.storage.files import FileStore
+from backend.storage.tables import Feedback, Prediction, StoredFile
+from ml_model.errors import InputTooLarge
+from ml_model.tasks.image_schema import DatasetSpec
+from ml_model.tasks.registry import ImageTask
+
+MOST_BYTES = 100_000_000  # in one answer, which is in memory
+SPLIT, IMAGES = "split.csv", "images"
+COLUMNS = ("file", "label", "group", "split", "age", "sex", "view")
+_SUFFIXES = {"JPEG": "jpg", "TIFF": "tif", "DICOM": "dcm"}
+
+
+@dataclass(frozen=True)
+class Case:
+    """One picture. row: of split.csv. The split is left to the recipe, which makes it by the group."""
+
+    file_id: UUID
+    size_bytes: int
+    row: tuple[str, ...]
+
+
+class FeedbackDataset:
+    """Of one database and one store of files."""
+
+    def __init__(self, database: Database, files: FileStore, tasks: Mapping[str, Task]) -> None:
+        self._database = database
+        self._files = files
+        self._tasks = tasks
+
+    def zipped(self, account: Account, task_id: str, request_id: str) -> bytes:
+        """What a clinician or an admin sees: own records and those that are shared.
+
+        Raises Forbidden, NotFound and InputTooLarge.
+        """
+        if account.role not in READERS:
+            raise Forbidden("the data set of feedback is for clinicians and admins")
+        folder, cases = self._cases(task_id, or_(Prediction.user_id == account.id, Prediction.shared))
+        if (size := sum(case.size_bytes for case in cases)) > MOST_BYTES:
+            raise InputTooLarge(
+                f"the pictures have {size} bytes, at most {MOST_BYTES} are sent; the operator writes them to a folder: "
+                "python -m backend.admin export-feedback"
+            )
+        with self._database.writing() as session:
+            append(session, Deed(str(account.id), "dataset", task_id, request_id))
+        packed = io.BytesIO()
+        with zipfile.ZipFile(packed, "w") as archive:
+            for name, data in self._members(cases):
+                archive.writestr(f"{folder}/{name}", data)
+        return packed.getvalue()
+
+    def written(self, task_id: str, parent: Path) -> tuple[Path, int]:
+        """All that there is of a task, to a folder in `parent`, for an operator. Returns it and how many pictures.
+
+        Raises NotFound, and FileExistsError where there is such a folder: that of a public data set stays what it is.
+        """
+        folder, cases = self._cases(task_id, ~false())
+        (parent / folder / IMAGES).mkdir(parents=True)
+        for name, data in self._members(cases):
+            (parent / folder / name).write_bytes(data)
+        with self._database.writing() as session:
+            append(session, Deed("operator", "dataset", task_id))
+        return parent / folder, len(cases)
+
+    def _members(self, cases: list[Case]) -> Iterator[tuple[str, bytes]]:
+        table = io.StringIO(newline="")
+        csv.writer(table).writerows([COLUMNS, *(case.row for case in cases)])
+        yield SPLIT, table.getvalue().encode()
+        for case in cases:
+            yield case.row[0], self._files.get(case.file_id)
+
+    def _cases(self, task_id: str, seen: ColumnElement[bool]) -> tuple[str, list[Case]]:
+        """The folder's name, by which the recipe knows the labels, and the cases in the order of their records."""
+        dataset = _dataset(self._tasks.get(task_id))
+        label_of = {codes: label for label, codes in reversed(dataset.labels.items())}
+        said = select(Feedback, Prediction, StoredFile).join(Prediction, Feedback.prediction_id == Prediction.id)
+        said = said.join(StoredFile, Prediction.file_id == StoredFile.id).where(Prediction.task == task_id, seen)
+        words: dict[UUID, dict[UUID, str | None]] = defaultdict(dict)
+        records: dict[UUID, tuple[Prediction, StoredFile]] = {}
+        with self._database.reading() as session:
+            for feedback, record, file in session.execute(said.order_by(Prediction.number, Feedback.created_at)):
+                words[record.id][feedback.user_id] = record.class_code if feedback.agrees else feedback.right_class
+                records[record.id] = record, file
+            return dataset.folder, [
+                _case(*records[record], label_of[(code,)])
+                for record, told in words.items()
+                for code in set(told.values())
+                if len(set(told.values())) == 1 and code is not None
+            ]
+
+
+def _dataset(task: Task | None) -> DatasetSpec:
+    """The public data set of a task whose labels are its classes. Raises NotFound."""
+    if isinstance(task, ImageTask) and not task.signal:
+        for dataset in task.datasets:
+            if {(code,) for code in task.codes} <= set(dataset.labels.values()):
+                return dataset
+    raise NotFound("no recipe reads pictures with the classes of this task, so that no data set can be made of it")
+
+
+def _case(record: Prediction, file: StoredFile, label: str) -> Case:
+    """Patients of two accounts are two, whatever they are called; a picture without one is told by its content."""
+    whose = f"{record.user_id} {record.patient_ref}" if record.patient_ref else file.sha256
+    group = hashlib.sha256(whose.encode()).hexdigest()[:16]
+    asked = record.result.get("provenance", {}).get("request", {})
+    known = tuple(str(asked.get(name, "")) for name in ("age_years", "sex", "view"))
+    name = f"{IMAGES}/{record.id}.{_SUFFIXES.get(file.format, file.format.lower())}"
+    return Case(file.id, file.size_bytes, (name, label, group, "", *known))
