@@ -10,9 +10,9 @@ import getpass
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from pydantic import ValidationError
 
@@ -22,18 +22,17 @@ from backend.schemas.accounts import ROLES, RegisterBody
 from backend.services.monitoring.dataset import FeedbackDataset
 from backend.services.records.accounts import AccountBook
 from backend.services.records.passwords import Passwords
+from backend.services.records.retention import expire, sweep
 from backend.storage.archive import backup, restore
 from backend.storage.audit import verify
 from backend.storage.database import HEAD, Database, database_url
 from backend.storage.files import FileStore
 from backend.storage.objects import open_file_store
 from backend.storage.secret_key import HASHING, derived, secret_of
-from backend.storage.tables import StoredFile
 from ml_model.errors import MediDiagnoseError
 from ml_model.tasks.registry import load_tasks
 
 FAILED, UNUSABLE = 1, 2
-_SWEPT_AFTER_S = 3600.0  # no request takes so long
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,7 @@ class Desk:
     files: FileStore
     accounts: AccountBook
     tasks_dir: Path
+    retention_days: int
 
 
 def create_user(desk: Desk, given: argparse.Namespace) -> int:
@@ -79,13 +79,11 @@ def verify_audit(desk: Desk, _given: argparse.Namespace) -> int:
 
 
 def cleanup(desk: Desk, _given: argparse.Namespace) -> int:
-    """Files that no record names, as a crash leaves them."""
-
-    def is_known(file_id: UUID) -> bool:
-        with desk.database.reading() as session:
-            return session.get(StoredFile, file_id) is not None
-
-    print(f"{desk.files.sweep(is_known, _SWEPT_AFTER_S)} files removed")
+    """What is older than the operator keeps it, and files that no record names, as a crash leaves them."""
+    if desk.retention_days:
+        expired = expire(desk.database, desk.files, datetime.now(UTC) - timedelta(desk.retention_days))
+        print(f"{expired.records} records and {expired.files} files of more than {desk.retention_days} days removed")
+    print(f"{sweep(desk.database, desk.files)} files removed")
     return 0
 
 
@@ -117,7 +115,8 @@ def _opened(config: Config) -> Desk:
     database, files = Database(database_url(config)), open_file_store(config)
     database.migrate()
     passwords = Passwords(derived(secret_of(config), HASHING), cheap=config.cheap_passwords)
-    return Desk(database, files, AccountBook(database, files, passwords, config.quota_bytes), config.tasks_dir)
+    accounts = AccountBook(database, files, passwords, config.quota_bytes)
+    return Desk(database, files, accounts, config.tasks_dir, config.retention_days)
 
 
 def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
@@ -137,7 +136,6 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     exported.add_argument("task")
     exported.add_argument("folder", type=Path, help="in which a folder is made")
     exported.set_defaults(run=export_feedback)
-    commands.add_parser("cleanup", help="remove files that no record names").set_defaults(run=cleanup)
     kept = commands.add_parser("backup", help="write all records and files to one file")
     kept.add_argument("file", type=Path)
     kept.set_defaults(run=back_up)
@@ -145,6 +143,8 @@ def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
     brought.add_argument("file", type=Path)
     brought.add_argument("--replace", action="store_true", help="take away what there is now")
     brought.set_defaults(run=bring_back)
+    swept = commands.add_parser("cleanup", help="remove what is older than RETENTION_DAYS, and files of no record")
+    swept.set_defaults(run=cleanup)
     moved = commands.add_parser("migrate", help="bring the tables to a form; the service does so by itself, upwards")
     moved.add_argument("target", nargs="?", default=HEAD, help="a revision, head (default) or base")
     moved.set_defaults(run=None)

@@ -23,6 +23,7 @@ Engine = Literal["auto", "openvino", "onnxruntime"]
 ENGINES: tuple[Engine, ...] = ("auto", "openvino", "onnxruntime")
 DATABASES = ("sqlite", "postgresql+psycopg")
 BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9][A-Za-z0-9._-]{0,63}){0,8}/?")
+COUNTERS = re.compile(r"(?:memory|rediss?)://.*")
 LEAST_KEY_CHARACTERS = 16
 ADDRESS = re.compile(r"[A-Za-z0-9.\[\]:_/~-]+")
 PORTS, THREADS = (0, 65_535), (1, 256)
@@ -54,11 +55,11 @@ def _database_url(environ: Mapping[str, str]) -> str:
     return f"{scheme}{between}{rest}"
 
 
-def _storage_url(environ: Mapping[str, str]) -> str:
-    url = environ.get("STORAGE_URL", "").strip()
-    if url and not BUCKET.fullmatch(url):
-        # The value itself is not told: somebody may have put a password into it.
-        raise ConfigError("STORAGE_URL: expected s3://bucket or s3://bucket/prefix; credentials are AWS_... settings")
+def _address(environ: Mapping[str, str], name: str, form: re.Pattern[str], expected: str) -> str:
+    url = environ.get(name, "").strip()
+    if url and not form.fullmatch(url):
+        # The value itself is not told: it can hold a password.
+        raise ConfigError(f"{name}: expected {expected}")
     return url
 
 
@@ -103,14 +104,6 @@ def _rate(environ: Mapping[str, str], name: str, default: Rate | None) -> Rate |
     return Rate(int(found[1]), found[2])
 
 
-def _counters(environ: Mapping[str, str]) -> str:
-    url = environ.get("RATE_STORAGE", "").strip() or IN_MEMORY
-    if not url.startswith((IN_MEMORY, "redis://", "rediss://")):
-        # The value itself is not told: it can hold a password.
-        raise ConfigError("RATE_STORAGE: expected redis://host:port/number, rediss:// or memory://")
-    return url
-
-
 def _rates(environ: Mapping[str, str], kind: type[Config]) -> dict[str, Any]:
     """How often somebody may ask."""
     return {
@@ -118,7 +111,8 @@ def _rates(environ: Mapping[str, str], kind: type[Config]) -> dict[str, Any]:
         "upload_rate": _rate(environ, "RATE_UPLOADS", kind.upload_rate),
         "record_rate": _rate(environ, "RATE_RECORDS", kind.record_rate),
         "analyze_rate": _rate(environ, "RATE_ANALYZE", kind.analyze_rate),
-        "rate_storage": _counters(environ),
+        "rate_storage": _address(environ, "RATE_STORAGE", COUNTERS, "redis://host:port/number, rediss:// or memory://")
+        or IN_MEMORY,
     }
 
 
@@ -195,6 +189,7 @@ class Config:
     database_url: str = field(default="", repr=False)
     storage_url: str = ""
     quota_bytes: int = 1_000_000_000
+    retention_days: int = 0
     registration: bool = True
     public_url: str = ""
     account_rate: Rate | None = Rate(60, "minute")
@@ -231,8 +226,9 @@ class Config:
             data_dir=Path(env.get("DATA_DIR") or cls.data_dir),
             secret_key=_secret_key(env),
             database_url=_database_url(env),
-            storage_url=_storage_url(env),
+            storage_url=_address(env, "STORAGE_URL", BUCKET, "s3://bucket or s3://bucket/prefix, without credentials"),
             quota_bytes=10**6 * _whole_number(env, "QUOTA_MB", 1000, (1, 10_000_000)),
+            retention_days=_whole_number(env, "RETENTION_DAYS", 0, (0, 36_500)),
             registration=_flag(env, "REGISTRATION", True),
             public_url=_public_url(env),
             **_rates(env, kind),

@@ -53,12 +53,18 @@ class UploadAnswer(Answer):
     created_at: datetime
 
 
+class UploadQuery(BaseModel):
+    """What a recording does not say."""
+
+    sampling_rate_hz: float | None = Field(None, gt=0, le=10_000)
+
+
 class PredictBody(AnalyzeQuery):
     """A case: a file that was uploaded, or one that is sent along, and what is known beside it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    file_id: FileId | None = Field(None, description="of POST /upload; or send the file itself as `file`")
+    file_id: FileId | None = Field(None, description="of POST /upload; or send the picture itself as `file`")
     task: str = Field(DEFAULT_TASK, max_length=64)
     patient_ref: PatientRef | None = None
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ml_model.deidentify.codestreams import encapsulated_without_texts
 from ml_model.deidentify.dicom_elements import SEQUENCE, fate_of, kind_of, value_of, written
-from ml_model.deidentify.kept import KeptPicture
+from ml_model.deidentify.kept import KeptFile
 from ml_model.errors import InputTooLarge, TooCostly, UnsupportedFormat
 from ml_model.inputs.dicom.elements import items_of, opened, our_errors, text_of
 from ml_model.inputs.dicom.header import DicomHeader, days_of_life, read_dicom_header, stated_age
@@ -98,7 +98,7 @@ def _items(element: Any) -> list[Dataset]:
         return []
 
 
-def deidentified(data: bytes, max_bytes: int, most_elements: int = _MOST_ELEMENTS) -> KeptPicture:
+def deidentified(data: bytes, max_bytes: int, most_elements: int = _MOST_ELEMENTS) -> KeptFile:
     """The copy that may be kept.
 
     Raises the errors of `read_dicom_header`, TooCostly (more elements than `most_elements`), InputTooLarge (a deflated
@@ -114,7 +114,7 @@ def deidentified(data: bytes, max_bytes: int, most_elements: int = _MOST_ELEMENT
         if len(copy) > max_bytes:
             raise InputTooLarge(f"the file has {len(copy)} bytes unfolded, at most {max_bytes} are kept")
         _require_same(header, pixels, copy)
-    return KeptPicture(copy, "DICOM", header.facts.frames, _warnings(whole))
+    return KeptFile(copy, "DICOM", header.facts.frames, _warnings(whole))
 
 
 def _file(whole: Dataset, header: DicomHeader, found: tuple[bytes, str], most_elements: int) -> bytes:

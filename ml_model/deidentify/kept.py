@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class KeptPicture:
-    """What may be kept of a picture. frames: that the file held; of all but DICOM the first is kept. warnings: what the
-    pixels may tell all the same."""
+class KeptFile:
+    """What may be kept of a picture or a recording. frames: that the file held; of all but DICOM the first is kept.
+    warnings: what the pixels may tell all the same."""
 
     data: bytes
     format: str

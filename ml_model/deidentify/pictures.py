@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 
 from ml_model.deidentify.dicom import deidentified
-from ml_model.deidentify.kept import KeptPicture
+from ml_model.deidentify.kept import KeptFile
 from ml_model.errors import EmptyInput, UnreadableInput, UnsupportedFormat
 from ml_model.inputs.file_type import describe_content, sniff_format
 from ml_model.inputs.images.frames import count_frames
@@ -28,7 +28,7 @@ _PHOTOMETRIC, _OLD_JPEG = 262, frozenset(range(513, 522))
 _WIDTH_OF = {1: 1, 3: 2, 4: 4, 13: 4, 16: 8}  # bytes of TIFF's integer types
 
 
-def without_metadata(data: bytes, max_bytes: int, max_pixels: int) -> KeptPicture:
+def without_metadata(data: bytes, max_bytes: int, max_pixels: int) -> KeptFile:
     """The copy that may be kept.
 
     Raises UnsupportedFormat (no picture, or one of a format that is answered but not kept), and the errors of
@@ -47,7 +47,7 @@ def without_metadata(data: bytes, max_bytes: int, max_pixels: int) -> KeptPictur
     writers: dict[str, Callable[[Container], bytes]] = {
         "PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "TIFF": _tiff, "BMP": _bmp, "GIF": lambda gif: gif.data,
     }  # fmt: skip
-    return KeptPicture(writers[name](found), name, count_frames(name, data))
+    return KeptFile(writers[name](found), name, count_frames(name, data))
 
 
 def _exif(orientation: int) -> bytes:

@@ -14,8 +14,9 @@ from typing import Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ml_model.deidentify.kept import KeptPicture
+from ml_model.deidentify.kept import KeptFile
 from ml_model.deidentify.pictures import without_metadata
+from ml_model.ecg.kept_recording import as_kept
 from ml_model.ecg.leads import EcgRecording
 from ml_model.ecg.page_inference import PageSignal, read_signal
 from ml_model.ecg.recording import examine_recording, load_recording, network_signal
@@ -43,6 +44,7 @@ _FIXED_BYTES, _BYTES_PER_PX, _ANIMATED_BYTES_PER_PX = 48 * 2**20, 12, 19
 _CPU_S_PER_PX, _PAGE_CPU_S_PER_PX = 0.1e-6, 0.25e-6  # three times that of this project's machines; pages are digitised
 _PAGE_CPU_S = 3.0  # to digitise a page, whatever its size: up to 1.4 s on a busy machine
 _COPIES, _COPYING_S = 8, 2.0  # of a DICOM file on its way to the copy that is kept, in memory at once
+RECORDING_FORMAT = "ECG"  # of a kept one
 _KEPT_S = 10.0  # of a recording, to be told of; what the network takes is made of the whole
 
 
@@ -183,7 +185,7 @@ class PictureToKeep:
     max_pixels: int
     checked: ImageInput | None = None
 
-    def read(self, announce: Announce | None = None, /) -> KeptPicture:
+    def read(self, announce: Announce | None = None, /) -> KeptFile:
         """The copy. Raises the errors of `without_metadata` and `decode_image`."""
         if announce is not None and sniff_format(self.data) == "DICOM":
             announce(Cost(_FIXED_BYTES + _COPIES * len(self.data), _COPYING_S))
@@ -216,7 +218,21 @@ class PictureToShow:
         return resize_rgb(shown, height_px, width_px)
 
 
-QUESTIONS = (PictureFiles, KindOfFile, RecordingFiles, PictureToKeep, PictureToShow)
+@dataclass(frozen=True)
+class RecordingToKeep:
+    """The files (name, content) of a recording of which a copy is to be kept."""
+
+    files: tuple[tuple[str, bytes], ...]
+    sampling_rate_hz: float | None
+    max_bytes: int
+
+    def read(self, announce: Announce | None = None, /) -> KeptFile:
+        """Its signal alone. Raises the errors of `load_recording` and `as_kept`."""
+        recording = load_recording(self.files, sampling_rate_hz=self.sampling_rate_hz)
+        return KeptFile(as_kept(recording, self.max_bytes), RECORDING_FORMAT, 1)
+
+
+QUESTIONS = (PictureFiles, KindOfFile, RecordingFiles, PictureToKeep, PictureToShow, RecordingToKeep)
 
 
 def prepare() -> None:

@@ -17,6 +17,7 @@ from ml_model.ecg.formats.csv import read_csv
 from ml_model.ecg.formats.dicom_waveform import read_dicom_waveform
 from ml_model.ecg.formats.edf import is_edf, read_edf
 from ml_model.ecg.formats.wfdb import WfdbHeader, is_wfdb_header, parse_wfdb_header, read_wfdb_files
+from ml_model.ecg.kept_recording import is_kept, read_kept
 from ml_model.ecg.leads import MV_PER_UNIT, STANDARD_LEADS, EcgRecording, FileSignals, RecordingLimits
 from ml_model.ecg.signal_quality import (
     UNIT_THRESHOLD,
@@ -99,11 +100,13 @@ def load_recording(
             f"a file has {largest} bytes, allowed are {limits.max_bytes // 2**20} MiB; "
             "send the 12 leads of one resting ECG"
         )
-    found = _read(files, sampling_rate_hz, limits)
-    told = found.sampling_rate_hz
+    if len(files) == 1 and is_kept(files[0][1]):
+        recording = read_kept(files[0][1], limits)
+    else:
+        recording = _in_standard_order(_read(files, sampling_rate_hz, limits))
+    told = recording.sampling_rate_hz
     if sampling_rate_hz is not None and not abs(told - sampling_rate_hz) <= _MAX_RATE_DIFFERENCE * told:
         raise OutOfRange(f"the sampling rate was given as {sampling_rate_hz:g} Hz, but the file says {told:g} Hz")
-    recording = _in_standard_order(found)
     require_plausible(recording)
     return recording
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from records.buckets import ObjectServer, fresh_bucket, object_server
 from records.databases import DATABASES, fresh_postgres, postgres_server
-from samples import image_task, write_tiny
+from samples import image_task, write_tiny, write_tiny_signal
 
 from backend.app import Application, create_app
 from backend.config import TestingConfig
@@ -42,6 +42,7 @@ def records_app(database_address: Callable[[], str], tmp_path_factory: pytest.Te
 def records_application(root: Path, database_url: str, **settings: Any) -> Application:
     """In a folder of its own."""
     write_tiny(image_task("skin"), root / "models")
+    write_tiny_signal(image_task("heart"), root / "models")
     given: dict[str, Any] = {
         "model_dirs": (root / "models",),
         "user_models_dir": root / "none",

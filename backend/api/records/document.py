@@ -6,6 +6,7 @@ from typing import Any
 
 from backend.api.records.identity import ACCESS_COOKIE, CSRF_HEADER
 from backend.schemas.records import PATIENT_REF, PredictBody
+from backend.schemas.requests import RECORD_FILES, upload_body
 from ml_model.deidentify.pictures import KEPT_FORMATS
 
 PREFIX = "/api/v1/"
@@ -52,12 +53,11 @@ def statuses_of(method: str, path: str) -> set[int]:
 def request_bodies(paths: dict[str, Any], tasks: list[str]) -> None:
     """Those that no annotation tells: forms with a file. tasks: of which there can be a data set."""
     paths[f"{PREFIX}feedback/dataset"]["get"]["parameters"][0]["schema"] = {"type": "string", "enum": tasks}
-    described = f"the picture: {', '.join(KEPT_FORMATS)}"
-    file = {"type": "string", "format": "binary", "description": described}
-    encoding = {"file": {"contentType": "application/octet-stream"}}
-    upload = {"type": "object", "properties": {"file": file}, "required": ["file"], "additionalProperties": False}
-    form = {"multipart/form-data": {"schema": upload, "encoding": encoding}}
-    paths[f"{PREFIX}upload"]["post"]["requestBody"] = {"required": True, "content": form}
+    form = upload_body("the picture", {"file": 1, "record": RECORD_FILES})
+    of_form = form["content"]["multipart/form-data"]
+    files = of_form["schema"]["properties"]
+    files["file"]["description"] = f"the picture: {', '.join(KEPT_FORMATS)}"
+    paths[f"{PREFIX}upload"]["post"]["requestBody"] = form
     fields = PredictBody.model_json_schema()
     beside = {
         name: {**told, **next((one for one in told.get("anyOf", ()) if one.get("type") != "null"), {})}
@@ -67,13 +67,14 @@ def request_bodies(paths: dict[str, Any], tasks: list[str]) -> None:
         told.pop("anyOf", None)
         if told.get("default", "") is None:
             del told["default"]
-    sent = {**upload, "properties": {"file": file, **beside}}
+    picture = {"file": files["file"], **beside}
+    sent = {"type": "object", "properties": picture, "required": ["file"], "additionalProperties": False}
     by_id = {**fields, "required": ["file_id"]}
     by_id["properties"]["file_id"] = _ID
     paths[f"{PREFIX}predict"]["post"]["requestBody"] = {
         "required": True,
         "content": {
             "application/json": {"schema": by_id},
-            "multipart/form-data": {"schema": sent, "encoding": encoding},
+            "multipart/form-data": {"schema": sent, "encoding": {"file": of_form["encoding"]["file"]}},
         },
     }

@@ -8,12 +8,14 @@ from flask import Response, g, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import ValidationError
 
-from backend.api.analyze import image_task
+from backend.api.analyze import RECORD, image_task
 from backend.endpoint import body_bytes, strict, to_json, uploaded_files
 from backend.errors import NotFound
 from backend.schemas.accounts import Account, DoneAnswer
-from backend.schemas.records import DEFAULT_TASK, PredictBody, PredictedAnswer, UploadAnswer
+from backend.schemas.records import DEFAULT_TASK, PredictBody, PredictedAnswer, UploadAnswer, UploadQuery
+from backend.schemas.requests import RECORD_FILES
 from backend.services.container import Services
+from backend.services.records.keeping import Sent
 from backend.telemetry import request_context
 from ml_model.errors import EmptyInput, UnknownField
 from ml_model.inputs.json_body import read_body, refuse
@@ -32,23 +34,27 @@ def record_id(text: str) -> UUID:
         raise NotFound("there is no such record: the address has no id of one") from error
 
 
-@api.post("/upload", summary="Keep a picture", responses={201: UploadAnswer})
+@api.post("/upload", summary="Keep a picture or a recording", responses={201: UploadAnswer})
 @strict
-def upload(services: Services, account: Account) -> Response:
+def upload(services: Services, account: Account, query: UploadQuery) -> Response:
     """Multipart field `file`: PNG, JPEG, WebP, TIFF, BMP, GIF or DICOM. The copy that is kept has the pixels and the
-    orientation, and nothing else; a DICOM file is de-identified by PS3.15's basic profile, its UIDs kept."""
-    _, files = uploaded_files({FILE: 1})
+    orientation, and nothing else; a DICOM file is de-identified by PS3.15's basic profile, its UIDs kept. Or `record`:
+    the files of an ECG recording, as POST /analyze/heart takes them; its signal is kept."""
+    field, files = uploaded_files({FILE: 1, RECORD: RECORD_FILES}, UploadQuery.model_fields)
     known = [task.id for task in services.models.image_tasks]
     task = image_task(services, DEFAULT_TASK if DEFAULT_TASK in known else known[0] if known else DEFAULT_TASK)
-    told = services.records.open().keeping.upload(account, files[0].read(), task, request_context())
+    keeping = services.records.open().keeping
+    parts = tuple((file.filename or "", file.read()) for file in files)
+    sent: Sent = parts if field == RECORD else parts[0][1]
+    told = keeping.upload(account, sent, task, request_context(), query.sampling_rate_hz)
     return to_json(told, 201)
 
 
-@api.post("/predict", summary="Answer a picture and keep the answer", responses={200: PredictedAnswer})
+@api.post("/predict", summary="Answer a picture or a recording and keep the answer", responses={200: PredictedAnswer})
 @strict
 def predict(services: Services, account: Account) -> PredictedAnswer:
-    """JSON with `file_id` of an upload, or a form with the picture as `file`; beside it `task`, `patient_ref` and what
-    POST /analyze/<task> takes in its query."""
+    """JSON with `file_id` of an upload, or a form with a picture as `file`; beside it `task`, `patient_ref` and what
+    POST /analyze/<task> takes in its query. A recording is uploaded first."""
     body, sent = _asked()
     task = image_task(services, body.task)
     g.task = task.id
@@ -62,7 +68,9 @@ def _asked() -> tuple[PredictBody, bytes | None]:
         return read_body(body_bytes(), PredictBody), None
     files, texts = request.files, request.form
     if unknown := next((name for name in files if name != FILE), None):
-        raise UnknownField(f"unknown file field {unknown!r:.80}; send the picture as {FILE}")
+        raise UnknownField(
+            f"unknown file field {unknown!r:.80}; send the picture as {FILE}, a recording to POST /api/v1/upload"
+        )
     if twice := next((name for name, values in texts.lists() if len(values) > 1), None):
         raise UnknownField(f"the field {twice!r:.80} is there twice; send each once")
     sent = files.getlist(FILE)

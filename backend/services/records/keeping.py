@@ -24,15 +24,17 @@ from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import Prediction, Refusal, StoredFile, User
 from backend.telemetry import RequestContext
-from ml_model.deidentify.kept import KeptPicture
+from ml_model.deidentify.kept import KeptFile
 from ml_model.diagnosis.case import Case
-from ml_model.diagnosis.reading import PictureToKeep, SandboxedReader
-from ml_model.errors import EmptyInput, MediDiagnoseError
+from ml_model.diagnosis.reading import RECORDING_FORMAT, PictureToKeep, RecordingToKeep, SandboxedReader
+from ml_model.errors import EmptyInput, MediDiagnoseError, UnsupportedFormat
 from ml_model.inputs.images.frames import note_on_frames
 from ml_model.sandbox.pool import WorkerPool
 from ml_model.tasks.registry import ImageTask
 
 UPLOAD, HEATMAP = "upload", "heatmap"
+Sent = bytes | tuple[tuple[str, bytes], ...]
+"""A picture, or the files (name, content) of a recording."""
 _REFUSED = (415, 422)  # the statuses of what was looked at and is not answered
 # How an answer is asked for, not what the case is.
 _ASKED_OTHERWISE = {"file_id", "task", "patient_ref"}
@@ -56,12 +58,15 @@ class Keeping:
         self._pool = pool
         self._quota_bytes = quota_bytes
 
-    def upload(self, account: Account, sent: bytes, task: ImageTask, context: RequestContext) -> UploadAnswer:
-        """Keep a picture that can be decoded. task: whose input it is decoded for; any will do.
+    def upload(
+        self, account: Account, sent: Sent, task: ImageTask, context: RequestContext, rate_hz: float | None = None
+    ) -> UploadAnswer:
+        """Keep a picture or a recording that can be decoded. task: whose input a picture is decoded for; any will do.
+        rate_hz: of a recording that does not say it.
 
         Raises the errors of reading, QuotaExceeded and RecordsUnavailable.
         """
-        kept = self._new_file(account, self._copy(sent, context, task))
+        kept = self._new_file(account, self._copy(sent, context, rate_hz, task))
         self._store([kept], account, Deed(str(account.id), "upload", str(kept.row.id), context.request_id))
         row = kept.row
         return UploadAnswer(
@@ -77,11 +82,16 @@ class Keeping:
 
         Raises NotFound for a file of nobody's or of another's, EmptyInput for none, and what `images.analyze` raises.
         """
-        file = self._sent_file(account, sent, context) if sent is not None else self._own_file(account, body)
+        if sent is not None:
+            file = self._new_file(account, self._copy(sent, context, None))
+        else:
+            file = self._own_file(account, body)
+        if file.row.format == RECORDING_FORMAT and task.signal is None:
+            raise UnsupportedFormat(f"{task.id} reads pictures, and this is a recording; ask for another task")
         query = AnalyzeQuery.model_validate(body.model_dump(exclude=_ASKED_OTHERWISE, exclude_unset=True))
         query = query.model_copy(update={"explain": "none" if query.explain == "none" else "inline", "top_k": None})
         try:
-            answer = images.analyze(task, _case(file.data, query), query, context)
+            answer = images.analyze(task, _case(file, query), query, context)
         except MediDiagnoseError as error:
             if status_of(error) in _REFUSED:
                 self._note_refusal(account, task, error, context)
@@ -109,16 +119,17 @@ class Keeping:
         self._store(files, account, Deed(str(account.id), "predict", str(prediction_id), answer.request_id), row)
         return told
 
-    def _copy(self, sent: bytes, context: RequestContext, check_for: ImageTask | None = None) -> KeptPicture:
+    def _copy(
+        self, sent: Sent, context: RequestContext, rate_hz: float | None, check_for: ImageTask | None = None
+    ) -> KeptFile:
         """In a process of the sandbox, but for small ordinary pictures."""
         reader = SandboxedReader(self._pool, context.deadline)
+        if isinstance(sent, tuple):
+            return reader(RecordingToKeep(sent, rate_hz, LIMITS.max_bytes))
         checked = check_for.input.model_copy(update={"min_side_px": 1}) if check_for else None
         return reader(PictureToKeep(sent, LIMITS.max_bytes, LIMITS.max_pixels, checked))
 
-    def _sent_file(self, account: Account, sent: bytes, context: RequestContext) -> Kept:
-        return self._new_file(account, self._copy(sent, context))
-
-    def _new_file(self, account: Account, copy: KeptPicture) -> Kept:
+    def _new_file(self, account: Account, copy: KeptFile) -> Kept:
         kept = _file(account, UPLOAD, copy.format, copy.data)
         kept.row.frames, kept.row.warnings = copy.frames, list(copy.warnings)
         return kept
@@ -195,10 +206,12 @@ def _warnings(row: StoredFile) -> tuple[str, ...]:
     return (*row.warnings, note) if note else tuple(row.warnings)
 
 
-def _case(data: bytes, query: AnalyzeQuery) -> Case:
+def _case(file: Kept, query: AnalyzeQuery) -> Case:
+    recorded = file.row.format == RECORDING_FORMAT
     return Case(
-        pictures=(data,), age_years=query.age_years, sex=query.sex, view=query.view,
-        pixel_size_um=query.pixel_size_um, sampling_rate_hz=query.sampling_rate_hz, gate=query.gate,
+        pictures=() if recorded else (file.data,), recording=(("kept", file.data),) if recorded else (),
+        age_years=query.age_years, sex=query.sex, view=query.view, pixel_size_um=query.pixel_size_um,
+        sampling_rate_hz=query.sampling_rate_hz, gate=query.gate,
     )  # fmt: skip
 
 

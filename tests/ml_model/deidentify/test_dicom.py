@@ -27,7 +27,7 @@ from pydicom.uid import (
 
 from ml_model.deidentify.dicom import deidentified
 from ml_model.deidentify.dicom_elements import PROFILE, fate_of
-from ml_model.deidentify.kept import KeptPicture
+from ml_model.deidentify.kept import KeptFile
 from ml_model.errors import InputTooLarge, TooCostly, UnreadableInput
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 
@@ -39,7 +39,7 @@ TEXTS = {"PN": NAME, "LO": NUMBER, "SH": NUMBER, "ST": PLACE, "LT": PLACE, "UT":
 ENCODINGS = (ExplicitVRLittleEndian, ImplicitVRLittleEndian, ExplicitVRBigEndian)
 
 
-def kept(data: bytes) -> KeptPicture:
+def kept(data: bytes) -> KeptFile:
     found = deidentified(data, 2**25)
     assert (shown(found.data) == shown(data)).all()
     assert facts(found.data) == facts(data)
@@ -52,7 +52,7 @@ def facts(data: bytes) -> DicomFacts:
     return replace(read_dicom_header(data).facts, person_sha256=None)
 
 
-def read(copy: KeptPicture) -> Any:
+def read(copy: KeptFile) -> Any:
     return pydicom.dcmread(io.BytesIO(copy.data))
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import io
 import time
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from dicom_files import dataset, write
+from ecg_files import csv_file, heart, wfdb_record
 from pictures import chest_film
 from records.buckets import ObjectServer, fresh_bucket, objects_in
 from records.people import Person, person
 
 from backend.app import Application
-from backend.storage.tables import StoredFile
+from backend.services.records.retention import sweep
 
 Picture = Callable[..., bytes]
 MakeApp = Callable[..., Application]
@@ -30,12 +30,7 @@ def names_in_store(app: Application) -> set[str]:
 
 def swept(app: Application) -> int:
     opened = app.services.records.open()
-
-    def is_known(file_id: uuid.UUID) -> bool:
-        with opened.database.reading() as session:
-            return session.get(StoredFile, file_id) is not None
-
-    return opened.files.sweep(is_known, 0)
+    return sweep(opened.database, opened.files, 0)
 
 
 @pytest.fixture
@@ -112,3 +107,31 @@ def test_a_dicom_film_is_kept_without_its_patient_and_answered_the_same(records_
     stored = ada.call("GET", f"/files/{upload['file_id']}")
     assert stored.headers["Content-Disposition"].endswith(".dicom\"")
     assert (name in sent, name in stored.data, b"Elsewhere" in stored.data) == (True, False, False)
+
+
+def test_a_recording_is_kept_as_its_signal_and_answered_the_same(records_file_app: Application) -> None:
+    ada, header, signals = person(records_file_app), *wfdb_record(heart())
+    files = [(header[0], header[1] + b"# SMITH^JOHN\n"), signals]
+
+    def parts() -> list[tuple[io.BytesIO, str]]:
+        return [(io.BytesIO(data), name) for name, data in files]
+
+    opened = records_file_app.test_client().post("/analyze/heart", data={"record": parts()}).get_json()
+    upload = ada.call("POST", "/upload", data={"record": parts()}).get_json()
+    assert upload["format"] == "ECG"
+    by_id = ada.call("POST", "/predict", json={"file_id": upload["file_id"], "task": "heart"}).get_json()
+    assert by_id["result"]["all_predictions"] == opened["all_predictions"]
+    assert by_id["result"]["recording"] == opened["recording"]
+    assert by_id["heatmap_url"] is not None
+    stored = ada.call("GET", f"/files/{upload['file_id']}").data
+    assert b"SMITH" not in stored
+    again = records_file_app.test_client().post("/analyze/heart", data={"record": (io.BytesIO(stored), "x")}).get_json()
+    assert again["all_predictions"] == opened["all_predictions"]
+    refused = ada.call("POST", "/predict", json={"file_id": upload["file_id"], "task": "skin"})
+    assert (refused.status_code, refused.get_json()["code"]) == (415, "unsupported_format")
+    for path in ("/predict", "/upload"):
+        assert ada.call("POST", path, data={"record": parts(), "file": parts()[0]}).status_code == 400
+    rows = csv_file(heart(), rate_hz=None)[0][1]
+    for query, status in (("", 422), ("?sampling_rate_hz=500", 201)):
+        sent = {"record": (io.BytesIO(rows), "x.csv")}
+        assert ada.call("POST", f"/upload{query}", data=sent).status_code == status

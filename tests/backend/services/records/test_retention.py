@@ -1,0 +1,71 @@
+"""What is older than the operator keeps it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from records.people import Person, person
+from sqlalchemy import update
+
+from backend.admin import main
+from backend.app import Application
+from backend.services.records import retention
+from backend.services.records.retention import Expired, expire
+from backend.storage.audit import verify
+from backend.storage.tables import AuditEntry, Prediction, StoredFile
+
+Picture = Callable[..., bytes]
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+
+
+def files_of(ada: Person) -> set[str]:
+    return {one["file_id"] for one in ada.get("/auth/export")["files"]}
+
+
+def test_old_records_go_with_their_files_and_what_is_young_stays(
+    records_app: Application, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retention, "_AT_ONCE", 2)
+    ada, opened = person(records_app), records_app.services.records.open()
+    old = [ada.predict(picture(seed=seed))["prediction_id"] for seed in range(3)]
+    lonely, reused = ada.upload(picture(seed=4)), ada.upload(picture(seed=5))
+    young = ada.call("POST", "/predict", json={"file_id": reused, "task": "skin"}).get_json()["prediction_id"]
+    before = files_of(ada)
+    with opened.database.writing() as session:
+        of_old = Prediction.id.in_(map(uuid.UUID, old))
+        session.execute(update(Prediction).where(of_old).values(created_at=LONG_AGO))
+        ids = [uuid.UUID(one) for one in before]
+        session.execute(update(StoredFile).where(StoredFile.id.in_(ids)).values(created_at=LONG_AGO))
+    cutoff = LONG_AGO + timedelta(days=1)
+    assert expire(opened.database, opened.files, LONG_AGO) == Expired(0, 0)
+    assert expire(opened.database, opened.files, cutoff) == Expired(records=3, files=7)
+    assert [one["id"] for one in ada.get("/history")["history"]] == [young]
+    left = files_of(ada)
+    assert reused in left
+    assert lonely not in left
+    assert len(left) == 2
+    folder = records_app.services.config.data_dir / "files"
+    assert not (before - left) & {path.name for path in folder.glob("*/*")}
+    with opened.database.reading() as session:
+        assert verify(session).fault is None
+        told = {one.object_id for one in session.query(AuditEntry).filter(AuditEntry.action == "expire")}
+    assert set(old) <= told
+
+
+def test_the_setting_decides_whether_anything_goes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {"DATA_DIR": str(tmp_path), "APP_ENV": "testing", "DATABASE_URL": ""}.items():
+        monkeypatch.setenv(name, value)
+    assert main(["cleanup"]) == 0
+    assert capsys.readouterr().out == "0 files removed\n"
+    monkeypatch.setenv("RETENTION_DAYS", "30")
+    assert main(["cleanup"]) == 0
+    assert capsys.readouterr().out == "0 records and 0 files of more than 30 days removed\n0 files removed\n"
+    monkeypatch.setenv("RETENTION_DAYS", "soon")
+    assert main(["cleanup"]) == 2
+    assert "RETENTION_DAYS='soon'" in capsys.readouterr().err
