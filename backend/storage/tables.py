@@ -144,6 +144,7 @@ class Prediction(Table):
         # All that records are searched by, and all that statistics are made of: both are read off an index.
         Index("ix_predictions_search", "user_id", "number", "task", "class_name", "patient_ref"),
         Index("ix_predictions_statistics", "user_id", "day", "task", "class_code", "triage_level", "processing_ms"),
+        Index("ix_predictions_classes", "user_id", "task", "class_code", "triage_level", "day"),
     )
 
 

@@ -21,9 +21,11 @@ class Statistics:
         self._database = database
 
     def of(self, account: Account, query: StatsQuery) -> StatsAnswer:
-        """All counts in one look at an index."""
-        told = (Prediction.day, Prediction.task, Prediction.class_code, Prediction.triage_level)
-        grouped = select(*told, func.count(), func.sum(Prediction.processing_ms)).where(*chosen_days(account, query))
+        """Days in the order of one index, classes in that of another: nothing is sorted, no row is looked up."""
+        chosen = chosen_days(account, query)
+        days = select(Prediction.day, func.count(), func.sum(Prediction.processing_ms)).where(*chosen)
+        told = (Prediction.task, Prediction.class_code, Prediction.triage_level)
+        classes = select(*told, func.count()).where(*chosen).group_by(*told)
         refused = select(Refusal.code, func.count()).where(Refusal.user_id == account.id)
         if query.task is not None:
             refused = refused.where(Refusal.task == query.task)
@@ -34,14 +36,15 @@ class Statistics:
         by_day, by_task, by_triage = Counter[date](), Counter[str](), Counter[str]()
         by_class: dict[str, Counter[str]] = defaultdict(Counter)
         total_ms = 0.0
-        with self._database.reading() as session:
-            for day, task, code, level, count, ms in session.execute(grouped.group_by(*told)):
+        with self._database.snapshot() as connection:
+            for day, count, ms in connection.execute(days.group_by(Prediction.day)):
                 by_day[day] += count
+                total_ms += ms
+            for task, code, level, count in connection.execute(classes):
                 by_task[task] += count
                 by_class[task][code] += count
                 by_triage[level] += count
-                total_ms += ms
-            refusals = dict(session.execute(refused.group_by(Refusal.code)).all())
+            refusals = dict(connection.execute(refused.group_by(Refusal.code)).all())
         total = by_day.total()
         return StatsAnswer(
             success=True,
