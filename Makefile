@@ -74,6 +74,7 @@ bench: $(STAMP)
 	$(BIN)/python benchmarks/bundles.py
 	$(BIN)/python benchmarks/hostile_files.py
 	$(BIN)/python benchmarks/symptom_requests.py
+	$(BIN)/python benchmarks/records/batches.py
 
 soak: export PYTHONPATH := tests/support
 soak: $(STAMP)

@@ -10,11 +10,11 @@ from flask_cors import CORS
 from flask_openapi3 import OpenAPI
 
 from backend.api import analyze, compat, health, models, pages, predict
-from backend.api.records import accounts, history, monitoring, predictions, reports
-from backend.api.records.identity import Kind, current_account, set_up_tokens
+from backend.api.records import accounts, batches, history, monitoring, predictions, reports
+from backend.api.records.identity import Kind, current_account, set_up_tokens, signed_by_us
 from backend.api.records.limits import set_up_limits
 from backend.config import Config
-from backend.endpoint import COOKIE, IDENTIFY, SERVICES, SignedCookie, UploadRequest, check_host
+from backend.endpoint import COOKIE, IDENTIFY, SERVICES, SIGNED, SignedCookie, UploadRequest, check_host
 from backend.errors import register_error_handlers
 from backend.log_writer import LogWriter
 from backend.memory import give_large_memory_back, keep_what_is_loaded
@@ -34,7 +34,7 @@ from ml_model.diagnosis.reading import reading_pool
 from ml_model.tasks.registry import load_tasks
 
 _MODELS_WITHIN_S = 120.0
-_RECORDS = (accounts.api, predictions.api, history.api, reports.api, monitoring.api)
+_RECORDS = (accounts.api, predictions.api, batches.api, history.api, reports.api, monitoring.api)
 
 
 class Application(OpenAPI):
@@ -61,17 +61,18 @@ def create_app(config: Config) -> Application:
     app.url_map.merge_slashes = False
     metrics = make_metrics()
     metrics.log_lines_dropped.set_function(lambda: log.dropped)
-    store, pool = ModelStore(tasks, config, logger, metrics), reading_pool()
+    store, pool, readiness = ModelStore(tasks, config, logger, metrics), reading_pool(), Readiness()
+    images = ImageDiagnosis(store, metrics, config.demo_mode, pool)
     services = Services(
         config=config,
         models=store,
-        images=ImageDiagnosis(store, metrics, config.demo_mode, pool),
+        images=images,
         symptoms=SymptomDiagnosis(store, config.demo_mode),
         risk=RiskDiagnosis(store, config.demo_mode),
         sessions=SessionHistory(),
-        records=RecordStore(config, secret, store.tasks, pool, logger),
+        records=RecordStore(config, secret, store.tasks, pool, logger, images, readiness),
         metrics=metrics,
-        readiness=Readiness(),
+        readiness=readiness,
         logger=logger,
     )
     app.services, app.log = services, log
@@ -112,13 +113,13 @@ def begin_to_serve(app: Application) -> None:
     give_large_memory_back()
     keep_what_is_loaded(app.services.models.wait_loaded)
     app.services.images.start_reading()
-    if app.services.records.asked_for:
+    if app.services.records.asked_for or app.services.records.unfinished:
         threading.Thread(target=_open_records, args=[app.services], name="records", daemon=True).start()
 
 
 def _open_records(services: Services) -> None:
-    """Of a database that the operator named: behind the models, so that /health tells of it. The file in the data
-    folder is opened, or made, when the first record is asked for."""
+    """Of a database that the operator named, or with batches that a stop left undone: behind the models, so that
+    /health tells of it. Else the file in the data folder is opened, or made, when the first record is asked for."""
     services.models.wait_ready(_MODELS_WITHIN_S)
     services.records.try_to_open()
 
@@ -138,6 +139,7 @@ def _let_in(app: Application, config: Config, secret: str) -> None:
             count()
         return account
 
+    app.extensions[SIGNED] = functools.partial(signed_by_us, app)
     app.extensions[IDENTIFY] = identify
 
 

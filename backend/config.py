@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
+from backend.settings.batches import BYTES_BESIDE, of_batches
 from backend.settings.reading import FALSE_WORDS, threads
 from backend.settings.reading import ConfigError as ConfigError
 from backend.settings.reading import flag as _flag
@@ -150,7 +151,9 @@ class Config:
     bucket of their files; empty: a folder in the data folder. `quota_bytes`: of the files of one account.
     `registration`: whether anybody may make an account. `public_url`: by which people reach the service; empty: the
     name that a request came by. From `account_rate` to `rate_storage`: how often somebody may ask
-    (`backend/api/records/limits.py`); None: as often as there is room.
+    (`backend/api/records/limits.py`); None: as often as there is room. `batch_bytes` and `batch_files` may be sent at
+    once; after `batch_lease_s` a file that was begun and not ended is begun by another. `celery_broker_url`: of the
+    queue that tells workers of batches; empty: this process works on them itself.
 
     This class is the configuration of development: a secret that is missing is made and kept in the data folder.
     """
@@ -197,6 +200,15 @@ class Config:
     record_rate: Rate | None = Rate(1200, "minute")
     analyze_rate: Rate | None = None
     rate_storage: str = field(default=IN_MEMORY, repr=False)
+    batch_bytes: int = 1_000_000_000
+    batch_files: int = 2000
+    batch_lease_s: float = 60.0
+    celery_broker_url: str = field(default="", repr=False)
+
+    @property
+    def batch_body_bytes(self) -> int:
+        """Of a form with a batch: its files, and what is around each."""
+        return self.batch_bytes + BYTES_BESIDE * self.batch_files
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Config:
@@ -232,6 +244,7 @@ class Config:
             registration=_flag(env, "REGISTRATION", True),
             public_url=_public_url(env),
             **_rates(env, kind),
+            **of_batches(env),
         )
         if config.needs_secret and not config.secret_key:
             raise ConfigError(

@@ -29,6 +29,8 @@ from ml_model.inputs.json_body import read_body, refuse
 MAX_UPLOAD_BYTES = 32_000_000
 MULTIPART_SLACK_BYTES = 64 * 1024
 SERVICES = "medidiagnose"  # the application's extension that holds them
+SIGNED = "medidiagnose-signed"  # that tells whether a token could be one of ours, without a look at the accounts
+BATCH_PATHS = ("/api/v1/batch-predict", "/api/batch-predict")  # whose bodies go through a file
 IDENTIFY = "medidiagnose-identity"  # that tells whose token a request has
 COOKIE = "medidiagnose_session"
 PORT_AT_END = re.compile(r":\d*$")

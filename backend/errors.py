@@ -70,6 +70,18 @@ class QuotaExceeded(domain.InputTooLarge):
     code = "quota_exceeded"
 
 
+class IdempotencyKeyReused(domain.InvalidValue):
+    """The key came with another request before."""
+
+    code = "idempotency_key_reused"
+
+
+class ArchiveRefused(domain.UnreadableInput):
+    """A zip that is not unpacked; the message says why."""
+
+    code = "archive_refused"
+
+
 class TooManyAttempts(domain.MediDiagnoseError):
     """It was tried too often; a later try is looked at again."""
 

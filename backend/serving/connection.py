@@ -20,7 +20,7 @@ from backend.serving.admission import Job, Outcome
 from backend.serving.front import LIVENESS, Front
 from backend.serving.incoming import HeadBuffer, Incoming, header, unreadable
 from backend.serving.wsgi_call import NO_REQUEST, Answer, Environ, Peer, environ_of, refused
-from ml_model.errors import InputTooLarge
+from ml_model.errors import MediDiagnoseError
 
 MIN_BYTES_PER_S = 8_000
 KEEP_ALIVE_S = 120.0
@@ -49,7 +49,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, front: Front) -> None:
         self._front = front
         self._buffer = HeadBuffer()
-        self._request = Incoming()
+        self._request = Incoming(front.room_for)
         self._environ: Environ | None = None
         self._job: Job | None = None
         self._dropped, self._received_at = 0, time.monotonic()
@@ -118,7 +118,7 @@ class Connection(asyncio.Protocol):
     @property
     def uploaded_bytes(self) -> int:
         """What is held of a body that is on its way."""
-        return self._request.body_bytes if self._state is State.BODY else 0
+        return self._request.held_bytes if self._state is State.BODY else 0
 
     @property
     def busy(self) -> bool:
@@ -152,7 +152,7 @@ class Connection(asyncio.Protocol):
                 self._read_head()
             if self._state is State.BODY:
                 self._read_body()
-        except (HTTPException, InputTooLarge) as error:
+        except (HTTPException, MediDiagnoseError) as error:
             self.refuse(error)
         except h11.RemoteProtocolError as error:
             self.refuse(unreadable(error))
@@ -187,11 +187,11 @@ class Connection(asyncio.Protocol):
         return environ
 
     def _read_body(self) -> None:
-        before = self._request.body_bytes
+        before = self._request.held_bytes
         try:
             self._request.read_body(self._buffer)
         finally:
-            self._front.census.hold(self._request.body_bytes - before)
+            self._front.census.hold(self._request.held_bytes - before)
         self._front.census.make_room()  # which may be this connection's
         if self._state is State.BODY and self._request.whole and self._environ is not None:
             self._hand_over(self._environ)
@@ -200,7 +200,7 @@ class Connection(asyncio.Protocol):
 
     def _hand_over(self, environ: Environ) -> None:
         """The request is whole: have it answered, or refuse it."""
-        deadline_s = self._front.config.request_deadline_s
+        deadline_s = self._front.deadline_s(environ)
         self._enter(State.ANSWERING, deadline_s + LATE_S)
         environ["backend.deadline"] = self.since + deadline_s
         if environ["PATH_INFO"] == LIVENESS:
@@ -208,11 +208,10 @@ class Connection(asyncio.Protocol):
         elif (refusal := self._front.no_room(environ)) is not None:
             self.refuse(refusal)
         else:
-            environ["wsgi.input"] = self._request.body
             if self._request.body_bytes:
                 environ["CONTENT_LENGTH"] = str(self._request.body_bytes)
-            self._request.body.seek(0)
-            held, census = self._request.let_go(), self._front.census
+            environ["wsgi.input"], held = self._request.handed_over()
+            census = self._front.census
             self._job = Job(
                 environ, counted_as(environ["REMOTE_ADDR"]), environ["backend.deadline"], self._deliver,
                 lambda: census.release(held),
@@ -259,7 +258,7 @@ class Connection(asyncio.Protocol):
 
     def _next(self) -> None:
         """The answer is sent: on to the next request, after the other connections."""
-        self._request, self._environ, self._answered_before = Incoming(), None, True
+        self._request, self._environ, self._answered_before = Incoming(self._front.room_for), None, True
         self._enter(State.IDLE, KEEP_ALIVE_S)
         if self._eof and not self._buffer.data:
             self._close(0.0)

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import h11
+
 from backend.app import Application
 from backend.config import Config
-from backend.errors import Busy
+from backend.endpoint import BATCH_PATHS, SIGNED
+from backend.errors import Busy, Unauthenticated
 from backend.serving.addresses import counted_as
 from backend.serving.admission import Lane
 from backend.serving.canned import Canned
 from backend.serving.census import Census
+from backend.serving.incoming import Room, header
 from backend.serving.wsgi_call import Environ
 
+BATCH_DEADLINE_S = 600.0
 LIVENESS, PROBES = "/livez", ("/readyz", "/metrics")
 
 
@@ -26,6 +31,24 @@ class Front:
     work: Lane
     probes: Lane
     canned: Canned
+
+    def room_for(self, head: h11.Request) -> Room:
+        """What its body may be. A batch goes through a file where its token is signed by us: who has no account puts
+        nothing on the disk. Raises Unauthenticated where a batch is larger than what is taken of anybody."""
+        if head.method != b"POST" or head.target.partition(b"?")[0].decode("latin-1") not in BATCH_PATHS:
+            return Room()
+        if self.app.extensions[SIGNED](header(head, b"authorization"), header(head, b"cookie")):
+            most = self.config.batch_body_bytes
+            told = f"the batch has more than the {most} bytes that are taken at a time; send it in parts"
+            return Room(most, self.config.data_dir, told)
+        if int(header(head, b"content-length") or 0) > Room.most_bytes:
+            raise Unauthenticated("a batch needs an account: log in first (POST /api/v1/auth/login)")
+        return Room()
+
+    def deadline_s(self, environ: Environ) -> float:
+        """How long an answer may take. The files of a batch are put on the disk one by one."""
+        of_batch = environ["PATH_INFO"] in BATCH_PATHS
+        return max(BATCH_DEADLINE_S, self.config.request_deadline_s) if of_batch else self.config.request_deadline_s
 
     @property
     def draining(self) -> bool:

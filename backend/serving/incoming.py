@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import io
 import re
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from email.utils import formatdate
 from http.client import responses
-from typing import cast
+from pathlib import Path
+from typing import IO, cast
 
 import h11
 from werkzeug.exceptions import (
@@ -18,7 +23,7 @@ from werkzeug.exceptions import (
 )
 
 from backend.endpoint import UploadRequest
-from backend.errors import HTTP_MESSAGES
+from backend.errors import HTTP_MESSAGES, RecordsUnavailable
 from backend.serving.wsgi_call import Answer
 from ml_model.errors import InputTooLarge
 
@@ -29,6 +34,15 @@ LEAST_BYTE = 0x21  # of a method; a TLS handshake begins below
 WANTS_HTTP = "the request could not be read as HTTP/1.1; see /openapi.json"
 # Chunks of a few bytes cost more than what they carry: only so many are read, and few between two looks at the others.
 CHUNKS_FREE, BYTES_PER_CHUNK, CHUNKED_STEP_BYTES = 4096, 512, 4096
+
+
+@dataclass(frozen=True)
+class Room:
+    """What a request's body may be. spool_dir: of the file that it goes through, which has no name; None: memory."""
+
+    most_bytes: int = UploadRequest.max_content_length
+    spool_dir: Path | None = None
+    too_large: str = HTTP_MESSAGES[413]
 
 
 class HeadBuffer:
@@ -67,15 +81,17 @@ class HeadBuffer:
 class Incoming:
     """A request from its first byte on. `head` is there once its lines are, `whole` says that nothing is missing.
 
-    The methods raise HTTPException, h11.RemoteProtocolError and InputTooLarge; it can be answered all the same.
+    room_for: tells the room of a request by its head. The methods raise HTTPException, h11.RemoteProtocolError,
+    InputTooLarge and what `room_for` does; it can be answered all the same.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, room_for: Callable[[h11.Request], Room]) -> None:
+        self._room_for, self._room, self._left_open = room_for, Room(), ExitStack()
         self._parser = h11.Connection(h11.SERVER)
         self._chunks: int | None = None  # None: the body's length was told
         self.head: h11.Request | None = None
         self.declared_bytes: int | None = None
-        self.body = io.BytesIO()
+        self.body: IO[bytes] = io.BytesIO()
         self.body_bytes = 0
         self.whole = False
 
@@ -88,8 +104,16 @@ class Incoming:
         self.head = head = cast(h11.Request, self._parser.next_event())
         self.declared_bytes = _declared_bytes(head)
         self._chunks = 0 if header(head, b"transfer-encoding") else None
-        if (self.declared_bytes or 0) > UploadRequest.max_content_length:
-            raise InputTooLarge(HTTP_MESSAGES[413])
+        self._room = self._room_for(head)
+        if (self.declared_bytes or 0) > self._room.most_bytes:
+            raise InputTooLarge(self._room.too_large)
+        if self._room.spool_dir is not None:
+            self.body = self._spool(self._room.spool_dir)
+
+    def _spool(self, folder: Path) -> IO[bytes]:
+        with _on_disk():
+            folder.mkdir(parents=True, exist_ok=True)
+            return self._left_open.enter_context(tempfile.TemporaryFile(dir=folder))
 
     @property
     def has_body(self) -> bool:
@@ -114,17 +138,32 @@ class Incoming:
 
     def _keep(self, event: h11.Data) -> None:
         self.body_bytes += len(event.data)
-        if self.body_bytes > UploadRequest.max_content_length:
-            raise InputTooLarge(HTTP_MESSAGES[413])
-        self.body.write(event.data)
+        if self.body_bytes > self._room.most_bytes:
+            raise InputTooLarge(self._room.too_large)
+        with _on_disk():
+            self.body.write(event.data)
         if self._chunks is not None:
             self._chunks += event.chunk_start
             if self._chunks > CHUNKS_FREE + self.body_bytes // BYTES_PER_CHUNK:
                 raise BadRequest(f"the body came in {self._chunks:,} chunks of a few bytes each; send larger ones")
 
+    @property
+    def held_bytes(self) -> int:
+        """Of the body, in memory."""
+        return 0 if self._room.spool_dir else self.body_bytes
+
     def let_go(self) -> int:
-        """Keep nothing of the body. Returns the bytes that were kept."""
-        held, self.body_bytes, self.body = self.body_bytes, 0, io.BytesIO()
+        """Keep nothing of the body. Returns the bytes that were kept in memory."""
+        self.body.close()
+        return self._emptied()
+
+    def handed_over(self) -> tuple[IO[bytes], int]:
+        """The body, which is the caller's from now on, and its bytes in memory."""
+        self.body.seek(0)
+        return self.body, self._emptied()
+
+    def _emptied(self) -> int:
+        held, self.body_bytes, self.body = self.held_bytes, 0, io.BytesIO()
         return held
 
     def go_on(self) -> bytes:
@@ -139,6 +178,15 @@ class Incoming:
             headers.append(("Content-Length", str(len(answer.body))))
         lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}", *(f"{n}: {v}" for n, v in headers)]
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body, not close
+
+
+@contextmanager
+def _on_disk() -> Iterator[None]:
+    """Raises RecordsUnavailable where the disk takes nothing."""
+    try:
+        yield
+    except OSError as error:
+        raise RecordsUnavailable(f"the body cannot be taken on now ({error.strerror}); try again later") from error
 
 
 def _wants_more(head: h11.Request) -> bool:

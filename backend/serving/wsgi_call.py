@@ -91,6 +91,7 @@ def call(app: WsgiApplication, environ: Environ) -> Answer:
         close = getattr(chunks, "close", None)
         if close is not None:
             close()
+        environ["wsgi.input"].close()
     status, headers = started[0]
     return Answer(int(status[:3]), headers, body)
 

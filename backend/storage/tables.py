@@ -86,8 +86,8 @@ class RevokedToken(Table):
 
 
 class StoredFile(Table):
-    """A file in the store, under its id. kind: upload or heatmap. frames: that the upload held. warnings: of what its
-    pixels may tell."""
+    """A file in the store, under its id. kind: upload, heatmap, or pending, which is one of a batch as it was sent.
+    frames: that the upload held. warnings: of what its pixels may tell."""
 
     __tablename__ = "files"
 

@@ -36,7 +36,7 @@ def records_app(database_address: Callable[[], str], tmp_path_factory: pytest.Te
     """One image task with a tiny model, and records on each database."""
     app = records_application(tmp_path_factory.mktemp("records"), database_address())
     yield app
-    app.services.records.open().database.close()
+    close(app)
 
 
 def records_application(root: Path, database_url: str, **settings: Any) -> Application:
@@ -54,6 +54,15 @@ def records_application(root: Path, database_url: str, **settings: Any) -> Appli
     app = create_app(TestingConfig(**given | settings))
     assert app.services.models.wait_ready()
     return app
+
+
+def close(app: Application) -> None:
+    """Begin nothing more, and let go of the database."""
+    opened = app.services.records.open()
+    app.services.readiness.draining_since = 0.0
+    opened.executor.wake()
+    assert opened.executor.join(60.0)
+    opened.database.close()
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +86,7 @@ def records_file_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Appli
     """On the file alone, for what no database has a part in."""
     app = records_application(tmp_path_factory.mktemp("records"), "")
     yield app
-    app.services.records.open().database.close()
+    close(app)
 
 
 @pytest.fixture(scope="session")
@@ -105,4 +114,4 @@ def make_records_app(database_address: Callable[[], str]) -> Iterator[Callable[.
 
     yield make
     for app in made:
-        app.services.records.open().database.close()
+        close(app)

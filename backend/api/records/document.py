@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from backend.api.records.identity import ACCESS_COOKIE, CSRF_HEADER
+from backend.schemas.batches import IDEMPOTENCY_KEY, KEY_PATTERN, MOST_FILES, BatchBody
 from backend.schemas.records import PATIENT_REF, PredictBody
 from backend.schemas.requests import RECORD_FILES, upload_body
 from ml_model.deidentify.pictures import KEPT_FORMATS
@@ -27,6 +28,7 @@ _ID = {"type": "string", "format": "uuid", "pattern": "^[0-9a-f]{8}-[0-9a-f]{4}-
 IDENTIFIERS: dict[str, dict[str, Any]] = {
     "prediction_id": _ID,
     "file_id": _ID,
+    "batch_id": _ID,
     "patient_ref": {"type": "string", "pattern": PATIENT_REF},
 }
 
@@ -47,7 +49,38 @@ def statuses_of(method: str, path: str) -> set[int]:
     found |= {403} if method != "get" or path.endswith(("/audit", "/performance", "/drift", "/dataset")) else set()
     found |= {404, 413} if path.endswith("/dataset") else set()
     found |= {409} if path.endswith("/register") else set()
-    return found | ({404} if path == f"{PREFIX}predict" else set())
+    return found | ({404} if path in (f"{PREFIX}predict", f"{PREFIX}batch-predict") else set())
+
+
+def _beside(fields: dict[str, Any]) -> dict[str, Any]:
+    """A body's fields as those of a form with files: left out, not null."""
+    beside = {
+        name: {**told, **next((one for one in told.get("anyOf", ()) if one.get("type") != "null"), {})}
+        for name, told in fields["properties"].items() if name != "file_id"
+    }  # fmt: skip
+    for told in beside.values():
+        told.pop("anyOf", None)
+        if told.get("default", "") is None:
+            del told["default"]
+    return beside
+
+
+def _batch_body(paths: dict[str, Any], file: dict[str, Any], encoding: dict[str, Any]) -> None:
+    files = {"type": "array", "minItems": 1, "maxItems": MOST_FILES, "items": file}
+    form = {
+        "type": "object", "properties": {"files": files, **_beside(BatchBody.model_json_schema())},
+        "required": ["files"], "additionalProperties": False,
+    }  # fmt: skip
+    content = {"multipart/form-data": {"schema": form, "encoding": {"files": encoding}}}
+    operation = paths[f"{PREFIX}batch-predict"]["post"]
+    operation["requestBody"] = {"required": True, "content": content}
+    operation["parameters"] = [
+        {
+            "name": IDEMPOTENCY_KEY, "in": "header", "required": False,
+            "description": "the same key with the same content makes one batch",
+            "schema": {"type": "string", "pattern": KEY_PATTERN},
+        }
+    ]  # fmt: skip
 
 
 def request_bodies(paths: dict[str, Any], tasks: list[str]) -> None:
@@ -59,18 +92,12 @@ def request_bodies(paths: dict[str, Any], tasks: list[str]) -> None:
     files["file"]["description"] = f"the picture: {', '.join(KEPT_FORMATS)}"
     paths[f"{PREFIX}upload"]["post"]["requestBody"] = form
     fields = PredictBody.model_json_schema()
-    beside = {
-        name: {**told, **next((one for one in told.get("anyOf", ()) if one.get("type") != "null"), {})}
-        for name, told in fields["properties"].items() if name != "file_id"
-    }  # fmt: skip
-    for told in beside.values():
-        told.pop("anyOf", None)
-        if told.get("default", "") is None:
-            del told["default"]
-    picture = {"file": files["file"], **beside}
+    picture = {"file": files["file"], **_beside(fields)}
     sent = {"type": "object", "properties": picture, "required": ["file"], "additionalProperties": False}
     by_id = {**fields, "required": ["file_id"]}
     by_id["properties"]["file_id"] = _ID
+    told = f"{files['file']['description']}; or one zip of them"
+    _batch_body(paths, {**files["file"], "description": told}, of_form["encoding"]["file"])
     paths[f"{PREFIX}predict"]["post"]["requestBody"] = {
         "required": True,
         "content": {

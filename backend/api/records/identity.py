@@ -13,6 +13,7 @@ from flask_jwt_extended import (
     JWTManager,
     create_access_token,
     create_refresh_token,
+    decode_token,
     get_csrf_token,
     get_jwt_request_location,
     set_access_cookies,
@@ -79,6 +80,20 @@ def current_account(told_by: ToldBy, *, required: bool = True, kind: Kind = "acc
     account = _told(told_by, verified[1])
     g.user_id = str(account.id)
     return account
+
+
+def signed_by_us(app: Flask, authorization: str, cookies: str) -> bool:
+    """Whether a request has an access token that is ours and has not expired; whether it still counts is not asked."""
+    named = (one.strip().partition("=") for one in cookies.split(";"))
+    found = [*authorization.split()[1:2], *(value for name, _, value in named if name == ACCESS_COOKIE)]
+    with app.app_context():
+        return any(_is_access(token) for token in found)
+
+
+def _is_access(token: str) -> bool:
+    with contextlib.suppress(JWTExtendedException, PyJWTError, ValueError, TypeError, KeyError):
+        return bool(decode_token(token)["type"] == "access")
+    return False
 
 
 def _told(told_by: ToldBy, claims: dict[str, Any]) -> Account:

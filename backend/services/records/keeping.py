@@ -8,7 +8,7 @@ import json
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy.orm import Session
 
@@ -49,6 +49,20 @@ class Kept:
     data: bytes
 
 
+class Slot(Protocol):
+    """What an answer is kept for, beside the history: it is filled once, in the transaction that keeps the answer."""
+
+    @property
+    def freed_bytes(self) -> int:
+        """Of files that go with the filling."""
+
+    def fill(self, session: Session, prediction_id: uuid.UUID) -> None:
+        """With an answer. What it raises is raised in place of keeping it."""
+
+    def refuse(self, session: Session, error: MediDiagnoseError) -> None:
+        """With why there is none."""
+
+
 class Keeping:
     """Takes in what an account sends."""
 
@@ -76,9 +90,9 @@ class Keeping:
 
     def predict(
         self, account: Account, body: PredictBody, sent: bytes | None, task: ImageTask, images: ImageDiagnosis,
-        context: RequestContext,
+        context: RequestContext, slot: Slot | None = None,
     ) -> PredictedAnswer:  # fmt: skip
-        """Answer a case and keep it; an example of demo mode is answered and not kept.
+        """Answer a case and keep it; an example of demo mode is answered and not kept. slot: what it is kept for.
 
         Raises NotFound for a file of nobody's or of another's, EmptyInput for none, and what `images.analyze` raises.
         """
@@ -94,13 +108,14 @@ class Keeping:
             answer = images.analyze(task, _case(file, query), query, context)
         except MediDiagnoseError as error:
             if status_of(error) in _REFUSED:
-                self._note_refusal(account, task, error, context)
+                self._note_refusal(account, task, error, context, slot)
             raise
-        return self._keep(account, body, file, answer, new_file=sent is not None)
+        return self._keep(account, body, file, answer, slot, new_file=sent is not None)
 
     def _keep(
-        self, account: Account, body: PredictBody, file: Kept, answer: AnalyzeAnswer, *, new_file: bool
-    ) -> PredictedAnswer:
+        self, account: Account, body: PredictBody, file: Kept, answer: AnalyzeAnswer, slot: Slot | None, *,
+        new_file: bool,
+    ) -> PredictedAnswer:  # fmt: skip
         prediction_id = uuid.uuid4()
         result = json.loads(answer.model_dump_json(by_alias=True, exclude_unset=True))
         picture = result["explanation"].pop("heatmap_png_base64", None)
@@ -116,7 +131,7 @@ class Keeping:
             files.append(overlay)
         row = _row(account, body, answer, result, prediction_id)
         row.file_id, row.heatmap_id = file.row.id, overlay.row.id if overlay else None
-        self._store(files, account, Deed(str(account.id), "predict", str(prediction_id), answer.request_id), row)
+        self._store(files, account, Deed(str(account.id), "predict", str(prediction_id), answer.request_id), row, slot)
         return told
 
     def _copy(
@@ -143,10 +158,12 @@ class Keeping:
             raise NotFound("there is no such file of this account; POST /api/v1/upload gives a file_id")
         return Kept(row, self._files.get(row.id))
 
-    def _store(self, files: list[Kept], account: Account, deed: Deed, *rows: Prediction) -> None:
+    def _store(
+        self, files: list[Kept], account: Account, deed: Deed, row: Prediction | None = None, slot: Slot | None = None
+    ) -> None:
         """Files first, then all rows in one transaction; files whose rows were not kept go again."""
         written = [kept.row.id for kept in files]
-        size = sum(kept.row.size_bytes for kept in files)
+        size = sum(kept.row.size_bytes for kept in files) - (slot.freed_bytes if slot else 0)
         with self._database.reading() as session:
             self._check_quota(session, account, size)
         try:
@@ -161,8 +178,11 @@ class Keeping:
                 self._check_quota(session, account, size)
                 session.add_all([kept.row for kept in files])
                 session.flush()
-                session.add_all(rows)
-                session.flush()
+                if row is not None:
+                    session.add(row)
+                    session.flush()
+                    if slot is not None:
+                        slot.fill(session, row.id)
                 append(session, deed)
         except RecordsUnavailable as error:
             # Where the database went away as it ended, the rows may be there: files stay, and are swept without rows.
@@ -180,11 +200,13 @@ class Keeping:
             )
 
     def _note_refusal(
-        self, account: Account, task: ImageTask, error: MediDiagnoseError, context: RequestContext
+        self, account: Account, task: ImageTask, error: MediDiagnoseError, context: RequestContext, slot: Slot | None
     ) -> None:
         with self._database.writing() as session:
             day = datetime.now(UTC).date()
             session.add(Refusal(user_id=account.id, day=day, task=task.id, code=error.code))
+            if slot is not None:
+                slot.refuse(session, error)
             append(session, Deed(str(account.id), "predict_refused", error.code, context.request_id))
 
 

@@ -6,6 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from backend.config import Config
+from backend.endpoint import MAX_UPLOAD_BYTES
+from backend.services.batches.archive import ZipLimits
+from backend.services.batches.book import BatchBook
+from backend.services.batches.executor import Executor, OwnLabour
+from backend.services.batches.leases import Leases
+from backend.services.batches.work import BatchWork
+from backend.services.diagnosis import ImageDiagnosis
 from backend.services.loading.bundles import Task
 from backend.services.monitoring.dataset import FeedbackDataset
 from backend.services.monitoring.monitor import Monitor
@@ -20,6 +27,7 @@ from backend.storage.database import Database, database_url
 from backend.storage.files import FileStore
 from backend.storage.objects import open_file_store
 from backend.storage.secret_key import HASHING, derived
+from backend.telemetry import Logger, Readiness
 from ml_model.sandbox.pool import WorkerPool
 
 
@@ -38,25 +46,68 @@ class OpenRecords:
     monitor: Monitor
     dataset: FeedbackDataset
     reports: Reports
+    batches: BatchBook
+    executor: Executor
+    work: BatchWork
 
 
-def open_records(config: Config, secret: str, tasks: Mapping[str, Task], pool: WorkerPool) -> OpenRecords:
+@dataclass(frozen=True)
+class Surroundings:
+    """What records are opened with. pool: of the processes that read files."""
+
+    config: Config
+    secret: str
+    tasks: Mapping[str, Task]
+    pool: WorkerPool
+    images: ImageDiagnosis
+    readiness: Readiness
+    logger: Logger
+
+
+def open_records(given: Surroundings) -> OpenRecords:
     """With tables of the present form. Raises RecordsUnavailable, or OSError for a folder that cannot be made."""
+    config, tasks = given.config, given.tasks
     if not config.database_url:
         config.data_dir.mkdir(parents=True, exist_ok=True)
     database, files = Database(database_url(config)), open_file_store(config)
     database.migrate()
-    passwords = Passwords(derived(secret, HASHING), cheap=config.cheap_passwords)
+    passwords = Passwords(derived(given.secret, HASHING), cheap=config.cheap_passwords)
+    keeping = Keeping(database, files, given.pool, config.quota_bytes)
+    work, executor = _labour(given, database, files, keeping)
     return OpenRecords(
         database=database,
         files=files,
         accounts=AccountBook(database, files, passwords, config.quota_bytes),
-        keeping=Keeping(database, files, pool, config.quota_bytes),
+        keeping=keeping,
         history=History(database, files),
         statistics=Statistics(database),
         feedback=FeedbackBook(database, tasks),
         exports=Exports(database),
         monitor=Monitor(database),
         dataset=FeedbackDataset(database, files, tasks),
-        reports=Reports(database, files, tasks, pool),
-    )
+        reports=Reports(database, files, tasks, given.pool),
+        batches=BatchBook(
+            database, files, config.quota_bytes,
+            ZipLimits(config.batch_files, MAX_UPLOAD_BYTES, config.batch_bytes), config.data_dir, executor,
+        ),
+        executor=executor,
+        work=work,
+    )  # fmt: skip
+
+
+def _labour(
+    given: Surroundings, database: Database, files: FileStore, keeping: Keeping
+) -> tuple[BatchWork, Executor]:
+    """The work on batches, and who has it done: this process, or those that a queue tells of them."""
+    config, labour = given.config, None
+
+    def stopping() -> bool:
+        return given.readiness.draining_since is not None
+
+    leases = Leases(database, config.batch_lease_s)
+    work = BatchWork(leases, files, keeping, given.images, given.tasks, stopping, given.logger)
+    if config.celery_broker_url:
+        from backend.services.batches.queue import QueueLabour
+
+        labour = QueueLabour(leases, config.celery_broker_url, given.logger)
+    return work, Executor(labour or OwnLabour(work), stopping, given.logger)

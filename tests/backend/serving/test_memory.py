@@ -20,7 +20,7 @@ from PIL import Image
 from samples import SUPPORT, multipart
 
 from backend.endpoint import MAX_UPLOAD_BYTES, UploadRequest
-from backend.serving.incoming import HeadBuffer, Incoming
+from backend.serving.incoming import HeadBuffer, Incoming, Room
 from ml_model.errors import InputTooLarge
 
 
@@ -89,7 +89,7 @@ def test_the_watch_sees_a_temporary_file() -> None:
 
 
 def test_a_body_past_the_limit_is_not_held() -> None:
-    incoming, buffer = Incoming(), HeadBuffer()
+    incoming, buffer = Incoming(lambda _head: Room()), HeadBuffer()
     buffer.data += b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     incoming.read_head(buffer)
     buffer.data += b"1e84800\r\n" + bytes(32_000_000) + b"\r\n"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from records.batches import accepted
 from records.people import PASSWORD, Person, person
 
 from backend.app import Application
@@ -19,6 +20,7 @@ ALL = {"nobody": 401, "user": 200, "clinician": 200, "admin": 200}
 READ = {"own": ALL, "foreign": {"nobody": 401, "user": 404, "clinician": 404, "admin": 404},
         "shared": {"nobody": 401, "user": 404, "clinician": 200, "admin": 200}}  # fmt: skip
 OWN = {**READ, "shared": READ["foreign"]}
+PRIVATE = {"own": OWN["own"], "foreign": OWN["foreign"]}  # what is never shared
 SHARE = {owner: {**OWN[owner], "admin": 200} for owner in OWNERS}
 SAY = {owner: {**READ[owner], "user": 403 if owner == "own" else 404} for owner in OWNERS}
 CLINICAL = {**ALL, "user": 403}
@@ -31,6 +33,7 @@ BY_ROLE: dict[tuple[str, str], dict[str, int]] = {
     ("POST", "/auth/refresh"): ALL,
     ("POST", "/upload"): ALL,
     ("POST", "/predict"): ALL,
+    ("POST", "/batch-predict"): ALL,
     ("GET", "/history"): ALL,
     ("GET", "/stats"): ALL,
     ("GET", "/patients/<patient_ref>/timeline"): ALL,
@@ -48,6 +51,9 @@ BY_OWNER: dict[tuple[str, str], dict[str, dict[str, int]]] = {
     ("POST", "/history/<prediction_id>/feedback"): SAY,
     ("GET", "/files/<file_id>"): OWN,
     ("DELETE", "/files/<file_id>"): OWN,
+    ("GET", "/batches/<batch_id>"): PRIVATE,
+    ("GET", "/batches/<batch_id>/export"): PRIVATE,
+    ("DELETE", "/batches/<batch_id>"): PRIVATE,
 }
 OPEN = {("POST", "/auth/register"), ("POST", "/auth/login"), ("GET", "/health"), ("GET", "/verify/<prediction_id>")}
 
@@ -61,14 +67,16 @@ class Cast:
     callers: dict[str, Person]
     owner: Person
     cases: dict[tuple[str, bool], tuple[str, str]] = field(default_factory=dict)
+    batches: dict[str, str] = field(default_factory=dict)
 
     def call(self, role: str, method: str, path: str) -> int:
-        """The status that somebody of a role gets, with a body that is right; 201 counts as 200."""
+        """The status that somebody of a role gets, with a body that is right; 201 and 202 count as 200."""
         bodies: dict[str, dict[str, Any]] = {
             "/auth/password": {"json": {"password": PASSWORD, "new_password": PASSWORD}},
             "/auth/me": {"json": {"password": PASSWORD}} if method == "DELETE" else {},
             "/upload": {"data": {"file": (io.BytesIO(self.picture), "x")}},
             "/feedback/dataset": {"query_string": {"task": "skin"}},
+            "/batch-predict": {"data": {"files": (io.BytesIO(self.picture), "x"), "task": "skin"}},
             "/predict": {"data": {"file": (io.BytesIO(self.picture), "x"), "task": "skin", "explain": "none"}},
         }
         sent = bodies.get(path, {})
@@ -80,7 +88,7 @@ class Cast:
             status = self.app.test_client().open(f"/api/v1{path}", method=method, **sent).status_code
         else:
             status = self._caller(role, method, path).call(method, path, **sent).status_code
-        return 200 if status == 201 else status
+        return 200 if status in (201, 202) else status
 
     def kept(self, whose: Person, shared: bool) -> tuple[str, str]:
         """File and record of somebody, made once."""
@@ -88,6 +96,12 @@ class Cast:
         if key not in self.cases:
             self.cases[key] = self.made(whose, shared)
         return self.cases[key]
+
+    def batch(self, whose: Person) -> str:
+        """A batch of somebody, made once."""
+        if whose.username not in self.batches:
+            self.batches[whose.username] = accepted(whose, [("x", self.picture)])["batch_id"]
+        return self.batches[whose.username]
 
     def made(self, whose: Person, shared: bool) -> tuple[str, str]:
         """The same anew."""
@@ -135,15 +149,17 @@ def test_routes_of_ones_own(cast: Cast, route: tuple[str, str], role: str) -> No
 @pytest.mark.parametrize("route", BY_OWNER, ids=" ".join)
 def test_routes_of_what_is_somebodys(cast: Cast, route: tuple[str, str], role: str) -> None:
     method, rule = route
-    for owner in OWNERS:
+    for owner in BY_OWNER[route]:
         whose = cast.callers.get(role, cast.owner) if owner == "own" else cast.owner
         used_up = method == "DELETE" or rule.endswith("/share")
         file_id, prediction_id = (cast.made if used_up else cast.kept)(whose, owner == "shared")
         path = rule.replace("<file_id>", file_id).replace("<prediction_id>", prediction_id)
+        if "<batch_id>" in rule:
+            path = rule.replace("<batch_id>", cast.batch(whose))
         if (method, rule) == ("DELETE", "/files/<file_id>"):  # the file of a record goes with that alone
             path = f"/files/{whose.upload(cast.picture)}"
         assert cast.call(role, method, path) == BY_OWNER[route][owner][role], owner
-        gone = method == "DELETE" and BY_OWNER[route][owner][role] == 200
+        gone = method == "DELETE" and "<batch_id>" not in rule and BY_OWNER[route][owner][role] == 200
         look = path.removesuffix("/share").removesuffix("/feedback")
         assert whose.call("GET", look).status_code == (404 if gone else 200), "what is refused changes nothing"
 

@@ -11,6 +11,7 @@ import schemathesis
 from clients.contract import Known, Played, play, settings
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
+from records.batches import accepted
 from records.people import PASSWORD, person
 from schemathesis.generation.case import Case
 from schemathesis.hooks import HookContext
@@ -18,6 +19,7 @@ from schemathesis.schemas import BaseSchema
 
 from backend.app import Application
 from backend.schemas.accounts import ConfirmBody, LoginBody, PasswordBody
+from backend.schemas.batches import MOST_FILES
 from backend.schemas.records import PredictBody
 
 RECORDS = "^/api/v1/"
@@ -36,6 +38,7 @@ class Crowd:
         self._names = itertools.count()
         self.admin = person(app, "admin")
         self.ids = [self.admin.predict(self._sent, patient_ref="p-1")["prediction_id"] for _ in range(12)]
+        self.batches = [accepted(self.admin, [("x", self._sent)])["batch_id"] for _ in range(2)]
         self.files = [self.admin.upload(self._sent) for _ in range(12)]
 
     def token(self, case: Case) -> str:
@@ -59,7 +62,8 @@ class Crowd:
                 case.headers["Authorization"] = f"Bearer {data}"
 
         def flatmap_path_parameters(context: HookContext, found: Any) -> st.SearchStrategy[Any]:
-            there = {"prediction_id": crowd.ids, "file_id": crowd.files, "patient_ref": ["p-1"]}
+            there = {"prediction_id": crowd.ids, "file_id": crowd.files, "batch_id": crowd.batches}
+            there["patient_ref"] = ["p-1"]
             name = next(iter(found or {}), "")
             return (
                 st.just(found) | st.sampled_from([{name: one} for one in there[name]])
@@ -75,6 +79,9 @@ class Crowd:
                 "/api/v1/auth/me": (ConfirmBody, {"password": PASSWORD}),
                 "/api/v1/predict": (PredictBody, {"file_id": crowd.files[0], "task": "skin"}),
             }
+            if path == "/api/v1/batch-predict" and isinstance(body, dict) and isinstance(body.get("files"), list):
+                # One file: above 500 kB a form goes through a file that schemathesis leaves open.
+                body = {**body, "files": body["files"][:1]} if len(body["files"]) <= MOST_FILES else body
             model, good = known.get(path, (None, None))
             return st.sampled_from([body, good, good]) if model and _is_one(model, body) else st.just(body)
 
@@ -110,5 +117,6 @@ def test_every_operation_was_answered(played: Played, records_file_app: Applicat
         f"{method.upper()} {path}" for path, methods in document["paths"].items() for method in methods
         if path.startswith("/api/v1/")
     }  # fmt: skip
-    assert {name for name, statuses in played.answered.items() if statuses[200] + statuses[201]} == operations
+    good = {name for name, statuses in played.answered.items() if any(statuses[one] for one in (200, 201, 202))}
+    assert good == operations
     assert played.cases.total() >= LEAST_CASES

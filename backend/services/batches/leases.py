@@ -1,0 +1,176 @@
+"""Who works on which file: taken on for a time, handed back, settled once. All of it is in the database.
+
+Whoever takes a file on holds it until the lease ends; after a crash another takes it on then. Settling needs the lease,
+in the transaction that keeps the result: a file has one result, whoever was thought dead and was not.
+"""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, func, select, update
+from sqlalchemy.orm import Session
+
+from backend.errors import status_of
+from backend.schemas.accounts import Account
+from backend.services.batches.states import FAILED, OPEN, RUNNING, WAITING, clear_files, finish_if_done
+from backend.storage.batch_tables import Batch, BatchItem
+from backend.storage.database import Database
+from backend.storage.tables import StoredFile, User
+from ml_model.errors import MediDiagnoseError
+
+MOST_ATTEMPTS = 5
+_GAVE_UP = {
+    "state": FAILED, "error_status": 500, "error_code": "gave_up", "lease": None,
+    "error": f"the work on this file was begun {MOST_ATTEMPTS} times and never ended; look at the file, or the log",
+}  # fmt: skip
+
+
+class LeaseLost(Exception):
+    """Another has taken the file on meanwhile, or nobody waits for it any more."""
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A file that is taken on. lease: of all that were taken on at once. attempts: this one included."""
+
+    number: int
+    batch_id: uuid.UUID
+    position: int
+    file_id: uuid.UUID | None
+    size_bytes: int
+    lease: uuid.UUID
+    attempts: int
+    account: Account
+    task: str
+    fields: dict[str, Any]
+
+
+class Leases:
+    """Files of batches that are to be answered."""
+
+    def __init__(self, database: Database, lease_s: float) -> None:
+        self._database = database
+        self.lease_s = lease_s
+
+    def claim(self, most: int, batch_id: uuid.UUID | None = None) -> list[Claimed]:
+        """Take on up to `most` files, of this batch, or of the one that was served longest ago."""
+        now, lease = datetime.now(UTC), uuid.uuid4()
+        due = and_(BatchItem.batch_id == Batch.id, *_due(now))
+        waiting = select(Batch).where(Batch.finished_at.is_(None), select(BatchItem.number).where(due).exists())
+        if batch_id is not None:
+            waiting = waiting.where(Batch.id == batch_id)
+        with self._database.writing() as session:
+            batch = session.scalars(waiting.order_by(Batch.served_at).limit(1).with_for_update()).first()
+            user = session.get(User, batch.user_id) if batch else None
+            if batch is None or user is None:
+                return []
+            batch.served_at = now
+            taken = [
+                (item, size or 0) for item, size in session.execute(_items(batch, now, most))
+                if self._took(session, batch, item, lease, now)
+            ]  # fmt: skip
+            account = Account(user.id, user.username, "user", "", "", user.generation)
+            return [
+                Claimed(
+                    item.number, batch.id, item.position, item.file_id, size, lease, item.attempts, account, batch.task,
+                    batch.fields,
+                )
+                for item, size in taken
+            ]  # fmt: skip
+
+    def renew(self, claimed: Claimed) -> None:
+        """Hold what is still held of the lease for its whole time from now on."""
+        until = datetime.now(UTC) + timedelta(seconds=self.lease_s)
+        with self._database.writing() as session:
+            held = (BatchItem.lease == claimed.lease, BatchItem.state == RUNNING)
+            session.execute(update(BatchItem).where(*held).values(due_at=until))
+
+    def put_back(self, claimed: Claimed, after_s: float, *, counted: bool = True) -> None:
+        """Have another try, after some seconds. counted: as an attempt."""
+        attempts = claimed.attempts if counted else claimed.attempts - 1
+        values = {"state": WAITING, "lease": None, "due_at": datetime.now(UTC) + timedelta(seconds=after_s)}
+        with self._database.writing() as session:
+            session.execute(update(BatchItem).where(*_held(claimed)).values(**values, attempts=attempts))
+
+    def fail(self, claimed: Claimed, error: MediDiagnoseError) -> None:
+        """There will be no result. Raises LeaseLost."""
+        with self._database.writing() as session:
+            settle(session, claimed, **failure(error))
+
+    def due_in_s(self) -> float | None:
+        """Seconds until a file can be taken on, 0 where one can now; None where no batch is unfinished."""
+        first = (
+            select(func.min(BatchItem.due_at))
+            .join(Batch, Batch.id == BatchItem.batch_id)
+            .where(Batch.finished_at.is_(None), BatchItem.state.in_(OPEN))
+        )
+        with self._database.reading() as session:
+            due = session.execute(first).scalar_one()
+        return max(0.0, (due - datetime.now(UTC)).total_seconds()) if due else None
+
+    def unserved(self, for_s: float) -> list[tuple[uuid.UUID, int, bool]]:
+        """Batches with files that can be taken on, which nobody did, and no queue was told of, for some seconds: with
+        the number of files, and whether a queue was told before."""
+        now = datetime.now(UTC)
+        since = now - timedelta(seconds=for_s)
+        due = select(BatchItem.number).where(BatchItem.batch_id == Batch.id, *_due(now)).exists()
+        told = Batch.told_at.is_(None) | ((Batch.told_at < since) & (Batch.served_at < since))
+        with self._database.reading() as session:
+            found = session.scalars(select(Batch).where(Batch.finished_at.is_(None), due, told))
+            return [(one.id, one.total, one.told_at is not None) for one in found]
+
+    def note_told(self, batch_id: uuid.UUID) -> None:
+        """A queue holds a message of it."""
+        with self._database.writing() as session:
+            session.execute(update(Batch).where(Batch.id == batch_id).values(told_at=datetime.now(UTC)))
+
+    def _took(self, session: Session, batch: Batch, item: BatchItem, lease: uuid.UUID, now: datetime) -> bool:
+        """One that was begun too often brings down whoever takes it on: it is left alone."""
+        if item.attempts >= MOST_ATTEMPTS:
+            for name, value in _GAVE_UP.items():
+                setattr(item, name, value)
+            session.flush()
+            finish_if_done(session, batch)
+            return False
+        item.state, item.lease, item.attempts = RUNNING, lease, item.attempts + 1
+        item.due_at = now + timedelta(seconds=self.lease_s)
+        return True
+
+
+def settle(session: Session, claimed: Claimed, **values: Any) -> None:
+    """What became of a file, once. Raises LeaseLost: nothing of the transaction may be kept then."""
+    batch = session.get(Batch, claimed.batch_id, with_for_update=True)
+    settled = update(BatchItem).where(*_held(claimed)).values(**values, lease=None, file_id=None)
+    if batch is None or session.scalars(settled.returning(BatchItem.number)).first() is None:
+        raise LeaseLost
+    if claimed.file_id is not None:
+        clear_files(session, [claimed.file_id])
+    finish_if_done(session, batch)
+
+
+def failure(error: MediDiagnoseError) -> dict[str, Any]:
+    """An item's values for an error."""
+    return {"state": FAILED, "error_status": status_of(error), "error_code": error.code, "error": str(error)}
+
+
+def _due(now: datetime) -> tuple[ColumnElement[bool], ...]:
+    return BatchItem.state.in_(OPEN), BatchItem.due_at <= now
+
+
+def _held(claimed: Claimed) -> tuple[ColumnElement[bool], ...]:
+    return BatchItem.number == claimed.number, BatchItem.lease == claimed.lease, BatchItem.state == RUNNING
+
+
+def _items(batch: Batch, now: datetime, most: int) -> Any:
+    return (
+        select(BatchItem, StoredFile.size_bytes)
+        .outerjoin(StoredFile, StoredFile.id == BatchItem.file_id)
+        .where(BatchItem.batch_id == batch.id, *_due(now))
+        .order_by(BatchItem.position)
+        .limit(most)
+        .with_for_update(skip_locked=True, of=BatchItem)
+    )

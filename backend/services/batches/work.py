@@ -1,0 +1,138 @@
+"""The work on batches: a few files at a time are taken on, answered by the one pipeline and kept as `/predict` keeps
+them. Any number of threads, processes and machines may do it at once."""
+
+from __future__ import annotations
+
+import time
+import traceback
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from backend.errors import INTERNAL, NotFound, RecordsUnavailable, StillLoading
+from backend.schemas.records import PredictBody
+from backend.services.batches.leases import MOST_ATTEMPTS, Claimed, LeaseLost, Leases, failure, settle
+from backend.services.batches.states import DONE
+from backend.services.diagnosis import ImageDiagnosis
+from backend.services.loading.bundles import Task
+from backend.services.records.keeping import Keeping
+from backend.storage.files import FileStore
+from backend.telemetry import Logger, RequestContext
+from ml_model.errors import DeadlineExceeded, MediDiagnoseError, ModelUnavailable, Overloaded, ReaderUnavailable
+from ml_model.tasks.registry import ImageTask
+
+BLOCK = 8  # files that are taken on at once
+_MOST_S = 30.0  # for one file
+_PASSING = (DeadlineExceeded, Overloaded, ReaderUnavailable, StillLoading, RecordsUnavailable)
+_FIRST_WAIT_S = 2.0  # before another try, then twice as long each time
+_FRAMES = 8
+
+
+class _Place:
+    """A file's place in its batch: settled in the transaction that keeps the answer or counts the refusal."""
+
+    def __init__(self, claimed: Claimed) -> None:
+        self._claimed = claimed
+        self.settled = False
+        self.freed_bytes = claimed.size_bytes
+
+    def fill(self, session: Session, prediction_id: uuid.UUID) -> None:
+        """Raises LeaseLost."""
+        settle(session, self._claimed, state=DONE, prediction_id=prediction_id)
+        self.settled = True
+
+    def refuse(self, session: Session, error: MediDiagnoseError) -> None:
+        """Raises LeaseLost."""
+        settle(session, self._claimed, **failure(error))
+        self.settled = True
+
+
+class BatchWork:
+    """Does what there is to do. stopping: whether nothing new may be begun."""
+
+    def __init__(
+        self, leases: Leases, files: FileStore, keeping: Keeping, images: ImageDiagnosis, tasks: Mapping[str, Task],
+        stopping: Callable[[], bool], logger: Logger,
+    ) -> None:  # fmt: skip
+        self.leases = leases
+        self._files, self._keeping, self._images = files, keeping, images
+        self._tasks, self._stopping, self._logger = tasks, stopping, logger
+
+    def some(self, batch_id: uuid.UUID | None = None) -> int:
+        """Answer some files, of this batch or of any. Returns how many were taken on. Raises RecordsUnavailable."""
+        renew_s = self.leases.lease_s / 2
+        began, block = time.monotonic(), self.leases.claim(BLOCK, batch_id)
+        for number, claimed in enumerate(block):
+            if self._stopping():
+                for left in block[number:]:
+                    self.leases.put_back(left, 0.0, counted=False)
+                break
+            if time.monotonic() - began > renew_s:
+                self.leases.renew(claimed)
+                began = time.monotonic()
+            self._answer(claimed, min(_MOST_S, renew_s))
+        return len(block)
+
+    def _answer(self, claimed: Claimed, within_s: float) -> None:
+        """One file: kept, refused, or put back. Raises RecordsUnavailable where not even that can be noted."""
+        place = _Place(claimed)
+        try:
+            self._predict(claimed, place, within_s)
+        except (LeaseLost, IntegrityError):  # of another by now, or its account is no more
+            self._logger.warning("batch_file_taken_over", batch_id=str(claimed.batch_id), position=claimed.position)
+            return
+        except MediDiagnoseError as error:
+            if not place.settled or isinstance(error, RecordsUnavailable):
+                self._without_result(claimed, error)
+                return
+        except Exception as error:  # one file's fault must not be that of the others
+            self._tell(claimed, error)
+            self._fail(claimed, MediDiagnoseError(INTERNAL))
+            return
+        self._remove(claimed)
+
+    def _predict(self, claimed: Claimed, place: _Place, within_s: float) -> None:
+        task = self._tasks.get(claimed.task)
+        if not isinstance(task, ImageTask):
+            raise NotFound(f"there is no image task {claimed.task!r:.80} any more")
+        if claimed.file_id is None:
+            raise NotFound("the file was deleted before it was answered")
+        context = RequestContext(
+            f"{claimed.batch_id}.{claimed.position}", str(uuid.uuid4()), time.perf_counter(),
+            time.monotonic() + within_s,
+        )  # fmt: skip
+        body = PredictBody.model_validate({**claimed.fields, "task": claimed.task})
+        data = self._files.get(claimed.file_id)
+        told = self._keeping.predict(claimed.account, body, data, task, self._images, context, place)
+        if told.prediction_id is None:
+            raise ModelUnavailable(f"there is no model of {claimed.task} here, and an example is never kept")
+
+    def _without_result(self, claimed: Claimed, error: MediDiagnoseError) -> None:
+        if isinstance(error, _PASSING) and claimed.attempts < MOST_ATTEMPTS:
+            self.leases.put_back(claimed, _FIRST_WAIT_S * 2 ** (claimed.attempts - 1))
+        else:
+            self._fail(claimed, error)
+
+    def _fail(self, claimed: Claimed, error: MediDiagnoseError) -> None:
+        try:
+            self.leases.fail(claimed, error)
+        except LeaseLost:
+            return
+        self._remove(claimed)
+
+    def _remove(self, claimed: Claimed) -> None:
+        if claimed.file_id is not None:
+            self._files.remove([claimed.file_id])
+
+    def _tell(self, claimed: Claimed, error: Exception) -> None:
+        told = {"batch_id": str(claimed.batch_id), "position": claimed.position}
+        self._logger.error("batch_file_failed", **where(error), **told)
+
+
+def where(error: Exception) -> dict[str, Any]:
+    """For the log. Where, not what: an exception's message can quote the upload."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return {"error_type": type(error).__name__, "frames": [f"{f.filename}:{f.lineno} {f.name}" for f in frames]}

@@ -1,0 +1,186 @@
+"""Files are taken on by one at a time, settled once, and taken on again after a crash; on both databases."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from records.batches import accepted, finished
+from records.people import Person, person
+from sqlalchemy import func, select, update
+
+from backend.app import Application
+from backend.services.batches.leases import MOST_ATTEMPTS, LeaseLost, Leases, settle
+from backend.services.batches.states import DONE
+from backend.services.records.opened import OpenRecords
+from backend.storage.batch_tables import BatchItem
+from backend.storage.tables import Prediction
+from ml_model.errors import Overloaded, UnreadableInput
+
+SHORT_S, LONG_S = 0.05, 3600.0
+
+
+class Bench:
+    """Records whose batches nobody works on but the test."""
+
+    def __init__(self, app: Application, picture: bytes) -> None:
+        self.app, self.picture = app, picture
+        self.opened: OpenRecords = app.services.records.open()
+        self.ada: Person = person(app)
+
+    def batch(self, files: int) -> uuid.UUID:
+        self.app.services.readiness.draining_since = float("inf")
+        told = accepted(self.ada, [(f"{n}", self.picture) for n in range(files)], explain="none")
+        assert self.opened.executor.join(60.0)
+        return uuid.UUID(told["batch_id"])
+
+    def leases(self, lease_s: float) -> Leases:
+        return Leases(self.opened.database, lease_s)
+
+    def work(self, batch_id: uuid.UUID) -> dict[str, Any]:
+        self.app.services.readiness.draining_since = None
+        self.opened.executor.wake()
+        return finished(self.ada, str(batch_id))
+
+
+@pytest.fixture(scope="module")
+def bench(records_app: Application, picture: Callable[..., bytes]) -> Bench:
+    return Bench(records_app, picture(width_px=90, height_px=80))
+
+
+@pytest.fixture(autouse=True)
+def at_work_again(bench: Bench) -> Any:
+    yield
+    bench.app.services.readiness.draining_since = None
+
+
+def test_of_many_who_take_on_at_once_each_has_files_of_its_own(bench: Bench) -> None:
+    batch_id, taken, lock = bench.batch(30), [], threading.Lock()
+
+    def take() -> None:
+        while block := bench.leases(LONG_S).claim(4, batch_id):
+            with lock:
+                taken.extend(one.position for one in block)
+
+    threads = [threading.Thread(target=take) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == list(range(1, 31))
+    bench.ada.call("DELETE", f"/batches/{batch_id}")
+
+
+def test_what_a_crash_left_is_done_by_another_once(bench: Bench) -> None:
+    batch_id = bench.batch(4)
+    dead = bench.leases(SHORT_S).claim(3, batch_id)  # and never heard of again
+    time.sleep(2 * SHORT_S)
+    done = bench.work(batch_id)
+    assert done["done"] == 4
+    with pytest.raises(LeaseLost), bench.opened.database.writing() as session:  # unless it was not dead
+        settle(session, dead[0], state=DONE, prediction_id=None)
+    with pytest.raises(LeaseLost):
+        bench.leases(SHORT_S).fail(dead[1], UnreadableInput("late"))
+    bench.leases(SHORT_S).put_back(dead[2], 0.0)
+    assert bench.ada.get(f"/batches/{batch_id}")["results"] == done["results"]
+    records = {one["prediction_id"] for one in done["results"]}
+    with bench.opened.database.reading() as session:
+        kept = set(map(str, session.scalars(select(Prediction.id).join(BatchItem))))
+        assert records <= kept
+        of_batch = select(func.count()).select_from(BatchItem).where(BatchItem.batch_id == batch_id)
+        assert session.execute(of_batch).scalar_one() == len(records) == 4
+
+
+def test_a_record_whose_place_is_taken_is_not_kept(bench: Bench) -> None:
+    """Who was thought dead comes with its answer late: neither the record nor its files stay."""
+    batch_id, opened = bench.batch(1), bench.opened
+    total = bench.ada.get("/history")["total"]
+    keep, slow = opened.keeping.predict, threading.Event()
+
+    def predict(*given: Any, **named: Any) -> Any:
+        if not slow.is_set():
+            slow.set()
+            with opened.database.writing() as session:  # its lease has ended, and another has begun
+                other = update(BatchItem).where(BatchItem.batch_id == batch_id).values(lease=uuid.uuid4())
+                session.execute(other)
+        return keep(*given, **named)
+
+    folder = bench.app.services.config.data_dir / "files"
+    before = len(list(folder.glob("*/*")))
+    opened.keeping.predict = predict  # type: ignore[method-assign]
+    try:
+        bench.app.services.readiness.draining_since = None
+        opened.executor.wake()
+        assert slow.wait(60.0)
+        until = time.monotonic() + 60.0
+        while bench.ada.get(f"/batches/{batch_id}")["running"] != 1:
+            assert time.monotonic() < until
+        bench.app.services.readiness.draining_since = float("inf")
+        opened.executor.wake()
+        assert opened.executor.join(60.0)
+    finally:
+        opened.keeping.predict = keep  # type: ignore[method-assign]
+    assert bench.ada.get("/history")["total"] == total
+    assert len(list(folder.glob("*/*"))) == before
+    bench.ada.call("DELETE", f"/batches/{batch_id}")
+
+
+def test_what_passes_is_tried_again_and_what_kills_is_given_up(bench: Bench) -> None:
+    batch_id = bench.batch(2)
+    leases = bench.leases(0.0)
+    for _ in range(MOST_ATTEMPTS):
+        assert len(leases.claim(1, batch_id)) == 1  # the first file kills whoever takes it on
+    late = leases.claim(2, batch_id)
+    assert [one.position for one in late] == [2]
+    leases.put_back(late[0], LONG_S)
+    assert leases.claim(2, batch_id) == []
+    assert 3000 < (leases.due_in_s() or 0) <= LONG_S
+    leases.put_back(late[0], 0.0)
+    told = bench.ada.get(f"/batches/{batch_id}")
+    assert [one["state"] for one in told["results"]] == ["failed", "waiting"]
+    assert told["results"][0]["error"]["code"] == "gave_up"
+    assert bench.ada.call("DELETE", f"/batches/{batch_id}").status_code == 200
+
+
+def test_batches_take_turns(bench: Bench) -> None:
+    first, second = bench.batch(3), bench.batch(3)
+    order = [bench.leases(LONG_S).claim(1)[0].batch_id for _ in range(6)]
+    assert order == [first, second] * 3
+    for batch_id in (first, second):
+        bench.ada.call("DELETE", f"/batches/{batch_id}")
+    assert bench.leases(LONG_S).due_in_s() is None
+
+
+def test_a_restart_goes_on_with_what_was_left(
+    make_records_app: Callable[..., Application], tmp_path: Path, picture: Callable[..., bytes]
+) -> None:
+    app = make_records_app(tmp_path)
+    bench = Bench(app, picture(width_px=90, height_px=80))
+    assert not app.services.records.unfinished
+    batch_id = bench.batch(2)
+    assert app.services.records.unfinished == bench.opened.database.is_sqlite
+    app.services.readiness.draining_since = None
+    app.services.records.try_to_open()  # as `begin_to_serve` does
+    assert finished(bench.ada, str(batch_id))["done"] == 2
+    assert not app.services.records.unfinished
+
+
+def test_a_passing_fault_is_not_the_files(bench: Bench) -> None:
+    batch_id, opened = bench.batch(1), bench.opened
+    keep, faults = opened.keeping.predict, [Overloaded("full"), None]
+
+    def predict(*given: Any, **named: Any) -> Any:
+        if (fault := faults.pop(0)) is not None:
+            raise fault
+        return keep(*given, **named)
+
+    opened.keeping.predict = predict  # type: ignore[method-assign]
+    try:
+        assert bench.work(batch_id)["done"] == 1
+    finally:
+        opened.keeping.predict = keep  # type: ignore[method-assign]
