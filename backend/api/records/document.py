@@ -66,7 +66,7 @@ def _beside(fields: dict[str, Any]) -> dict[str, Any]:
 
 
 def _batch_body(paths: dict[str, Any], file: dict[str, Any], encoding: dict[str, Any]) -> None:
-    files = {"type": "array", "minItems": 1, "maxItems": MOST_FILES, "items": file}
+    files = {"type": "array", "minItems": 1, "items": file, "description": f"at most {MOST_FILES}, or one zip"}
     form = {
         "type": "object", "properties": {"files": files, **_beside(BatchBody.model_json_schema())},
         "required": ["files"], "additionalProperties": False,
