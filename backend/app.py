@@ -7,10 +7,10 @@ import sys
 import threading
 
 from flask_cors import CORS
-from flask_openapi3 import OpenAPI
+from flask_openapi3 import APIBlueprint, OpenAPI
 
 from backend.api import analyze, compat, health, models, pages, predict
-from backend.api.records import accounts, batches, history, monitoring, predictions, reports
+from backend.api.records import accounts, batches, history, monitoring, oidc, predictions, reports
 from backend.api.records.identity import Kind, current_account, set_up_tokens, signed_by_us
 from backend.api.records.limits import set_up_limits
 from backend.config import Config
@@ -101,9 +101,13 @@ def _bare() -> Application:
     )
 
 
+def _records(config: Config) -> tuple[APIBlueprint, ...]:
+    return (*_RECORDS, *([oidc.api] if config.oidc_issuer else []))
+
+
 def _register_records(app: Application) -> None:
     """Under /api/v1, and under /api for older clients; the document has the former."""
-    for api in _RECORDS:
+    for api in _records(app.services.config):
         app.register_api(api)
         app.register_blueprint(api, url_prefix=str(api.url_prefix).replace("/api/v1", "/api"), name=f"{api.name}-older")
 
@@ -128,7 +132,7 @@ def _let_in(app: Application, config: Config, secret: str) -> None:
     """Whose token a request has is told by the accounts, which are opened when the first is asked for; an account, and
     an address, may ask so often."""
     set_up_tokens(app, config, secret)
-    count = set_up_limits(app, config, {api.name for api in _RECORDS})
+    count = set_up_limits(app, config, {api.name for api in _records(config)})
 
     def told_by(user_id: str, generation: int, token_id: str, session_id: str) -> Account:
         return app.services.records.open().accounts.told_by(user_id, generation, token_id, session_id)

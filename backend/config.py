@@ -2,118 +2,53 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from backend.settings.batches import BYTES_BESIDE, of_batches
-from backend.settings.reading import FALSE_WORDS, threads
-from backend.settings.reading import ConfigError as ConfigError
-from backend.settings.reading import flag as _flag
-from backend.settings.reading import whole_number as whole_number
-from backend.settings.reading import whole_number_of as _whole_number
+from backend.settings.reading import ConfigError, flag, threads, whole_number, whole_number_of
+from backend.settings.values import (
+    IN_MEMORY,
+    LEAST_KEY_CHARACTERS,
+    Network,
+    Rate,
+    counters,
+    database_url,
+    networks,
+    oidc,
+    one_of,
+    public_url,
+    rate,
+    secret_key,
+    storage_url,
+    words,
+)
 from ml_model.inference.bundle import MODELS_DIR
 from ml_model.tasks.registry import TASKS_DIR
 
+__all__ = [
+    "IN_MEMORY", "LEAST_KEY_CHARACTERS", "Config", "ConfigError", "Network", "ProductionConfig", "Rate",
+    "TestingConfig", "whole_number",
+]  # fmt: skip
 REPOSITORY = Path(__file__).resolve().parent.parent
 Engine = Literal["auto", "openvino", "onnxruntime"]
 ENGINES: tuple[Engine, ...] = ("auto", "openvino", "onnxruntime")
-DATABASES = ("sqlite", "postgresql+psycopg")
-BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9][A-Za-z0-9._-]{0,63}){0,8}/?")
-COUNTERS = re.compile(r"(?:memory|rediss?)://.*")
-LEAST_KEY_CHARACTERS = 16
-ADDRESS = re.compile(r"[A-Za-z0-9.\[\]:_/~-]+")
 PORTS, THREADS = (0, 65_535), (1, 256)
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "::1", "localhost"})
 LOOPBACK_NAMES = ("localhost", ".localhost")
-RATE = re.compile(r"([1-9][0-9]{0,6})/(second|minute|hour|day)", re.ASCII)
-IN_MEMORY = "memory://"
-
-
-def _secret_key(environ: Mapping[str, str]) -> str:
-    text = environ.get("SECRET_KEY", "").strip()
-    if text and len(text) < LEAST_KEY_CHARACTERS:
-        # The value itself is not told: it is a secret all the same.
-        raise ConfigError(
-            f"SECRET_KEY has {len(text)} characters: expected at least {LEAST_KEY_CHARACTERS}, or none for a random one"
-        )
-    return text
-
-
-def _database_url(environ: Mapping[str, str]) -> str:
-    """PostgreSQL's usual address names no driver; ours is psycopg. Raises ConfigError for another database."""
-    url = environ.get("DATABASE_URL", "").strip()
-    scheme, between, rest = url.partition("://")
-    scheme = {"postgres": DATABASES[1], "postgresql": DATABASES[1]}.get(scheme, scheme)
-    if url and not (between and scheme in DATABASES):
-        # The value itself is not told: it holds a password.
-        raise ConfigError("DATABASE_URL: expected postgresql://user@host/name or sqlite:////path/to/file")
-    return f"{scheme}{between}{rest}"
-
-
-def _address(environ: Mapping[str, str], name: str, form: re.Pattern[str], expected: str) -> str:
-    url = environ.get(name, "").strip()
-    if url and not form.fullmatch(url):
-        # The value itself is not told: it can hold a password.
-        raise ConfigError(f"{name}: expected {expected}")
-    return url
-
-
-def _public_url(environ: Mapping[str, str]) -> str:
-    """Raises ConfigError for what is no address of a server."""
-    url = environ.get("PUBLIC_URL", "").strip().rstrip("/")
-    scheme, between, rest = url.partition("://")
-    if url and not (scheme in ("http", "https") and between and ADDRESS.fullmatch(rest)):
-        raise ConfigError(f"PUBLIC_URL={url!r}: expected https://name or https://name/path")
-    return url
-
-
-def _words(environ: Mapping[str, str], name: str) -> tuple[str, ...]:
-    return tuple(word.strip() for word in environ.get(name, "").split(",") if word.strip())
-
-
-def _networks(environ: Mapping[str, str], name: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(word, strict=False) for word in _words(environ, name))
-    except ValueError as error:
-        raise ConfigError(f"{name}: {error}; expected addresses or networks such as 10.0.0.0/8, with commas") from error
-
-
-@dataclass(frozen=True)
-class Rate:
-    """So many requests in a second, minute, hour or day."""
-
-    count: int
-    per: str
-
-    def __str__(self) -> str:
-        return f"{self.count}/{self.per}"
-
-
-def _rate(environ: Mapping[str, str], name: str, default: Rate | None) -> Rate | None:
-    text = environ.get(name, "").strip()
-    if text in FALSE_WORDS:
-        return None if text else default
-    found = RATE.fullmatch(text)
-    if found is None:
-        raise ConfigError(f"{name}={text!r:.80}: expected such as 120/minute (second, minute, hour, day), or off")
-    return Rate(int(found[1]), found[2])
 
 
 def _rates(environ: Mapping[str, str], kind: type[Config]) -> dict[str, Any]:
     """How often somebody may ask."""
     return {
-        "account_rate": _rate(environ, "RATE_ACCOUNTS", kind.account_rate),
-        "upload_rate": _rate(environ, "RATE_UPLOADS", kind.upload_rate),
-        "record_rate": _rate(environ, "RATE_RECORDS", kind.record_rate),
-        "analyze_rate": _rate(environ, "RATE_ANALYZE", kind.analyze_rate),
-        "rate_storage": _address(environ, "RATE_STORAGE", COUNTERS, "redis://host:port/number, rediss:// or memory://")
-        or IN_MEMORY,
+        "account_rate": rate(environ, "RATE_ACCOUNTS", kind.account_rate),
+        "upload_rate": rate(environ, "RATE_UPLOADS", kind.upload_rate),
+        "record_rate": rate(environ, "RATE_RECORDS", kind.record_rate),
+        "analyze_rate": rate(environ, "RATE_ANALYZE", kind.analyze_rate),
+        "rate_storage": counters(environ),
     }
 
 
@@ -126,14 +61,14 @@ def default_hosts(host: str) -> tuple[str, ...]:
 def _limits(environ: Mapping[str, str]) -> dict[str, Any]:
     """What the embedded server grants."""
     return {
-        "request_deadline_s": float(_whole_number(environ, "REQUEST_DEADLINE_S", 30, (1, 3600))),
-        "header_deadline_s": float(_whole_number(environ, "HEADER_DEADLINE_S", 10, (1, 600))),
-        "queue_length": _whole_number(environ, "QUEUE_LENGTH", 32, (0, 10_000)),
-        "requests_per_address": _whole_number(environ, "REQUESTS_PER_ADDRESS", 28, (1, 10_000)),
-        "connections": _whole_number(environ, "CONNECTIONS", 1000, (8, 100_000)),
-        "connections_per_address": _whole_number(environ, "CONNECTIONS_PER_ADDRESS", 256, (1, 100_000)),
-        "upload_memory_bytes": 10**6 * _whole_number(environ, "UPLOAD_MEMORY_MB", 256, (40, 1_000_000)),
-        "trusted_proxies": _networks(environ, "TRUSTED_PROXIES"),
+        "request_deadline_s": float(whole_number_of(environ, "REQUEST_DEADLINE_S", 30, (1, 3600))),
+        "header_deadline_s": float(whole_number_of(environ, "HEADER_DEADLINE_S", 10, (1, 600))),
+        "queue_length": whole_number_of(environ, "QUEUE_LENGTH", 32, (0, 10_000)),
+        "requests_per_address": whole_number_of(environ, "REQUESTS_PER_ADDRESS", 28, (1, 10_000)),
+        "connections": whole_number_of(environ, "CONNECTIONS", 1000, (8, 100_000)),
+        "connections_per_address": whole_number_of(environ, "CONNECTIONS_PER_ADDRESS", 256, (1, 100_000)),
+        "upload_memory_bytes": 10**6 * whole_number_of(environ, "UPLOAD_MEMORY_MB", 256, (40, 1_000_000)),
+        "trusted_proxies": networks(environ, "TRUSTED_PROXIES"),
     }
 
 
@@ -150,7 +85,8 @@ class Config:
     may be called; `*` means any. `database_url`: of records; empty: a file in the data folder. `storage_url`: the
     bucket of their files; empty: a folder in the data folder. `quota_bytes`: of the files of one account.
     `registration`: whether anybody may make an account. `public_url`: by which people reach the service; empty: the
-    name that a request came by. From `account_rate` to `rate_storage`: how often somebody may ask
+    name that a request came by. `auth_required`: whether nothing is answered without an account. `oidc_issuer`: where
+    people may log in, too. From `account_rate` to `rate_storage`: how often somebody may ask
     (`backend/api/records/limits.py`); None: as often as there is room. `batch_bytes` and `batch_files` may be sent at
     once; after `batch_lease_s` a file that was begun and not ended is begun by another. `celery_broker_url`: of the
     queue that tells workers of batches; empty: this process works on them itself.
@@ -195,6 +131,10 @@ class Config:
     retention_days: int = 0
     registration: bool = True
     public_url: str = ""
+    auth_required: bool = False
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = field(default="", repr=False)
     account_rate: Rate | None = Rate(60, "minute")
     upload_rate: Rate | None = Rate(120, "minute")
     record_rate: Rate | None = Rate(1200, "minute")
@@ -222,29 +162,31 @@ class Config:
         host = env.get("HOST", "").strip() or cls.host
         config = kind(
             host=host,
-            port=_whole_number(env, "PORT", cls.port, PORTS),
+            port=whole_number_of(env, "PORT", cls.port, PORTS),
             threads=threads(env, cls.threads, THREADS),
-            demo_mode=_flag(env, "DEMO_MODE", True),
-            input_gate=_flag(env, "INPUT_GATE", True),
-            allow_pickle=_flag(env, "ALLOW_PICKLE", False),
+            demo_mode=flag(env, "DEMO_MODE", True),
+            input_gate=flag(env, "INPUT_GATE", True),
+            allow_pickle=flag(env, "ALLOW_PICKLE", False),
             engine=engine,
             cors_origins=tuple(o.strip() for o in env.get("CORS_ORIGINS", "*").split(",") if o.strip()),
             **_limits(env),
-            allowed_hosts=_words(env, "ALLOWED_HOSTS") or default_hosts(host),
-            drain_s=float(_whole_number(env, "DRAIN_SECONDS", 1, (0, 300))),
+            allowed_hosts=words(env, "ALLOWED_HOSTS") or default_hosts(host),
+            drain_s=float(whole_number_of(env, "DRAIN_SECONDS", 1, (0, 300))),
             tasks_dir=Path(env.get("TASKS_DIR") or cls.tasks_dir),
             model_dirs=(*((Path(env["MODEL_DIR"]),) if env.get("MODEL_DIR") else ()), MODELS_DIR),
             user_models_dir=Path(env.get("USER_MODELS_DIR") or cls.user_models_dir),
             data_dir=Path(env.get("DATA_DIR") or cls.data_dir),
-            secret_key=_secret_key(env),
-            database_url=_database_url(env),
-            storage_url=_address(env, "STORAGE_URL", BUCKET, "s3://bucket or s3://bucket/prefix, without credentials"),
-            quota_bytes=10**6 * _whole_number(env, "QUOTA_MB", 1000, (1, 10_000_000)),
-            retention_days=_whole_number(env, "RETENTION_DAYS", 0, (0, 36_500)),
-            registration=_flag(env, "REGISTRATION", True),
-            public_url=_public_url(env),
+            secret_key=secret_key(env),
+            database_url=database_url(env),
+            storage_url=storage_url(env),
+            retention_days=whole_number_of(env, "RETENTION_DAYS", 0, (0, 36_500)),
+            quota_bytes=10**6 * whole_number_of(env, "QUOTA_MB", 1000, (1, 10_000_000)),
+            registration=flag(env, "REGISTRATION", True),
+            public_url=public_url(env),
+            auth_required=one_of(env, "AUTH", ("optional", "required")) == "required",
             **_rates(env, kind),
             **of_batches(env),
+            **oidc(env),
         )
         if config.needs_secret and not config.secret_key:
             raise ConfigError(

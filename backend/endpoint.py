@@ -21,8 +21,10 @@ from pydantic import BaseModel, ValidationError
 from rapidfuzz import fuzz, process
 from werkzeug.datastructures import FileStorage
 
-from backend.errors import HostNotAllowed, UnknownParameter
+from backend.errors import HostNotAllowed, Unauthenticated, UnknownParameter
+from backend.schemas.accounts import Account
 from backend.schemas.common import Answer
+from backend.schemas.kept import KeepQuery
 from ml_model.errors import EmptyInput, InvalidValue, UnknownField, UnsupportedFormat
 from ml_model.inputs.json_body import read_body, refuse
 
@@ -33,6 +35,8 @@ SIGNED = "medidiagnose-signed"  # that tells whether a token could be one of our
 BATCH_PATHS = ("/api/v1/batch-predict", "/api/batch-predict")  # whose bodies go through a file
 IDENTIFY = "medidiagnose-identity"  # that tells whose token a request has
 COOKIE = "medidiagnose_session"
+CSRF_HEADER = "X-CSRF-TOKEN"
+TOKEN_HEADERS = ("Authorization", CSRF_HEADER)
 PORT_AT_END = re.compile(r":\d*$")
 ALIKE_FROM = 60  # of 100: from here on one name is taken for a misspelling of another
 
@@ -153,25 +157,54 @@ def to_json(answer: Answer, status: int = 200) -> Response:
     return Response(body + "\n", status=status, mimetype="application/json")
 
 
+def _anybody(keeps: bool) -> Account | None:
+    """Whose token a request has to an address that is open; None without one. Cookies alone are no token here: that
+    the page of this service sends them, its header has to show. keeps: whether the answer is to be kept.
+
+    Raises Unauthenticated where there must be one: to keep an answer, or with `AUTH=required`.
+    """
+    needed = keeps or current_app.extensions[SERVICES].config.auth_required
+    if not (needed or any(name in request.headers for name in TOKEN_HEADERS)):
+        return None
+    account: Account | None = current_app.extensions[IDENTIFY](required=needed)
+    return account
+
+
+def keeper(account: Account | None, query: KeepQuery) -> Account | None:
+    """Who keeps the answer: by the request, else by the account's setting.
+
+    Raises Unauthenticated or InvalidValue where a patient is named and nothing is kept.
+    """
+    keeps = account is not None and (account.keep_answers if query.keep is None else query.keep)
+    if query.patient_ref and not keeps:
+        if account is None:
+            raise Unauthenticated("patient_ref is kept with an answer, for which an account is needed")
+        raise InvalidValue("patient_ref: nothing is kept of this request; send keep=true, or leave patient_ref out")
+    return account if keeps else None
+
+
 def _names(model: type[BaseModel]) -> tuple[str, ...]:
     return tuple(field.alias or name for name, field in model.model_fields.items())
 
 
 def strict(view: Callable[..., Answer | Response]) -> Callable[..., Response]:
-    """Fill a view's `query` and `body` from the request, its `services` from the application and its `account` from the
-    request's token, by their annotations; refuse every other query parameter; send the answer that it returns."""
+    """Fill a view's `query` and `body` from the request, its `services` from the application and its `account` from
+    the request's token (`Account | None`: where it has one), by their annotations; refuse every other query parameter;
+    send the answer that it returns."""
     hints = get_type_hints(view)
     query, body = hints.get("query"), hints.get("body")
-    wants_services, wants_account = "services" in hints, "account" in hints
+    wants_services, who = "services" in hints, hints.get("account")
     parameters, fields = (_names(model) if model else () for model in (query, body))
 
     @wraps(view)
     def read(**route: Any) -> Response:
-        if wants_account:
+        if who is Account:
             route["account"] = current_app.extensions[IDENTIFY]()
         _refuse_unknown_parameters(parameters, fields)
         if query is not None:
             route["query"] = _read_query(query)
+        if who is not None and who is not Account:
+            route["account"] = _anybody(bool(getattr(route.get("query"), "keep", None)))
         if body is not None:
             route["body"] = read_body(body_bytes(), body)
         if wants_services:

@@ -105,6 +105,13 @@ class RecordsUnavailable(domain.MediDiagnoseError):
     retry_after_s: ClassVar[int] = 5
 
 
+class IssuerUnavailable(domain.MediDiagnoseError):
+    """Where people log in does not answer, or is another than it should be."""
+
+    code = "issuer_unavailable"
+    retry_after_s: ClassVar[int] = 5
+
+
 class StillLoading(domain.ModelUnavailable):
     """The model is there and will be ready in a moment."""
 
@@ -155,6 +162,7 @@ STATUS: dict[type[domain.MediDiagnoseError], int] = {
     domain.DeadlineExceeded: 504,
     Draining: 503,
     RecordsUnavailable: 503,
+    IssuerUnavailable: 503,
     domain.MediDiagnoseError: 500,
 }
 

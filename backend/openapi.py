@@ -38,7 +38,7 @@ EDGE_TEXT = {
     503: "loading, draining, too much work at a time, a damaged model, or no model with demo mode off",
     504: "not answered within the time that a request may take",
 }
-ANSWERED = ("200", "201", "202", "503")  # what a view declares
+ANSWERED = ("200", "201", "202", "302", "303", "503")  # what a view declares
 COMMON, OF_PATHS, OF_BODIES = (400, 405, 500, 503), (404,), (413, 415, 422, 501, 504)
 HEADERS: dict[str, Any] = {
     "X-Request-ID": {
@@ -145,6 +145,7 @@ def _finish(method: str, path: str, operation: dict[str, Any], identifiers: dict
     statuses = {*COMMON, *(OF_PATHS if named or path in SINGLE_UPLOADS else ()), *((422,) if queries else ())}
     statuses |= {*OF_BODIES} if "requestBody" in operation else set()
     statuses |= records.statuses_of(method, path) if path.startswith(records.PREFIX) else set()
+    statuses |= {401, 403, 429} if records.is_open_to_accounts(method, path) else set()
     answered = {status: response for status, response in operation["responses"].items() if status in ANSWERED}
     for status, response in answered.items():
         response["headers"] = _headers(int(status)) | response.get("headers", {})
@@ -152,8 +153,10 @@ def _finish(method: str, path: str, operation: dict[str, Any], identifiers: dict
     operation["responses"] = dict(sorted((errors | answered).items()))
     if path in WITH_HISTORY:
         operation["security"] = [{SESSION: []}, {}]
-    elif path.startswith(records.PREFIX):
+    if path.startswith(records.PREFIX):
         operation["security"] = records.security_of(method, path)
+    elif records.is_open_to_accounts(method, path):
+        operation["security"] = [*records.security_of(method, path), *operation.get("security", [{}])]
 
 
 def build_document(app: OpenAPI, tasks: tuple[Task, ...]) -> dict[str, Any]:

@@ -20,7 +20,9 @@ TRAINING_ONLY = ("ml_model.training",)
 # Modules at the top of ml_model that exist to train or to measure; the service has no business with them.
 RECIPES = ("train_", "image_classification", "audit", "replay", "evaluate")
 # Imported when the first record is asked for.
-OF_RECORDS = ("celery", "kombu", "redis", "sqlalchemy", "alembic", "psycopg", "s3fs", "botocore", "reportlab")
+OF_RECORDS = (
+    "celery", "kombu", "redis", "sqlalchemy", "alembic", "psycopg", "s3fs", "botocore", "reportlab", "authlib",
+)  # fmt: skip
 HEAVY = ("tensorflow", "keras", "sklearn", "pandas", "matplotlib", "torch", "tf2onnx")
 
 

@@ -8,9 +8,11 @@ from collections.abc import Collection
 from flask import Response, current_app, g
 from flask_openapi3 import APIBlueprint, Tag
 
-from backend.endpoint import IDENTIFY, strict, uploaded_files
+from backend.endpoint import IDENTIFY, keeper, strict, uploaded_files
 from backend.errors import NotFound, Unauthenticated
+from backend.schemas.accounts import Account
 from backend.schemas.images import ActivationMapAnswer, AnalyzeAnswer, AnalyzeQuery
+from backend.schemas.kept import KeptAnalyzeQuery
 from backend.schemas.requests import RECORD_FILES
 from backend.services.container import Services
 from backend.services.rendering.ecg import wfdb_zip
@@ -63,11 +65,15 @@ def uploaded_case(
 
 @api.post("/analyze/<task>", summary="Analyse one picture", responses={200: AnalyzeAnswer})
 @strict
-def analyze(services: Services, task: str, query: AnalyzeQuery) -> AnalyzeAnswer:
-    """Send the picture as multipart field `image`; the answer names the class, its urgency and what to do."""
-    known = image_task(services, task)
-    case = uploaded_case(services, known, query, parameters=AnalyzeQuery.model_fields)
-    return services.images.analyze(known, case, query, request_context())
+def analyze(services: Services, account: Account | None, task: str, query: KeptAnalyzeQuery) -> AnalyzeAnswer:
+    """Send the picture as multipart field `image`; the answer names the class, its urgency and what to do. Nothing is
+    kept, unless an account asks for it."""
+    known, asked = image_task(services, task), query.asked()
+    case = uploaded_case(services, known, asked, parameters=KeptAnalyzeQuery.model_fields)
+    if (keeps := keeper(account, query)) is None:
+        return services.images.analyze(known, case, asked, request_context())
+    answers = services.records.open().answers
+    return answers.picture(keeps, query, known, case, asked, services.images, request_context())
 
 
 @api.get("/heatmaps/<answer_id>.png", summary="The overlay of a recent answer", responses={200: PNG})

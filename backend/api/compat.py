@@ -7,6 +7,7 @@ from flask_openapi3 import APIBlueprint, Tag
 
 from backend.api.analyze import IMAGE, image_task, uploaded_case
 from backend.endpoint import strict
+from backend.schemas.accounts import Account
 from backend.schemas.images import AnalyzeAnswer, AnalyzeQuery, HistoryAnswer, HistoryEntry, LabelAnswer, TissueAnswer
 from backend.services.container import Services
 from backend.services.records.sessions import HISTORY_ID, now
@@ -27,7 +28,7 @@ def _answer(services: Services, task: ImageTask, picture_field: str = IMAGE) -> 
 
 @api.post("/predict/breast-cancer", summary="Breast ultrasound in three labels", responses={200: LabelAnswer})
 @strict
-def breast_cancer(services: Services) -> LabelAnswer:
+def breast_cancer(services: Services, account: Account | None) -> LabelAnswer:
     """Send the ultrasound as multipart field `image`; the categories of the breast model are summed by label."""
     task = image_task(services, BREAST)
     return label_answer(task, _answer(services, task))
@@ -35,7 +36,7 @@ def breast_cancer(services: Services) -> LabelAnswer:
 
 @api.post("/predict", summary="Breast histology, benign or malignant", responses={200: TissueAnswer})
 @strict
-def tissue(services: Services) -> TissueAnswer:
+def tissue(services: Services, account: Account | None) -> TissueAnswer:
     """Send the picture as multipart field `file`. The answer is noted in the session's history (a cookie)."""
     task = image_task(services, HISTOPATHOLOGY)
     told = tissue_answer(_answer(services, task, picture_field="file"))

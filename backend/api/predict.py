@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
+
 from flask import g, request
 from flask_openapi3 import APIBlueprint, Tag
 
-from backend.endpoint import body_bytes, strict
+from backend.endpoint import body_bytes, keeper, strict
+from backend.schemas.accounts import Account
+from backend.schemas.kept import KeepQuery
 from backend.schemas.symptoms import DiseaseAnswer, SymptomsAnswer
 from backend.schemas.tabular import RiskAnswer
 from backend.services.container import Services
@@ -28,20 +32,28 @@ def symptoms(services: Services) -> SymptomsAnswer:
     responses={200: DiseaseAnswer},
 )
 @strict
-def predict_disease(services: Services, body: DiseaseQuestion) -> DiseaseAnswer:
+def predict_disease(
+    services: Services, account: Account | None, query: KeepQuery, body: DiseaseQuestion
+) -> DiseaseAnswer:
     """Symptoms, a description in free text, or both. The answer says what was understood and where in the text, how
-    soon it must be seen, and what to ask next; words of self-harm are answered with help."""
-    g.task = services.symptoms.task.id
-    answer = services.symptoms.predict_disease(body, request.get_data(), request_context())
+    soon it must be seen, and what to ask next; words of self-harm are answered with help. Nothing is kept, unless an
+    account asks for it."""
+    g.task, context = services.symptoms.task.id, request_context()
+    ask = functools.partial(services.symptoms.predict_disease, body, request.get_data(), context)
+    keeps = keeper(account, query)
+    answer = services.records.open().answers.of_body(keeps, query, g.task, ask, context) if keeps else ask()
     services.metrics.answers.labels(g.task, answer.demo_mode).inc()
     return answer
 
 
 @api.post("/predict-heart", summary="Heart-disease risk from measured factors", responses={200: RiskAnswer})
 @strict
-def predict_heart(services: Services) -> RiskAnswer:
-    """Fields, units and ranges are those of GET /models; leave out or send null what is not known."""
-    g.task = services.risk.task.id
-    answer = services.risk.assess_risk(body_bytes(), request_context())
+def predict_heart(services: Services, account: Account | None, query: KeepQuery) -> RiskAnswer:
+    """Fields, units and ranges are those of GET /models; leave out or send null what is not known. Nothing is kept,
+    unless an account asks for it."""
+    g.task, context = services.risk.task.id, request_context()
+    ask = functools.partial(services.risk.assess_risk, body_bytes(), context)
+    keeps = keeper(account, query)
+    answer = services.records.open().answers.of_body(keeps, query, g.task, ask, context) if keeps else ask()
     services.metrics.answers.labels(g.task, answer.demo_mode).inc()
     return answer

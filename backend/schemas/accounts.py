@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -14,9 +15,8 @@ from backend.schemas.common import Answer
 Role = Literal["user", "clinician", "admin"]
 ROLES: tuple[Role, ...] = ("user", "clinician", "admin")
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}[A-Za-z0-9]$")]
-Email = Annotated[
-    str, Field(pattern=r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}$", max_length=254)
-]
+EMAIL = re.compile(r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}$")
+Email = Annotated[str, Field(pattern=EMAIL.pattern, max_length=254)]
 NewPassword = Annotated[str, Field(min_length=8, max_length=128)]
 TEXT = r"^[^\x00]*$"  # no database keeps the character of number nought
 GivenPassword = Annotated[str, Field(min_length=1, max_length=128)]
@@ -32,6 +32,7 @@ class Account:
     token_id: str
     session_id: str
     generation: int
+    keep_answers: bool
 
 
 class Body(BaseModel):
@@ -63,12 +64,19 @@ class ConfirmBody(Body):
     password: GivenPassword
 
 
+class SettingsBody(Body):
+    """What an account chooses."""
+
+    keep_answers: bool
+
+
 class UserAnswer(Answer):
     id: UUID
     username: str
     email: str
     role: Role
     created_at: datetime
+    keep_answers: bool = Field(description="whether answers of the open addresses are kept without ?keep=true")
 
 
 class MeAnswer(Answer):

@@ -17,6 +17,10 @@ Evidence = Literal["sufficient", "limited", "insufficient"]
 Source = Literal["bundled", "model_dir", "user"]
 
 
+# Of an answer that an account has kept; left out where none is.
+KEPT_AS: Any = Field(default=None, description="of the record, where the answer is kept; null for an example")
+
+
 class Answer(BaseModel):
     """Base of what is sent."""
 

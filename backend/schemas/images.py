@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from backend.schemas.common import Answer, ModelAnswer, Probability, ProvenanceAnswer, TriageAnswer
+from backend.schemas.common import KEPT_AS, Answer, ModelAnswer, Probability, ProvenanceAnswer, TriageAnswer
 from backend.schemas.ecg import MeasurementAnswer, RecordingAnswer
 from backend.schemas.findings import FindingAnswer, OperatingPointAnswer, PredictionSetAnswer
 from ml_model.tasks.registry import Severity
@@ -173,6 +174,7 @@ class AnalyzeAnswer(Answer):
     )
     model: ModelAnswer
     provenance: ProvenanceAnswer
+    prediction_id: UUID | None = KEPT_AS
     demo_mode: bool
     request_id: str
     processing_ms: float

@@ -268,24 +268,3 @@ class AuditAnswer(Answer):
     entries: tuple[AuditLine, ...]
     count: int
     next_before: int | None
-
-
-class ReportQuery(BaseModel):
-    """How a report is printed."""
-
-    paper: Literal["A4", "Letter"] = "A4"
-
-
-class VerifyQuery(BaseModel):
-    """What a report says of its record."""
-
-    sha256: str = Field(pattern="^[0-9a-f]{64}$", description="of the record, as it is printed on the report")
-
-
-class VerifyAnswer(Answer):
-    """Whether a report is of a record of this service. Nothing of the record is told."""
-
-    success: Literal[True]
-    prediction_id: UUID
-    genuine: bool
-    text: str

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Literal
+from uuid import UUID
 
 from pydantic import Field
 
-from backend.schemas.common import Answer, ModelAnswer, Probability, ProvenanceAnswer, TriageAnswer
+from backend.schemas.common import KEPT_AS, Answer, ModelAnswer, Probability, ProvenanceAnswer, TriageAnswer
 from backend.schemas.findings import PredictionSetAnswer
 from ml_model.tasks.registry import Severity
 
@@ -95,6 +96,7 @@ class DiseaseAnswer(Answer):
     sex: Literal["female", "male"] | None
     model: ModelAnswer
     provenance: ProvenanceAnswer
+    prediction_id: UUID | None = KEPT_AS
     demo_mode: bool
     request_id: str
     processing_ms: float

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Literal
+from uuid import UUID
 
 from pydantic import Field
 
-from backend.schemas.common import Answer, ModelAnswer, Probability, ProvenanceAnswer, TriageAnswer
+from backend.schemas.common import KEPT_AS, Answer, ModelAnswer, Probability, ProvenanceAnswer, TriageAnswer
 from ml_model.tasks.registry import Severity
 from ml_model.tasks.tabular_schema import FactorRisk
 
@@ -65,6 +66,7 @@ class RiskAnswer(Answer):
     missing_factors: tuple[MissingFactorAnswer, ...] = Field(description="what is missing, the most telling first")
     model: ModelAnswer
     provenance: ProvenanceAnswer
+    prediction_id: UUID | None = KEPT_AS
     demo_mode: bool
     request_id: str
     processing_ms: float

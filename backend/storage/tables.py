@@ -6,7 +6,20 @@ import uuid
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Double, ForeignKey, Index, Integer, MetaData, String, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Text,
+    false,
+)
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -51,7 +64,7 @@ def _owner() -> Mapped[uuid.UUID]:
 
 class User(Table):
     """An account. The keys are name and address in lower case. generation: of its tokens, all of which a change of
-    password makes void."""
+    password makes void. keep_answers: those of the open addresses, without being asked each time."""
 
     __tablename__ = "users"
 
@@ -63,6 +76,18 @@ class User(Table):
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(16))
     generation: Mapped[int] = mapped_column(default=0)
+    keep_answers: Mapped[bool] = mapped_column(default=False, server_default=false())
+    created_at: Mapped[datetime]
+
+
+class Identity(Table):
+    """Who an account is at an issuer of OpenID Connect."""
+
+    __tablename__ = "identities"
+
+    issuer: Mapped[str] = mapped_column(String(255), primary_key=True)
+    subject: Mapped[str] = mapped_column(String(255), primary_key=True)
+    user_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime]
 
 

@@ -10,9 +10,9 @@ import pytest
 from samples import HEART_VALUES, upload
 
 from backend.app import Application
-from backend.schemas.images import AnalyzeQuery
+from backend.schemas.kept import KeptAnalyzeQuery
 
-ALL = ", ".join(AnalyzeQuery.model_fields)
+ALL = ", ".join(KeptAnalyzeQuery.model_fields)
 
 
 def refused(app: Application, path: str, method: str = "GET", **sent: Any) -> str:
@@ -43,7 +43,7 @@ def test_every_known_parameter_is_read(live_app: Application, picture: Callable[
         "explain": "none", "target": "mel", "top_k": 2, "modality": "dermatoscopy", "age_years": 52, "view": "PA",
         "sampling_rate_hz": 500, "gate": "warn", "prevalence": 0.1, "pixel_size_um": 0.5, "sex": "male",
     }  # fmt: skip
-    assert set(asked) == set(AnalyzeQuery.model_fields)
+    assert set(asked) == set(KeptAnalyzeQuery.model_fields) - {"keep", "patient_ref"}
     reply = live_app.test_client().post("/analyze/skin", query_string=asked, data=upload(picture()))
     assert (reply.status_code, len(reply.get_json()["all_predictions"])) == (200, 2)
     assert reply.get_json()["provenance"]["request"] == asked
@@ -56,7 +56,8 @@ def test_addresses_without_parameters_say_that_they_take_none(
     examples = {"task": "skin", "answer_id": "0", "kind": "csv", "member": "pictures", "name": "roc.png"}
     seen = set()
     for rule in live_app.url_map.iter_rules():
-        if rule.endpoint == "static" or rule.rule in ("/analyze/<task>", "/models/<task>/card"):
+        others = ("/analyze/<task>", "/models/<task>/card", "/predict-disease", "/predict-heart")
+        if rule.endpoint == "static" or rule.rule in others or rule.rule.startswith("/api/"):
             continue
         _, path = rule.build({name: examples[name] for name in rule.arguments}) or ("", "")
         method = "POST" if "POST" in (rule.methods or ()) else "GET"
@@ -65,7 +66,7 @@ def test_addresses_without_parameters_say_that_they_take_none(
         )
         seen.add(rule.rule)
     assert {"/", "/docs", "/openapi.json", "/health", "/livez", "/readyz", "/metrics", "/models", "/symptoms"} < seen
-    assert {"/predict-heart", "/predict-disease", "/predict", "/predict/breast-cancer", "/history"} < seen
+    assert {"/predict", "/predict/breast-cancer", "/history"} < seen
     assert "format, member" in refused(live_app, "/models/skin/card?fromat=json")
     with live_app.test_client().get("/static/style.css?v=2") as style:
         assert style.status_code == 200, "a browser's cache is outwitted so"
@@ -73,8 +74,9 @@ def test_addresses_without_parameters_say_that_they_take_none(
 
 def test_a_field_of_the_body_in_the_query_is_said_so(live_app: Application) -> None:
     error = refused(live_app, "/predict-disease?age=34", "POST", json={"symptoms": ["fever"]})
-    assert error == "unknown query parameter 'age'; it is a field of the JSON body; this address takes none"
-    assert "takes none" in refused(live_app, "/predict-heart?age=34", "POST", json=HEART_VALUES)
+    told = "it is a field of the JSON body; this address takes: keep, patient_ref"
+    assert error == f"unknown query parameter 'age'; {told}"
+    assert "takes: keep, patient_ref" in refused(live_app, "/predict-heart?age=34", "POST", json=HEART_VALUES)
 
 
 @pytest.mark.parametrize("as_file", [False, True])

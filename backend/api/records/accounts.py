@@ -17,6 +17,7 @@ from backend.schemas.accounts import (
     MeAnswer,
     PasswordBody,
     RegisterBody,
+    SettingsBody,
     TokensAnswer,
 )
 from backend.schemas.records import BeforeQuery
@@ -72,6 +73,13 @@ def logout(services: Services) -> Response:
 def me(services: Services, account: Account) -> MeAnswer:
     """And how much of its quota it keeps."""
     return services.records.open().accounts.me(account)
+
+
+@api.patch("/me", summary="Choose settings", responses={200: MeAnswer})
+@strict
+def choose(services: Services, account: Account, body: SettingsBody) -> MeAnswer:
+    """Whether answers of the open addresses are kept without being asked each time."""
+    return services.records.open().accounts.choose(account, body.keep_answers, g.request_id)
 
 
 @api.post("/password", summary="Change the password", responses={200: DoneAnswer})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from backend.api.records.identity import ACCESS_COOKIE, CSRF_HEADER
+from backend.api.records.identity import ACCESS_COOKIE
+from backend.endpoint import CSRF_HEADER
 from backend.schemas.batches import IDEMPOTENCY_KEY, KEY_PATTERN, MOST_FILES, BatchBody
 from backend.schemas.records import PATIENT_REF, PredictBody
 from backend.schemas.requests import RECORD_FILES, upload_body
@@ -13,6 +14,7 @@ from ml_model.deidentify.pictures import KEPT_FORMATS
 PREFIX = "/api/v1/"
 OPEN = {
     "/api/v1/auth/register", "/api/v1/auth/login", "/api/v1/health", "/api/v1/verify/{prediction_id}",
+    "/api/v1/auth/oidc/login", "/api/v1/auth/oidc/callback",
 }  # fmt: skip
 _GUESSED = {"/api/v1/auth/login", "/api/v1/auth/password", "/api/v1/auth/me"}  # where a password is told
 _BEARER, _COOKIE, _CSRF = "bearer", "access_cookie", "csrf"
@@ -39,6 +41,11 @@ def security_of(method: str, path: str) -> list[dict[str, list[str]]]:
         return []
     by_cookie: dict[str, list[str]] = {_COOKIE: []} if method == "get" else {_COOKIE: [], _CSRF: []}
     return [{_BEARER: []}, by_cookie]
+
+
+def is_open_to_accounts(method: str, path: str) -> bool:
+    """Whether it answers anybody, and an account that shows itself, too."""
+    return method == "post" and path.startswith(("/analyze/", "/predict"))
 
 
 def statuses_of(method: str, path: str) -> set[int]:

@@ -25,13 +25,14 @@ from flask_jwt_extended.exceptions import CSRFError, JWTExtendedException, NoAut
 from jwt.exceptions import ExpiredSignatureError, PyJWTError
 
 from backend.config import Config
+from backend.endpoint import CSRF_HEADER
 from backend.errors import CsrfFailed, Unauthenticated
 from backend.schemas.accounts import Account, TokensAnswer, UserAnswer
 from backend.storage.secret_key import derived
 
 ACCESS_FOR = timedelta(minutes=15)
 REFRESH_FOR = timedelta(days=30)
-ACCESS_COOKIE, CSRF_HEADER = "access_token_cookie", "X-CSRF-TOKEN"
+ACCESS_COOKIE = "access_token_cookie"
 _ISSUER, _SESSION, _GENERATION = "medidiagnose", "sid", "gen"
 _HOW = "send Authorization: Bearer <access_token> of POST /api/v1/auth/login"
 ToldBy = Callable[[str, int, str, str], Account]

@@ -8,7 +8,7 @@ from flask_openapi3 import APIBlueprint
 from backend.api.records.predictions import TAG, record_id
 from backend.endpoint import strict
 from backend.schemas.accounts import Account
-from backend.schemas.records import ReportQuery, VerifyAnswer, VerifyQuery
+from backend.schemas.kept import ReportQuery, VerifyAnswer, VerifyQuery
 from backend.services.container import Services
 from backend.telemetry import request_context
 

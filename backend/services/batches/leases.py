@@ -73,7 +73,7 @@ class Leases:
                 (item, size or 0) for item, size in session.execute(_items(batch, now, most))
                 if self._took(session, batch, item, lease, now)
             ]  # fmt: skip
-            account = Account(user.id, user.username, "user", "", "", user.generation)
+            account = Account(user.id, user.username, "user", "", "", user.generation, user.keep_answers)
             return [
                 Claimed(
                     item.number, batch.id, item.position, item.file_id, size, lease, item.attempts, account, batch.task,

@@ -39,7 +39,7 @@ class AccountBook:
         user = User(
             id=uuid.uuid4(), username=body.username, username_key=body.username.lower(), email=body.email,
             email_key=body.email.lower(), password_hash=self._passwords.hashed(body.password), role=role,
-            generation=0, created_at=datetime.now(UTC),
+            generation=0, keep_answers=False, created_at=datetime.now(UTC),
         )  # fmt: skip
         try:
             with self._database.writing() as session:
@@ -78,7 +78,7 @@ class AccountBook:
         if user is None or revoked or user.generation != generation:
             raise Unauthenticated("this token was revoked; log in again")
         role: Role = user.role  # type: ignore[assignment]
-        return Account(user.id, user.username, role, token_id, session_id, generation)
+        return Account(user.id, user.username, role, token_id, session_id, generation, user.keep_answers)
 
     def revoke(self, account: Account, action: str, token_id: str, request_id: str) -> None:
         """A token, or with its session's id all tokens of a log-in, counts no more.
@@ -100,6 +100,13 @@ class AccountBook:
         with self._database.reading() as session:
             user, used = self._user(session, account), kept_bytes(session, account.id)
         return MeAnswer(success=True, user=user_answer(user), files_bytes=used, quota_bytes=self._quota_bytes)
+
+    def choose(self, account: Account, keep_answers: bool, request_id: str) -> MeAnswer:
+        """The account's settings."""
+        with self._database.writing() as session:
+            self._user(session, account).keep_answers = keep_answers
+            append(session, Deed(str(account.id), "settings", str(account.id), request_id))
+        return self.me(account)
 
     def change_password(self, account: Account, password: str, new_password: str, request_id: str) -> None:
         """All tokens up to now count no more. Raises WrongPassword and TooManyAttempts."""
@@ -160,5 +167,6 @@ def user_answer(user: User) -> UserAnswer:
             "email": user.email,
             "role": user.role,
             "created_at": user.created_at,
+            "keep_answers": user.keep_answers,
         }
     )

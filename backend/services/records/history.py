@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from backend.errors import Forbidden, NotFound
@@ -23,7 +23,6 @@ from backend.schemas.records import (
     WholeRecordAnswer,
 )
 from backend.services.records.keeping import heatmap_address
-from backend.services.records.search import found_by
 from backend.storage.audit import Deed, append
 from backend.storage.database import Database
 from backend.storage.files import FileStore
@@ -173,7 +172,29 @@ def _chosen(account: Account, query: HistoryQuery) -> list[ColumnElement[bool]]:
         (Prediction.triage_level, query.triage),
     )
     found = chosen_days(account, query) + [column == value for column, value in filters if value is not None]
-    return found if query.q is None else [*found, found_by(account, query.q)]
+    return found if query.q is None else [*found, _found_by(account, query.q)]
+
+
+def _found_by(account: Account, text: str) -> ColumnElement[bool]:
+    """Records that have every word of the text in a class, a task, a patient reference or a clinician's note.
+
+    Parts of words count, and capitals do not. Signs that mean something to the database are looked for as they are.
+    """
+    return and_(*(_has(account, word) for word in text.split()))
+
+
+def _has(account: Account, word: str) -> ColumnElement[bool]:
+    own = (Prediction.task, Prediction.class_name, Prediction.patient_ref)
+    of_mine = select(Prediction.number).join(Feedback, Feedback.prediction_id == Prediction.id)
+    noted = of_mine.where(Prediction.user_id == account.id, or_(*_within(Feedback.note, word)))
+    return or_(*(one for column in own for one in _within(column, word)), Prediction.number.in_(noted))
+
+
+def _within(column: InstrumentedAttribute[Any], word: str) -> list[ColumnElement[bool]]:
+    """SQLite, and PostgreSQL by its locale, know the capitals of A to Z alone: of others all three ways to write it."""
+    if word.isascii():
+        return [column.icontains(word, autoescape=True)]
+    return [column.contains(form, autoescape=True) for form in {word, word.lower(), word.upper(), word.capitalize()}]
 
 
 def _numbers(chosen: list[ColumnElement[bool]], query: HistoryQuery, total: int) -> Select[int]:

@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -81,7 +83,7 @@ class Keeping:
         Raises the errors of reading, QuotaExceeded and RecordsUnavailable.
         """
         kept = self._new_file(account, self._copy(sent, context, rate_hz, task))
-        self._store([kept], account, Deed(str(account.id), "upload", str(kept.row.id), context.request_id))
+        self.store([kept], account, Deed(str(account.id), "upload", str(kept.row.id), context.request_id))
         row = kept.row
         return UploadAnswer(
             success=True, file_id=row.id, format=row.format, size_bytes=row.size_bytes, sha256=row.sha256,
@@ -96,20 +98,13 @@ class Keeping:
 
         Raises NotFound for a file of nobody's or of another's, EmptyInput for none, and what `images.analyze` raises.
         """
-        if sent is not None:
-            file = self._new_file(account, self._copy(sent, context, None))
-        else:
-            file = self._own_file(account, body)
+        file = self.sent_file(account, sent, context) if sent is not None else self._own_file(account, body)
         if file.row.format == RECORDING_FORMAT and task.signal is None:
             raise UnsupportedFormat(f"{task.id} reads pictures, and this is a recording; ask for another task")
         query = AnalyzeQuery.model_validate(body.model_dump(exclude=_ASKED_OTHERWISE, exclude_unset=True))
         query = query.model_copy(update={"explain": "none" if query.explain == "none" else "inline", "top_k": None})
-        try:
+        with self.noting_refusals(account, task.id, context, slot):
             answer = images.analyze(task, _case(file, query), query, context)
-        except MediDiagnoseError as error:
-            if status_of(error) in _REFUSED:
-                self._note_refusal(account, task, error, context, slot)
-            raise
         return self._keep(account, body, file, answer, slot, new_file=sent is not None)
 
     def _keep(
@@ -127,11 +122,11 @@ class Keeping:
         files = [file] if new_file else []
         overlay = None
         if picture:
-            overlay = _file(account, HEATMAP, "PNG", base64.b64decode(picture))
+            overlay = fresh_file(account, HEATMAP, "PNG", base64.b64decode(picture))
             files.append(overlay)
-        row = _row(account, body, answer, result, prediction_id)
+        row = image_row(account, body.patient_ref, answer, result, prediction_id)
         row.file_id, row.heatmap_id = file.row.id, overlay.row.id if overlay else None
-        self._store(files, account, Deed(str(account.id), "predict", str(prediction_id), answer.request_id), row, slot)
+        self.store(files, account, Deed(str(account.id), "predict", str(prediction_id), answer.request_id), row, slot)
         return told
 
     def _copy(
@@ -144,8 +139,12 @@ class Keeping:
         checked = check_for.input.model_copy(update={"min_side_px": 1}) if check_for else None
         return reader(PictureToKeep(sent, LIMITS.max_bytes, LIMITS.max_pixels, checked))
 
+    def sent_file(self, account: Account, sent: bytes, context: RequestContext) -> Kept:
+        """Of a picture the copy that may be kept, on its way into the store."""
+        return self._new_file(account, self._copy(sent, context, None))
+
     def _new_file(self, account: Account, copy: KeptFile) -> Kept:
-        kept = _file(account, UPLOAD, copy.format, copy.data)
+        kept = fresh_file(account, UPLOAD, copy.format, copy.data)
         kept.row.frames, kept.row.warnings = copy.frames, list(copy.warnings)
         return kept
 
@@ -158,7 +157,7 @@ class Keeping:
             raise NotFound("there is no such file of this account; POST /api/v1/upload gives a file_id")
         return Kept(row, self._files.get(row.id))
 
-    def _store(
+    def store(
         self, files: list[Kept], account: Account, deed: Deed, row: Prediction | None = None, slot: Slot | None = None
     ) -> None:
         """Files first, then all rows in one transaction; files whose rows were not kept go again."""
@@ -199,15 +198,22 @@ class Keeping:
                 "delete records that are not needed any more"
             )
 
-    def _note_refusal(
-        self, account: Account, task: ImageTask, error: MediDiagnoseError, context: RequestContext, slot: Slot | None
-    ) -> None:
-        with self._database.writing() as session:
-            day = datetime.now(UTC).date()
-            session.add(Refusal(user_id=account.id, day=day, task=task.id, code=error.code))
-            if slot is not None:
-                slot.refuse(session, error)
-            append(session, Deed(str(account.id), "predict_refused", error.code, context.request_id))
+    @contextmanager
+    def noting_refusals(
+        self, account: Account, task_id: str, context: RequestContext, slot: Slot | None = None
+    ) -> Iterator[None]:
+        """A case that is looked at and not answered is counted by its code."""
+        try:
+            yield
+        except MediDiagnoseError as error:
+            if status_of(error) in _REFUSED:
+                with self._database.writing() as session:
+                    day = datetime.now(UTC).date()
+                    session.add(Refusal(user_id=account.id, day=day, task=task_id, code=error.code))
+                    if slot is not None:
+                        slot.refuse(session, error)
+                    append(session, Deed(str(account.id), "predict_refused", error.code, context.request_id))
+            raise
 
 
 def heatmap_address(prediction_id: uuid.UUID) -> str:
@@ -215,7 +221,7 @@ def heatmap_address(prediction_id: uuid.UUID) -> str:
     return f"/api/v1/history/{prediction_id}/heatmap.png"
 
 
-def _file(account: Account, kind: str, form: str, data: bytes) -> Kept:
+def fresh_file(account: Account, kind: str, form: str, data: bytes) -> Kept:
     row = StoredFile(
         id=uuid.uuid4(), user_id=account.id, kind=kind, format=form, size_bytes=len(data),
         sha256=hashlib.sha256(data).hexdigest(), frames=1, warnings=[], created_at=datetime.now(UTC),
@@ -237,15 +243,15 @@ def _case(file: Kept, query: AnalyzeQuery) -> Case:
     )  # fmt: skip
 
 
-def _row(
-    account: Account, body: PredictBody, answer: AnalyzeAnswer, result: dict[str, Any], prediction_id: uuid.UUID
+def image_row(
+    account: Account, patient_ref: str | None, answer: AnalyzeAnswer, result: dict[str, Any], prediction_id: uuid.UUID
 ) -> Prediction:
     now = datetime.now(UTC)
     return Prediction(
         id=prediction_id,
         user_id=account.id,
         task=answer.model.task,
-        patient_ref=body.patient_ref,
+        patient_ref=patient_ref,
         created_at=now,
         day=now.date(),
         class_code=answer.prediction.code,

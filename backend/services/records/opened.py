@@ -17,8 +17,10 @@ from backend.services.loading.bundles import Task
 from backend.services.monitoring.dataset import FeedbackDataset
 from backend.services.monitoring.monitor import Monitor
 from backend.services.records.accounts import AccountBook
+from backend.services.records.answers import AnswerKeeping
 from backend.services.records.feedback import Exports, FeedbackBook
 from backend.services.records.history import History
+from backend.services.records.identities import Identities
 from backend.services.records.keeping import Keeping
 from backend.services.records.passwords import Passwords
 from backend.services.records.statistics import Statistics
@@ -38,7 +40,9 @@ class OpenRecords:
     database: Database
     files: FileStore
     accounts: AccountBook
+    identities: Identities
     keeping: Keeping
+    answers: AnswerKeeping
     history: History
     statistics: Statistics
     feedback: FeedbackBook
@@ -78,7 +82,9 @@ def open_records(given: Surroundings) -> OpenRecords:
         database=database,
         files=files,
         accounts=AccountBook(database, files, passwords, config.quota_bytes),
+        identities=Identities(database, passwords),
         keeping=keeping,
+        answers=AnswerKeeping(keeping),
         history=History(database, files),
         statistics=Statistics(database),
         feedback=FeedbackBook(database, tasks),

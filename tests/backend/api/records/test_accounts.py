@@ -25,7 +25,7 @@ def register(app: Application, **changed: Any) -> tuple[int, dict[str, Any]]:
 def test_a_new_account_is_a_users_whatever_is_sent(records_app: Application) -> None:
     status, told = register(records_app)
     assert (status, told["user"]["role"]) == (201, "user")
-    assert told["user"].keys() == {"id", "username", "email", "role", "created_at"}
+    assert told["user"].keys() == {"id", "username", "email", "role", "created_at", "keep_answers"}
     status, error = register(records_app, role="admin")
     assert (status, error["code"]) == (400, "unknown_field")
 

@@ -1,0 +1,103 @@
+"""Log-in at an issuer of OpenID Connect that the operator named: authorization code with PKCE, state and nonce."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from flask import Response, current_app, g, redirect
+from flask_openapi3 import APIBlueprint
+
+from backend.api.records.accounts import TAG
+from backend.api.records.identity import in_cookies, issue
+from backend.api.records.reports import public_url
+from backend.endpoint import SERVICES, strict
+from backend.errors import IssuerUnavailable, Unauthenticated
+from backend.schemas.accounts import TokensAnswer
+from backend.services.container import Services
+
+if TYPE_CHECKING:
+    from authlib.integrations.flask_client import FlaskOAuth2App
+
+CLIENT = "medidiagnose-issuer"  # the application's extension that holds it
+CALLBACK = "/api/v1/auth/oidc/callback"
+# What an issuer may sign with: never nothing, and never a secret that both know.
+ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+_WITHIN_S = 5
+_FAILED = "the log-in at the issuer failed"
+api = APIBlueprint("oidc", __name__, url_prefix="/api/v1/auth/oidc", abp_tags=[TAG])
+
+
+def _client(services: Services) -> FlaskOAuth2App:
+    """Made at the first log-in: who has accounts of their own needs none of it. Raises IssuerUnavailable."""
+    from authlib.integrations.flask_client import OAuth
+    from requests import RequestException
+
+    config = services.config
+    if CLIENT not in current_app.extensions:
+        issuers: Any = OAuth(cast(Any, current_app)._get_current_object())
+        current_app.extensions[CLIENT] = issuers.register(
+            "issuer",
+            client_id=config.oidc_client_id,
+            client_secret=config.oidc_client_secret or None,
+            server_metadata_url=f"{config.oidc_issuer}/.well-known/openid-configuration",
+            client_kwargs={
+                "scope": "openid profile email", "code_challenge_method": "S256", "default_timeout": _WITHIN_S,
+            },
+        )  # fmt: skip
+    client: FlaskOAuth2App = current_app.extensions[CLIENT]
+    try:
+        found = client.load_server_metadata()
+    except (RequestException, ValueError) as error:
+        raise IssuerUnavailable("the issuer cannot be reached; try again in a moment") from error
+    if found.get("issuer") != config.oidc_issuer:
+        raise IssuerUnavailable("what is there in the issuer's place calls itself by another name: see OIDC_ISSUER")
+    found["id_token_signing_alg_values_supported"] = ALGORITHMS
+    return client
+
+
+@api.get("/login", summary="Log in at the issuer", responses={302: None})
+@strict
+def login(services: Services) -> Response:
+    """For a browser: it is sent to the issuer, and from there to the callback."""
+    sent = _client(services).authorize_redirect(f"{public_url(services)}{CALLBACK}")
+    return cast(Response, sent)
+
+
+@api.get("/callback", summary="Back from the issuer", responses={303: None})
+def callback() -> Response:
+    """Takes whatever an issuer adds beside `code` and `state`. The account is told by issuer and subject, and made at
+    the first log-in, always as a `user`. Its tokens are in cookies, as of POST /auth/login with `cookies`."""
+    services: Services = current_app.extensions[SERVICES]
+    records = services.records.open()
+    user, generation = records.identities.log_in(
+        services.config.oidc_issuer, _told(services), makes=services.config.registration, request_id=g.request_id
+    )
+
+    def to_the_page(_told: TokensAnswer) -> Response:
+        return cast(Response, redirect(f"{services.config.public_url}/", 303))
+
+    return in_cookies(to_the_page, issue(user, generation))
+
+
+def _told(services: Services) -> dict[str, Any]:
+    """The claims of a token that is the issuer's, for us, of this log-in. Raises Unauthenticated, IssuerUnavailable."""
+    from authlib.common.errors import AuthlibBaseError
+    from joserfc.errors import JoseError
+    from requests import RequestException
+
+    client, config = _client(services), services.config
+    claims = {
+        "iss": {"essential": True, "value": config.oidc_issuer},
+        "aud": {"essential": True, "value": config.oidc_client_id},
+        "sub": {"essential": True},
+    }
+    try:
+        token = client.authorize_access_token(claims_options=claims)
+    except RequestException as error:
+        raise IssuerUnavailable("the issuer cannot be reached; log in again in a moment") from error
+    except (AuthlibBaseError, JoseError, ValueError, TypeError, KeyError) as error:
+        # What the issuer or its impostor said is not passed on: of ours, the kind of fault alone.
+        raise Unauthenticated(f"{_FAILED} ({type(error).__name__}); begin again at /api/v1/auth/oidc/login") from error
+    if not isinstance(token.get("userinfo"), dict):
+        raise Unauthenticated(f"{_FAILED}: it sent no identity; begin again at /api/v1/auth/oidc/login")
+    return dict(token["userinfo"])

@@ -1,0 +1,183 @@
+"""Log-in at an issuer of OpenID Connect: who is let in, and which tokens are worth nothing."""
+
+from __future__ import annotations
+
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from flask.testing import FlaskClient
+from records.issuers import CLIENT_ID, CLIENT_SECRET, Issuer, issuer_on_this_machine
+from records.people import person
+from werkzeug.test import TestResponse
+
+from backend.app import Application
+from backend.config import Config, ConfigError
+
+MakeApp = Callable[..., Application]
+
+
+@pytest.fixture
+def issuer() -> Iterator[Issuer]:
+    with issuer_on_this_machine() as found:
+        yield found
+
+
+@pytest.fixture
+def app(make_records_app: MakeApp, tmp_path: Path, issuer: Issuer) -> Application:
+    return make_records_app(tmp_path, **known_to(issuer))
+
+
+def known_to(issuer: Issuer) -> dict[str, Any]:
+    """The settings."""
+    return {"oidc_issuer": issuer.url, "oidc_client_id": CLIENT_ID, "oidc_client_secret": CLIENT_SECRET}
+
+
+class NoRedirect(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+def at_the_issuer(address: str) -> str:
+    """Where a browser is sent from there."""
+    try:
+        urllib.request.build_opener(NoRedirect).open(address, timeout=5)  # noqa: S310 - of the issuer of this test
+    except HTTPError as sent:
+        sent.close()
+        return str(sent.headers["Location"])
+    raise AssertionError("the issuer sent nobody back")
+
+
+def log_in(client: FlaskClient) -> TestResponse:
+    begun = client.get("/api/v1/auth/oidc/login")
+    assert begun.status_code == 302, begun.text
+    back = urlsplit(at_the_issuer(begun.headers["Location"]))
+    return client.get(f"{back.path}?{back.query}")
+
+
+def me(client: FlaskClient) -> dict[str, Any]:
+    reply = client.get("/api/v1/auth/me")
+    assert reply.status_code == 200, reply.text
+    user: dict[str, Any] = reply.get_json()["user"]
+    return user
+
+
+def test_who_logs_in_there_has_an_account_here(app: Application, issuer: Issuer) -> None:
+    issuer.claims = {"sub": "person-1", "preferred_username": "Ada Lovelace", "email": "ada@example.org",
+                     "email_verified": True, "role": "admin", "roles": ["admin"]}  # fmt: skip
+    client = app.test_client()
+    reply = log_in(client)
+    assert (reply.status_code, reply.headers["Location"]) == (303, "/")
+    first = me(client)
+    assert (first["username"], first["email"], first["role"]) == ("Ada-Lovelace", "ada@example.org", "user")
+    (asked,) = issuer.requests
+    assert (asked["code_challenge_method"], asked["response_type"]) == ("S256", "code")
+    assert asked["redirect_uri"] == "http://localhost/api/v1/auth/oidc/callback"
+    assert min(len(asked[name]) for name in ("state", "nonce", "code_challenge")) >= 20
+    cookies = reply.headers.getlist("Set-Cookie")
+    assert all("HttpOnly" in one and "SameSite=Strict" in one for one in cookies if one.startswith("access_token"))
+    issuer.claims = {"sub": "person-1", "preferred_username": "somebody else"}
+    again = app.test_client()
+    assert log_in(again).status_code == 303
+    assert me(again) == first, "by issuer and subject, whatever else is claimed"
+    issuer.claims = {"sub": "person-2", "preferred_username": "Ada Lovelace"}
+    other = app.test_client()
+    assert log_in(other).status_code == 303
+    assert me(other)["username"].startswith("Ada-Lovelace-")
+    assert me(other)["email"].endswith("@users.invalid")
+
+
+@pytest.mark.parametrize(
+    ("claims", "signed"),
+    [
+        ({"nonce": "another"}, "own"), ({"nonce": None}, "own"), ({"aud": "another"}, "own"),
+        ({"aud": ["another"], "azp": CLIENT_ID}, "own"), ({"iss": "http://127.0.0.1:1"}, "own"), ({"sub": None}, "own"),
+        ({"sub": ""}, "own"), ({"sub": "x" * 256}, "own"), ({"exp": int(time.time()) - 3600}, "own"), ({}, "another"),
+        ({}, "none"), ({}, "secret"), ({}, "nothing"),
+    ],
+)  # fmt: skip
+def test_a_token_that_is_not_for_this_log_in_opens_nothing(
+    claims: dict[str, Any], signed: str, app_on_file: Application, shared_issuer: Issuer
+) -> None:
+    shared_issuer.claims, shared_issuer.signed = {"sub": "person-1", **claims}, signed
+    client = app_on_file.test_client()
+    reply = log_in(client)
+    assert (reply.status_code, reply.get_json()["code"]) == (401, "unauthenticated"), reply.text
+    assert client.get("/api/v1/auth/me").status_code == 401
+
+
+@pytest.fixture(scope="module")
+def shared_issuer() -> Iterator[Issuer]:
+    with issuer_on_this_machine() as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def app_on_file(make_file_app: MakeApp, shared_issuer: Issuer) -> Application:
+    return make_file_app(**known_to(shared_issuer))
+
+
+def test_a_callback_that_nobody_began_opens_nothing(app_on_file: Application, shared_issuer: Issuer) -> None:
+    shared_issuer.claims, shared_issuer.signed = {"sub": "person-1"}, "own"
+    client = app_on_file.test_client()
+    begun = client.get("/api/v1/auth/oidc/login")
+    back = urlsplit(at_the_issuer(begun.headers["Location"]))
+    stranger = app_on_file.test_client()
+    for somebody, query in (
+        (stranger, back.query), (client, back.query.replace("state=", "state=x")), (client, ""),
+        (client, "error=access_denied&error_description=%3Cscript%3E"),
+    ):  # fmt: skip
+        reply = somebody.get(f"{back.path}?{query}")
+        assert (reply.status_code, reply.get_json()["code"]) == (401, "unauthenticated")
+        assert "script" not in reply.text
+    assert client.get(f"{back.path}?{back.query}").status_code == 303
+    assert client.get(f"{back.path}?{back.query}").status_code == 401, "a code is good for once"
+    assert parse_qs(urlsplit(begun.headers["Location"]).query)["client_id"] == [CLIENT_ID]
+
+
+def test_nobodys_account_is_taken_over_and_none_is_made_where_that_is_closed(
+    make_records_app: MakeApp, tmp_path: Path, issuer: Issuer
+) -> None:
+    app = make_records_app(tmp_path, **known_to(issuer))
+    ada = person(app)
+    issuer.claims = {"sub": "p", "email": f"{ada.username}@example.org", "email_verified": True}
+    assert log_in(app.test_client()).status_code == 409
+    issuer.claims |= {"email_verified": False, "preferred_username": ada.username}
+    client = app.test_client()
+    assert log_in(client).status_code == 303
+    assert me(client)["id"] != ada.get("/auth/me")["user"]["id"]
+    assert me(client)["username"] != ada.username
+
+
+def test_where_registration_is_closed_nobody_new_comes_in_and_an_issuer_that_is_gone_is_told(
+    make_file_app: MakeApp,
+) -> None:
+    with issuer_on_this_machine() as issuer:
+        app = make_file_app(registration=False, **known_to(issuer))
+        assert log_in(app.test_client()).status_code == 403
+        issuer.calls_itself = "https://example.org"
+        other = make_file_app(**known_to(issuer))
+        assert other.test_client().get("/api/v1/auth/oidc/login").status_code == 503
+    gone = make_file_app(**known_to(issuer))
+    reply = gone.test_client().get("/api/v1/auth/oidc/login")
+    assert (reply.status_code, reply.get_json()["code"]) == (503, "issuer_unavailable")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"OIDC_ISSUER": "https://example.org"}, {"OIDC_CLIENT_ID": "x"},
+        {"OIDC_ISSUER": "http://example.org", "OIDC_CLIENT_ID": "x"},
+        {"OIDC_ISSUER": "example.org", "OIDC_CLIENT_ID": "x"}, {"AUTH": "maybe"}, {"PUBLIC_URL": "javascript:x"},
+    ],
+)  # fmt: skip
+def test_settings_that_mean_nothing_are_refused(wrong: dict[str, str]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(wrong))):
+        Config.from_env(wrong)
+    good = {"OIDC_ISSUER": "http://127.0.0.1:8080/realm", "OIDC_CLIENT_ID": "x", "AUTH": "required"}
+    assert Config.from_env(good).auth_required is True
