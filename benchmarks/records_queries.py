@@ -72,8 +72,14 @@ def made(folder: Path, rows: int) -> Database:
             name = f"user{number}"
             session.add(
                 User(
-                    id=uuid.UUID(int=number), username=name, username_key=name, email=name, email_key=name,
-                    password_hash="", role="user", created_at=datetime.now(UTC),
+                    id=uuid.UUID(int=number),
+                    username=name,
+                    username_key=name,
+                    email=name,
+                    email_key=name,
+                    password_hash="",
+                    role="user",
+                    created_at=datetime.now(UTC),
                 )  # fmt: skip
             )
     needed = {c.name for c in Prediction.__table__.columns if not (c.nullable or c.primary_key or c.server_default)}

@@ -101,9 +101,7 @@ def open_records(given: Surroundings) -> OpenRecords:
     )  # fmt: skip
 
 
-def _labour(
-    given: Surroundings, database: Database, files: FileStore, keeping: Keeping
-) -> tuple[BatchWork, Executor]:
+def _labour(given: Surroundings, database: Database, files: FileStore, keeping: Keeping) -> tuple[BatchWork, Executor]:
     """The work on batches, and who has it done: this process, or those that a queue tells of them."""
     config, labour = given.config, None
 

@@ -29,4 +29,3 @@ def start_service(tmp_path_factory: pytest.TempPathFactory) -> Start:
             running.wait()
 
     return start
-

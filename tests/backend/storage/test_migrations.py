@@ -39,9 +39,7 @@ def revision(database: Database) -> str:
         return database.revision(connection)
 
 
-def test_down_and_up_again_step_by_step_with_data(
-    make_records_app: Callable[..., Application], tmp_path: Path
-) -> None:
+def test_down_and_up_again_step_by_step_with_data(make_records_app: Callable[..., Application], tmp_path: Path) -> None:
     app = make_records_app(tmp_path)
     ada = person(app, "clinician")
     kept = ada.predict(small_picture(1), patient_ref="p-1")

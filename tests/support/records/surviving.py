@@ -100,5 +100,3 @@ def swept(data_dir: Path, address: str) -> tuple[int, list[str]]:
         rows = {str(one) for one in session.scalars(select(StoredFile.id))}
     database.close()
     return len(before) - len(left), sorted(left ^ rows)
-
-

@@ -105,7 +105,7 @@ def test_a_dicom_film_is_kept_without_its_patient_and_answered_the_same(records_
     assert kept["result"]["all_predictions"] == opened.get_json()["all_predictions"]
     assert upload["warnings"][0] in kept["warnings"]
     stored = ada.call("GET", f"/files/{upload['file_id']}")
-    assert stored.headers["Content-Disposition"].endswith(".dicom\"")
+    assert stored.headers["Content-Disposition"].endswith('.dicom"')
     assert (name in sent, name in stored.data, b"Elsewhere" in stored.data) == (True, False, False)
 
 

@@ -52,9 +52,7 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def site(
-    postgres: str, tmp_path_factory: pytest.TempPathFactory, picture: Callable[..., bytes]
-) -> Iterator[Site]:
+def site(postgres: str, tmp_path_factory: pytest.TempPathFactory, picture: Callable[..., bytes]) -> Iterator[Site]:
     root = tmp_path_factory.mktemp("site")
     queue = Queue()
     url = fresh_postgres(postgres)
