@@ -10,8 +10,8 @@ import functools
 import importlib.resources
 import itertools
 import unicodedata
+from html import escape
 from typing import cast
-from xml.sax.saxutils import escape
 
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
@@ -90,4 +90,4 @@ def _joined(parts: list[tuple[str, str]]) -> list[tuple[str, str]]:
 def _part(key: str, part: str) -> str:
     if key not in _FILES:
         return f"[{len(part)} characters of {key} script, see the record]"
-    return escape(part) if key == REGULAR else f'<font name="{key}">{escape(part)}</font>'
+    return escape(part, quote=False) if key == REGULAR else f'<font name="{key}">{escape(part, quote=False)}</font>'
