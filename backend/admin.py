@@ -82,7 +82,10 @@ def cleanup(desk: Desk, _given: argparse.Namespace) -> int:
     """What is older than the operator keeps it, and files that no record names, as a crash leaves them."""
     if desk.retention_days:
         expired = expire(desk.database, desk.files, datetime.now(UTC) - timedelta(desk.retention_days))
-        print(f"{expired.records} records and {expired.files} files of more than {desk.retention_days} days removed")
+        print(
+            f"{expired.records} records, {expired.batches} batches and {expired.files} files of more than "
+            f"{desk.retention_days} days removed"
+        )
     print(f"{sweep(desk.database, desk.files)} files removed")
     return 0
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import structlog
@@ -103,6 +105,15 @@ class RecordsUnavailable(domain.MediDiagnoseError):
 
     code = "records_unavailable"
     retry_after_s: ClassVar[int] = 5
+
+
+@contextmanager
+def on_disk() -> Iterator[None]:
+    """Around the file that a body goes through. Raises RecordsUnavailable where the disk takes nothing."""
+    try:
+        yield
+    except OSError as error:
+        raise RecordsUnavailable(f"the body cannot be taken on now ({error.strerror}); try again later") from error
 
 
 class IssuerUnavailable(domain.MediDiagnoseError):

@@ -115,5 +115,6 @@ class ExportAnswer(Answer):
     files: tuple[dict[str, Any], ...]
     predictions: tuple[dict[str, Any], ...]
     feedback: tuple[dict[str, Any], ...]
+    batches: tuple[dict[str, Any], ...] = Field(description="with the names of files that were to be kept")
     audit: tuple[dict[str, Any], ...] = Field(description="the last thousand entries of what the account did")
     next_before: int | None = Field(description="`before` of the next page of predictions; null after the last")

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Protocol
 
 from backend.errors import Busy
@@ -47,13 +49,15 @@ class Held(Protocol):
 
 
 class Census:
-    """Of one server. `upload_bytes` counts the bodies that are held, until their requests are answered."""
+    """Of one server. `upload_bytes` counts the bodies that are held, until their requests are answered; `spool_bytes`
+    those that go through files, by what is declared of them."""
 
-    def __init__(self, connections: int, per_address: int, upload_bytes: int) -> None:
+    def __init__(self, connections: int, per_address: int, upload_bytes: int, spool_bytes: int) -> None:
         self._most, self._most_of_one, self._most_bytes = connections, per_address, upload_bytes
         self.connections: set[Held] = set()
         self._counted: dict[str | None, set[Held]] = {}
         self._bytes = 0
+        self._most_spooled, self._spooled = spool_bytes, 0
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, connection: Held) -> None:
@@ -93,6 +97,18 @@ class Census:
     def release(self, count: int) -> None:
         """So many bytes less."""
         self._bytes -= count
+
+    @contextmanager
+    def spooling(self, count: int) -> Iterator[None]:
+        """A body of at most so many bytes lies on the disk. Raises Busy where that would be too many together: who
+        comes has to wait then, since what lies there already took long to send."""
+        if self._spooled + count > self._most_spooled:
+            raise Busy("the batches under way fill the disk space meant for them; try again once one is taken on")
+        self._spooled += count
+        try:
+            yield
+        finally:
+            self._spooled -= count
 
     def sweep(self) -> None:
         """End what is past its time, now and from now on."""

@@ -210,11 +210,11 @@ class Connection(asyncio.Protocol):
         else:
             if self._request.body_bytes:
                 environ["CONTENT_LENGTH"] = str(self._request.body_bytes)
-            environ["wsgi.input"], held = self._request.handed_over()
+            environ["wsgi.input"], let_go = self._request.handed_over()
             census = self._front.census
             self._job = Job(
                 environ, counted_as(environ["REMOTE_ADDR"]), environ["backend.deadline"], self._deliver,
-                lambda: census.release(held),
+                lambda: census.release(let_go()),
             )  # fmt: skip
             self._front.lane(environ).enter(self._job)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from email.utils import formatdate
 from http.client import responses
@@ -23,7 +24,7 @@ from werkzeug.exceptions import (
 )
 
 from backend.endpoint import UploadRequest
-from backend.errors import HTTP_MESSAGES, RecordsUnavailable
+from backend.errors import HTTP_MESSAGES, on_disk
 from backend.serving.wsgi_call import Answer
 from ml_model.errors import InputTooLarge
 
@@ -38,11 +39,13 @@ CHUNKS_FREE, BYTES_PER_CHUNK, CHUNKED_STEP_BYTES = 4096, 512, 4096
 
 @dataclass(frozen=True)
 class Room:
-    """What a request's body may be. spool_dir: of the file that it goes through, which has no name; None: memory."""
+    """What a request's body may be. spool_dir: of the file that it goes through, which has no name; None: memory.
+    spooling: held while so many bytes may lie in that file; may raise Busy."""
 
     most_bytes: int = UploadRequest.max_content_length
     spool_dir: Path | None = None
     too_large: str = HTTP_MESSAGES[413]
+    spooling: Callable[[int], AbstractContextManager[object]] = contextlib.nullcontext
 
 
 class HeadBuffer:
@@ -111,7 +114,9 @@ class Incoming:
             self.body = self._spool(self._room.spool_dir)
 
     def _spool(self, folder: Path) -> IO[bytes]:
-        with _on_disk():
+        count = self._room.most_bytes if self._chunks is not None else self.declared_bytes or 0
+        self._left_open.enter_context(self._room.spooling(count))
+        with on_disk():
             folder.mkdir(parents=True, exist_ok=True)
             return self._left_open.enter_context(tempfile.TemporaryFile(dir=folder))
 
@@ -140,7 +145,7 @@ class Incoming:
         self.body_bytes += len(event.data)
         if self.body_bytes > self._room.most_bytes:
             raise InputTooLarge(self._room.too_large)
-        with _on_disk():
+        with on_disk():
             self.body.write(event.data)
         if self._chunks is not None:
             self._chunks += event.chunk_start
@@ -154,13 +159,22 @@ class Incoming:
 
     def let_go(self) -> int:
         """Keep nothing of the body. Returns the bytes that were kept in memory."""
+        with contextlib.suppress(OSError):  # of a full disk
+            self._left_open.close()
         self.body.close()
         return self._emptied()
 
-    def handed_over(self) -> tuple[IO[bytes], int]:
-        """The body, which is the caller's from now on, and its bytes in memory."""
-        self.body.seek(0)
-        return self.body, self._emptied()
+    def handed_over(self) -> tuple[IO[bytes], Callable[[], int]]:
+        """The body, which is the caller's from now on, and what lets it go, as `let_go` does."""
+        with on_disk():
+            self.body.seek(0)
+        body, held, left_open = self.body, self._emptied(), self._left_open.pop_all()
+
+        def let_go() -> int:
+            left_open.close()
+            return held
+
+        return body, let_go
 
     def _emptied(self) -> int:
         held, self.body_bytes, self.body = self.held_bytes, 0, io.BytesIO()
@@ -178,15 +192,6 @@ class Incoming:
             headers.append(("Content-Length", str(len(answer.body))))
         lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}", *(f"{n}: {v}" for n, v in headers)]
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body, not close
-
-
-@contextmanager
-def _on_disk() -> Iterator[None]:
-    """Raises RecordsUnavailable where the disk takes nothing."""
-    try:
-        yield
-    except OSError as error:
-        raise RecordsUnavailable(f"the body cannot be taken on now ({error.strerror}); try again later") from error
 
 
 def _wants_more(head: h11.Request) -> bool:

@@ -23,6 +23,7 @@ POLL_S = 0.02
 # How long a thread that computes keeps the interpreter from the one that receives: each of its calls may wait so long.
 SWITCH_S = 0.0005
 PROBES_WAITING = 32
+BATCHES_SPOOLED = 2  # of the largest that may be sent, on the disk at a time
 FILES_BESIDE = 256  # of a process: models, logs, pipes
 
 
@@ -38,7 +39,10 @@ class Server:
         _allow_files(config.connections + FILES_BESIDE)
         self._sockets = listening_sockets(config.host, config.port)
         self.port = int(self._sockets[0].getsockname()[1])
-        census = Census(config.connections, config.connections_per_address, config.upload_memory_bytes)
+        census = Census(
+            config.connections, config.connections_per_address, config.upload_memory_bytes,
+            BATCHES_SPOOLED * config.batch_body_bytes,
+        )  # fmt: skip
         work = Lane(app, config.threads, config.queue_length, config.requests_per_address)
         probes = Lane(app, 1, PROBES_WAITING, PROBES_WAITING)
         self._front = Front(app, config, census, work, probes, Canned(app))

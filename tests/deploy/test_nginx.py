@@ -22,6 +22,9 @@ from samples import ROOT
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
+from backend.serving.connection import LATE_S
+from backend.serving.front import BATCH_DEADLINE_S
+
 NGINX = shutil.which("nginx") or "/usr/sbin/nginx"
 CONFIGURATION = (ROOT / "deploy" / "nginx.conf").read_text(encoding="utf-8")
 MEGABYTE = b"x" * 10**6
@@ -156,6 +159,13 @@ def test_counters_stay_inside_and_only_batches_may_be_large(edge: Edge) -> None:
     assert edge.ask("POST", "/analyze/skin", b"", **large)[0] == 413
     for path in ("/api/v1/batch-predict", "/api/batch-predict"):
         assert json.loads(edge.ask("POST", path, MEGABYTE * 80)[2])["length"] == 80 * 10**6
+
+
+def test_a_batch_has_the_time_that_the_service_allows() -> None:
+    place = CONFIGURATION.partition("batch-predict$ {")[2].partition("}")[0]
+    allowed_s = re.search(r"proxy_read_timeout (\d+)s;", place)
+    assert allowed_s is not None
+    assert int(allowed_s[1]) > BATCH_DEADLINE_S + LATE_S
 
 
 def test_old_protocols_are_refused() -> None:

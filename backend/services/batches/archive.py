@@ -17,10 +17,11 @@ from backend.errors import ArchiveRefused
 from ml_model.errors import EmptyInput, InputTooLarge
 
 ZIP_STARTS = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
-_READ_AT_ONCE = 16 * 2**20  # the directory of 2,000 members has half a megabyte; one of millions is not read
 _CHUNK = 2**18
+_DIRECTORY_BYTES = 512  # of an entry: its name, and what is told of it
 _RATIO, _RATIO_FROM_BYTES = 100, 2**20  # what packs better than a blank picture
 _LOCAL_HEADER_BYTES = 30
+_ENTRIES_A_MEMBER = 2  # folders, and what file managers leave
 _ENCRYPTED = 0x1 | 0x40 | 0x2000
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _OUTSIDE = re.compile(r"^[/\\]|^[A-Za-z]:|\\|\x00|(?:^|/)\.\.(?:/|$)")
@@ -37,19 +38,21 @@ class ZipLimits:
 
 
 class _Sparing:
-    """A file that is read in small parts: a directory that claims to be huge is not taken into memory."""
+    """A file that is read in small parts: a directory that claims to be huge is not taken into memory, nor parsed."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
+    def __init__(self, file: IO[bytes], most_entries: int) -> None:
+        self._file, self._most_bytes = file, max(2 * _CHUNK, most_entries * _DIRECTORY_BYTES)
         self.seek, self.tell, self.close = file.seek, file.tell, file.close
 
     def seekable(self) -> bool:
         return True
 
     def read(self, size: int = -1) -> bytes:
-        data = self._file.read(_READ_AT_ONCE + 1 if size < 0 else min(size, _READ_AT_ONCE + 1))
-        if len(data) > _READ_AT_ONCE:
-            raise InputTooLarge(f"the zip's directory has more than {_READ_AT_ONCE} bytes; send fewer files at a time")
+        data = self._file.read(self._most_bytes + 1 if size < 0 else min(size, self._most_bytes + 1))
+        if len(data) > self._most_bytes:
+            raise InputTooLarge(
+                f"the zip's directory has more than {self._most_bytes} bytes; send fewer files at a time"
+            )
         return data
 
 
@@ -60,7 +63,7 @@ def members(file: IO[bytes], limits: ZipLimits) -> Iterator[tuple[str, bytes]]:
     EmptyInput; whoever reads on keeps nothing of what came before.
     """
     try:
-        with zipfile.ZipFile(_Sparing(file)) as opened:
+        with zipfile.ZipFile(_Sparing(file, _ENTRIES_A_MEMBER * limits.members)) as opened:
             infos = _checked(opened.infolist(), opened.start_dir, limits)
             for number, info in enumerate(infos, 1):
                 yield info.filename, _unpacked(opened, info, number, limits)
@@ -69,7 +72,7 @@ def members(file: IO[bytes], limits: ZipLimits) -> Iterator[tuple[str, bytes]]:
 
 
 def _checked(infos: list[zipfile.ZipInfo], end: int, limits: ZipLimits) -> list[zipfile.ZipInfo]:
-    if len(infos) > 2 * limits.members:
+    if len(infos) > _ENTRIES_A_MEMBER * limits.members:
         raise InputTooLarge(f"the zip has {len(infos)} entries; at most {limits.members} files are taken at a time")
     for number, info in enumerate(infos, 1):
         _check_entry(number, info)

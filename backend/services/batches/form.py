@@ -16,6 +16,7 @@ from uuid import UUID
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.sansio.multipart import Data, Epilogue, Field, File, MultipartDecoder, NeedData
 
+from backend.errors import on_disk
 from backend.schemas.batches import MOST_FILES
 from backend.services.batches.archive import ZIP_STARTS, ZipLimits, members
 from ml_model.errors import EmptyInput, InputTooLarge, UnknownField, UnreadableInput
@@ -91,9 +92,10 @@ class FormReader:
         self._left_open = ExitStack()
 
     def read(self, stream: IO[bytes], boundary: bytes) -> SentForm:
-        """Raises EmptyInput, UnknownField, InputTooLarge, UnreadableInput, ArchiveRefused, and what the sink does."""
+        """Raises EmptyInput, UnknownField, InputTooLarge, UnreadableInput, ArchiveRefused, RecordsUnavailable where
+        the disk has no room for a zip, and what the sink does."""
         decoder = MultipartDecoder(boundary, _MOST_HELD, max_parts=MOST_FILES + _MOST_FIELDS)
-        with self._left_open:
+        with on_disk(), self._left_open:
             try:
                 self._decode(decoder, stream)
             except ValueError as error:  # as the decoder says of what is none

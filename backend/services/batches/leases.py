@@ -7,6 +7,7 @@ in the transaction that keeps the result: a file has one result, whoever was tho
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,12 +20,14 @@ from backend.schemas.accounts import Account
 from backend.services.batches.states import FAILED, OPEN, RUNNING, WAITING, clear_files, finish_if_done
 from backend.storage.batch_tables import Batch, BatchItem
 from backend.storage.database import Database
+from backend.storage.files import FileStore
 from backend.storage.tables import StoredFile, User
 from ml_model.errors import MediDiagnoseError
 
 MOST_ATTEMPTS = 5
 _GAVE_UP = {
     "state": FAILED, "error_status": 500, "error_code": "gave_up", "lease": None,
+    "file_id": None,
     "error": f"the work on this file was begun {MOST_ATTEMPTS} times and never ended; look at the file, or the log",
 }  # fmt: skip
 
@@ -52,12 +55,16 @@ class Claimed:
 class Leases:
     """Files of batches that are to be answered."""
 
-    def __init__(self, database: Database, lease_s: float) -> None:
-        self._database = database
+    def __init__(self, database: Database, files: FileStore, lease_s: float) -> None:
+        self._database, self._files = database, files
         self.lease_s = lease_s
 
     def claim(self, most: int, batch_id: uuid.UUID | None = None) -> list[Claimed]:
-        """Take on up to `most` files, of this batch, or of the one that was served longest ago."""
+        """Take on up to `most` files, of this batch, or of the one that was served longest ago.
+
+        One that was begun before is taken on alone: what kills its worker takes no others with it. What was begun too
+        often is given up.
+        """
         now, lease = datetime.now(UTC), uuid.uuid4()
         due = and_(BatchItem.batch_id == Batch.id, *_due(now))
         waiting = select(Batch).where(Batch.finished_at.is_(None), select(BatchItem.number).where(due).exists())
@@ -69,18 +76,21 @@ class Leases:
             if batch is None or user is None:
                 return []
             batch.served_at = now
-            taken = [
-                (item, size or 0) for item, size in session.execute(_items(batch, now, most))
-                if self._took(session, batch, item, lease, now)
-            ]  # fmt: skip
+            due_now = session.execute(_items(batch, now, most)).all()
+            gone = _give_up(session, batch, [item for item, _ in due_now if item.attempts >= MOST_ATTEMPTS])
             account = Account(user.id, user.username, "user", "", "", user.generation, user.keep_answers)
-            return [
-                Claimed(
-                    item.number, batch.id, item.position, item.file_id, size, lease, item.attempts, account, batch.task,
-                    batch.fields,
-                )
-                for item, size in taken
-            ]  # fmt: skip
+            taken = []
+            for item, size in _together([row for row in due_now if row[0].attempts < MOST_ATTEMPTS]):
+                item.state, item.lease, item.attempts = RUNNING, lease, item.attempts + 1
+                item.due_at = now + timedelta(seconds=self.lease_s)
+                taken.append(
+                    Claimed(
+                        item.number, batch.id, item.position, item.file_id, size or 0, lease, item.attempts, account,
+                        batch.task, batch.fields,
+                    )
+                )  # fmt: skip
+        self._files.remove(gone)
+        return taken
 
     def renew(self, claimed: Claimed) -> None:
         """Hold what is still held of the lease for its whole time from now on."""
@@ -128,17 +138,24 @@ class Leases:
         with self._database.writing() as session:
             session.execute(update(Batch).where(Batch.id == batch_id).values(told_at=datetime.now(UTC)))
 
-    def _took(self, session: Session, batch: Batch, item: BatchItem, lease: uuid.UUID, now: datetime) -> bool:
-        """One that was begun too often brings down whoever takes it on: it is left alone."""
-        if item.attempts >= MOST_ATTEMPTS:
-            for name, value in _GAVE_UP.items():
-                setattr(item, name, value)
-            session.flush()
-            finish_if_done(session, batch)
-            return False
-        item.state, item.lease, item.attempts = RUNNING, lease, item.attempts + 1
-        item.due_at = now + timedelta(seconds=self.lease_s)
-        return True
+
+def _give_up(session: Session, batch: Batch, items: Sequence[BatchItem]) -> list[uuid.UUID]:
+    """Those that bring down whoever takes them on. Returns their files, which go once this is kept."""
+    if not items:
+        return []
+    gone = [item.file_id for item in items if item.file_id is not None]
+    for item in items:
+        for name, value in _GAVE_UP.items():
+            setattr(item, name, value)
+    session.flush()
+    clear_files(session, gone)
+    finish_if_done(session, batch)
+    return gone
+
+
+def _together(rows: Sequence[Any]) -> Sequence[Any]:
+    """Of items with their sizes: the first alone, where it was begun before, or those that never were."""
+    return rows[:1] if rows and rows[0][0].attempts else [row for row in rows if not row[0].attempts]
 
 
 def settle(session: Session, claimed: Claimed, **values: Any) -> None:

@@ -102,7 +102,7 @@ class BatchWork:
             raise NotFound("the file was deleted before it was answered")
         context = RequestContext(
             f"{claimed.batch_id}.{claimed.position}", str(uuid.uuid4()), time.perf_counter(),
-            time.monotonic() + within_s,
+            time.monotonic() + within_s, str(claimed.account.id),
         )  # fmt: skip
         body = PredictBody.model_validate({**claimed.fields, "task": claimed.task})
         data = self._files.get(claimed.file_id)

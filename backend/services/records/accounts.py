@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -13,6 +14,7 @@ from backend.errors import AlreadyExists, Forbidden, NotFound, Unauthenticated, 
 from backend.schemas.accounts import Account, MeAnswer, RegisterBody, Role, UserAnswer
 from backend.services.records.passwords import Passwords
 from backend.storage.audit import Deed, append
+from backend.storage.batch_tables import Batch, BatchItem
 from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import RevokedToken, StoredFile, User
@@ -170,3 +172,20 @@ def user_answer(user: User) -> UserAnswer:
             "keep_answers": user.keep_answers,
         }
     )
+
+
+def batches_of(session: Session, account_id: uuid.UUID) -> tuple[dict[str, Any], ...]:
+    """What was sent with each batch of an account; `names`: of its files by their positions, where they are kept."""
+    named = select(BatchItem.batch_id, BatchItem.position, BatchItem.name).join(Batch, Batch.id == BatchItem.batch_id)
+    names = dict[uuid.UUID, dict[str, str | None]]()
+    for batch_id, position, name in session.execute(
+        named.where(Batch.user_id == account_id, BatchItem.name.is_not(None))
+    ):
+        names.setdefault(batch_id, {})[str(position)] = name
+    found = session.scalars(select(Batch).where(Batch.user_id == account_id).order_by(Batch.created_at))
+    return tuple(
+        {"batch_id": str(one.id), "batch_name": one.name, "task": one.task, "fields": one.fields, "total": one.total,
+         "created_at": one.created_at.isoformat(),
+         "finished_at": one.finished_at.isoformat() if one.finished_at else None, "names": names.get(one.id, {})}
+        for one in found
+    )  # fmt: skip

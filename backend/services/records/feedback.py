@@ -12,7 +12,7 @@ from backend.errors import Forbidden
 from backend.schemas.accounts import Account, ExportAnswer
 from backend.schemas.records import AuditAnswer, AuditLine, AuditQuery, FeedbackAnswer, FeedbackBody
 from backend.services.loading.bundles import Task
-from backend.services.records.accounts import user_answer
+from backend.services.records.accounts import batches_of, user_answer
 from backend.services.records.history import READERS, feedback_entry, record_answer, visible
 from backend.storage.audit import Deed, append
 from backend.storage.database import Database
@@ -75,10 +75,12 @@ class Exports:
             files = list(session.scalars(select(StoredFile).where(StoredFile.user_id == account.id)))
             said = list(session.scalars(select(Feedback).where(Feedback.user_id == account.id)))
             lines = list(session.scalars(done.limit(_AUDIT_PER_EXPORT)))
+            batches = batches_of(session, account.id)
             append(session, Deed(str(account.id), "export", str(account.id), request_id))
         return ExportAnswer(
             success=True,
             user=user_answer(user),
+            batches=batches,
             files=tuple(
                 {"file_id": str(one.id), "kind": one.kind, "format": one.format, "size_bytes": one.size_bytes,
                  "sha256": one.sha256, "address": f"/api/v1/files/{one.id}"} for one in files

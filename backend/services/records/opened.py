@@ -108,7 +108,7 @@ def _labour(given: Surroundings, database: Database, files: FileStore, keeping: 
     def stopping() -> bool:
         return given.readiness.draining_since is not None
 
-    leases = Leases(database, config.batch_lease_s)
+    leases = Leases(database, files, config.batch_lease_s)
     work = BatchWork(leases, files, keeping, given.images, given.tasks, stopping, given.logger)
     if config.celery_broker_url:
         from backend.services.batches.queue import QueueLabour

@@ -1,8 +1,9 @@
-"""What goes by itself: files that no row names, and, where the operator says how long, records and uploads of old."""
+"""What goes by itself: files that no row names, and, as the operator says, old records, batches and uploads."""
 
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -11,10 +12,12 @@ from sqlalchemy.orm import Session
 
 from backend.services.records.accounts import OPERATOR
 from backend.storage.audit import Deed, append
+from backend.storage.batch_tables import Batch
 from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import Prediction, Refusal, StoredFile
 
+_BATCHES_AT_ONCE = 10  # each has up to thousands of rows
 _AT_ONCE = 200  # in one transaction, so that whoever writes meanwhile waits for no more
 _SWEPT_AFTER_S = 3600.0  # no request takes so long
 
@@ -25,6 +28,7 @@ class Expired:
 
     records: int
     files: int
+    batches: int = 0
 
 
 def sweep(database: Database, files: FileStore, older_than_s: float = _SWEPT_AFTER_S) -> int:
@@ -38,15 +42,10 @@ def sweep(database: Database, files: FileStore, older_than_s: float = _SWEPT_AFT
 
 
 def expire(database: Database, files: FileStore, before: datetime) -> Expired:
-    """Take away records made before then, with their files, and uploads of then that no record is of. Each is in the
-    audit log. Raises RecordsUnavailable; what went until then is gone whole."""
-    records = gone = 0
-    while True:
-        with database.writing() as session:
-            removed = _expire_records(session, before)
-        if not removed:
-            break
-        records += removed
+    """Take away records made before then, with their files, batches that were finished before then, and uploads of then
+    that no record is of. Each is in the audit log. Raises RecordsUnavailable; what went until then is gone whole."""
+    gone = 0
+    records, batches = _all(database, _expire_records, before), _all(database, _expire_batches, before)
     while True:
         with database.writing() as session:
             ids = _expire_files(session, before)
@@ -56,7 +55,18 @@ def expire(database: Database, files: FileStore, before: datetime) -> Expired:
         gone += len(ids)
     with database.writing() as session:
         session.execute(delete(Refusal).where(Refusal.day < before.date()))
-    return Expired(records, gone)
+    return Expired(records, gone, batches)
+
+
+def _all(database: Database, some: Callable[[Session, datetime], int], before: datetime) -> int:
+    """Have them go in parts; how many went."""
+    gone = 0
+    while True:
+        with database.writing() as session:
+            removed = some(session, before)
+        if not removed:
+            return gone
+        gone += removed
 
 
 def _expire_records(session: Session, before: datetime) -> int:
@@ -66,6 +76,16 @@ def _expire_records(session: Session, before: datetime) -> int:
     session.execute(delete(Prediction).where(Prediction.id.in_(ids)))
     for record_id in ids:
         append(session, Deed(OPERATOR, "expire", str(record_id)))
+    return len(ids)
+
+
+def _expire_batches(session: Session, before: datetime) -> int:
+    """Some of those that are finished: their fields, and the names of their files. Records have an age of their own."""
+    chosen = select(Batch.id).where(Batch.finished_at < before).limit(_BATCHES_AT_ONCE)
+    ids = list(session.scalars(chosen))
+    session.execute(delete(Batch).where(Batch.id.in_(ids)))
+    for batch_id in ids:
+        append(session, Deed(OPERATOR, "batch_expire", str(batch_id)))
     return len(ids)
 
 

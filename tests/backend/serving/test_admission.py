@@ -153,7 +153,7 @@ class Link:
 
 
 def test_the_oldest_of_the_address_that_has_too_many_goes() -> None:
-    census = Census(connections=6, per_address=3, upload_bytes=100)
+    census = Census(connections=6, per_address=3, upload_bytes=100, spool_bytes=0)
     many = [Link("a", since) for since in (3.0, 1.0, 2.0)]
     answered = Link("a", 0.0, waits_for_client=False)
     for link in [answered, *many[:2], many[2]]:
@@ -169,7 +169,7 @@ def test_the_oldest_of_the_address_that_has_too_many_goes() -> None:
 
 
 def test_uploads_are_bounded_in_bytes_and_the_oldest_goes_first() -> None:
-    census = Census(connections=10, per_address=10, upload_bytes=100)
+    census = Census(connections=10, per_address=10, upload_bytes=100, spool_bytes=0)
     old, new = Link("a", 1.0, 60, census=census), Link("b", 2.0, 50, census=census)
     for link in (old, new):
         census.add(link)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import io
 import json
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -77,6 +78,31 @@ def test_a_large_zip_is_taken_on_and_not_held_in_memory(service: tuple[Service, 
     assert (status, told["total"]) == (202, MEMBERS), told
     assert peak_mb(running) - before < BODY_MB, "a file at a time"
     assert [path.name for path in data.glob("tmp*")] == [], "the file that it went through has no name"
+
+
+def begun(service: Service, token: str) -> tuple[http.client.HTTPConnection, bytes]:
+    """A batch of 100 MB of which only the head has come, and what is said to that."""
+    link = http.client.HTTPConnection("127.0.0.1", service.port, timeout=30)
+    link.connect()
+    head = f"POST /api/v1/batch-predict HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: Bearer {token}\r\n"
+    link.sock.sendall(f"{head}Content-Length: 100000000\r\nExpect: 100-continue\r\n\r\n".encode())
+    return link, link.sock.recv(65_536)
+
+
+def test_what_lies_on_the_disk_has_a_bound(service: tuple[Service, Path], token: str) -> None:
+    """Twice the largest batch, by what is declared; the rest is told to come later."""
+    running, _ = service
+    links = [begun(running, token) for _ in range(3)]
+    assert [said[9:12] for _, said in links] == [b"100", b"100", b"503"]
+    assert b"\r\nRetry-After: " in links[2][1]
+    for link, _ in links:
+        link.close()
+    until = time.monotonic() + 30.0
+    while (again := begun(running, token))[1][9:12] != b"100":
+        assert time.monotonic() < until, again
+        again[0].close()
+        time.sleep(0.05)
+    again[0].close()
 
 
 def test_without_an_account_nothing_large_is_read(service: tuple[Service, Path], token: str) -> None:

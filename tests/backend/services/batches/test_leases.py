@@ -40,7 +40,7 @@ class Bench:
         return uuid.UUID(told["batch_id"])
 
     def leases(self, lease_s: float) -> Leases:
-        return Leases(self.opened.database, lease_s)
+        return Leases(self.opened.database, self.opened.files, lease_s)
 
     def work(self, batch_id: uuid.UUID) -> dict[str, Any]:
         self.app.services.readiness.draining_since = None
@@ -132,9 +132,13 @@ def test_a_record_whose_place_is_taken_is_not_kept(bench: Bench) -> None:
 
 def test_what_passes_is_tried_again_and_what_kills_is_given_up(bench: Bench) -> None:
     batch_id = bench.batch(2)
-    leases = bench.leases(0.0)
+    leases, deadly = bench.leases(0.0), ""
     for _ in range(MOST_ATTEMPTS):
-        assert len(leases.claim(1, batch_id)) == 1  # the first file kills whoever takes it on
+        (one,) = leases.claim(1, batch_id)  # the first file kills whoever takes it on
+        deadly = str(one.file_id)
+    kept = bench.app.services.config.data_dir / "files" / deadly[:2] / deadly
+    assert kept.exists()
+    assert deadly in {one["file_id"] for one in bench.ada.get("/auth/export")["files"]}
     late = leases.claim(2, batch_id)
     assert [one.position for one in late] == [2]
     leases.put_back(late[0], LONG_S)
@@ -144,7 +148,21 @@ def test_what_passes_is_tried_again_and_what_kills_is_given_up(bench: Bench) -> 
     told = bench.ada.get(f"/batches/{batch_id}")
     assert [one["state"] for one in told["results"]] == ["failed", "waiting"]
     assert told["results"][0]["error"]["code"] == "gave_up"
+    assert not kept.exists(), "as it was sent: it is kept no longer than another"
+    assert deadly not in {one["file_id"] for one in bench.ada.get("/auth/export")["files"]}
     assert bench.ada.call("DELETE", f"/batches/{batch_id}").status_code == 200
+
+
+def test_what_was_begun_before_is_taken_on_alone(bench: Bench) -> None:
+    """Of a block whose worker was killed any file may be the one that did it."""
+    batch_id, leases = bench.batch(5), bench.leases(0.0)
+    assert [one.position for one in leases.claim(3, batch_id)] == [1, 2, 3]
+    (first,) = leases.claim(3, batch_id)
+    leases.put_back(first, LONG_S)
+    (second,) = leases.claim(3, batch_id)
+    leases.put_back(second, 0.0, counted=False)
+    assert (first.position, first.attempts, second.position, second.attempts) == (1, 2, 2, 2)
+    bench.ada.call("DELETE", f"/batches/{batch_id}")
 
 
 def test_batches_take_turns(bench: Bench) -> None:
@@ -175,6 +193,7 @@ def test_a_passing_fault_is_not_the_files(bench: Bench) -> None:
     keep, faults = opened.keeping.predict, [Overloaded("full"), None]
 
     def predict(*given: Any, **named: Any) -> Any:
+        assert given[5].owner == str(given[0].id), "what is left of the answer is its account's"
         if (fault := faults.pop(0)) is not None:
             raise fault
         return keep(*given, **named)

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from records.batches import accepted, finished
 from records.people import Person, person
 from sqlalchemy import update
 
@@ -16,6 +17,7 @@ from backend.app import Application
 from backend.services.records import retention
 from backend.services.records.retention import Expired, expire
 from backend.storage.audit import verify
+from backend.storage.batch_tables import Batch
 from backend.storage.tables import AuditEntry, Prediction, StoredFile
 
 Picture = Callable[..., bytes]
@@ -56,6 +58,29 @@ def test_old_records_go_with_their_files_and_what_is_young_stays(
     assert set(old) <= told
 
 
+def test_batches_go_with_the_names_and_fields_that_they_were_sent_with(
+    records_app: Application, picture: Picture
+) -> None:
+    ada, opened = person(records_app), records_app.services.records.open()
+    files = [("smith.jpg", picture(seed=1)), ("jones.txt", b"none")]
+    named = {"keep_names": "true", "batch_name": "ward 3", "patient_ref": "p-17", "explain": "none"}
+    ids = [accepted(ada, files, **named)["batch_id"] for _ in range(2)]
+    times = [finished(ada, one)["finished_at"] for one in ids]
+    told = ada.get("/auth/export")["batches"]
+    assert [one["batch_id"] for one in told] == ids
+    assert told[0]["names"] == {"1": "smith.jpg", "2": "jones.txt"}
+    assert (told[0]["batch_name"], told[0]["fields"]["patient_ref"], told[0]["total"]) == ("ward 3", "p-17", 2)
+    assert [datetime.fromisoformat(one["finished_at"]) for one in told] == [*map(datetime.fromisoformat, times)]
+    assert person(records_app).get("/auth/export")["batches"] == []
+    with opened.database.writing() as session:
+        session.execute(update(Batch).where(Batch.id == uuid.UUID(ids[0])).values(finished_at=LONG_AGO))
+    gone = expire(opened.database, opened.files, LONG_AGO + timedelta(days=1))
+    assert gone == Expired(records=0, files=0, batches=1)
+    assert [one["batch_id"] for one in ada.get("/auth/export")["batches"]] == ids[1:]
+    assert ada.call("GET", f"/batches/{ids[0]}").status_code == 404
+    assert ada.get("/history")["total"] == 2, "records have an age of their own"
+
+
 def test_the_setting_decides_whether_anything_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -65,7 +90,7 @@ def test_the_setting_decides_whether_anything_goes(
     assert capsys.readouterr().out == "0 files removed\n"
     monkeypatch.setenv("RETENTION_DAYS", "30")
     assert main(["cleanup"]) == 0
-    assert capsys.readouterr().out == "0 records and 0 files of more than 30 days removed\n0 files removed\n"
+    assert capsys.readouterr().out == "0 records, 0 batches and 0 files of more than 30 days removed\n0 files removed\n"
     monkeypatch.setenv("RETENTION_DAYS", "soon")
     assert main(["cleanup"]) == 2
     assert "RETENTION_DAYS='soon'" in capsys.readouterr().err
