@@ -15,7 +15,6 @@ from backend.schemas.accounts import Account, DoneAnswer
 from backend.schemas.records import DEFAULT_TASK, PredictBody, PredictedAnswer, UploadAnswer, UploadQuery
 from backend.schemas.requests import RECORD_FILES
 from backend.services.container import Services
-from backend.services.records.keeping import Sent
 from backend.telemetry import request_context
 from ml_model.errors import EmptyInput, UnknownField
 from ml_model.inputs.json_body import read_body, refuse
@@ -45,7 +44,7 @@ def upload(services: Services, account: Account, query: UploadQuery) -> Response
     task = image_task(services, DEFAULT_TASK if DEFAULT_TASK in known else known[0] if known else DEFAULT_TASK)
     keeping = services.records.open().keeping
     parts = tuple((file.filename or "", file.read()) for file in files)
-    sent: Sent = parts if field == RECORD else parts[0][1]
+    sent: bytes | tuple[tuple[str, bytes], ...] = parts if field == RECORD else parts[0][1]
     told = keeping.upload(account, sent, task, request_context(), query.sampling_rate_hz)
     return to_json(told, 201)
 
