@@ -14,7 +14,7 @@ from backend.api.records import accounts, batches, history, monitoring, oidc, pr
 from backend.api.records.identity import Kind, current_account, set_up_tokens, signed_by_us
 from backend.api.records.limits import set_up_limits
 from backend.config import Config
-from backend.endpoint import COOKIE, IDENTIFY, SERVICES, SIGNED, SignedCookie, UploadRequest, check_host
+from backend.endpoint import COOKIE, COUNT, IDENTIFY, SERVICES, SIGNED, SignedCookie, UploadRequest, check_host
 from backend.errors import register_error_handlers
 from backend.log_writer import LogWriter
 from backend.memory import give_large_memory_back, keep_what_is_loaded
@@ -144,7 +144,7 @@ def _let_in(app: Application, config: Config, secret: str) -> None:
         return account
 
     app.extensions[SIGNED] = functools.partial(signed_by_us, app)
-    app.extensions[IDENTIFY] = identify
+    app.extensions[IDENTIFY], app.extensions[COUNT] = identify, count
 
 
 def _allow_origins(app: Application, config: Config) -> None:

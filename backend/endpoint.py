@@ -15,7 +15,7 @@ from functools import wraps
 from io import BytesIO
 from typing import IO, Any, get_type_hints
 
-from flask import Flask, Request, Response, current_app, request
+from flask import Flask, Request, Response, current_app, g, request
 from flask.sessions import SecureCookieSessionInterface
 from pydantic import BaseModel, ValidationError
 from rapidfuzz import fuzz, process
@@ -36,6 +36,7 @@ BATCH_PATHS = ("/api/v1/batch-predict", "/api/batch-predict")  # whose bodies go
 IDENTIFY = "medidiagnose-identity"  # that tells whose token a request has
 COOKIE = "medidiagnose_session"
 CSRF_HEADER = "X-CSRF-TOKEN"
+COUNT = "medidiagnose-count"  # that counts a request of an account as what it is
 TOKEN_HEADERS = ("Authorization", CSRF_HEADER)
 PORT_AT_END = re.compile(r":\d*$")
 ALIKE_FROM = 60  # of 100: from here on one name is taken for a misspelling of another
@@ -171,16 +172,20 @@ def _anybody(keeps: bool) -> Account | None:
 
 
 def keeper(account: Account | None, query: KeepQuery) -> Account | None:
-    """Who keeps the answer: by the request, else by the account's setting.
+    """Who keeps the answer: by the request, else by the account's setting. It is counted as an upload then.
 
-    Raises Unauthenticated or InvalidValue where a patient is named and nothing is kept.
+    Raises Unauthenticated or InvalidValue where a patient is named and nothing is kept; RateLimitExceeded.
     """
     keeps = account is not None and (account.keep_answers if query.keep is None else query.keep)
     if query.patient_ref and not keeps:
         if account is None:
             raise Unauthenticated("patient_ref is kept with an answer, for which an account is needed")
         raise InvalidValue("patient_ref: nothing is kept of this request; send keep=true, or leave patient_ref out")
-    return account if keeps else None
+    if not keeps:
+        return None
+    g.keeps = True
+    current_app.extensions[COUNT]()
+    return account
 
 
 def _names(model: type[BaseModel]) -> tuple[str, ...]:

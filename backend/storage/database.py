@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
-from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.orm import Session
 
 from backend.config import Config
@@ -21,6 +22,15 @@ MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 FILE_NAME = "records.sqlite3"
 HEAD = "head"
 _BUSY_S = 10  # how long one transaction waits for another
+_POOL: dict[str, Any] = {"pool_size": 8, "max_overflow": 32, "pool_timeout": 5}  # more threads wait for a connection
+# A peer that is gone is noticed, and a transaction that is waited for or forgotten ends.
+_POSTGRES: dict[str, Any] = {
+    "connect_timeout": _BUSY_S, "tcp_user_timeout": 1000 * _BUSY_S,
+    "options": f"-c timezone=UTC -c lock_timeout={_BUSY_S}s -c idle_in_transaction_session_timeout=30s",
+}  # fmt: skip
+_PATIENTLY = text(
+    "SELECT set_config('lock_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)"
+)
 _MIGRATION_LOCK = 7_205_190_001  # any number of our own
 _WRITES = {"writes": True}
 
@@ -37,12 +47,11 @@ class Database:
         self.is_sqlite = make_url(url).get_backend_name() == "sqlite"
         if self.is_sqlite:
             _make_private(Path(make_url(url).database or ""))
-            self._engine = create_engine(url, connect_args={"timeout": _BUSY_S})
+            self._engine = create_engine(url, connect_args={"timeout": _BUSY_S}, **_POOL)
             event.listen(self._engine, "connect", _set_up_sqlite)
             event.listen(self._engine, "begin", _begin_sqlite)
         else:
-            options = {"connect_timeout": _BUSY_S, "options": "-c timezone=UTC"}
-            self._engine = create_engine(url, connect_args=options, pool_pre_ping=True, pool_size=8)
+            self._engine = create_engine(url, connect_args=_POSTGRES, pool_pre_ping=True, **_POOL)
         self._writing = self._engine.execution_options(**_WRITES)
 
     @property
@@ -60,7 +69,10 @@ class Database:
     def snapshot(self) -> Iterator[Connection]:
         """One state of all tables, however long it takes to read them."""
         with _told(), self._engine.connect() as connection:
-            yield connection if self.is_sqlite else connection.execution_options(isolation_level="REPEATABLE READ")
+            if not self.is_sqlite:
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+                connection.execute(_PATIENTLY)
+            yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
@@ -82,6 +94,7 @@ class Database:
         script = ScriptDirectory.from_config(settings)
         with _told(), self._writing.begin() as connection:
             if not self.is_sqlite:
+                connection.execute(_PATIENTLY)
                 connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             now = MigrationContext.configure(connection).get_current_revision()
             wanted = script.get_current_head() if target == HEAD else None if target == "base" else target
@@ -120,13 +133,13 @@ def _told() -> Iterator[None]:
     """A database that is not there, full or read-only is an error of ours; a fault of the code stays what it is."""
     try:
         yield
+    except NoneFree as error:
+        raise RecordsUnavailable("all connections to the database are in use; try again in a moment") from error
     except OperationalError as error:
         raise RecordsUnavailable(f"the database cannot be used now ({_kind(error)}); try again in a moment") from error
     except DBAPIError as error:
         if error.connection_invalidated:
             raise RecordsUnavailable("the connection to the database was lost; try again in a moment") from error
-        raise
-    except SQLAlchemyError:
         raise
 
 

@@ -218,6 +218,8 @@ class AuditEntry(Table):
     previous_hash: Mapped[str] = mapped_column(String(64))
     hash: Mapped[str] = mapped_column(String(64))
 
+    __table_args__ = (Index(None, "actor_id", "number"),)
+
 
 class AuditHead(Table):
     """The number and the hash of the newest entry: one row, which whoever appends holds."""

@@ -64,6 +64,7 @@ def current_account(told_by: ToldBy, *, required: bool = True, kind: Kind = "acc
 
     Raises Unauthenticated and CsrfFailed. A token that is worth nothing is refused even where none is required.
     """
+    _check_header()
     try:
         verified = verify_jwt_in_request(optional=not required, refresh=kind == "refresh", verify_type=kind != "any")
     except CSRFError as error:
@@ -81,6 +82,16 @@ def current_account(told_by: ToldBy, *, required: bool = True, kind: Kind = "acc
     account = _told(told_by, verified[1])
     g.user_id = str(account.id)
     return account
+
+
+def _check_header() -> None:
+    """A header that is there and is not `Bearer`, in whatever case, and one token: who sent it is not nobody."""
+    sent = request.headers.get("Authorization", "").split()
+    if not sent:
+        return
+    if len(sent) != 2 or sent[0].lower() != "bearer" or "," in sent[1]:
+        raise Unauthenticated(f"the Authorization header is not that of a token: {_HOW}")
+    request.environ["HTTP_AUTHORIZATION"] = f"Bearer {sent[1]}"
 
 
 def signed_by_us(app: Flask, authorization: str, cookies: str) -> bool:

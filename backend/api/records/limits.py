@@ -16,6 +16,7 @@ from backend.serving.addresses import counted_as
 
 SHARED_BY = 10  # so many people with accounts may sit behind one address
 _ACCOUNTS, _UPLOADS, _RECORDS, _ANSWERS = "accounts", "uploads", "records", "answers"
+_ELSEWHERE = "oidc"  # a blueprint, whose log-ins are looked at
 _TAKES_FILES = ("kept", "batches")  # blueprints
 _ANSWERS_ALL = ("analyze", "compat", "predict")
 _REDIS_WITHIN_S = 1.0  # else requests are counted in memory until it is back
@@ -31,11 +32,13 @@ class Rates:
     def kind(self, _endpoint: str = "") -> str:
         """What is counted together; empty for what is not counted."""
         name = (request.blueprint or "").removesuffix("-older")
+        if g.get("keeps"):
+            return _UPLOADS
         if name in _ANSWERS_ALL:
             return _ANSWERS if request.method == "POST" else ""
         if name not in self.of_records or request.method == "OPTIONS":
             return ""
-        if name == _ACCOUNTS and request.method != "GET":
+        if name == _ELSEWHERE or (name == _ACCOUNTS and request.method != "GET"):
             return _ACCOUNTS
         return _UPLOADS if name in _TAKES_FILES and request.method == "POST" else _RECORDS
 

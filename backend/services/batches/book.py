@@ -31,12 +31,12 @@ from backend.services.batches.executor import Executor
 from backend.services.batches.form import FormReader, SentFile, SentForm
 from backend.services.batches.results import batch_answer, result_answer, results_of
 from backend.services.batches.states import CANCELLED, OPEN, WAITING, clear_files
-from backend.services.records.accounts import kept_bytes
+from backend.services.records.accounts import hold, kept_bytes
 from backend.storage.audit import Deed, append
 from backend.storage.batch_tables import Batch, BatchItem
 from backend.storage.database import Database
 from backend.storage.files import FileStore
-from backend.storage.tables import StoredFile, User
+from backend.storage.tables import StoredFile
 from ml_model.inputs.json_body import refuse
 
 PENDING = "pending"  # a file as it was sent, until it is answered
@@ -119,12 +119,12 @@ class BatchBook:
             batch = self._insert(account, sent, form, body)
         except _Unsure:
             raise  # the rows may be there: files stay, and are swept without rows
-        except IntegrityError:
+        except IntegrityError as error:
             self._files.remove(store.kept)
             with self._database.reading() as session:
                 earlier = _earlier(session, account, sent.key)
             if earlier is None:
-                raise
+                raise NotFound("the account, or the batch that had this key, was deleted meanwhile") from error
             return self._repeated(earlier, form), True
         except BaseException:
             self._files.remove(store.kept)
@@ -174,7 +174,7 @@ class BatchBook:
             finished_at=None, cancelled=False,
         )  # fmt: skip
         with _sure(), self._database.writing() as session:
-            session.get(User, account.id, with_for_update=True)  # one upload of an account at a time
+            hold(session, account)  # one upload of an account at a time
             more = sum(one.size_bytes for one in form.files)
             if kept_bytes(session, account.id) + more > self._quota_bytes:
                 raise QuotaExceeded(f"these files have {more} bytes, and pass the quota of this account")

@@ -9,10 +9,9 @@ import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from backend.errors import INTERNAL, NotFound, RecordsUnavailable, StillLoading
+from backend.errors import INTERNAL, NotFound, RecordsUnavailable, StillLoading, Unauthenticated
 from backend.schemas.records import PredictBody
 from backend.services.batches.leases import MOST_ATTEMPTS, Claimed, LeaseLost, Leases, failure, settle
 from backend.services.batches.states import DONE
@@ -81,7 +80,7 @@ class BatchWork:
         place = _Place(claimed)
         try:
             self._predict(claimed, place, within_s)
-        except (LeaseLost, IntegrityError):  # of another by now, or its account is no more
+        except (LeaseLost, Unauthenticated):  # of another by now, or its account is no more
             self._logger.warning("batch_file_taken_over", batch_id=str(claimed.batch_id), position=claimed.position)
             return
         except MediDiagnoseError as error:

@@ -10,17 +10,18 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from backend.errors import AlreadyExists, Forbidden, NotFound, Unauthenticated, WrongPassword
+from backend.errors import AlreadyExists, Forbidden, NotFound, QuotaExceeded, Unauthenticated, WrongPassword
 from backend.schemas.accounts import Account, MeAnswer, RegisterBody, Role, UserAnswer
 from backend.services.records.passwords import Passwords
 from backend.storage.audit import Deed, append
 from backend.storage.batch_tables import Batch, BatchItem
 from backend.storage.database import Database
 from backend.storage.files import FileStore
-from backend.storage.tables import RevokedToken, StoredFile, User
+from backend.storage.tables import Prediction, RevokedToken, StoredFile, User
 
 OPERATOR = "operator"
 LONGEST_TOKEN = timedelta(days=31)  # a refresh token, and a day
+_RECORD_BYTES, _LEAST_RECORDS = 4096, 1000  # of the quota there is a record for each so many, and so many always
 _WRONG = "no account has this name and password"
 
 
@@ -100,13 +101,13 @@ class AccountBook:
     def me(self, account: Account) -> MeAnswer:
         """The account and how much it keeps."""
         with self._database.reading() as session:
-            user, used = self._user(session, account), kept_bytes(session, account.id)
+            user, used = _user(session, account), kept_bytes(session, account.id)
         return MeAnswer(success=True, user=user_answer(user), files_bytes=used, quota_bytes=self._quota_bytes)
 
     def choose(self, account: Account, keep_answers: bool, request_id: str) -> MeAnswer:
         """The account's settings."""
         with self._database.writing() as session:
-            self._user(session, account).keep_answers = keep_answers
+            hold(session, account).keep_answers = keep_answers
             append(session, Deed(str(account.id), "settings", str(account.id), request_id))
         return self.me(account)
 
@@ -115,7 +116,7 @@ class AccountBook:
         self._confirm(account, password, request_id)
         password_hash = self._passwords.hashed(new_password)
         with self._database.writing() as session:
-            user = self._user(session, account)
+            user = hold(session, account)
             user.password_hash, user.generation = password_hash, user.generation + 1
             append(session, Deed(str(account.id), "password", str(account.id), request_id))
 
@@ -126,6 +127,7 @@ class AccountBook:
         """
         self._confirm(account, password, request_id)
         with self._database.writing() as session:
+            hold(session, account)  # what is just being kept is among its files, or is not kept any more
             gone = list(session.scalars(select(StoredFile.id).where(StoredFile.user_id == account.id)))
             session.execute(delete(User).where(User.id == account.id))
             append(session, Deed(str(account.id), "account_delete", str(account.id), request_id))
@@ -147,17 +149,41 @@ class AccountBook:
         if user.id != account.id:
             raise Forbidden("the name of this account belongs to another by now")
 
-    def _user(self, session: Session, account: Account) -> User:
-        user = session.get(User, account.id)
-        if user is None:
-            raise Unauthenticated("this account is no more")
-        return user
+
+def hold(session: Session, account: Account) -> User:
+    """The account, which others who hold it wait for until the transaction ends. Raises Unauthenticated."""
+    return _user(session, account, lock=True)
+
+
+def _user(session: Session, account: Account, *, lock: bool = False) -> User:
+    user = session.get(User, account.id, with_for_update=lock)
+    if user is None:
+        raise Unauthenticated("this account is no more")
+    return user
 
 
 def kept_bytes(session: Session, user_id: uuid.UUID) -> int:
     """Of all files of an account."""
     total = select(func.coalesce(func.sum(StoredFile.size_bytes), 0)).where(StoredFile.user_id == user_id)
     return int(session.execute(total).scalar_one())
+
+
+def check_quota(session: Session, account: Account, more: int, quota_bytes: int) -> None:
+    """Raises QuotaExceeded where files of so many more bytes pass it."""
+    used = kept_bytes(session, account.id)
+    if used + more > quota_bytes:
+        raise QuotaExceeded(
+            f"the files of this account have {used} bytes; {more} more pass its quota of {quota_bytes}: "
+            "delete records that are not needed any more"
+        )
+
+
+def check_records(session: Session, account: Account, quota_bytes: int) -> None:
+    """Raises QuotaExceeded where the account has as many as it may. Asked without a lock: some that come at once may
+    pass it, a loop does not."""
+    most = max(_LEAST_RECORDS, quota_bytes // _RECORD_BYTES)
+    if session.execute(select(func.count()).where(Prediction.user_id == account.id)).scalar_one() >= most:
+        raise QuotaExceeded(f"this account has its {most} records: delete some that are not needed any more")
 
 
 def user_answer(user: User) -> UserAnswer:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 
-from backend.errors import Forbidden
+from backend.errors import Forbidden, NotFound, Unauthenticated
 from backend.schemas.accounts import Account, ExportAnswer
 from backend.schemas.records import AuditAnswer, AuditLine, AuditQuery, FeedbackAnswer, FeedbackBody
 from backend.services.loading.bundles import Task
@@ -32,7 +34,7 @@ class FeedbackBook:
 
     def add(self, account: Account, record_id: uuid.UUID, body: FeedbackBody, request_id: str) -> FeedbackAnswer:
         """Of an own record, or one that is shared. Raises Forbidden, NotFound, InvalidValue."""
-        with self._database.writing() as session:
+        with _of_what_is_there(), self._database.writing() as session:
             record = visible(session, account, record_id)
             if account.role not in READERS:
                 raise Forbidden(
@@ -57,6 +59,14 @@ class FeedbackBook:
             raise InvalidValue(f"right_class: expected one of {', '.join(codes)}")
 
 
+@contextmanager
+def _of_what_is_there() -> Iterator[None]:
+    try:
+        yield
+    except IntegrityError as error:
+        raise NotFound("the record was deleted meanwhile") from error
+
+
 class Exports:
     """What is told of an account to itself, and of all to an admin."""
 
@@ -69,13 +79,16 @@ class Exports:
         if before is not None:
             mine = mine.where(Prediction.number < before)
         done = select(AuditEntry).where(AuditEntry.actor_id == str(account.id)).order_by(AuditEntry.number.desc())
-        with self._database.writing() as session:
-            user = session.get_one(User, account.id)
+        with self._database.reading() as session:  # whoever writes does not wait for it
+            user = session.get(User, account.id)
             rows = list(session.scalars(mine.order_by(Prediction.number.desc()).limit(_PER_EXPORT)))
             files = list(session.scalars(select(StoredFile).where(StoredFile.user_id == account.id)))
             said = list(session.scalars(select(Feedback).where(Feedback.user_id == account.id)))
             lines = list(session.scalars(done.limit(_AUDIT_PER_EXPORT)))
             batches = batches_of(session, account.id)
+        if user is None:
+            raise Unauthenticated("this account is no more")
+        with self._database.writing() as session:
             append(session, Deed(str(account.id), "export", str(account.id), request_id))
         return ExportAnswer(
             success=True,

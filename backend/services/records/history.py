@@ -22,6 +22,7 @@ from backend.schemas.records import (
     TimelinePoint,
     WholeRecordAnswer,
 )
+from backend.services.records.accounts import hold
 from backend.services.records.keeping import heatmap_address
 from backend.storage.audit import Deed, append
 from backend.storage.database import Database
@@ -99,7 +100,7 @@ class History:
     def delete_file(self, account: Account, file_id: uuid.UUID, request_id: str) -> None:
         """Take an upload away that no record is of. Raises NotFound, Forbidden."""
         with self._database.writing() as session:
-            row = session.get(StoredFile, file_id)
+            row = session.get(StoredFile, file_id, with_for_update=True)
             if row is None or row.user_id != account.id:
                 raise NotFound("there is no such file of this account")
             of_file = or_(Prediction.file_id == file_id, Prediction.heatmap_id == file_id)
@@ -113,14 +114,18 @@ class History:
     def delete(self, account: Account, record_id: uuid.UUID, request_id: str) -> None:
         """Take an own record away, with its heatmap, and its file unless another record is of it. Raises NotFound."""
         with self._database.writing() as session:
+            hold(session, account)  # so that of two records of one file not each leaves it to the other
             row = _own(session, account, record_id)
             gone = [one for one in (row.file_id, row.heatmap_id) if one is not None]
+            # Held: a record that is just being kept of a file is seen below, or does not find the file.
+            files = list(session.scalars(_held(gone)))
             session.delete(row)
             session.flush()
             if row.file_id and session.scalars(_of_file(row.file_id)).first() is not None:
                 gone.remove(row.file_id)
-            for file in session.scalars(select(StoredFile).where(StoredFile.id.in_(gone))):
-                session.delete(file)
+            for file in files:
+                if file.id in gone:
+                    session.delete(file)
             session.flush()
             append(session, Deed(str(account.id), "delete", str(record_id), request_id))
         self._files.remove(gone)
@@ -128,7 +133,7 @@ class History:
     def share(self, account: Account, record_id: uuid.UUID, shared: bool, request_id: str) -> ShareAnswer:
         """Whether clinicians see a record: its owner or an admin says so. Raises NotFound."""
         with self._database.writing() as session:
-            row = session.scalars(_without_results(Prediction.id == record_id)).first()
+            row = session.scalars(_without_results(Prediction.id == record_id).with_for_update()).first()
             if row is None or (row.user_id != account.id and account.role != "admin"):
                 raise NotFound(_NONE)
             row.shared = shared
@@ -224,8 +229,12 @@ def _of_file(file_id: uuid.UUID) -> Select[int]:
     return select(Prediction.number).where(Prediction.file_id == file_id).limit(1)
 
 
+def _held(file_ids: list[uuid.UUID]) -> Select[StoredFile]:
+    return select(StoredFile).where(StoredFile.id.in_(file_ids)).order_by(StoredFile.id).with_for_update()
+
+
 def _own(session: Session, account: Account, record_id: uuid.UUID) -> Prediction:
-    row = session.scalars(select(Prediction).where(Prediction.id == record_id)).first()
+    row = session.scalars(select(Prediction).where(Prediction.id == record_id).with_for_update()).first()
     if row is None or row.user_id != account.id:
         raise NotFound(_NONE)
     return row

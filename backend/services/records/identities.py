@@ -59,9 +59,10 @@ class Identities:
         if not makes:
             raise Forbidden("accounts are made by the operator here, and none is linked with this log-in")
         user_id = uuid.uuid4()
-        email = _address(claims) or f"{user_id.hex}@{_NO_ADDRESS}"
-        if session.scalars(select(User.id).where(User.email_key == email.lower())).first() is not None:
-            raise AlreadyExists("an account has this e-mail address already; log in with its password")
+        email = _address(claims)
+        # One that another account has here, whoever gave it, keeps nobody out: it is that account's alone.
+        if not email or session.scalars(select(User.id).where(User.email_key == email.lower())).first() is not None:
+            email = f"{user_id.hex}@{_NO_ADDRESS}"
         name = self._free_name(session, claims)
         user = User(
             id=user_id, username=name, username_key=name.lower(), email=email, email_key=email.lower(),

@@ -7,24 +7,25 @@ import hashlib
 import json
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from backend.errors import NotFound, QuotaExceeded, RecordsUnavailable, status_of
+from backend.errors import NotFound, RecordsUnavailable, status_of
 from backend.schemas.accounts import Account
 from backend.schemas.images import AnalyzeAnswer, AnalyzeQuery
 from backend.schemas.records import PredictBody, PredictedAnswer, UploadAnswer
 from backend.services.diagnosis import LIMITS, ImageDiagnosis
-from backend.services.records.accounts import kept_bytes
+from backend.services.records.accounts import check_quota, check_records, hold
 from backend.services.rendering.messages import DEMO_WARNING
 from backend.storage.audit import Deed, append
 from backend.storage.database import Database
 from backend.storage.files import FileStore
-from backend.storage.tables import Prediction, Refusal, StoredFile, User
+from backend.storage.tables import Prediction, Refusal, StoredFile
 from backend.telemetry import RequestContext
 from ml_model.deidentify.kept import KeptFile
 from ml_model.diagnosis.case import Case
@@ -164,7 +165,9 @@ class Keeping:
         written = [kept.row.id for kept in files]
         size = sum(kept.row.size_bytes for kept in files) - (slot.freed_bytes if slot else 0)
         with self._database.reading() as session:
-            self._check_quota(session, account, size)
+            check_quota(session, account, size, self._quota_bytes)
+            if row is not None:
+                check_records(session, account, self._quota_bytes)
         try:
             for kept in files:
                 self._files.put(kept.row.id, kept.data)
@@ -173,8 +176,8 @@ class Keeping:
             raise
         try:
             with self._database.writing() as session:
-                session.get(User, account.id, with_for_update=True)  # one upload of an account at a time
-                self._check_quota(session, account, size)
+                hold(session, account)  # one upload of an account at a time
+                check_quota(session, account, size, self._quota_bytes)
                 session.add_all([kept.row for kept in files])
                 session.flush()
                 if row is not None:
@@ -186,17 +189,12 @@ class Keeping:
         except RecordsUnavailable as error:
             # Where the database went away as it ended, the rows may be there: files stay, and are swept without rows.
             raise RecordsUnavailable(f"{error}; whether this one was kept, GET /api/v1/history tells") from error
+        except IntegrityError as error:
+            self._files.remove(written)
+            raise NotFound("the file was deleted meanwhile; nothing is kept of this answer") from error
         except BaseException:
             self._files.remove(written)
             raise
-
-    def _check_quota(self, session: Session, account: Account, more: int) -> None:
-        used = kept_bytes(session, account.id)
-        if used + more > self._quota_bytes:
-            raise QuotaExceeded(
-                f"the files of this account have {used} bytes; {more} more pass its quota of {self._quota_bytes}: "
-                "delete records that are not needed any more"
-            )
 
     @contextmanager
     def noting_refusals(
@@ -207,7 +205,8 @@ class Keeping:
             yield
         except MediDiagnoseError as error:
             if status_of(error) in _REFUSED:
-                with self._database.writing() as session:
+                # An account that is deleted meanwhile has nothing to be counted in: the refusal stays what it is.
+                with suppress(IntegrityError), self._database.writing() as session:
                     day = datetime.now(UTC).date()
                     session.add(Refusal(user_id=account.id, day=day, task=task_id, code=error.code))
                     if slot is not None:

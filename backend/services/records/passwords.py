@@ -5,10 +5,12 @@ from __future__ import annotations
 import hashlib
 import hmac
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy import delete
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from backend.errors import TooManyAttempts
@@ -16,6 +18,7 @@ from backend.storage.tables import LoginAttempts
 
 FREE_FAILURES = 5  # in a row; each further one doubles the wait
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1, 900
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _FORGOTTEN_AFTER = timedelta(days=1)
 
 
@@ -56,11 +59,12 @@ class Passwords:
         """Count a failure. From the sixth in a row on the name waits, each time twice as long."""
         now = datetime.now(UTC)
         session.execute(delete(LoginAttempts).where(LoginAttempts.locked_until < now - _FORGOTTEN_AFTER))
-        found = session.get(LoginAttempts, name_hash, with_for_update=True)
-        if found is None:
-            found = LoginAttempts(name_hash=name_hash, failures=0, locked_until=now)
-            session.add(found)
-        found.failures += 1
+        # In one statement: of two first failures at once, one makes the row and the other waits for it.
+        made = _INSERT[session.get_bind().dialect.name](LoginAttempts)
+        one = made.values(name_hash=name_hash, failures=1, locked_until=now)
+        more = {"failures": LoginAttempts.failures + 1}
+        session.execute(one.on_conflict_do_update(index_elements=["name_hash"], set_=more))
+        found = session.get_one(LoginAttempts, name_hash, populate_existing=True)
         over = min(found.failures - FREE_FAILURES, 30)
         wait_s = min(_FIRST_WAIT_S * 2 ** (over - 1), _LONGEST_WAIT_S) if over > 0 else 0
         found.locked_until = now + timedelta(seconds=wait_s)

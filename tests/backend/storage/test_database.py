@@ -12,12 +12,15 @@ from pathlib import Path
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from records.databases import fresh_postgres
 from records.people import PASSWORD, person
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from backend.app import Application, create_app
 from backend.config import Config, ConfigError, ProductionConfig, TestingConfig
+from backend.errors import RecordsUnavailable
+from backend.storage import database as database_module
 from backend.storage.audit import Deed, append, verify
 from backend.storage.database import Database, database_url
 from backend.storage.secret_key import FILE_NAME as SECRET
@@ -104,6 +107,25 @@ def test_sqlite_is_set_up_for_many_readers_and_whole_writes(tmp_path: Path) -> N
         ]
     assert told == ["wal", 1, 2]
     assert stat.S_IMODE((tmp_path / "one.sqlite3").stat().st_mode) == 0o600
+    database.close()
+
+
+def test_waiting_for_a_connection_ends(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"pool_size": 1, "max_overflow": 0, "pool_timeout": 0.01}.items():
+        monkeypatch.setitem(database_module._POOL, name, value)
+    database = Database(f"sqlite:///{tmp_path / 'one.sqlite3'}")
+    with database.snapshot(), pytest.raises(RecordsUnavailable, match="in use"), database.snapshot():
+        pass
+    database.close()
+
+
+def test_postgresql_ends_what_waits_or_is_forgotten_but_for_a_backup(postgres: str) -> None:
+    database = Database(fresh_postgres(postgres).replace("postgresql://", "postgresql+psycopg://"))
+    names = ("lock_timeout", "idle_in_transaction_session_timeout", "TimeZone")
+    with database.writing() as session:
+        assert [session.execute(text(f"SHOW {name}")).scalar() for name in names] == ["10s", "30s", "UTC"]
+    with database.snapshot() as connection:
+        assert [connection.execute(text(f"SHOW {name}")).scalar() for name in names] == ["0", "0", "UTC"]
     database.close()
 
 

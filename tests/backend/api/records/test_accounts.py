@@ -148,3 +148,18 @@ def test_registration_can_be_the_operators(make_records_app: Callable[..., Appli
     app = make_records_app(tmp_path, registration=False)
     status, error = register(app)
     assert (status, error["code"]) == (403, "forbidden")
+
+
+@pytest.mark.parametrize("header", ["Token x", "Basic eDp5", "Bearer a, Bearer b", ", ,", "Bearer", "Bearer a b"])
+def test_a_header_that_is_no_token_is_not_nobodys(records_file_app: Application, header: str) -> None:
+    client = records_file_app.test_client()
+    for path in ("/predict-heart", "/predict-disease?keep=true"):
+        reply = client.post(path, json={}, headers={"Authorization": header})
+        assert (reply.status_code, reply.get_json()["code"]) == (401, "unauthenticated"), reply.text
+
+
+def test_the_word_before_a_token_in_any_case(records_file_app: Application) -> None:
+    ada = person(records_file_app)
+    for word in ("bearer", "BEARER"):
+        headers = {"Authorization": f"{word} {ada.access_token}"}
+        assert ada.client.get("/api/v1/auth/me", headers=headers).status_code == 200

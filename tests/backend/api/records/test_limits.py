@@ -116,6 +116,28 @@ def test_pictures_are_answered_as_often_as_there_is_room_unless_it_is_set(
     assert [analyze(records_file_app).status_code for _ in range(MOST_ANSWERS + 1)] == [200] * (MOST_ANSWERS + 1)
 
 
+def test_what_is_kept_of_the_open_addresses_is_counted_as_an_upload(app: Application, picture: Picture) -> None:
+    ada = person(app, address="192.0.2.9")
+
+    def analyze(query: str) -> TestResponse:
+        data, headers = {"image": (io.BytesIO(picture()), "x")}, {"Authorization": f"Bearer {ada.access_token}"}
+        return ada.client.post(f"/analyze/skin{query}", data=data, headers=headers)
+
+    assert upload(ada, picture()).status_code == 201
+    assert analyze("?keep=true").status_code == 200
+    assert told_to_wait(analyze("?keep=true"))
+    assert ada.get("/history")["total"] == 1
+
+
+def test_log_ins_at_an_issuer_are_counted_as_those_here(make_file_app: MakeApp) -> None:
+    elsewhere = {"oidc_issuer": "http://127.0.0.1:1", "oidc_client_id": "x"}
+    client = from_address(make_file_app(account_rate=Rate(2, "day"), **elsewhere), "192.0.2.6")
+    paths = ("/api/v1/auth/oidc/login", "/api/v1/auth/oidc/callback", "/api/v1/auth/oidc/login")
+    replies = [client.get(path) for path in paths]
+    assert 429 not in [reply.status_code for reply in replies[:2]]
+    assert told_to_wait(replies[2])
+
+
 def test_processes_count_together_in_redis_and_alone_while_it_is_away(make_file_app: MakeApp) -> None:
     with ExitStack() as running:
         address = running.enter_context(redis_server())
