@@ -15,6 +15,7 @@ from backend.errors import RecordsUnavailable
 
 FILES = "files"  # in the data folder
 _HALF_WRITTEN = ".part"
+_A_HANDFUL = 10  # files that a crash may leave before there is any row
 
 
 class FileStore(Protocol):
@@ -33,10 +34,12 @@ class FileStore(Protocol):
         """Take files away; one that cannot be goes with the next `sweep`."""
         ...
 
-    def sweep(self, is_known: Callable[[uuid.UUID], bool], older_than_s: float) -> int:
-        """Remove what no row names, where it is older than any request under way. Returns how many files went.
+    def sweep(self, is_known: Callable[[uuid.UUID], bool], older_than_s: float, *, any_known: bool = True) -> int:
+        """Remove what no row names, where it is older than any request under way. Returns how many files went. What has
+        no name of ours is another's and stays.
 
-        Raises RecordsUnavailable where the store cannot be looked through.
+        any_known: whether rows name any file; where none does and there is more than a handful, the database is hardly
+        the one of this store, and nothing goes. Raises RecordsUnavailable then, or where it cannot be looked through.
         """
         ...
 
@@ -52,12 +55,17 @@ class FolderStore:
         path = self._path(file_id)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle, written = tempfile.mkstemp(dir=path.parent, suffix=_HALF_WRITTEN)
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(written, path)
+            handle, written = tempfile.mkstemp(dir=path.parent, prefix=f"{file_id}.", suffix=_HALF_WRITTEN)
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(data)
+                    file.flush()
+                    os.fsync(file.fileno())
+                os.replace(written, path)
+            except BaseException:
+                with contextlib.suppress(OSError):
+                    os.unlink(written)  # a full disk has room again
+                raise
             _sync_folder(path.parent)
         except OSError as error:
             raise RecordsUnavailable(f"the file cannot be kept now ({error.strerror}); try again later") from error
@@ -75,27 +83,47 @@ class FolderStore:
             with contextlib.suppress(OSError):
                 self._path(file_id).unlink()
 
-    def sweep(self, is_known: Callable[[uuid.UUID], bool], older_than_s: float) -> int:
+    def sweep(self, is_known: Callable[[uuid.UUID], bool], older_than_s: float, *, any_known: bool = True) -> int:
         """Half-written ones too."""
-        removed = 0
+        lost, removed = list[Path](), 0
         for path in self._folder.glob("*/*"):
             with contextlib.suppress(OSError):
+                half, name = path.suffix == _HALF_WRITTEN, f"{path.parent.name}/{path.name}"
+                file_id = id_of(name.partition(".")[0] if half else name)
                 young = time.time() - path.stat().st_mtime < older_than_s
-                if not young and not is_named(path.name, is_known):
-                    path.unlink()
-                    removed += 1
+                if file_id is not None and not young and (half or not is_known(file_id)):
+                    lost.append(path)
+        refuse_another_database(len(lost), any_known)
+        for path in lost:
+            with contextlib.suppress(OSError):
+                path.unlink()
+                removed += 1
         return removed
 
     def _path(self, file_id: uuid.UUID) -> Path:
-        # Of a UUID's own making: what a client sent is never part of a path.
-        return self._folder / file_id.hex[:2] / str(file_id)
+        return self._folder / name_of(file_id)
 
 
-def is_named(name: str, is_known: Callable[[uuid.UUID], bool]) -> bool:
-    """Whether a file of this name is one that a row names."""
+def name_of(file_id: uuid.UUID) -> str:
+    """In the store. Of a UUID's own making: what a client sent is never part of a path."""
+    return f"{file_id.hex[:2]}/{file_id}"
+
+
+def id_of(name: str) -> uuid.UUID | None:
+    """Of which file this is the name; None of a name that we do not give."""
     with contextlib.suppress(ValueError):
-        return str(uuid.UUID(name)) == name and is_known(uuid.UUID(name))
-    return False
+        file_id = uuid.UUID(name.rpartition("/")[2])
+        return file_id if name == name_of(file_id) else None
+    return None
+
+
+def refuse_another_database(lost: int, any_known: bool) -> None:
+    """lost: how many files would go. Raises RecordsUnavailable."""
+    if not any_known and lost > _A_HANDFUL:
+        raise RecordsUnavailable(
+            f"the database names no file and the store holds {lost}, so that it is hardly the database of this store; "
+            "nothing was removed; see DATABASE_URL, DATA_DIR and STORAGE_URL, or empty the store by hand"
+        )
 
 
 def _sync_folder(folder: Path) -> None:

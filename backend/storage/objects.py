@@ -10,7 +10,7 @@ from typing import Any
 
 from backend.config import Config
 from backend.errors import RecordsUnavailable
-from backend.storage.files import FILES, FileStore, FolderStore, is_named
+from backend.storage.files import FILES, FileStore, FolderStore, id_of, name_of, refuse_another_database
 
 # A request is not held for minutes by a store that is gone.
 _TIMES = {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
@@ -53,20 +53,23 @@ class BucketStore:
                 with _told("removed"):
                     self._bucket.rm_file(self._name(file_id))
 
-    def sweep(self, is_known: Callable[[uuid.UUID], bool], older_than_s: float) -> int:
+    def sweep(self, is_known: Callable[[uuid.UUID], bool], older_than_s: float, *, any_known: bool = True) -> int:
         """By the store's own clock."""
-        removed = 0
+        lost = list[str]()
         with _told("looked through"):
             found: dict[str, Any] = self._bucket.find(self._root, detail=True)
             for name, told in found.items():
+                file_id = id_of(name.removeprefix(f"{self._root}/"))
                 young = time.time() - told["LastModified"].timestamp() < older_than_s
-                if not young and not is_named(name.rpartition("/")[2], is_known):
-                    self._bucket.rm_file(name)
-                    removed += 1
-        return removed
+                if file_id is not None and not young and not is_known(file_id):
+                    lost.append(name)
+            refuse_another_database(len(lost), any_known)
+            for name in lost:
+                self._bucket.rm_file(name)
+        return len(lost)
 
     def _name(self, file_id: uuid.UUID) -> str:
-        return f"{self._root}/{file_id.hex[:2]}/{file_id}"
+        return f"{self._root}/{name_of(file_id)}"
 
 
 @contextlib.contextmanager

@@ -56,7 +56,7 @@ def test_what_a_crash_left_is_swept_and_what_is_young_stays(
     store, old, young = FolderStore(folder / "files"), uuid.uuid4(), uuid.uuid4()
     for file_id in (old, young):
         store.put(file_id, b"content")
-    half = next((folder / "files").glob(f"*/{old}")).with_name("half.part")
+    half = next((folder / "files").glob(f"*/{old}")).with_name(f"{old}.x.part")
     half.write_bytes(b"x")
     for path in (half, half.with_name(str(old))):
         os.utime(path, (0, 0))

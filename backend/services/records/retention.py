@@ -38,7 +38,9 @@ def sweep(database: Database, files: FileStore, older_than_s: float = _SWEPT_AFT
         with database.reading() as session:
             return session.get(StoredFile, file_id) is not None
 
-    return files.sweep(is_known, older_than_s)
+    with database.reading() as session:
+        any_known = session.scalars(select(StoredFile.id).limit(1)).first() is not None
+    return files.sweep(is_known, older_than_s, any_known=any_known)
 
 
 def expire(database: Database, files: FileStore, before: datetime) -> Expired:

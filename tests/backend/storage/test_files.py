@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 import time
 import uuid
@@ -10,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from records.buckets import ObjectServer, fresh_bucket
+from records.buckets import ObjectServer, fresh_bucket, objects_in
+from s3fs import S3FileSystem
 
 from backend.config import Config, ConfigError, TestingConfig
 from backend.errors import RecordsUnavailable
-from backend.storage.files import FileStore
+from backend.storage.files import FILES, FileStore, FolderStore
 from backend.storage.objects import open_file_store
 
 
@@ -51,6 +54,41 @@ def test_the_sweeper_takes_what_no_row_names_and_is_old(store: FileStore) -> Non
     assert store.get(known) == b"content"
     with pytest.raises(RecordsUnavailable):
         store.get(lost)
+
+
+def test_the_sweeper_leaves_what_is_not_of_the_store(tmp_path: Path, objects: ObjectServer) -> None:
+    bucket, foreign = fresh_bucket(), uuid.UUID("ab" * 16)
+    names = ("notes.txt", "ab/notes.txt", "ab/notes.part", f"cd/{foreign}", f"x/ab/{foreign}", f"ab/{foreign.hex}")
+    for name in names:
+        S3FileSystem(skip_instance_cache=True).pipe_file(f"{bucket}/{name}", b"x")
+        (tmp_path / FILES / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / FILES / name).write_bytes(b"x")
+    for store in (open_file_store(TestingConfig(data_dir=tmp_path, storage_url=url)) for url in (bucket, "")):
+        store.put(foreign, b"lost")
+        assert store.sweep(lambda _: False, -60) == 1
+    assert objects_in(bucket) == {name.rpartition("/")[2] for name in names}
+    assert all((tmp_path / FILES / name).exists() for name in names)
+
+
+def test_the_sweeper_of_another_database_takes_nothing(store: FileStore) -> None:
+    ids = [uuid.uuid4() for _ in range(11)]
+    for one in ids:
+        store.put(one, b"content")
+    with pytest.raises(RecordsUnavailable, match="the store holds 11, .* see DATABASE_URL"):
+        store.sweep(lambda _: False, -60, any_known=False)
+    assert [store.get(one) for one in ids] == [b"content"] * 11
+    store.remove(ids[:1])
+    assert store.sweep(lambda _: False, -60, any_known=False) == 10
+
+
+def test_what_could_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RecordsUnavailable, match="kept now .No space left"):
+        FolderStore(tmp_path).put(uuid.uuid4(), b"content")
+    assert list(tmp_path.glob("*/*")) == []
 
 
 def test_a_store_that_is_gone_says_so_and_loses_nothing(objects: ObjectServer) -> None:
