@@ -26,7 +26,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from pydantic import BaseModel, ConfigDict, ValidationError
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, func, select, text
 
 from backend.errors import RecordsUnavailable
 from backend.storage.audit import Deed, append
@@ -162,7 +162,8 @@ def _member(table: sa.Table) -> str:
 def restore(database: Database, files: FileStore, path: Path, *, replace: bool = False) -> Archived:
     """Bring back what an archive holds, once all of it was looked through; the service must not run.
 
-    replace: what there is now goes. Raises ArchiveInvalid, NotEmpty, RecordsUnavailable, OSError.
+    replace: what there is now goes, in the transaction in which the new comes: where that fails, it stays.
+    Raises ArchiveInvalid, NotEmpty, RecordsUnavailable, OSError.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -171,10 +172,7 @@ def restore(database: Database, files: FileStore, path: Path, *, replace: bool =
                 raise NotEmpty("there are records already; restore --replace takes them away first")
             for row in _rows(archive, _FILES):
                 files.put(row["id"], _content(archive, row))
-            if replace:
-                database.migrate("base")
-                database.migrate()
-            _fill(database, archive)
+            _fill(database, archive, replace)
     except _BROKEN as error:
         raise ArchiveInvalid(f"no archive of records, or a damaged one: {type(error).__name__}") from error
     return told
@@ -246,9 +244,11 @@ def _is_empty(database: Database) -> bool:
         )
 
 
-def _fill(database: Database, archive: zipfile.ZipFile) -> None:
+def _fill(database: Database, archive: zipfile.ZipFile, replace: bool) -> None:
     """All rows, or none."""
     with database.writing() as session:
+        if replace:
+            _empty(session.connection(), database.is_sqlite)
         session.execute(sa.delete(AuditHead))
         for table in Table.metadata.sorted_tables:
             waiting: list[dict[str, Any]] = []
@@ -264,8 +264,22 @@ def _fill(database: Database, archive: zipfile.ZipFile) -> None:
         append(session, Deed(_OPERATOR, "restore", ""))
 
 
+def _empty(connection: Connection, is_sqlite: bool) -> None:
+    """The audit log too, which refuses it otherwise: its triggers are away meanwhile."""
+    of_audit = text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger' AND tbl_name = 'audit'")
+    steps = [("ALTER TABLE audit DISABLE TRIGGER audit_no_change", "ALTER TABLE audit ENABLE TRIGGER audit_no_change")]
+    if is_sqlite:
+        steps = [(f"DROP TRIGGER {name}", sql) for name, sql in connection.execute(of_audit)]
+    for away, _ in steps:
+        connection.exec_driver_sql(away)
+    for table in reversed(Table.metadata.sorted_tables):
+        connection.execute(sa.delete(table))
+    for _, again in steps:
+        connection.exec_driver_sql(again)
+
+
 def _count_on(connection: Connection, counted: sa.Column[Any]) -> None:
-    """PostgreSQL counts in a sequence beside the table."""
-    sequence = func.pg_get_serial_sequence(counted.table.name, counted.name)
-    most = select(func.coalesce(func.max(counted), 0) + 1).scalar_subquery()
-    connection.execute(select(func.setval(sequence, most, False)))
+    """PostgreSQL counts in a sequence beside the table; `setval` would stay where the transaction fails."""
+    sequence = connection.scalar(select(func.pg_get_serial_sequence(counted.table.name, counted.name)))
+    following = connection.scalar(select(func.coalesce(func.max(counted), 0) + 1))
+    connection.exec_driver_sql(f"ALTER SEQUENCE {sequence} RESTART WITH {following}")

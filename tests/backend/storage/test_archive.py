@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import stat
 import threading
+import uuid
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +16,8 @@ import pytest
 from records.people import PASSWORD, Person, person
 from records.surviving import faults
 from records.writers import Told, log_in, small_picture, writing
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import make_server
 
 from backend.admin import main
@@ -22,6 +26,7 @@ from backend.storage.archive import ArchiveInvalid, NotEmpty, backup, restore
 from backend.storage.audit import verify
 from backend.storage.database import Database
 from backend.storage.files import FILES, FolderStore
+from backend.storage.tables import Table
 
 MakeApp = Callable[..., Application]
 
@@ -131,6 +136,41 @@ def rewritten(path: Path, to: Path, change: Callable[[str, bytes], bytes | None]
 def first_of(path: Path, folder: str) -> str:
     with zipfile.ZipFile(path) as archive:
         return next(name for name in archive.namelist() if name.startswith(f"{folder}/"))
+
+
+def of_nobody(path: Path, to: Path) -> Path:
+    """The archive with predictions whose account is not in it, and all checksums right."""
+    with zipfile.ZipFile(path) as archive:
+        told = json.loads(archive.read("archive.json"))
+        rows = [json.loads(line) for line in archive.read("tables/predictions.jsonl").splitlines()]
+    orphans = b"".join(json.dumps(row | {"user_id": str(uuid.uuid4())}).encode() + b"\n" for row in rows)
+    told["tables"]["predictions"]["sha256"] = hashlib.sha256(orphans).hexdigest()
+    changed = {"archive.json": json.dumps(told).encode(), "tables/predictions.jsonl": orphans}
+    return rewritten(path, to, lambda name, data: changed.get(name, data))
+
+
+def test_a_restore_that_fails_leaves_what_there_was(
+    filled: tuple[Person, Path], database_address: Callable[[], str], tmp_path: Path
+) -> None:
+    """The triggers of the audit log too, and so does one that does not fail."""
+    database = Database(database_address() or f"sqlite:///{tmp_path / 'records.sqlite3'}")
+    database.migrate()
+    files = FolderStore(tmp_path / FILES)
+    restore(database, files, filled[1])
+    tables = Table.metadata.sorted_tables
+    with database.snapshot() as connection:
+        before = [connection.execute(table.select()).all() for table in tables]
+    with pytest.raises(ArchiveInvalid, match="IntegrityError"):
+        restore(database, files, of_nobody(filled[1], tmp_path / "orphans.zip"), replace=True)
+    for _ in range(2):
+        with database.snapshot() as connection:
+            assert [connection.execute(table.select()).all() for table in tables] == before
+        with pytest.raises(DBAPIError, match="append-only"), database.writing() as session:
+            session.execute(text("DELETE FROM audit"))
+        restore(database, files, filled[1], replace=True)
+        with database.snapshot() as connection:
+            before = [connection.execute(table.select()).all() for table in tables]
+    database.close()
 
 
 @pytest.mark.parametrize(
