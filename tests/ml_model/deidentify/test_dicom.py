@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from pydicom.datadict import DicomDictionary
 from pydicom.dataset import Dataset
-from pydicom.encaps import generate_frames
+from pydicom.encaps import encapsulate, generate_frames
 from pydicom.sequence import Sequence
 from pydicom.uid import (
     ExplicitVRBigEndian,
@@ -25,6 +25,7 @@ from pydicom.uid import (
     JPEGBaseline8Bit,
 )
 
+from ml_model.deidentify.codestreams import encapsulated_without_texts
 from ml_model.deidentify.dicom import deidentified
 from ml_model.deidentify.dicom_elements import PROFILE, fate_of
 from ml_model.deidentify.kept import KeptFile
@@ -177,15 +178,29 @@ def test_texts_inside_compressed_pixels_go_and_no_offset_moves() -> None:
     picture = Image.fromarray(grey)
     exif = Image.Exif()
     exif[0x010E] = NAME
-    frames = {JPEGBaseline8Bit: jpeg(picture, comment=NUMBER.encode(), exif=exif) + PLACE.encode() + b"\0",
-              JPEG2000Lossless: j2k(NAME.encode())}  # fmt: skip
-    for syntax, frame in frames.items():
+    plain, scans = jpeg(picture), jpeg(picture, progressive=True)
+    comment = b"\xff\xfe" + (len(NAME) + 2).to_bytes(2, "big") + NAME.encode()
+    second = scans.index(b"\xff\xda", scans.index(b"\xff\xda") + 2)
+    frames = (
+        (JPEGBaseline8Bit, jpeg(picture, comment=NUMBER.encode(), exif=exif) + PLACE.encode() + b"\0"),
+        (JPEGBaseline8Bit, plain[:2] + b"\xff\xff" + comment + plain[2:]),
+        (JPEGBaseline8Bit, scans[:second] + comment + scans[second:]),
+        (JPEG2000Lossless, j2k(NAME.encode())),
+    )
+    for syntax, frame in frames:
         sent = compressed(dataset(grey), syntax, frame)
         assert any(text.encode() in sent for text in PLANTED)
         copy = read(kept(sent))
         (stored,) = generate_frames(copy.PixelData, number_of_frames=1)
         assert len(stored) == len(frame) + len(frame) % 2
         assert copy.file_meta.TransferSyntaxUID == syntax
+
+
+def test_more_segments_than_are_looked_through_are_refused() -> None:
+    frame = jpeg(Image.fromarray((PIXELS >> 4).astype(np.uint8)))
+    many = frame[:2] + b"\xff\xfe\x00\x02" * 1001 + frame[2:]
+    with pytest.raises(TooCostly, match="1000 segments"):
+        encapsulated_without_texts(encapsulate([many]))
 
 
 def test_tables_of_grey_levels_stay() -> None:
