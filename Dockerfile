@@ -35,7 +35,7 @@ ENV PATH=/opt/venv/bin:$PATH \
 USER 10001:10001
 VOLUME /data
 EXPOSE 5000
-# /readyz: models are loaded, and it is not about to stop. Asked by the first name that it answers to.
+# /readyz: models are loaded, and it is not about to stop.
 HEALTHCHECK --interval=10s --timeout=5s --start-period=120s --retries=3 \
     CMD ["python", "deploy/healthy.py"]
 CMD ["python", "backend/server.py"]

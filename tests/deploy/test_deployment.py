@@ -16,6 +16,7 @@ from samples import ROOT
 from werkzeug.serving import make_server
 
 from backend.config import Config
+from backend.endpoint import is_ours
 from backend.settings.reading import usable_cores
 
 COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")
@@ -77,6 +78,8 @@ def test_only_nginx_is_reached_from_outside_and_nobody_has_more_rights_than_need
         assert told.get("mem_limit"), name
         assert told.get("read_only") or name == "postgres"
         assert IMAGE.fullmatch(told["image"]), told["image"]
+    assert {name for name, told in services.items() if "out" in told["networks"]} == {"worker"}
+    assert re.findall(r"^  (front|back|out):(?!\n    internal: true)", COMPOSE, re.MULTILINE) == ["front", "out"]
     assert "USER 10001:10001" in DOCKERFILE
     assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {"python:3.11.14-slim-bookworm"}
 
@@ -127,7 +130,7 @@ def test_threads_by_the_cores_and_the_limit_of_the_container(tmp_path: Path) -> 
 
 
 def test_the_health_check_asks_whether_it_is_ready() -> None:
-    is_ready: Callable[[int, str], bool] = runpy.run_path(str(ROOT / "deploy" / "healthy.py"))["is_ready"]
+    is_ready: Callable[[int], bool] = runpy.run_path(str(ROOT / "deploy" / "healthy.py"))["is_ready"]
     asked = []
 
     def ready(environ: dict[str, Any], start: Callable[..., Any]) -> list[bytes]:
@@ -140,8 +143,9 @@ def test_the_health_check_asks_whether_it_is_ready() -> None:
     for expected in (True, False):
         serving = threading.Thread(target=server.handle_request)
         serving.start()
-        assert is_ready(server.server_port, "a.example.org") is expected
+        assert is_ready(server.server_port) is expected
         serving.join()
     server.server_close()
-    assert is_ready(server.server_port, "a.example.org") is False
-    assert asked == [("/readyz", "a.example.org")] * 2
+    assert is_ready(server.server_port) is False
+    assert asked == [("/readyz", f"127.0.0.1:{server.server_port}")] * 2
+    assert is_ours(asked[0][1], (".example.org",))

@@ -149,7 +149,23 @@ def test_who_asks_is_told_by_nginx_and_not_by_the_client(edge: Edge) -> None:
         "X-Forwarded-For": "127.0.0.1", "X-Forwarded-Proto": "https", "X-Request-Id": "r-1",
         "Host": "localhost",
     }  # fmt: skip
-    assert "p-7" not in (edge.certificate.parent / "access").read_text(encoding="utf-8")
+
+
+def test_no_reference_of_a_patient_is_logged(edge: Edge) -> None:
+    for path in (
+        "/api/v1/patients/p-7/timeline",
+        "/API/patients/p-7",
+        "/x%2Fpatients%2Fp-7",
+        "/health?patient_ref=p-7",
+    ):
+        edge.ask("GET", path)
+    large = {"Content-Length": str(200 * 10**6), "Expect": "100-continue"}
+    assert edge.ask("POST", "/analyze/skin?patient_ref=p-7", b"", **large)[0] == 413
+    access, until = edge.certificate.parent / "access", time.monotonic() + 60
+    while " /analyze/skin 413 " not in (lines := access.read_text("utf-8")) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert re.findall(r" (\S*patients\S*) ", lines) == ["/api/v1/patients/-", "/API/patients/-", "/x/patients/-"]
+    assert "p-7" not in lines + (edge.certificate.parent / "errors").read_text("utf-8")
 
 
 def test_counters_stay_inside_and_only_batches_may_be_large(edge: Edge) -> None:
