@@ -17,6 +17,7 @@ from ml_model.tasks.triage_scale import TriageLevel
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 DEFAULT_TASK = "lung-ct"
 MOST_PER_PAGE, MOST_PAGES = 100, 1_000_000
+MOST_FEEDBACK = 100  # of one record, in one answer
 FileId = Annotated[str, Field(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 
 
@@ -34,9 +35,10 @@ PatientRef = Annotated[str, Field(pattern=PATIENT_REF, description="a pseudonym 
 SearchText = Annotated[
     str,
     Field(
-        pattern=r"^[^\x00-\x1f\x7f]*[^\x00-\x20\x7f][^\x00-\x1f\x7f]*$",
+        # Words of anything but control characters.
+        pattern=r"^[^\S\x00-\x1f]*[^\s\x00-\x1f\x7f]+([^\S\x00-\x1f]+[^\s\x00-\x1f\x7f]+){0,7}[^\S\x00-\x1f]*$",
         max_length=64,
-        description="words, each of which is part of a class, a task, a patient reference or a clinician's note",
+        description="at most eight words, each of which is part of a class, a task, a patient reference or a note",
     ),
 ]
 
@@ -187,7 +189,7 @@ class WholeRecordAnswer(Answer):
     record: RecordAnswer
     scores: dict[str, Probability] = Field(description="by code of the class")
     result: dict[str, Any] = Field(description="the answer as it was sent")
-    feedback: tuple[FeedbackEntry, ...]
+    feedback: tuple[FeedbackEntry, ...] = Field(description=f"the newest {MOST_FEEDBACK}, the oldest of them first")
 
 
 class ShareBody(Body):

@@ -10,9 +10,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, false, or_, select
+from sqlalchemy import ColumnElement, Row, false, or_, select
 
 from backend.errors import Forbidden, NotFound
 from backend.schemas.accounts import Account
@@ -29,6 +30,12 @@ from ml_model.tasks.registry import ImageTask
 MOST_BYTES = 100_000_000  # in one answer, which is in memory
 SPLIT, IMAGES = "split.csv", "images"
 COLUMNS = ("file", "label", "group", "split", "age", "sex", "view")
+# Of an answer, which is long, what was asked alone.
+_OF_A_CASE = (
+    Prediction.id, Prediction.user_id.label("owner_id"), Prediction.class_code, Prediction.patient_ref,
+    Prediction.file_id, Prediction.result[("provenance", "request")].label("asked"),
+    StoredFile.size_bytes, StoredFile.sha256, StoredFile.format,
+)  # fmt: skip
 _SUFFIXES = {"JPEG": "jpg", "TIFF": "tif", "DICOM": "dcm"}
 
 
@@ -94,20 +101,21 @@ class FeedbackDataset:
         """The folder's name, by which the recipe knows the labels, and the cases in the order of their records."""
         dataset = _dataset(self._tasks.get(task_id))
         label_of = {codes: label for label, codes in reversed(dataset.labels.items())}
-        said = select(Feedback, Prediction, StoredFile).join(Prediction, Feedback.prediction_id == Prediction.id)
+        said = select(Feedback.user_id, Feedback.agrees, Feedback.right_class, *_OF_A_CASE)
+        said = said.join(Prediction, Feedback.prediction_id == Prediction.id)
         said = said.join(StoredFile, Prediction.file_id == StoredFile.id).where(Prediction.task == task_id, seen)
         words: dict[UUID, dict[UUID, str | None]] = defaultdict(dict)
-        records: dict[UUID, tuple[Prediction, StoredFile]] = {}
+        records: dict[UUID, Row[Any]] = {}
         with self._database.reading() as session:
-            for feedback, record, file in session.execute(said.order_by(Prediction.number, Feedback.created_at)):
-                words[record.id][feedback.user_id] = record.class_code if feedback.agrees else feedback.right_class
-                records[record.id] = record, file
-            return dataset.folder, [
-                _case(*records[record], label_of[(code,)])
-                for record, told in words.items()
-                for code in set(told.values())
-                if len(set(told.values())) == 1 and code is not None
-            ]
+            for row in session.execute(said.order_by(Prediction.number, Feedback.created_at)):
+                words[row.id][row.user_id] = row.class_code if row.agrees else row.right_class
+                records[row.id] = row
+        return dataset.folder, [
+            _case(records[record], label_of[(code,)])
+            for record, told in words.items()
+            for code in set(told.values())
+            if len(set(told.values())) == 1 and code is not None
+        ]
 
 
 def _dataset(task: Task | None) -> DatasetSpec:
@@ -119,11 +127,10 @@ def _dataset(task: Task | None) -> DatasetSpec:
     raise NotFound("no recipe reads pictures with the classes of this task, so that no data set can be made of it")
 
 
-def _case(record: Prediction, file: StoredFile, label: str) -> Case:
+def _case(row: Row[Any], label: str) -> Case:
     """Patients of two accounts are two, whatever they are called; a picture without one is told by its content."""
-    whose = f"{record.user_id} {record.patient_ref}" if record.patient_ref else file.sha256
+    whose = f"{row.owner_id} {row.patient_ref}" if row.patient_ref else row.sha256
     group = hashlib.sha256(whose.encode()).hexdigest()[:16]
-    asked = record.result.get("provenance", {}).get("request", {})
-    known = tuple(str(asked.get(name, "")) for name in ("age_years", "sex", "view"))
-    name = f"{IMAGES}/{record.id}.{_SUFFIXES.get(file.format, file.format.lower())}"
-    return Case(file.id, file.size_bytes, (name, label, group, "", *known))
+    known = tuple(str((row.asked or {}).get(name, "")) for name in ("age_years", "sex", "view"))
+    name = f"{IMAGES}/{row.id}.{_SUFFIXES.get(row.format, row.format.lower())}"
+    return Case(row.file_id, row.size_bytes, (name, label, group, "", *known))

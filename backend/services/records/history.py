@@ -11,6 +11,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 from backend.errors import Forbidden, NotFound
 from backend.schemas.accounts import Account
 from backend.schemas.records import (
+    MOST_FEEDBACK,
     Change,
     FeedbackEntry,
     HistoryQuery,
@@ -69,7 +70,7 @@ class History:
         """With its answer. Raises NotFound."""
         with self._database.reading() as session:
             row = visible(session, account, record_id)
-            said = list(session.scalars(_said_of(Feedback.prediction_id == row.id)))
+            said = list(session.scalars(_newest_said(row.id)))[::-1]
         self._note(account, "view", str(record_id), request_id)
         return WholeRecordAnswer(
             success=True,
@@ -185,7 +186,7 @@ def _found_by(account: Account, text: str) -> ColumnElement[bool]:
 
     Parts of words count, and capitals do not. Signs that mean something to the database are looked for as they are.
     """
-    return and_(*(_has(account, word) for word in text.split()))
+    return and_(*(_has(account, word) for word in dict.fromkeys(text.split())))
 
 
 def _has(account: Account, word: str) -> ColumnElement[bool]:
@@ -221,8 +222,9 @@ def _without_results(*chosen: ColumnElement[bool]) -> Select[Prediction]:
     return select(Prediction).where(*chosen).options(defer(Prediction.result, raiseload=True))
 
 
-def _said_of(chosen: ColumnElement[bool]) -> Select[Feedback]:
-    return select(Feedback).where(chosen).order_by(Feedback.created_at)
+def _newest_said(record_id: uuid.UUID) -> Select[Feedback]:
+    newest = select(Feedback).where(Feedback.prediction_id == record_id).order_by(Feedback.created_at.desc())
+    return newest.limit(MOST_FEEDBACK)
 
 
 def _of_file(file_id: uuid.UUID) -> Select[int]:

@@ -12,6 +12,7 @@ from PIL import Image
 from records.people import PASSWORD, Person, person
 
 from backend.app import Application
+from backend.services.records import history
 from ml_model.tasks.registry import load_task
 
 Picture = Callable[..., bytes]
@@ -82,6 +83,7 @@ def test_pages_hold_each_record_once_newest_first_and_new_ones_move_nothing(ada:
         ("patient_ref=p-1", 3), ("patient_ref=p-1&task=skin", 3), ("task=xray", 0), ("from=2020-01-01", 5),
         ("to=2020-01-01", 0), ("patient_ref=p-3", 0), ("q=SKIN", 5), ("q=kin%20P-1", 3), ("q=%25", 0), ("q=_", 0),
         ("q=%5C", 0), ("q='%20OR%201=1%20--", 0), ("q=p-1&task=xray", 0), ("q=p-2&per_page=1&page=2", 1),
+        ("q=s%20k%20i%20n%C2%A0s%20k%20%20i%20n%20", 5),
     ],
 )  # fmt: skip
 def test_filters(ada: Person, query: str, count: int) -> None:
@@ -103,6 +105,8 @@ def test_filters(ada: Person, query: str, count: int) -> None:
         "q=%20",
         "q=a%00b",
         f"q={'a' * 65}",
+        "q=a%20b%20c%20d%20e%20f%20g%20h%C2%A0i",
+        "q=%C2%A0",
     ],
 )
 def test_a_query_that_means_nothing_is_refused(ada: Person, query: str) -> None:
@@ -175,7 +179,9 @@ def test_an_example_is_answered_and_never_kept_or_counted(records_app: Applicati
     assert (ada.get("/history")["total"], ada.get("/stats")["total"], ada.get("/auth/me")["files_bytes"]) == (0, 0, 0)
 
 
-def test_feedback_is_a_clinicians_on_own_and_shared_records(records_app: Application, picture: Picture) -> None:
+def test_feedback_is_a_clinicians_on_own_and_shared_records(
+    records_app: Application, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ada, grace = person(records_app), person(records_app, "clinician")
     kept = ada.predict(picture(seed=6))
     path = f"/history/{kept['prediction_id']}"
@@ -190,6 +196,10 @@ def test_feedback_is_a_clinicians_on_own_and_shared_records(records_app: Applica
     assert reply.get_json()["feedback"]["right_class"] == right
     for wrong in ({"agrees": False, "right_class": "unicorn"}, {"agrees": True, "right_class": right}):
         assert grace.call("POST", f"{path}/feedback", json=wrong).status_code == 422
+    monkeypatch.setattr(history, "MOST_FEEDBACK", 2)
+    for note in ("second", "third"):
+        assert grace.call("POST", f"{path}/feedback", json={"agrees": True, "note": note}).status_code == 201
+    assert [one["note"] for one in grace.get(path)["feedback"]] == ["second", "third"]
     assert ada.call("POST", f"{path}/share", json={"shared": False}).status_code == 200
     assert grace.call("GET", path).status_code == 404
 
