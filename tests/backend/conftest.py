@@ -58,10 +58,13 @@ def records_application(root: Path, database_url: str, **settings: Any) -> Appli
 
 def close(app: Application) -> None:
     """Begin nothing more, and let go of the database."""
-    opened = app.services.records.open()
+    opened = app.services.records.opened
+    if opened is None:
+        return
     app.services.readiness.draining_since = 0.0
     opened.executor.wake()
     assert opened.executor.join(60.0)
+    assert opened.monitor.join(60.0)
     opened.database.close()
 
 
@@ -100,7 +103,7 @@ def make_file_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
 
     yield make
     for app in made:
-        app.services.records.open().database.close()
+        close(app)
 
 
 @pytest.fixture

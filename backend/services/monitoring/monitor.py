@@ -38,6 +38,7 @@ class Monitor:
         self._database = database
         self._turn = threading.Lock()
         self._tried = float("-inf")
+        self._thread: threading.Thread | None = None
         self.latest: DriftAnswer | None = None
 
     def performance(self, account: Account, query: StatsQuery) -> PerformanceAnswer:
@@ -96,8 +97,15 @@ class Monitor:
         with self._turn:
             if time.monotonic() - self._tried > REFRESH_AFTER_S:
                 self._tried = time.monotonic()
-                threading.Thread(target=self._quietly, args=[models], name="drift", daemon=True).start()
+                self._thread = threading.Thread(target=self._quietly, args=[models], name="drift", daemon=True)
+                self._thread.start()
         return self.latest
+
+    def join(self, within_s: float) -> bool:
+        """Whether nothing is looked for any more by then: for whoever closes the database."""
+        if self._thread:
+            self._thread.join(within_s)
+        return not (self._thread and self._thread.is_alive())
 
     def _quietly(self, models: ModelStore) -> None:
         from backend.errors import RecordsUnavailable

@@ -181,3 +181,15 @@ def test_who_watches_never_opens_records(make_file_app: Callable[..., Applicatio
     for path in ("/metrics", "/health"):
         assert app.test_client().get(path).status_code == 200
     assert app.services.records.opened is None
+
+
+def test_whoever_closes_the_database_waits_for_the_look_that_health_began(
+    make_file_app: Callable[..., Application],
+) -> None:
+    app = make_file_app()
+    person(app)
+    monitor = app.services.records.open().monitor
+    assert (monitor.join(0.0), monitor.latest) == (True, None), "nothing was begun"
+    assert app.test_client().get("/health").status_code == 200
+    assert monitor.join(60.0)
+    assert monitor.latest is not None
