@@ -34,9 +34,8 @@ $(STAMP): requirements.txt pyproject.toml
 run: $(STAMP)
 	PORT=$(PORT) exec $(BIN)/python backend/server.py
 
-# Four processes on two cores: half of the time a test waits for a server, a browser or a database.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # At least 20,000 requests made from the OpenAPI document, from a seed that is printed.
 fuzz-contract: $(STAMP)
