@@ -101,8 +101,10 @@ def redis_server(port: int | None = None) -> Iterator[str]:
 
 
 def fresh_postgres(server: str) -> str:
-    """The address of an empty database."""
+    """The address of a role whose schema is empty: made in a hundredth of the time that a database takes, and removed
+    with less. It may no more than an operator's role must."""
     name = f"records_{uuid.uuid4().hex}"
     with psycopg.connect(f"{server}/postgres", autocommit=True) as link:
-        link.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-    return f"{server}/{name}"
+        for command in (f"CREATE ROLE {name} LOGIN", f"CREATE SCHEMA AUTHORIZATION {name}"):
+            link.execute(command)  # type: ignore[arg-type]
+    return f"{server.replace('//records@', f'//{name}@')}/postgres"

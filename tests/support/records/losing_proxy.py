@@ -11,12 +11,17 @@ _COMMIT = b"COMMIT"
 
 
 class LosingProxy:
-    """Passes bytes on until `armed`; then the next COMMIT reaches the server, and no answer to it comes back."""
+    """Passes bytes on until `armed`; then the next COMMIT reaches the server, and no answer to it comes back.
+
+    address: of the database, by way of this.
+    """
 
     def __init__(self, address: str) -> None:
-        self._server = (str(urlsplit(address).hostname), int(urlsplit(address).port or 0))
+        parts = urlsplit(address)
+        self._server = (str(parts.hostname), int(parts.port or 0))
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = int(self._listening.getsockname()[1])
+        port = self._listening.getsockname()[1]
+        self.address = parts._replace(netloc=f"{parts.username}@127.0.0.1:{port}").geturl()
         self.armed = threading.Event()
         threading.Thread(target=self._accept, daemon=True).start()
 

@@ -20,7 +20,7 @@ from backend.storage.database import Database, database_url
 from backend.storage.files import FILES
 from backend.storage.tables import AuditEntry, Prediction, StoredFile
 
-_UNDER_WAY = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+_UNDER_WAY = "SELECT count(*) FROM pg_stat_activity WHERE usename = current_user AND pid <> pg_backend_pid()"
 
 
 def faults(data_dir: Path, address: str, told: Told) -> list[str]:
