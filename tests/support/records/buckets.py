@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import uuid
 from collections.abc import Iterator
@@ -51,14 +52,20 @@ def object_server() -> Iterator[ObjectServer]:
             server.stop()
 
 
+@functools.cache
+def _client(_server: str) -> S3FileSystem:
+    """One for each server: half a second goes into reading what S3 is."""
+    return S3FileSystem(skip_instance_cache=True, use_listings_cache=False)
+
+
 def fresh_bucket() -> str:
     """The address of an empty bucket."""
     name = f"records-{uuid.uuid4().hex}"
-    S3FileSystem(skip_instance_cache=True).mkdir(name)
+    _client(os.environ["AWS_ENDPOINT_URL"]).mkdir(name)
     return f"s3://{name}/files"
 
 
 def objects_in(url: str) -> set[str]:
     """Names of what is in a bucket, without their folders."""
-    found = S3FileSystem(skip_instance_cache=True, use_listings_cache=False).find(url.removeprefix("s3://"))
+    found = _client(os.environ["AWS_ENDPOINT_URL"]).find(url.removeprefix("s3://"))
     return {name.rpartition("/")[2] for name in found}
