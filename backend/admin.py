@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from backend.config import Config, ConfigError
 from backend.errors import RecordsUnavailable
 from backend.schemas.accounts import ROLES, RegisterBody
+from backend.services.monitoring.dataset import FeedbackDataset
 from backend.services.records.accounts import AccountBook
 from backend.services.records.passwords import Passwords
 from backend.services.records.retention import expire, sweep
@@ -105,8 +106,6 @@ def bring_back(desk: Desk, given: argparse.Namespace) -> int:
 
 def export_feedback(desk: Desk, given: argparse.Namespace) -> int:
     """The folder stands for a public data set of the task, whose labels it has."""
-    from backend.services.monitoring.dataset import FeedbackDataset  # and with it all that answers pictures: seconds
-
     tasks = {task.id: task for task in load_tasks(desk.tasks_dir)}
     folder, count = FeedbackDataset(desk.database, desk.files, tasks).written(given.task, given.folder)
     print(f"{count} pictures in {folder}")

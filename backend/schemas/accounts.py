@@ -14,6 +14,7 @@ from backend.schemas.common import Answer
 
 Role = Literal["user", "clinician", "admin"]
 ROLES: tuple[Role, ...] = ("user", "clinician", "admin")
+READERS: tuple[Role, ...] = ("clinician", "admin")  # of what is shared
 Username = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,62}[A-Za-z0-9]$")]
 EMAIL = re.compile(r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){1,8}$")
 Email = Annotated[str, Field(pattern=EMAIL.pattern, max_length=254)]

@@ -10,15 +10,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Row, false, or_, select
 
 from backend.errors import Forbidden, NotFound
-from backend.schemas.accounts import Account
-from backend.services.loading.bundles import Task
-from backend.services.records.history import READERS
+from backend.schemas.accounts import READERS, Account
 from backend.storage.audit import Deed, append
 from backend.storage.database import Database
 from backend.storage.files import FileStore
@@ -26,6 +24,9 @@ from backend.storage.tables import Feedback, Prediction, StoredFile
 from ml_model.errors import InputTooLarge
 from ml_model.tasks.image_schema import DatasetSpec
 from ml_model.tasks.registry import ImageTask
+
+if TYPE_CHECKING:  # it brings all that answers pictures, which a terminal need not wait for
+    from backend.services.loading.bundles import Task
 
 MOST_BYTES = 100_000_000  # in one answer, which is in memory
 SPLIT, IMAGES = "split.csv", "images"

@@ -12,12 +12,11 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from backend.errors import Forbidden
-from backend.schemas.accounts import Account
+from backend.schemas.accounts import READERS, Account
 from backend.schemas.monitoring import DriftAnswer, PerformanceAnswer, Share, TaskAgreement, TaskDrift
 from backend.schemas.records import StatsQuery
 from backend.services.loading.models import ModelStore
 from backend.services.monitoring.drift import Seen, figures_of, known_of
-from backend.services.records.history import READERS
 from backend.storage.database import Database
 from backend.storage.tables import Feedback, Prediction, Refusal
 

@@ -11,11 +11,11 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 
 from backend.errors import Forbidden, NotFound, Unauthenticated
-from backend.schemas.accounts import Account, ExportAnswer
+from backend.schemas.accounts import READERS, Account, ExportAnswer
 from backend.schemas.records import AuditAnswer, AuditLine, AuditQuery, FeedbackAnswer, FeedbackBody
 from backend.services.loading.bundles import Task
 from backend.services.records.accounts import batches_of, user_answer
-from backend.services.records.history import READERS, feedback_entry, record_answer, visible
+from backend.services.records.history import feedback_entry, record_answer, visible
 from backend.storage.audit import Deed, append
 from backend.storage.database import Database
 from backend.storage.tables import AuditEntry, Feedback, Prediction, StoredFile, User

@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, defer
 
 from backend.errors import Forbidden, NotFound
-from backend.schemas.accounts import Account
+from backend.schemas.accounts import READERS, Account
 from backend.schemas.records import (
     MOST_FEEDBACK,
     Change,
@@ -31,7 +31,6 @@ from backend.storage.files import FileStore
 from backend.storage.tables import Feedback, Prediction, StoredFile
 from ml_model.tasks.triage_scale import LEVELS
 
-READERS = ("clinician", "admin")  # of what is shared
 _MOST_OF_A_PATIENT = 1000
 _DAY_S = 86_400.0
 _RANK: dict[str, int] = {level: rank for rank, level in enumerate(LEVELS)}

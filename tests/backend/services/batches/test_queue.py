@@ -21,7 +21,7 @@ from backend.app import Application, create_app
 from backend.config import Config, ConfigError, TestingConfig
 from backend.services.batches.queue import QUEUE, TASK
 
-FILES, LEASE_S = 40, 3
+FILES, LEASE_S = 24, 3
 
 
 @dataclass
