@@ -90,7 +90,7 @@ class FolderStore:
             with contextlib.suppress(OSError):
                 half, name = path.suffix == _HALF_WRITTEN, f"{path.parent.name}/{path.name}"
                 file_id = id_of(name.partition(".")[0] if half else name)
-                young = time.time() - path.stat().st_mtime < older_than_s
+                young = is_young(path.stat().st_mtime, older_than_s)
                 if file_id is not None and not young and (half or not is_known(file_id)):
                     lost.append(path)
         refuse_another_database(len(lost), any_known)
@@ -115,6 +115,11 @@ def id_of(name: str) -> uuid.UUID | None:
         file_id = uuid.UUID(name.rpartition("/")[2])
         return file_id if name == name_of(file_id) else None
     return None
+
+
+def is_young(written_at: float, older_than_s: float) -> bool:
+    """written_at: seconds of the clock that files are stamped by."""
+    return time.time() - written_at < older_than_s
 
 
 def refuse_another_database(lost: int, any_known: bool) -> None:

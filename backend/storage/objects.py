@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from backend.config import Config
 from backend.errors import RecordsUnavailable
-from backend.storage.files import FILES, FileStore, FolderStore, id_of, name_of, refuse_another_database
+from backend.storage.files import FILES, FileStore, FolderStore, id_of, is_young, name_of, refuse_another_database
 
 # A request is not held for minutes by a store that is gone.
 _TIMES = {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
@@ -60,7 +59,7 @@ class BucketStore:
             found: dict[str, Any] = self._bucket.find(self._root, detail=True)
             for name, told in found.items():
                 file_id = id_of(name.removeprefix(f"{self._root}/"))
-                young = time.time() - told["LastModified"].timestamp() < older_than_s
+                young = is_young(told["LastModified"].timestamp(), older_than_s)
                 if file_id is not None and not young and not is_known(file_id):
                     lost.append(name)
             refuse_another_database(len(lost), any_known)
