@@ -76,7 +76,10 @@ class QueueLabour:
 
     def _is_empty(self) -> bool:
         with self._app.connection_for_write() as link, link.SimpleQueue(QUEUE) as queue:
-            return bool(queue.qsize() == 0)
+            try:
+                return bool(queue.qsize() == 0)
+            except link.channel_errors:  # in Redis, a queue without messages is none
+                return True
 
 
 def work_off(work: BatchWork, broker_url: str, readiness: Readiness, logger: Logger, arguments: list[str]) -> None:

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import os
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from child_processes.processes import one_task
 from kombu import Connection
 from records.batches import accepted, finished, send
-from records.databases import fresh_postgres
+from records.databases import fresh_postgres, redis_server
 from records.people import Person, person
 from records.queues import Queue, Worker
 
 from backend.app import Application, create_app
 from backend.config import Config, ConfigError, TestingConfig
-from backend.services.batches.queue import QUEUE, TASK
+from backend.services.batches.leases import Leases
+from backend.services.batches.queue import QUEUE, TASK, QueueLabour
 
 FILES, LEASE_S = 24, 3
 
@@ -123,6 +125,33 @@ def test_a_pickle_is_not_read(site: Site, tmp_path: Path) -> None:
         )  # fmt: skip
     complete(site, site.submit(1), 1)
     assert not trace.exists()
+
+
+class Unserved:
+    """A batch that a queue was told of before, and that nobody works on."""
+
+    lease_s, batch_id = 1.0, uuid.uuid4()
+    told = 0
+
+    def unserved(self, _for_s: float) -> list[tuple[uuid.UUID, int, bool]]:
+        return [(self.batch_id, 1, True)]
+
+    def note_told(self, _batch_id: uuid.UUID) -> None:
+        self.told += 1
+
+    def due_in_s(self) -> float:
+        return 0.0
+
+
+def test_an_empty_queue_is_told_again_and_one_that_is_not_is_not(site: Site) -> None:
+    """In Redis, a queue without messages is none."""
+    leases, app = Unserved(), site.app.services
+    with redis_server() as url:
+        labour = QueueLabour(cast("Leases", leases), url, app.logger)
+        labour.once()
+        assert (leases.told, labour.problem) == (1, None)
+        labour.once()
+        assert leases.told == 1
 
 
 def test_a_worker_that_is_told_to_stop_ends_in_good_order(site: Site) -> None:
