@@ -106,7 +106,7 @@ def made(folder: Path, rows: int) -> Database:
 def questions(database: Database, folder: Path) -> dict[str, Callable[[], object]]:
     """By name, what is measured."""
     history, statistics = History(database, FolderStore(folder / FILES)), Statistics(database)
-    account = Account(OWN, "user1", "user", "t", "s", 0)
+    account = Account(OWN, "user1", "user", "t", "s", 0, keep_answers=False)
 
     def page(**asked: object) -> Callable[[], object]:
         query = HistoryQuery.model_validate({"per_page": 20, **asked})

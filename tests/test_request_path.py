@@ -18,8 +18,8 @@ from ml_model.inference.bundle import MODELS_DIR
 
 OURS = (f"{ROOT}/backend/", f"{ROOT}/ml_model/")
 # Twenty modules before frames were looked for, findings had zones and triage followed them; each of those is one more,
-# and so is each way in which a picture may have been altered: photographed, turned, noisy. Rates and the wish to have an
-# answer kept are two more.
+# and so is each way in which a picture may have been altered: photographed, turned, noisy. Rates and the wish to
+# have an answer kept are two more.
 MOST_CALLS, MOST_MODULES = 6, 37
 
 

@@ -107,7 +107,7 @@ def rounds(app: Application, given: argparse.Namespace) -> list[tuple[float, flo
     user = app.services.records.open().accounts.create(
         RegisterBody(username="bench", email="bench@example.org", password=LOGIN)
     )
-    account = Account(user.id, user.username, "user", "", "", 0)
+    account = Account(user.id, user.username, "user", "", "", 0, keep_answers=False)
     loop(app, task, files[:5], query)
     for _ in range(given.rounds):
         alone = Seconds.of(lambda: loop(app, task, files, query))
