@@ -97,8 +97,7 @@ def _notice(text: str, width_pt: float) -> Table:
 
 def _section(section: Section, width_pt: float) -> Iterator[Flowable]:
     yield PageBreak() if section.own_page else CondPageBreak(28 * mm)
-    yield words(section.title, HEAD)
-    laid = [part for block in section.blocks for part in _block(block, width_pt)]
+    laid = [words(section.title, HEAD), *(part for block in section.blocks for part in _block(block, width_pt))]
     together = any(isinstance(block, Pictures) for block in section.blocks)
     yield from [KeepTogether(laid)] if together else laid
 
@@ -152,8 +151,10 @@ def _gauges(block: Gauges, width_pt: float) -> Iterator[Flowable]:
             words(fine(entry.share), NUMBER),
         ]
         table = Table([first, [[words(note, SMALL) for note in entry.notes], "", "", ""]], colWidths=widths)
-        table.setStyle([*_TIGHT, ("SPAN", (0, 1), (3, 1)), ("LINEBELOW", (0, 1), (-1, 1), 0.4, RULE)])
-        yield KeepTogether([table])
+        # Not a KeepTogether: before one, ReportLab leaves a title alone.
+        table.setStyle([*_TIGHT, ("SPAN", (0, 1), (3, 1)), ("LINEBELOW", (0, 1), (-1, 1), 0.4, RULE),
+                        ("NOSPLIT", *_ALL)])  # fmt: skip
+        yield table
 
 
 def _grid(block: Grid, width_pt: float) -> Table:

@@ -7,6 +7,7 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from reportlab.graphics.shapes import Rect
 
 from backend.app import Application
 from backend.schemas.records import FeedbackEntry
-from backend.services.reports.blocks import Bar, Gauge, Picture, Report
+from backend.services.reports.blocks import Bar, Gauge, Gauges, Picture, Pictures, Report, Section, Words
 from backend.services.reports.content import LEVELS, Told, report
 from backend.services.reports.document import WATERMARK, report_pdf
 from backend.services.reports.figures import bar, gauge
@@ -178,6 +179,20 @@ def test_whatever_is_long_stays_on_a_few_pages_and_takes_no_longer(answers: Answ
     assert "885 less probable ones are in the record." in whole
     assert re.search(r"and \d+ more, see the record", whole)
     assert "n" * 80 in re.sub(" ", "", whole)
+
+
+def test_no_title_stands_alone_at_the_end_of_a_page(answers: Answers) -> None:
+    """Wherever on a page it comes: each time a line further down."""
+    found = Gauges((Gauge("Qx", "suspected", "urgent", 0.5, (0.1,), ("n " * 300,)),))
+    sections = []
+    for lines in range(1, 50, 3):
+        sections.append(Section("Before", (Words("a line"),) * lines))
+        sections += [Section(f"Title {lines}p", (Pictures((drawn(448, 336),)),)), Section(f"Title {lines}g", (found,))]
+    pages = page_texts(report_pdf(replace(laid("skin", answers["skin"]), sections=tuple(sections)), "A4"))
+    assert len(pages) > 10
+    for page in pages:
+        assert len(re.findall(r"Title \d+p", page)) == page.count("448 by 336")
+        assert len(re.findall(r"Title \d+g", page)) == page.count("Qx")
 
 
 def test_bars_are_as_long_as_their_shares() -> None:
