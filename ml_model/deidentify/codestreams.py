@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ml_model.errors import TooCostly
+from ml_model.inputs.dicom.transfer_syntax import JPEG, JPEG_2000
 
 _ITEM = b"\xfe\xff\x00\xe0"
 _START_OF_IMAGE, _END_OF_IMAGE = b"\xff\xd8", b"\xff\xd9"
@@ -23,8 +24,9 @@ _COMMENT, _COMMENT_2000 = 0xFE, 0x64
 _MOST_SEGMENTS = 1000
 
 
-def encapsulated_without_texts(value: bytes) -> bytes:
-    """The items of encapsulated pixels, each as long as it was; what is no item ends them. Raises TooCostly."""
+def encapsulated_without_texts(value: bytes, syntax: str) -> bytes:
+    """The items of encapsulated pixels, each as long as it was; what is no item ends them. syntax: the UID of the
+    transfer syntax. Raises TooCostly."""
     blanked, position, first = bytearray(value), 0, True
     while value[position : position + 4] == _ITEM:
         length = int.from_bytes(value[position + 4 : position + 8], "little")
@@ -32,19 +34,20 @@ def encapsulated_without_texts(value: bytes) -> bytes:
         if end > len(value):
             break
         if not first:  # that is the table of offsets
-            blanked[start:end] = _blanked(value[start:end])
+            blanked[start:end] = _blanked(value[start:end], syntax)
         position, first = end, False
     return bytes(blanked[:position]) + bytes(len(value) - position)
 
 
-def _blanked(fragment: bytes) -> bytes:
+def _blanked(fragment: bytes, syntax: str) -> bytes:
+    """Run lengths hold no text, and may look like anything."""
     found = bytearray(fragment)
-    if fragment.startswith(_START_OF_IMAGE):
+    if syntax in JPEG and fragment.startswith(_START_OF_IMAGE):
         _blank_jpeg(found)
-        end = fragment.rfind(_END_OF_IMAGE)
+        end = found.rfind(_END_OF_IMAGE)  # no thumbnail's: the picture may go on in the next fragment
         if end > 0:
             found[end + 2 :] = bytes(len(fragment) - end - 2)
-    elif (start := fragment.find(_CODE_STREAM)) >= 0:
+    elif syntax in JPEG_2000 and (start := fragment.find(_CODE_STREAM)) >= 0:
         found[:start] = bytes(start)
         _blank_main_header(found, start + 2)
     return bytes(found)

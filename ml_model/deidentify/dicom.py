@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 
 _DEEPEST = 8  # sequences within sequences; what is deeper goes
 _MOST_ELEMENTS = 100_000
-_OLDEST_TOLD_YEARS = 89
-_DAYS_PER_YEAR = 365.25
+_OLD_YEARS = 90  # and more are not told apart
 _DUMMY_DAY = date(1900, 1, 1)
 _METHOD = "PS3.15 Basic Profile, Retain UIDs; age of the patient kept"
 _METHOD_CODES = {
@@ -120,7 +119,7 @@ def deidentified(data: bytes, max_bytes: int, most_elements: int = _MOST_ELEMENT
 def _file(whole: Dataset, header: DicomHeader, found: tuple[bytes, str], most_elements: int) -> bytes:
     (pixels, kind), (implicit, little_endian) = found, header.dataset.original_encoding
     writer = _Writer(bool(implicit), bool(little_endian), most_elements)
-    elements = dict(writer.kept(whole)) | _about_deidentification(writer) | _age(writer, whole)
+    elements = dict(writer.kept(whole)) | _about_deidentification(writer) | _age(writer, whole, header)
     native = header.transfer_syntax in NATIVE
     syntax = header.transfer_syntax
     if native:
@@ -128,7 +127,7 @@ def _file(whole: Dataset, header: DicomHeader, found: tuple[bytes, str], most_el
         pixels = pixels[: _even(native_bytes(header, header.facts.frames))]
         elements[_PIXEL_DATA] = writer.element(_PIXEL_DATA, kind, pixels)
     else:
-        pixels = encapsulated_without_texts(pixels)
+        pixels = encapsulated_without_texts(pixels, syntax)
         head = writer.element(_PIXEL_DATA, "OB", b"")[:-4] + b"\xff\xff\xff\xff"
         elements[_PIXEL_DATA] = head + pixels + b"\xfe\xff\xdd\xe0\0\0\0\0"
     return _meta(whole, syntax) + b"".join(elements[tag] for tag in sorted(elements))
@@ -172,17 +171,17 @@ def _about_deidentification(writer: _Writer) -> dict[int, bytes]:
     }
 
 
-def _age(writer: _Writer, whole: Dataset) -> dict[int, bytes]:
-    """As it was stated; else, where only dates tell it, days of no meaning that are as far from each other."""
-    stated, days = stated_age(whole), days_of_life(whole)
-    if stated:
-        old = stated.endswith("Y") and int(stated[:-1]) > _OLDEST_TOLD_YEARS
-        return {_AGE: writer.element(_AGE, "AS", b"090Y" if old else stated.encode())}
-    if days is None or days < 0:
+def _age(writer: _Writer, whole: Dataset, header: DicomHeader) -> dict[int, bytes]:
+    """As it was stated; else, where only dates tell it, days of no meaning that are as far from each other. Nothing of
+    what no person reaches: it was not counted as an age."""
+    years, stated = header.facts.patient_age_years, stated_age(whole)
+    if years is None:
         return {}
-    if days / _DAYS_PER_YEAR >= _OLDEST_TOLD_YEARS + 1:
+    if years >= _OLD_YEARS:
         return {_AGE: writer.element(_AGE, "AS", b"090Y")}
-    days_told = {_BIRTH_DATE: _DUMMY_DAY, _STUDY_DATE: _DUMMY_DAY + timedelta(days)}
+    if stated:
+        return {_AGE: writer.element(_AGE, "AS", stated.encode())}
+    days_told = {_BIRTH_DATE: _DUMMY_DAY, _STUDY_DATE: _DUMMY_DAY + timedelta(days_of_life(whole) or 0)}
     return {tag: writer.element(tag, "DA", day.strftime("%Y%m%d").encode()) for tag, day in days_told.items()}
 
 

@@ -23,6 +23,7 @@ from pydicom.uid import (
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
     JPEGBaseline8Bit,
+    RLELossless,
 )
 
 from ml_model.deidentify.codestreams import encapsulated_without_texts
@@ -108,6 +109,8 @@ def test_every_attribute_of_the_table_has_a_fate() -> None:
         ({"PatientAge": "052Y"}, "052Y"), ({"PatientAge": "003W"}, "003W"), ({"PatientAge": "089Y"}, "089Y"),
         ({"PatientAge": None, "PatientBirthDate": DAY, "StudyDate": "19990101"}, None),
         ({"PatientAge": "000Y", "PatientBirthDate": DAY, "StudyDate": "19990101"}, None), ({"PatientAge": None}, None),
+        ({"PatientAge": "131Y"}, None),
+        ({"PatientAge": None, "PatientBirthDate": "18000101", "StudyDate": "19990101"}, None),
     ],
 )  # fmt: skip
 def test_the_age_stays_to_the_day(told: dict[str, Any], age: str | None) -> None:
@@ -200,7 +203,22 @@ def test_more_segments_than_are_looked_through_are_refused() -> None:
     frame = jpeg(Image.fromarray((PIXELS >> 4).astype(np.uint8)))
     many = frame[:2] + b"\xff\xfe\x00\x02" * 1001 + frame[2:]
     with pytest.raises(TooCostly, match="1000 segments"):
-        encapsulated_without_texts(encapsulate([many]))
+        encapsulated_without_texts(encapsulate([many]), JPEGBaseline8Bit)
+
+
+def test_the_end_of_a_thumbnail_is_not_that_of_a_picture_in_two_fragments() -> None:
+    grey = np.random.default_rng(6).integers(0, 256, (90, 80)).astype(np.uint8)
+    thumbnail, frame = jpeg(Image.new("L", (8, 8))), jpeg(Image.fromarray(grey))
+    body = b"Exif\0\0" + NAME.encode() + thumbnail
+    frame = frame[:2] + b"\xff\xe1" + (len(body) + 2).to_bytes(2, "big") + body + frame[2:]
+    made = dataset(grey, PixelData=encapsulate([frame], fragments_per_frame=2))
+    made["PixelData"].is_undefined_length, made["PixelData"].VR = True, "OB"
+    kept(write(made, JPEGBaseline8Bit))
+
+
+def test_run_lengths_that_look_like_a_code_stream_stay() -> None:
+    sent = encapsulate([bytes(range(64)) + b"\xff\x4f\xff\x51\x00\x29" + bytes(64)])
+    assert encapsulated_without_texts(sent, RLELossless)[: len(sent)] == sent
 
 
 def test_tables_of_grey_levels_stay() -> None:
