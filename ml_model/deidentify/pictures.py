@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from ml_model.deidentify.dicom import deidentified
 from ml_model.deidentify.kept import KeptFile
 from ml_model.errors import EmptyInput, UnreadableInput, UnsupportedFormat
 from ml_model.inputs.file_type import describe_content, sniff_format
-from ml_model.inputs.images.frames import count_frames
+from ml_model.inputs.images.frames import WEBP_FRAME, count_frames, riff_chunks
 from ml_model.inputs.images.raster_containers import Container, read_container
 
 KEPT_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "DICOM")
 _ORIENTATION = 274
 # Chunks of a WebP that hold pixels; the flags of its header for the two that hold texts.
-_WEBP_PIXELS = frozenset({b"VP8X", b"VP8 ", b"VP8L", b"ALPH", b"ANIM", b"ANMF"})
+_WEBP_STILL = frozenset({b"VP8 ", b"VP8L", b"ALPH"})
+_WEBP_PIXELS = _WEBP_STILL | {b"VP8X", b"ANIM", WEBP_FRAME}
+_WEBP_FRAME_HEAD = 16  # place, size and time of a frame
 _WEBP_EXIF, _WEBP_PROFILE_XMP = 0x08, 0x20 | 0x04
 _STRIPS_AND_TILES = ((273, 279), (324, 325))  # where they are, and how long
 _PHOTOMETRIC, _OLD_JPEG = 262, frozenset(range(513, 522))
@@ -74,24 +76,33 @@ def _jpeg(found: Container) -> bytes:
 
 
 def _webp(found: Container) -> bytes:
-    """Its chunks of pixels; a header of its own says that there is an orientation."""
-    data, chunks, position = found.data, [], 12
-    end = min(len(data), 8 + int.from_bytes(data[4:8], "little"))
-    while position + 8 <= end:
-        kind, length = data[position : position + 4], int.from_bytes(data[position + 4 : position + 8], "little")
-        body = data[position + 8 : position + 8 + length]
-        if len(body) < length:
-            raise UnreadableInput("the content starts as WEBP but is truncated; export the picture again")
-        if kind == b"VP8X" and length >= 10:
+    """Its chunks of pixels, of an animation those of the first frame; a header of its own says that there is an
+    orientation."""
+    chunks = []
+    for kind, body in _webp_chunks(found.data[: 8 + int.from_bytes(found.data[4:8], "little")], 12, _WEBP_PIXELS):
+        if kind == b"VP8X" and len(body) >= 10:
             flags = body[0] & ~(_WEBP_EXIF | _WEBP_PROFILE_XMP) | (_WEBP_EXIF if found.orientation != 1 else 0)
             body = bytes([flags]) + body[1:]
-        if kind in _WEBP_PIXELS:
-            chunks.append(_riff_chunk(kind, body))
-        position += 8 + length + length % 2
+        chunks.append(_riff_chunk(kind, body))
     if found.orientation != 1:  # only a file with VP8X has one
         chunks.append(_riff_chunk(b"EXIF", _exif(found.orientation)))
     joined = b"WEBP" + b"".join(chunks)
     return b"RIFF" + struct.pack("<I", len(joined)) + joined
+
+
+def _webp_chunks(data: bytes, position: int, kinds: frozenset[bytes]) -> Iterator[tuple[bytes, bytes]]:
+    """Kind and content of those of the first picture. Raises UnreadableInput."""
+    animated = False
+    for kind, length, body in riff_chunks(data, position):
+        if len(body) < length:
+            raise UnreadableInput("the content starts as WEBP but is truncated; export the picture again")
+        if kind not in kinds or (animated and kind == WEBP_FRAME):
+            continue
+        if kind == WEBP_FRAME:
+            animated = True
+            inner = _webp_chunks(body, _WEBP_FRAME_HEAD, _WEBP_STILL)
+            body = body[:_WEBP_FRAME_HEAD] + b"".join(_riff_chunk(*one) for one in inner)
+        yield kind, body
 
 
 def _riff_chunk(kind: bytes, body: bytes) -> bytes:

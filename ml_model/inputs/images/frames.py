@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
 from ml_model.inputs.images.gif import GIF_PICTURE, gif_blocks
 
@@ -10,22 +11,33 @@ _MOST_PAGES = 10_000  # what comes after them is not looked at
 _REDUCED_OR_MASK = 0b101  # bits of TIFF's NewSubfileType: a smaller copy of another page, or its mask
 _NEW_SUBFILE_TYPE = 254  # the smallest tag, so it comes first where it is used
 ONE_FRAME = frozenset({"JPEG", "BMP"})
+WEBP_FRAME = b"ANMF"
 _PAGED = frozenset({"TIFF", "PDF"})
 
 
 def count_frames(name: str, data: bytes) -> int:
-    """Frames or pages of a PNG, GIF or TIFF file; 1 for other formats, and for what is damaged."""
+    """Frames or pages of a PNG, GIF, TIFF or WebP file; 1 for other formats, and for what is damaged."""
     if name == "GIF":
         pictures = (data[start] == GIF_PICTURE and start + 10 <= len(data) for start, _, _ in gif_blocks(data))
         return max(1, sum(pictures))
     if name == "TIFF":
         return max(1, _tiff_pages(data))
+    if name == "WEBP":
+        return max(1, sum(kind == WEBP_FRAME for kind, _, _ in riff_chunks(data, 12)))
     if name == "PNG":
         # An animation says how many frames it has in a chunk before the first pixels.
         head = data[: max(data.find(b"IDAT"), 0)]
         at = head.find(b"\x00\x00\x00\x08acTL")
         return max(1, int.from_bytes(head[at + 8 : at + 12], "big")) if at > 0 else 1
     return 1
+
+
+def riff_chunks(data: bytes, position: int) -> Iterator[tuple[bytes, int, bytes]]:
+    """Kind, bytes as stated, and content as far as it is there."""
+    while position + 8 <= len(data):
+        length = int.from_bytes(data[position + 4 : position + 8], "little")
+        yield data[position : position + 4], length, data[position + 8 : position + 8 + length]
+        position += 8 + length + length % 2
 
 
 def note_on_frames(name: str, frames: int) -> str | None:

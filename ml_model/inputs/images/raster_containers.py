@@ -23,6 +23,7 @@ _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # The last byte of a run of fill bytes and the marker: a run of its own would be searched anew from each of its bytes.
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 _JPEG_SOS, _JPEG_EOI = 0xDA, 0xD9
+_JPEG_TOLD = {(0xE0, b"JFIF\x00"): 16, (0xEE, b"Adobe"): 14}  # bytes with the length; a thumbnail is behind
 _MAX_BOXES = 1000  # of a whole AVIF file; pictures have about five
 _MAX_META_BYTES = 256 * 1024  # the decoder compares all items in it with each other; pictures have about 300
 # Pillow decodes run-length BMP in Python, a few million pixels a second.
@@ -122,8 +123,8 @@ def _read_jpeg(data: bytes) -> Container:
             exif = segment
         if marker in _JPEG_FRAMES:
             size = _jpeg_size(segment)
-        if _jpeg_needed(marker, segment):
-            kept.append(b"\xff" + bytes([marker]) + data[position:end])
+        if (needed := _jpeg_needed(marker, data[position:end])) is not None:
+            kept.append(b"\xff" + bytes([marker]) + needed)
         scans += marker == _JPEG_SOS
         if scans > _MAX_JPEG_SCANS:
             raise _corrupt("JPEG", f"more than {_MAX_JPEG_SCANS} scans")
@@ -133,11 +134,16 @@ def _read_jpeg(data: bytes) -> Container:
     return Container(b"".join(kept), size, exif_orientation(exif) if exif else 1)
 
 
-def _jpeg_needed(marker: int, segment: bytes) -> bool:
-    """Frames, tables and scans (C0-DF), JFIF (APP0) and Adobe (APP14); not comments, thumbnails and profiles."""
+def _jpeg_needed(marker: int, segment: bytes) -> bytes | None:
+    """Frames, tables and scans (C0-DF), each behind its length, and what JFIF (APP0) and Adobe (APP14) tell of colours;
+    not comments, thumbnails and profiles."""
     if 0xC0 <= marker <= 0xDF:
-        return True
-    return (marker, segment[:5]) in ((0xE0, b"JFIF\x00"), (0xEE, b"Adobe"))
+        return segment
+    if (size := _JPEG_TOLD.get((marker, segment[2:7]))) is None:
+        return None
+    if len(segment) <= size:
+        return segment
+    return size.to_bytes(2, "big") + segment[2:14] + bytes(size - 14)  # a JFIF thumbnail of no pixels
 
 
 def _jpeg_size(segment: bytes) -> tuple[int, int]:

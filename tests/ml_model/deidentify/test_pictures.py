@@ -116,6 +116,36 @@ def test_a_hidden_page_and_a_thumbnail_go() -> None:
     assert bytes([40] * 90) in kept.data
 
 
+def test_a_thumbnail_beside_what_a_jpeg_tells_of_colours_goes() -> None:
+    sent = named("JPEG")
+    assert sent[2:11] == b"\xff\xe0\x00\x10JFIF\x00"
+    pixels = bytes([len(NAME), 1]) + NAME * 3
+    sent = sent[:4] + (14 + len(pixels)).to_bytes(2, "big") + sent[6:18] + pixels + sent[20:]
+    kept = without_metadata(sent, MOST_BYTES, MOST_PIXELS).data
+    assert NAME not in kept
+    assert kept[:11] == named("JPEG")[:11]
+    assert (decoded(kept) == decoded(sent)).all()
+
+
+def test_of_an_animation_the_first_frame_stays_and_nothing_beside_its_pixels() -> None:
+    first, second = (Image.open(io.BytesIO(named("PNG"))).rotate(angle) for angle in (0, 180))
+    stream = io.BytesIO()
+    first.save(stream, "WEBP", save_all=True, append_images=[second], lossless=True)
+    plain = stream.getvalue()
+    at = plain.index(b"ANMF") + 4
+    length = int.from_bytes(plain[at : at + 4], "little")
+    inner = plain[at + 4 : at + 4 + length] + b"NAME" + struct.pack("<I", len(NAME)) + NAME
+    sent = plain[:at] + struct.pack("<I", len(inner)) + inner + plain[at + 4 + length :]
+    sent = sent[:4] + struct.pack("<I", len(sent) - 8) + sent[8:]
+    kept = without_metadata(sent, MOST_BYTES, MOST_PIXELS)
+    assert (kept.frames, NAME in kept.data) == (2, False)
+    assert len(kept.data) < 0.6 * len(sent)
+    with Image.open(io.BytesIO(kept.data)) as image:
+        assert getattr(image, "n_frames", 1) == 1
+    assert (decoded(kept.data) == decoded(sent)).all()
+    assert (decoded(sent) == np.asarray(first)).all()
+
+
 def test_a_text_between_the_chunks_of_a_png_goes() -> None:
     sent = named("PNG").removesuffix(NAME)
     body = b"prVt" + NAME

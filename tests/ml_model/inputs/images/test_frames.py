@@ -71,7 +71,7 @@ def test_a_directory_that_leads_back_ends_the_chain() -> None:
     assert count_frames("TIFF", b"II*\0" + struct.pack("<I", 8) + directory) == 1
 
 
-@given(st.sampled_from(["GIF", "TIFF", "PNG"]), st.integers(0, 2000), st.binary(max_size=8))
+@given(st.sampled_from(["GIF", "TIFF", "PNG", "WEBP"]), st.integers(0, 2000), st.binary(max_size=8))
 def test_damaged_files_are_counted_without_a_fault(name: str, at: int, content: bytes) -> None:
     data = FILES[name]
     at %= len(data)
@@ -79,7 +79,7 @@ def test_damaged_files_are_counted_without_a_fault(name: str, at: int, content: 
     assert count_frames(name, data[: at + 13] + content + data[at + 13 + len(content) :]) >= 1
 
 
-FILES = {name: series(name, 2) for name in ("GIF", "TIFF", "PNG")}
+FILES = {name: series(name, 2) for name in ("GIF", "TIFF", "PNG", "WEBP")}
 
 
 def test_counting_a_hostile_gif_takes_no_time() -> None:
