@@ -160,7 +160,7 @@ class Prediction(Table):
 
     __table_args__ = (
         Index(None, "user_id", "number"),
-        Index(None, "task", "number"),
+        Index(None, "task", "model_version", "number"),
         Index(None, "user_id", "task", "number"),
         Index(None, "user_id", "patient_ref", "number"),
         Index(None, "user_id", "class_code", "number"),

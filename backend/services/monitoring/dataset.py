@@ -94,9 +94,9 @@ class FeedbackDataset:
     def _members(self, cases: list[Case]) -> Iterator[tuple[str, bytes]]:
         table = io.StringIO(newline="")
         csv.writer(table).writerows([COLUMNS, *(case.row for case in cases)])
-        yield SPLIT, table.getvalue().encode()
         for case in cases:
             yield case.row[0], self._files.get(case.file_id)
+        yield SPLIT, table.getvalue().encode()  # the last: without it a folder is no data set
 
     def _cases(self, task_id: str, seen: ColumnElement[bool]) -> tuple[str, list[Case]]:
         """The folder's name, by which the recipe knows the labels, and the cases in the order of their records."""

@@ -13,13 +13,13 @@ def upgrade() -> None:
     """Those that are there are compared by their classes alone."""
     op.add_column("predictions", sa.Column("distance", sa.Double(), nullable=True))
     op.add_column("predictions", sa.Column("quality", sa.JSON(), nullable=True))
-    op.create_index("ix_predictions_task_number", "predictions", ["task", "number"])
+    op.create_index("ix_predictions_task_model_version_number", "predictions", ["task", "model_version", "number"])
     op.create_index("ix_refusals_task_day_code", "refusals", ["task", "day", "code"])
 
 
 def downgrade() -> None:
     """Back."""
     op.drop_index("ix_refusals_task_day_code", "refusals")
-    op.drop_index("ix_predictions_task_number", "predictions")
+    op.drop_index("ix_predictions_task_model_version_number", "predictions")
     for name in ("quality", "distance"):
         op.drop_column("predictions", name)

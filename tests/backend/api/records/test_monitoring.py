@@ -15,9 +15,11 @@ from typing import Any
 import pytest
 from records.people import Person, person
 from samples import image_task, write_tiny
+from sqlalchemy import event
 
 from backend.admin import main
 from backend.app import Application
+from backend.storage.files import FILES
 from backend.storage.tables import Prediction, User
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.readers import read_task
@@ -139,6 +141,11 @@ def test_an_operator_writes_it_to_a_folder(
     assert all((tmp_path / "chest_xray" / row["file"]).is_file() for row in rows)
     assert main(["export-feedback", "xray", str(tmp_path)]) == 2, "what is there is not written over"
     assert main(["export-feedback", "breast", str(tmp_path)]) == 2
+    file = next((app.services.config.data_dir / FILES).glob("*/*"))
+    away = file.rename(file.with_suffix(".away"))
+    assert main(["export-feedback", "xray", str(tmp_path / "half")]) == 2
+    assert not (tmp_path / "half" / "chest_xray" / "split.csv").exists(), "half of a data set is none"
+    away.rename(file)
 
 
 def rows_of(app: Application, owner: Person, count: int) -> list[Prediction]:
@@ -174,6 +181,20 @@ def test_drift_is_told_by_the_route_the_metrics_and_health(records_app: Applicat
     health = client.get("/health").get_json()
     assert health["status"] == "healthy"
     assert "quality_sharpness (p = " in health["notes"]["drift of skin"]
+
+
+def test_records_of_one_model_are_found_off_an_index(make_file_app: Callable[..., Application]) -> None:
+    """However many another one answered."""
+    app, asked = make_file_app(), list[Any]()
+    opened = app.services.records.open()
+    event.listen(opened.database.engine, "before_cursor_execute", lambda *given: asked.append(given[2:4]))
+    opened.monitor.refresh(app.services.models)
+    statement, values = next(one for one in asked if "predictions.class_code" in one[0])
+    with opened.database.engine.connect() as link:
+        plan = link.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values).all()
+    assert [row[3] for row in plan] == [
+        "SEARCH predictions USING INDEX ix_predictions_task_model_version_number (task=? AND model_version=?)"
+    ]
 
 
 def test_who_watches_never_opens_records(make_file_app: Callable[..., Application]) -> None:
