@@ -18,6 +18,7 @@ from werkzeug.serving import make_server
 from backend.config import Config
 from backend.endpoint import is_ours
 from backend.settings.reading import usable_cores
+from backend.settings.values import words
 
 COMPOSE = (ROOT / "compose.yaml").read_text(encoding="utf-8")
 EXAMPLE = (ROOT / ".env.example").read_text(encoding="utf-8")
@@ -82,6 +83,12 @@ def test_only_nginx_is_reached_from_outside_and_nobody_has_more_rights_than_need
     assert re.findall(r"^  (front|back|out):(?!\n    internal: true)", COMPOSE, re.MULTILINE) == ["front", "out"]
     assert "USER 10001:10001" in DOCKERFILE
     assert set(re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)) == {"python:3.11.14-slim-bookworm"}
+
+
+def test_counters_are_asked_for_by_the_name_inside(services: dict[str, dict[str, Any]]) -> None:
+    assert "http://api:5000/metrics" in (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
+    named = words(services["api"]["environment"], "ALLOWED_HOSTS")
+    assert [is_ours(host, named) for host in ("word", "api:5000", "example.org")] == [True, True, False]
 
 
 def test_every_setting_is_in_the_example_and_nothing_else() -> None:
