@@ -115,7 +115,7 @@ class FeedbackDataset:
             _case(records[record], label_of[(code,)])
             for record, told in words.items()
             for code in set(told.values())
-            if len(set(told.values())) == 1 and code is not None
+            if len(set(told.values())) == 1 and (code,) in label_of
         ]
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from records.people import Person, person
 from samples import image_task, write_tiny
-from sqlalchemy import event
+from sqlalchemy import event, update
 
 from backend.admin import main
 from backend.app import Application
@@ -122,6 +122,20 @@ def test_what_clinicians_differ_on_and_what_is_not_shared_is_left_out(
         assert names_of(archive) == {mine["prediction_id"]}
     for task in ("breast", "heart", "disease", "nothing"):
         assert bob.call("GET", f"/feedback/dataset?task={task}").status_code == 404, task
+
+
+def test_a_class_that_the_task_has_no_more_is_left_out(
+    site: tuple[Application, Person, dict[str, str]], picture: Picture
+) -> None:
+    app, _, _ = site
+    eve = person(app, "clinician")
+    ids = [eve.predict(picture(seed=n), task="xray", explain="none", gate="off")["prediction_id"] for n in (94, 95)]
+    for record_id in ids:
+        say(eve, record_id, agrees=True)
+    with app.services.records.open().database.writing() as session:
+        session.execute(update(Prediction).where(Prediction.id == uuid.UUID(ids[0])).values(class_code="gone"))
+    with zipfile.ZipFile(io.BytesIO(eve.call("GET", "/feedback/dataset?task=xray").data)) as archive:
+        assert names_of(archive) & {*ids} == {ids[1]}
 
 
 def test_an_operator_writes_it_to_a_folder(
