@@ -55,6 +55,7 @@ def statuses_of(method: str, path: str) -> set[int]:
     found |= {429}
     found |= {403} if method != "get" or path.endswith(("/audit", "/performance", "/drift", "/dataset")) else set()
     found |= {404, 413} if path.endswith("/dataset") else set()
+    found |= {413, 504} if path.startswith(f"{PREFIX}download/") else set()  # the picture is read for it
     found |= {409} if path.endswith("/register") else set()
     return found | ({404} if path in (f"{PREFIX}predict", f"{PREFIX}batch-predict") else set())
 

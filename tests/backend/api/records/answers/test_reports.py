@@ -76,6 +76,11 @@ def test_a_report_is_genuine_no_more_once_its_record_is_gone(records_app: Applic
     assert ada.call("GET", f"/download/{record_id}").status_code == 404
 
 
+def test_the_document_tells_what_reading_the_picture_can_end_in(records_app: Application) -> None:
+    paths = records_app.test_client().get("/openapi.json").get_json()["paths"]
+    assert {"413", "503", "504"} <= paths["/api/v1/download/{prediction_id}"]["get"]["responses"].keys()
+
+
 def test_what_clinicians_said_is_in_it(records_app: Application, picture: Picture) -> None:
     ada, grace = person(records_app), person(records_app, "clinician")
     record_id = ada.predict(picture(seed=33))["prediction_id"]
