@@ -65,8 +65,10 @@ def current_account(told_by: ToldBy, *, required: bool = True, kind: Kind = "acc
     Raises Unauthenticated and CsrfFailed. A token that is worth nothing is refused even where none is required.
     """
     _check_header()
+    # Which cookie counts: where any does, that of the access token as long as it is good.
+    refresh = kind == "refresh" or (kind == "any" and not _is_access(request.cookies.get(ACCESS_COOKIE, "")))
     try:
-        verified = verify_jwt_in_request(optional=not required, refresh=kind == "refresh", verify_type=kind != "any")
+        verified = verify_jwt_in_request(optional=not required, refresh=refresh, verify_type=kind != "any")
     except CSRFError as error:
         raise CsrfFailed(
             f"{error}; with cookies, send the cookie csrf_access_token back in the header {CSRF_HEADER}"

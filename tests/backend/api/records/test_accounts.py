@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import jwt
 import pytest
 from records.people import PASSWORD, Person, person
 
@@ -124,6 +125,27 @@ def test_cookies_need_the_header_that_only_our_page_can_send(records_app: Applic
     out = client.post("/api/v1/auth/logout", headers=csrf)
     assert out.status_code == 200
     assert client.get("/api/v1/auth/me").status_code == 401
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_a_page_logs_out_after_its_access_token_has_expired(records_app: Application, is_there: bool) -> None:
+    name = person(records_app).username
+    page, thief = records_app.test_client(), records_app.test_client()
+    page.post("/api/v1/auth/login", json={"username": name, "password": PASSWORD, "cookies": True})
+    paths = {"access_token_cookie": "/", "refresh_token_cookie": "/api", "csrf_refresh_token": "/"}
+    access, refresh, csrf = (
+        str(getattr(page.get_cookie(name, path=path), "value", "")) for name, path in paths.items()
+    )
+    page.delete_cookie("access_token_cookie")
+    if is_there:
+        claims = jwt.decode(access, options={"verify_signature": False})
+        secret = str(records_app.config["JWT_SECRET_KEY"])
+        page.set_cookie("access_token_cookie", jwt.encode({**claims, "exp": 1}, secret, algorithm="HS256"))
+    assert page.post("/api/v1/auth/logout").status_code == 403
+    assert page.post("/api/v1/auth/logout", headers={"X-CSRF-TOKEN": csrf}).status_code == 200
+    assert page.get_cookie("refresh_token_cookie", path="/api") is None
+    told = {"Authorization": f"Bearer {refresh}"}
+    assert thief.post("/api/v1/auth/refresh", headers=told).status_code == 401, "it is worth nothing any more"
 
 
 def test_an_account_goes_with_all_that_is_its(records_app: Application, picture: Callable[..., bytes]) -> None:
