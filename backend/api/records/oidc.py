@@ -10,6 +10,7 @@ from flask_openapi3 import APIBlueprint
 from backend.api.records.accounts import TAG
 from backend.api.records.identity import in_cookies, issue
 from backend.api.records.reports import public_url
+from backend.config import Config
 from backend.endpoint import SERVICES, strict
 from backend.errors import IssuerUnavailable, Unauthenticated
 from backend.schemas.accounts import TokensAnswer
@@ -22,6 +23,7 @@ CLIENT = "medidiagnose-issuer"  # the application's extension that holds it
 CALLBACK = "/api/v1/auth/oidc/callback"
 # What an issuer may sign with: never nothing, and never a secret that both know.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
+_NEEDED = {"authorization_endpoint", "token_endpoint", "jwks_uri"}  # of what an issuer tells of itself
 _WITHIN_S = 5
 _FAILED = "the log-in at the issuer failed"
 api = APIBlueprint("oidc", __name__, url_prefix="/api/v1/auth/oidc", abp_tags=[TAG])
@@ -29,30 +31,37 @@ api = APIBlueprint("oidc", __name__, url_prefix="/api/v1/auth/oidc", abp_tags=[T
 
 def _client(services: Services) -> FlaskOAuth2App:
     """Made at the first log-in: who has accounts of their own needs none of it. Raises IssuerUnavailable."""
-    from authlib.integrations.flask_client import OAuth
     from requests import RequestException
 
-    config = services.config
-    if CLIENT not in current_app.extensions:
-        issuers: Any = OAuth(cast(Any, current_app)._get_current_object())
-        current_app.extensions[CLIENT] = issuers.register(
-            "issuer",
-            client_id=config.oidc_client_id,
-            client_secret=config.oidc_client_secret or None,
-            server_metadata_url=f"{config.oidc_issuer}/.well-known/openid-configuration",
-            client_kwargs={
-                "scope": "openid profile email", "code_challenge_method": "S256", "default_timeout": _WITHIN_S,
-            },
-        )  # fmt: skip
-    client: FlaskOAuth2App = current_app.extensions[CLIENT]
+    client: FlaskOAuth2App = current_app.extensions.get(CLIENT) or _new_client(services.config)
     try:
         found = client.load_server_metadata()
-    except (RequestException, ValueError) as error:
+    except (RequestException, ValueError, TypeError) as error:
         raise IssuerUnavailable("the issuer cannot be reached; try again in a moment") from error
-    if found.get("issuer") != config.oidc_issuer:
+    if found.get("issuer") != services.config.oidc_issuer:
         raise IssuerUnavailable("what is there in the issuer's place calls itself by another name: see OIDC_ISSUER")
+    if not found.keys() >= _NEEDED:
+        raise IssuerUnavailable("the issuer does not say where to log in; try again in a moment")
     found["id_token_signing_alg_values_supported"] = ALGORITHMS
+    current_app.extensions[CLIENT] = client  # it asks the issuer once: what was wrong is asked for anew
     return client
+
+
+def _new_client(config: Config) -> FlaskOAuth2App:
+    from authlib.integrations.flask_client import OAuth
+
+    issuers: Any = OAuth(cast(Any, current_app)._get_current_object())
+    made: FlaskOAuth2App = issuers.register(
+        "issuer",
+        client_id=config.oidc_client_id,
+        client_secret=config.oidc_client_secret or None,
+        # An issuer may call itself by a name with a slash at its end, which is not part of this address.
+        server_metadata_url=f"{config.oidc_issuer.rstrip('/')}/.well-known/openid-configuration",
+        client_kwargs={
+            "scope": "openid profile email", "code_challenge_method": "S256", "default_timeout": _WITHIN_S,
+        },
+    )  # fmt: skip
+    return made
 
 
 @api.get("/login", summary="Log in at the issuer", responses={302: None})

@@ -25,12 +25,14 @@ CLIENT_ID, CLIENT_SECRET = "medidiagnose", secrets.token_urlsafe(24)
 @dataclass
 class Issuer:
     """claims: of whoever logs in, and what is to be wrong with the token. signed: with the own key, another, or the
-    secret that both know. requests: of the authorization endpoint."""
+    secret that both know. calls_itself and leaves_out: of what it tells of itself. requests: of the authorization
+    endpoint."""
 
     url: str = ""
     claims: dict[str, Any] = field(default_factory=lambda: {"sub": "person-1"})
     signed: str = "own"
     calls_itself: str | None = None
+    leaves_out: str = ""
     requests: list[dict[str, str]] = field(default_factory=list)
     _codes: dict[str, dict[str, str]] = field(default_factory=dict)
     _key: RSAKey = field(default_factory=lambda: RSAKey.generate_key(2048, {"kid": "one"}))
@@ -38,15 +40,18 @@ class Issuer:
     def __call__(self, environ: Any, start_response: Any) -> Any:
         request = Request(environ)
         paths = {"/authorize": self._authorize, "/token": self._token, "/jwks": self._keys}
-        return paths.get(request.path, self._about)(request)(environ, start_response)
+        about = "/.well-known/openid-configuration"
+        paths |= {about: self._about, f"/realm{about}": self._about}
+        return paths.get(request.path, _nothing)(request)(environ, start_response)
 
     def _about(self, _request: Request) -> Response:
         here = self.url
-        return _json({
+        told = {
             "issuer": self.calls_itself or here, "authorization_endpoint": f"{here}/authorize",
             "token_endpoint": f"{here}/token", "jwks_uri": f"{here}/jwks",
             "id_token_signing_alg_values_supported": ["none", "HS256", "RS256"],
-        })  # fmt: skip
+        }  # fmt: skip
+        return _json({name: value for name, value in told.items() if name != self.leaves_out})
 
     def _keys(self, _request: Request) -> Response:
         return _json({"keys": [self._key.as_dict(private=False)]})
@@ -82,6 +87,10 @@ class Issuer:
             return jwt.encode({"alg": "HS256"}, claims, OctKey.import_key(CLIENT_SECRET))
         key = self._key if self.signed == "own" else RSAKey.generate_key(2048)
         return jwt.encode({"alg": "RS256", "kid": "one"}, claims, key)
+
+
+def _nothing(_request: Request) -> Response:
+    return Response(status=404)
 
 
 def _json(told: dict[str, Any], status: int = 200) -> Response:

@@ -156,6 +156,13 @@ def test_nobodys_account_is_taken_over_and_none_is_made_where_that_is_closed(
     assert me(client)["username"] != ada.username
 
 
+def test_an_issuer_whose_name_ends_in_a_slash(make_file_app: MakeApp, issuer: Issuer) -> None:
+    issuer.calls_itself = f"{issuer.url}/realm/"
+    issuer.claims = {"sub": "p", "iss": issuer.calls_itself}
+    app = make_file_app(**known_to(issuer) | {"oidc_issuer": issuer.calls_itself})
+    assert log_in(app.test_client()).status_code == 303
+
+
 def test_where_registration_is_closed_nobody_new_comes_in_and_an_issuer_that_is_gone_is_told(
     make_file_app: MakeApp,
 ) -> None:
@@ -164,7 +171,12 @@ def test_where_registration_is_closed_nobody_new_comes_in_and_an_issuer_that_is_
         assert log_in(app.test_client()).status_code == 403
         issuer.calls_itself = "https://example.org"
         other = make_file_app(**known_to(issuer))
-        assert other.test_client().get("/api/v1/auth/oidc/login").status_code == 503
+        for left_out in ("", "issuer", "authorization_endpoint", "token_endpoint", "jwks_uri"):
+            issuer.leaves_out = left_out
+            assert other.test_client().get("/api/v1/auth/oidc/login").status_code == 503, left_out
+            issuer.calls_itself = None
+        issuer.leaves_out = ""
+        assert log_in(other.test_client()).status_code == 303, "what was wrong for a while is right again"
     gone = make_file_app(**known_to(issuer))
     reply = gone.test_client().get("/api/v1/auth/oidc/login")
     assert (reply.status_code, reply.get_json()["code"]) == (503, "issuer_unavailable")
