@@ -32,7 +32,7 @@ _PATIENTLY = text(
     "SELECT set_config('lock_timeout', '0', true), set_config('idle_in_transaction_session_timeout', '0', true)"
 )
 _MIGRATION_LOCK = 7_205_190_001  # any number of our own
-_WRITES = {"writes": True}
+_WRITES, _ONE_STATE = {"writes": True}, {"isolation_level": "REPEATABLE READ"}
 
 
 def database_url(config: Config) -> str:
@@ -53,6 +53,8 @@ class Database:
         else:
             self._engine = create_engine(url, connect_args=_POSTGRES, pool_pre_ping=True, **_POOL)
         self._writing = self._engine.execution_options(**_WRITES)
+        # SQLite's transactions read one state anyway; PostgreSQL's, unless told, a new one with each statement.
+        self._reading = self._engine if self.is_sqlite else self._engine.execution_options(**_ONE_STATE)
 
     @property
     def engine(self) -> Engine:
@@ -62,15 +64,14 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """One state of the database, from the first look to the last."""
-        with _told(), Session(self._engine) as session:
+        with _told(), Session(self._reading) as session:
             yield session
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """One state of all tables, however long it takes to read them."""
-        with _told(), self._engine.connect() as connection:
+        with _told(), self._reading.connect() as connection:
             if not self.is_sqlite:
-                connection = connection.execution_options(isolation_level="REPEATABLE READ")
                 connection.execute(_PATIENTLY)
             yield connection
 

@@ -62,6 +62,21 @@ def test_several_processes_that_start_at_once_migrate_once(database_address: Cal
     database.close()
 
 
+def test_what_is_read_together_is_of_one_moment(database_address: Callable[[], str], tmp_path: Path) -> None:
+    """Or a log that is written to while it is looked through would be told as broken."""
+    given = database_address().replace("postgresql://", "postgresql+psycopg://")
+    database = Database(given or f"sqlite:///{tmp_path / 'one.sqlite3'}")
+    database.migrate()
+    with database.reading() as session:
+        assert verify(session).entries == 0
+        with database.writing() as other:
+            append(other, Deed("operator", "start", ""))
+        assert (verify(session).entries, verify(session).fault) == (0, None)
+    with database.reading() as session:
+        assert verify(session).entries == 1
+    database.close()
+
+
 def test_the_audit_log_takes_no_change_and_tells_of_one_made_behind_its_back(
     make_records_app: MakeApp, tmp_path: Path
 ) -> None:
