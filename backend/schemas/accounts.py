@@ -109,7 +109,7 @@ class DoneAnswer(Answer):
 
 
 class ExportAnswer(Answer):
-    """All that is kept of an account; of its predictions a page, the newest first."""
+    """All that is kept of an account: of its predictions a page, the newest first, and with the first page all else."""
 
     success: Literal[True]
     user: UserAnswer

@@ -94,7 +94,7 @@ def password(services: Services, account: Account, body: PasswordBody) -> DoneAn
 @api.get("/export", summary="All that is kept of the own account", responses={200: ExportAnswer})
 @strict
 def export(services: Services, account: Account, query: BeforeQuery) -> ExportAnswer:
-    """Predictions with their answers, 500 a page; files are at their addresses."""
+    """Predictions with their answers, 500 a page; with the first page all else. Files are at their addresses."""
     return services.records.open().exports.of(account, query.before, g.request_id)
 
 

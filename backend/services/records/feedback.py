@@ -6,9 +6,11 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
 
 from backend.errors import Forbidden, NotFound, Unauthenticated
 from backend.schemas.accounts import READERS, Account, ExportAnswer
@@ -23,6 +25,7 @@ from ml_model.errors import InvalidValue
 from ml_model.tasks.registry import ImageTask
 
 _PER_EXPORT, _AUDIT_PER_EXPORT = 500, 1000
+_Listed = tuple[dict[str, Any], ...]
 
 
 class FeedbackBook:
@@ -74,18 +77,16 @@ class Exports:
         self._database = database
 
     def of(self, account: Account, before: int | None, request_id: str) -> ExportAnswer:
-        """All that is kept; predictions with their answers, a page at a time."""
+        """All that is kept: predictions with their answers, a page at a time, and with the first page all else."""
         mine = select(Prediction).where(Prediction.user_id == account.id)
         if before is not None:
             mine = mine.where(Prediction.number < before)
-        done = select(AuditEntry).where(AuditEntry.actor_id == str(account.id)).order_by(AuditEntry.number.desc())
+        beside: dict[str, _Listed] = dict.fromkeys(("files", "feedback", "batches", "audit"), ())
         with self._database.reading() as session:  # whoever writes does not wait for it
             user = session.get(User, account.id)
             rows = list(session.scalars(mine.order_by(Prediction.number.desc()).limit(_PER_EXPORT)))
-            files = list(session.scalars(select(StoredFile).where(StoredFile.user_id == account.id)))
-            said = list(session.scalars(select(Feedback).where(Feedback.user_id == account.id)))
-            lines = list(session.scalars(done.limit(_AUDIT_PER_EXPORT)))
-            batches = batches_of(session, account.id)
+            if before is None:
+                beside = _beside_predictions(session, account.id)
         if user is None:
             raise Unauthenticated("this account is no more")
         with self._database.writing() as session:
@@ -93,18 +94,10 @@ class Exports:
         return ExportAnswer(
             success=True,
             user=user_answer(user),
-            batches=batches,
-            files=tuple(
-                {"file_id": str(one.id), "kind": one.kind, "format": one.format, "size_bytes": one.size_bytes,
-                 "sha256": one.sha256, "address": f"/api/v1/files/{one.id}"} for one in files
-            ),
             predictions=tuple({**record_answer(row).model_dump(mode="json"), "result": row.result} for row in rows),
-            feedback=tuple(
-                {**feedback_entry(one).model_dump(mode="json"), "prediction_id": str(one.prediction_id)} for one in said
-            ),
-            audit=tuple(_line(one).model_dump(mode="json") for one in lines),
             next_before=rows[-1].number if len(rows) == _PER_EXPORT else None,
-        )  # fmt: skip
+            **beside,
+        )
 
     def audit(self, account: Account, query: AuditQuery) -> AuditAnswer:
         """Newest first, to an admin. Raises Forbidden."""
@@ -118,6 +111,26 @@ class Exports:
         lines = tuple(_line(row) for row in rows)
         more = rows[-1].number if len(rows) == query.per_page and rows[-1].number > 1 else None
         return AuditAnswer(success=True, entries=lines, count=len(lines), next_before=more)
+
+
+def _beside_predictions(session: Session, user_id: uuid.UUID) -> dict[str, _Listed]:
+    """What an export has but once."""
+    files = session.scalars(select(StoredFile).where(StoredFile.user_id == user_id))
+    said = session.scalars(select(Feedback).where(Feedback.user_id == user_id))
+    done = select(AuditEntry).where(AuditEntry.actor_id == str(user_id)).order_by(AuditEntry.number.desc())
+    return {
+        "files": tuple(
+            {"file_id": str(one.id), "kind": one.kind, "format": one.format, "size_bytes": one.size_bytes,
+             "sha256": one.sha256, "address": f"/api/v1/files/{one.id}"} for one in files
+        ),
+        "feedback": tuple(
+            {**feedback_entry(one).model_dump(mode="json"), "prediction_id": str(one.prediction_id)} for one in said
+        ),
+        "batches": batches_of(session, user_id),
+        "audit": tuple(
+            _line(one).model_dump(mode="json") for one in session.scalars(done.limit(_AUDIT_PER_EXPORT))
+        ),
+    }  # fmt: skip
 
 
 def _line(row: AuditEntry) -> AuditLine:

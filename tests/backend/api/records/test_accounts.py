@@ -159,6 +159,8 @@ def test_an_account_goes_with_all_that_is_its(records_app: Application, picture:
     assert export["predictions"][0]["result"] == kept["result"]
     assert {one["kind"] for one in export["files"]} == {"upload", "heatmap"}
     assert "predict" in {one["action"] for one in export["audit"]}
+    older = ada.get(f"/auth/export?before={export['predictions'][0]['number']}")
+    assert [older[name] for name in ("predictions", "files", "feedback", "batches", "audit")] == [[]] * 5
     assert ada.call("DELETE", "/auth/me", json={"password": GUESS}).status_code == 401
     assert ada.call("DELETE", "/auth/me", json={"password": PASSWORD}).status_code == 200
     assert ada.call("GET", "/history").status_code == 401
