@@ -24,7 +24,7 @@ from backend.services.records.accounts import AccountBook
 from backend.services.records.passwords import Passwords
 from backend.services.records.retention import expire, sweep
 from backend.storage.archive import backup, restore
-from backend.storage.audit import verify
+from backend.storage.audit import OPERATOR, verify
 from backend.storage.database import HEAD, Database, database_url
 from backend.storage.files import FileStore
 from backend.storage.objects import open_file_store
@@ -55,7 +55,7 @@ def create_user(desk: Desk, given: argparse.Namespace) -> int:
         fields = {".".join(map(str, one["loc"])): one["msg"] for one in error.errors(include_input=False)}
         print("; ".join(f"{name}: {told}" for name, told in fields.items()), file=sys.stderr)
         return UNUSABLE
-    user = desk.accounts.create(body, given.role, actor="operator")
+    user = desk.accounts.create(body, given.role, actor=OPERATOR)
     print(f"{user.role} {user.username} has the id {user.id}")
     return 0
 

@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import Connection, func, select, text
 
 from backend.errors import RecordsUnavailable
-from backend.storage.audit import Deed, append
+from backend.storage.audit import OPERATOR, Deed, append
 from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import AuditHead, Moment, StoredFile, Table
@@ -39,7 +39,6 @@ _DESCRIPTION, _FORMAT = "archive.json", 1
 _MOST_DESCRIPTION_BYTES, _MOST_LINE_BYTES = 10**6, 64 * 10**6
 _ROWS_AT_ONCE = 500
 _TRIES = 20
-_OPERATOR = "operator"
 _FILES = Table.metadata.tables[StoredFile.__tablename__]
 _BROKEN = (
     zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError, NotImplementedError, RuntimeError,
@@ -92,7 +91,7 @@ def backup(database: Database, files: FileStore, path: Path) -> Archived:
     The rows are of one moment, and every file that they name is there. Raises RecordsUnavailable, OSError.
     """
     with database.writing() as session:
-        append(session, Deed(_OPERATOR, "backup", ""))
+        append(session, Deed(OPERATOR, "backup", ""))
     handle, written = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:
@@ -261,7 +260,7 @@ def _fill(database: Database, archive: zipfile.ZipFile, replace: bool) -> None:
                 session.execute(sa.insert(table), waiting)
             if not database.is_sqlite and (counted := table.autoincrement_column) is not None:
                 _count_on(session.connection(), counted)
-        append(session, Deed(_OPERATOR, "restore", ""))
+        append(session, Deed(OPERATOR, "restore", ""))
 
 
 def _empty(connection: Connection, is_sqlite: bool) -> None:

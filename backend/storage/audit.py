@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from backend.storage.tables import AuditEntry, AuditHead
 
+OPERATOR = "operator"
 _PAGE = select(AuditEntry).order_by(AuditEntry.number).limit(1000)
 
 
 @dataclass(frozen=True)
 class Deed:
-    """What is noted: identifiers alone, never what they stand for. actor_id: an account, or "operator"."""
+    """What is noted: identifiers alone, never what they stand for. actor_id: an account, or OPERATOR."""
 
     actor_id: str
     action: str

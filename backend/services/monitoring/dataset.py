@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Row, false, or_, select
 
 from backend.errors import Forbidden, NotFound
 from backend.schemas.accounts import READERS, Account
-from backend.storage.audit import Deed, append
+from backend.storage.audit import OPERATOR, Deed, append
 from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import Feedback, Prediction, StoredFile
@@ -88,7 +88,7 @@ class FeedbackDataset:
         for name, data in self._members(cases):
             (parent / folder / name).write_bytes(data)
         with self._database.writing() as session:
-            append(session, Deed("operator", "dataset", task_id))
+            append(session, Deed(OPERATOR, "dataset", task_id))
         return parent / folder, len(cases)
 
     def _members(self, cases: list[Case]) -> Iterator[tuple[str, bytes]]:

@@ -13,13 +13,12 @@ from sqlalchemy.orm import Session
 from backend.errors import AlreadyExists, Forbidden, NotFound, QuotaExceeded, Unauthenticated, WrongPassword
 from backend.schemas.accounts import Account, MeAnswer, RegisterBody, Role, UserAnswer
 from backend.services.records.passwords import Passwords
-from backend.storage.audit import Deed, append
+from backend.storage.audit import OPERATOR, Deed, append
 from backend.storage.batch_tables import Batch, BatchItem
 from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import Prediction, RevokedToken, StoredFile, User
 
-OPERATOR = "operator"
 LONGEST_TOKEN = timedelta(days=31)  # a refresh token, and a day
 _RECORD_BYTES, _LEAST_RECORDS = 4096, 1000  # of the quota there is a record for each so many, and so many always
 _WRONG = "no account has this name and password"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -80,8 +80,8 @@ class Identities:
         """The one that is preferred, where it is free; else with some letters behind it."""
         wanted = claims.get("preferred_username")
         plain = _NOT_IN_NAMES.sub("-", wanted if isinstance(wanted, str) else "")[:_MOST_NAME].strip("._-")
-        named = (User.username_key == plain.lower(), User.email_key == plain.lower())
-        taken = len(plain) < 3 or session.scalars(select(User.id).where(or_(*named))).first() is not None
+        named = select(User.id).where(User.username_key == plain.lower())  # no address: those have an @
+        taken = len(plain) < 3 or session.scalars(named).first() is not None
         return f"{plain or 'user'}-{secrets.token_hex(4)}" if taken else plain
 
 

@@ -10,8 +10,7 @@ from datetime import datetime
 from sqlalchemy import delete, exists, or_, select
 from sqlalchemy.orm import Session
 
-from backend.services.records.accounts import OPERATOR
-from backend.storage.audit import Deed, append
+from backend.storage.audit import OPERATOR, Deed, append
 from backend.storage.batch_tables import Batch
 from backend.storage.database import Database
 from backend.storage.files import FileStore
@@ -76,8 +75,7 @@ def _expire_records(session: Session, before: datetime) -> int:
     chosen = select(Prediction.id).where(Prediction.created_at < before)
     ids = list(session.scalars(chosen.order_by(Prediction.number).limit(_AT_ONCE)))
     session.execute(delete(Prediction).where(Prediction.id.in_(ids)))
-    for record_id in ids:
-        append(session, Deed(OPERATOR, "expire", str(record_id)))
+    append(session, *(Deed(OPERATOR, "expire", str(record_id)) for record_id in ids))
     return len(ids)
 
 
@@ -86,8 +84,7 @@ def _expire_batches(session: Session, before: datetime) -> int:
     chosen = select(Batch.id).where(Batch.finished_at < before).limit(_BATCHES_AT_ONCE)
     ids = list(session.scalars(chosen))
     session.execute(delete(Batch).where(Batch.id.in_(ids)))
-    for batch_id in ids:
-        append(session, Deed(OPERATOR, "batch_expire", str(batch_id)))
+    append(session, *(Deed(OPERATOR, "batch_expire", str(batch_id)) for batch_id in ids))
     return len(ids)
 
 
@@ -97,6 +94,5 @@ def _expire_files(session: Session, before: datetime) -> list[uuid.UUID]:
     chosen = select(StoredFile.id).where(StoredFile.created_at < before, ~of_record).limit(_AT_ONCE)
     ids = list(session.scalars(chosen))
     session.execute(delete(StoredFile).where(StoredFile.id.in_(ids)))
-    for file_id in ids:
-        append(session, Deed(OPERATOR, "file_expire", str(file_id)))
+    append(session, *(Deed(OPERATOR, "file_expire", str(file_id)) for file_id in ids))
     return ids
