@@ -170,7 +170,7 @@ class Config:
             engine=engine,
             cors_origins=tuple(o.strip() for o in env.get("CORS_ORIGINS", "*").split(",") if o.strip()),
             **_limits(env),
-            allowed_hosts=words(env, "ALLOWED_HOSTS") or default_hosts(host),
+            allowed_hosts=tuple(map(str.lower, words(env, "ALLOWED_HOSTS"))) or default_hosts(host),
             drain_s=float(whole_number_of(env, "DRAIN_SECONDS", 1, (0, 300))),
             tasks_dir=Path(env.get("TASKS_DIR") or cls.tasks_dir),
             model_dirs=(*((Path(env["MODEL_DIR"]),) if env.get("MODEL_DIR") else ()), MODELS_DIR),
