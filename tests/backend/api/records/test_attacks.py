@@ -243,7 +243,8 @@ def test_a_foreign_page_can_change_nothing_with_the_cookies_of_ours(scene: Scene
         ("POST", "/upload"), ("POST", "/predict"), ("DELETE", f"/history/{scene.record_id}"),
         ("POST", f"/history/{scene.record_id}/share"), ("POST", f"/history/{scene.record_id}/feedback"),
         ("DELETE", f"/files/{scene.file_id}"), ("POST", "/auth/password"), ("DELETE", "/auth/me"),
-        ("POST", "/auth/logout"), ("POST", "/auth/refresh"),
+        ("POST", "/auth/logout"), ("POST", "/auth/refresh"), ("PATCH", "/auth/me"), ("POST", "/batch-predict"),
+        ("DELETE", f"/batches/{uuid.uuid4()}"),
     ]  # fmt: skip
     for method, path in unsafe:
         for sent in others if path != "/auth/refresh" else others[:3]:

@@ -36,6 +36,20 @@ def test_the_signal_of_an_account_is_shown_to_nobody_else(live_app: Application)
     }  # fmt: skip
 
 
+def test_the_heatmap_of_an_account_is_shown_to_nobody_else(
+    records_file_app: Application, picture: Callable[..., bytes]
+) -> None:
+    ada, admin = person(records_file_app), person(records_file_app, "admin")
+    headers = {who: {"Authorization": f"Bearer {token}"} for who, token in (
+        ("ada", ada.access_token), ("admin", admin.access_token), ("worthless", ada.access_token[:-3]),
+    )}  # fmt: skip
+    form = {"image": (io.BytesIO(picture()), "x")}
+    told = ada.client.post("/analyze/skin", data=form, headers=headers["ada"]).get_json()["explanation"]
+    for address in (told["heatmap_url"], told["map_url"]):
+        statuses = {who: ada.client.get(address, headers=headers.get(who)).status_code for who in (*headers, "nobody")}
+        assert statuses == {"ada": 200, "admin": 404, "worthless": 404, "nobody": 404}
+
+
 def test_that_of_nobody_has_an_address_that_is_not_to_be_guessed(
     live_app: Application, picture: Callable[..., bytes]
 ) -> None:
