@@ -16,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.orm import Session
 
 from backend.config import Config
-from backend.errors import RecordsUnavailable
+from backend.errors import NotFound, RecordsUnavailable
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 FILE_NAME = "records.sqlite3"
@@ -84,12 +84,13 @@ class Database:
     def migrate(self, target: str = HEAD) -> None:
         """Bring the tables to `target`, up or down; several processes may try at once.
 
-        Raises RecordsUnavailable where the database cannot be used.
+        Raises RecordsUnavailable where the database cannot be used, NotFound where there is no such form of the tables.
         """
         from alembic import command
         from alembic.runtime.migration import MigrationContext
         from alembic.script import ScriptDirectory
         from alembic.script.revision import RevisionError
+        from alembic.util import CommandError
 
         settings = _alembic_settings()
         script = ScriptDirectory.from_config(settings)
@@ -107,7 +108,10 @@ class Database:
             except RevisionError as error:
                 raise RecordsUnavailable("the database was made by a newer version of this service") from error
             step = command.downgrade if wanted is None or wanted in ahead else command.upgrade
-            step(settings, target)
+            try:
+                step(settings, target)
+            except CommandError as error:
+                raise NotFound(f"there is no form {target!r:.80} of the tables: head, base, or a revision") from error
 
     def revision(self, connection: Connection) -> str:
         """Of the tables; empty where there are none."""

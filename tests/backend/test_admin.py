@@ -66,8 +66,12 @@ def test_what_a_crash_left_is_swept_and_what_is_young_stays(
     assert store.get(young) == b"content"
 
 
-def test_down_to_nothing_and_up_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_down_to_nothing_and_up_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert create(monkeypatch, "a long sentence") == 0
+    assert main(["migrate", "9999"]) == 2
+    assert capsys.readouterr().err.startswith("not done: there is no form '9999' of the tables")
     assert main(["migrate", "base"]) == 0
     assert main(["migrate"]) == 0
     assert create(monkeypatch, "a long sentence") == 0
