@@ -98,7 +98,7 @@ class LoginAttempts(Table):
 
     name_hash: Mapped[str] = mapped_column(String(64), primary_key=True)
     failures: Mapped[int]
-    locked_until: Mapped[datetime]
+    locked_until: Mapped[datetime] = mapped_column(index=True)
 
 
 class RevokedToken(Table):
