@@ -24,14 +24,15 @@ def shown(value: object) -> str:
 
 
 def refuse(error: ValidationError, what: str) -> NoReturn:
-    """Raises UnknownField or InvalidValue for the first fault of `what`, a body or a query."""
+    """Raises UnknownField or InvalidValue for the first fault of `what`, a body or a query. A password is not told."""
     first = error.errors(include_url=False, include_context=False)[0]
     name = ".".join(str(part) for part in first["loc"]) or what
     if first["type"] == "extra_forbidden":
         raise UnknownField(f"{what} has an unknown field {name!r:.80}; see /openapi.json for the fields it takes")
     if first["type"] == "missing":
         raise InvalidValue(f"{name}: missing from the {what}; this field is required")
-    raise InvalidValue(f"{name}: {first['msg']}; received {shown(first['input'])}")
+    received = "" if "password" in name else f"; received {shown(first['input'])}"
+    raise InvalidValue(f"{name}: {first['msg']}{received}")
 
 
 def _refuse_constant(name: str) -> NoReturn:
