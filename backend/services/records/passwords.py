@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from backend.errors import TooManyAttempts
 from backend.storage.tables import LoginAttempts
 
+AT_ONCE = 4  # each takes 64 MiB, and four cores if there are as many: whoever logs in waits, and memory stays
 FREE_FAILURES = 5  # in a row; each further one doubles the wait
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1, 900
 _INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
@@ -28,17 +30,20 @@ class Passwords:
     def __init__(self, key: str, *, cheap: bool) -> None:
         self._key = key.encode()
         self._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1) if cheap else PasswordHasher()
+        self._room = threading.BoundedSemaphore(AT_ONCE)
         # What is verified where there is no account: that there is none takes as long to tell.
         self._nobody = self._hasher.hash(key)
 
     def hashed(self, password: str) -> str:
         """A hash with its salt and its costs."""
-        return self._hasher.hash(password)
+        with self._room:
+            return self._hasher.hash(password)
 
     def fits(self, password_hash: str | None, password: str) -> bool:
         """Whether it is the password. password_hash: None where there is no account."""
         try:
-            return self._hasher.verify(password_hash or self._nobody, password) and password_hash is not None
+            with self._room:
+                return self._hasher.verify(password_hash or self._nobody, password) and password_hash is not None
         except VerificationError:
             return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import threading
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -14,6 +15,7 @@ from sqlalchemy import select
 
 from backend.app import Application
 from backend.services.records import accounts
+from backend.services.records.passwords import AT_ONCE, Passwords
 from backend.storage.tables import LoginAttempts
 from ml_model.errors import PoorQuality
 
@@ -92,6 +94,37 @@ def test_two_first_failures_at_once_are_counted_both(records_app: Application) -
     with database.reading() as session:
         counted = session.scalars(select(LoginAttempts.failures).where(LoginAttempts.name_hash == name_hash)).one()
     assert (faults, counted) == ([], 2)
+
+
+class Hasher:
+    """In place of argon2: counts who is at it at once."""
+
+    def __init__(self) -> None:
+        self.now, self.most, self.lock = 0, 0, threading.Lock()
+
+    def hash(self, _password: str) -> str:
+        with self.lock:
+            self.now += 1
+            self.most = max(self.most, self.now)
+        time.sleep(0.01)
+        with self.lock:
+            self.now -= 1
+        return "hash"
+
+    def verify(self, _hash: str, password: str) -> bool:
+        return bool(self.hash(password))
+
+
+def test_only_so_many_passwords_are_hashed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    passwords, hasher = Passwords("key", cheap=True), Hasher()
+    monkeypatch.setattr(passwords, "_hasher", hasher)
+    work = [lambda: passwords.hashed(PASSWORD), lambda: passwords.fits("hash", PASSWORD)] * 6
+    threads = [threading.Thread(target=one) for one in work]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert 1 <= hasher.most <= AT_ONCE
 
 
 def test_an_account_has_so_many_records(
