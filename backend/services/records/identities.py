@@ -66,9 +66,8 @@ class Identities:
         name = self._free_name(session, claims)
         user = User(
             id=user_id, username=name, username_key=name.lower(), email=email, email_key=email.lower(),
-            # Of no password that anybody knows.
-            password_hash=self._passwords.hashed(secrets.token_urlsafe(32)), role="user", generation=0,
-            keep_answers=False, created_at=datetime.now(UTC),
+            password_hash=self._passwords.nobodys, role="user", generation=0, keep_answers=False,
+            created_at=datetime.now(UTC),
         )  # fmt: skip
         session.add(user)
         session.flush()

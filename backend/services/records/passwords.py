@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import secrets
 import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -31,8 +32,8 @@ class Passwords:
         self._key = key.encode()
         self._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1) if cheap else PasswordHasher()
         self._room = threading.BoundedSemaphore(AT_ONCE)
-        # What is verified where there is no account: that there is none takes as long to tell.
-        self._nobody = self._hasher.hash(key)
+        # Of no password that anybody knows. Where there is no account it is verified: to tell that takes as long.
+        self.nobodys = self._hasher.hash(secrets.token_urlsafe(32))
 
     def hashed(self, password: str) -> str:
         """A hash with its salt and its costs."""
@@ -43,7 +44,7 @@ class Passwords:
         """Whether it is the password. password_hash: None where there is no account."""
         try:
             with self._room:
-                return self._hasher.verify(password_hash or self._nobody, password) and password_hash is not None
+                return self._hasher.verify(password_hash or self.nobodys, password) and password_hash is not None
         except VerificationError:
             return False
 
