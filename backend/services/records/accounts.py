@@ -187,16 +187,7 @@ def check_records(session: Session, account: Account, quota_bytes: int) -> None:
 
 def user_answer(user: User) -> UserAnswer:
     """As it is told."""
-    return UserAnswer.model_validate(
-        {
-            "id": user.id,
-            "username": user.username,
-            "email": user.email,
-            "role": user.role,
-            "created_at": user.created_at,
-            "keep_answers": user.keep_answers,
-        }
-    )
+    return UserAnswer.model_validate(user, from_attributes=True)
 
 
 def batches_of(session: Session, account_id: uuid.UUID) -> tuple[dict[str, Any], ...]:
