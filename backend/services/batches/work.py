@@ -26,7 +26,8 @@ from ml_model.tasks.registry import ImageTask
 BLOCK = 8  # files that are taken on at once
 _MOST_S = 30.0  # for one file
 _PASSING = (DeadlineExceeded, Overloaded, ReaderUnavailable, StillLoading, RecordsUnavailable)
-_FIRST_WAIT_S = 2.0  # before another try, then twice as long each time
+_FIRST_WAIT_S = 2.0  # before another try, then so many times as long each time:
+_LONGER, _LONGER_WITHOUT_STORE = 2, 8  # a store may be gone for a quarter of an hour
 _FRAMES = 8
 
 
@@ -111,7 +112,8 @@ class BatchWork:
 
     def _without_result(self, claimed: Claimed, error: MediDiagnoseError) -> None:
         if isinstance(error, _PASSING) and claimed.attempts < MOST_ATTEMPTS:
-            self.leases.put_back(claimed, _FIRST_WAIT_S * 2 ** (claimed.attempts - 1))
+            longer = _LONGER_WITHOUT_STORE if isinstance(error, RecordsUnavailable) else _LONGER
+            self.leases.put_back(claimed, _FIRST_WAIT_S * longer ** (claimed.attempts - 1))
         else:
             self._fail(claimed, error)
 

@@ -15,7 +15,8 @@ from records.people import Person, person
 from sqlalchemy import func, select, update
 
 from backend.app import Application
-from backend.services.batches.leases import MOST_ATTEMPTS, LeaseLost, Leases, settle
+from backend.errors import RecordsUnavailable
+from backend.services.batches.leases import MOST_ATTEMPTS, Claimed, LeaseLost, Leases, settle
 from backend.services.batches.states import DONE
 from backend.services.records.opened import OpenRecords
 from backend.storage.batch_tables import BatchItem
@@ -186,6 +187,27 @@ def test_a_restart_goes_on_with_what_was_left(
     app.services.records.try_to_open()  # as `begin_to_serve` does
     assert finished(bench.ada, str(batch_id))["done"] == 2
     assert not app.services.records.unfinished
+
+
+def test_a_store_may_be_gone_for_a_quarter_of_an_hour(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    batch_id, waits = bench.batch(1), list[float]()
+
+    def gone(_file_id: uuid.UUID) -> bytes:
+        raise RecordsUnavailable("the files cannot be read now")
+
+    def put_back(claimed: Claimed, after_s: float, *, counted: bool = True) -> None:
+        waits.append(after_s)
+        Leases.put_back(work.leases, claimed, 0.0, counted=counted)
+
+    work = bench.opened.work
+    monkeypatch.setattr(bench.opened.files, "get", gone)
+    monkeypatch.setattr(work.leases, "put_back", put_back)
+    bench.app.services.readiness.draining_since = None
+    while work.some(batch_id):
+        pass
+    assert waits == [2.0, 16.0, 128.0, 1024.0]
+    (told,) = bench.ada.get(f"/batches/{batch_id}")["results"]
+    assert told["error"]["code"] == "records_unavailable"
 
 
 def test_a_passing_fault_is_not_the_files(bench: Bench) -> None:
