@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, exists, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, delete, exists, or_, select
 
 from backend.storage.audit import OPERATOR, Deed, append
 from backend.storage.batch_tables import Batch
@@ -18,6 +17,7 @@ from backend.storage.tables import Prediction, Refusal, StoredFile
 
 _BATCHES_AT_ONCE = 10  # each has up to thousands of rows
 _AT_ONCE = 200  # in one transaction, so that whoever writes meanwhile waits for no more
+_Aged = type[Prediction] | type[Batch] | type[StoredFile]
 _SWEPT_AFTER_S = 3600.0  # no request takes so long
 
 
@@ -45,54 +45,32 @@ def sweep(database: Database, files: FileStore, older_than_s: float = _SWEPT_AFT
 def expire(database: Database, files: FileStore, before: datetime) -> Expired:
     """Take away records made before then, with their files, batches that were finished before then, and uploads of then
     that no record is of. Each is in the audit log. Raises RecordsUnavailable; what went until then is gone whole."""
-    gone = 0
-    records, batches = _all(database, _expire_records, before), _all(database, _expire_batches, before)
-    while True:
-        with database.writing() as session:
-            ids = _expire_files(session, before)
-        if not ids:
-            break
+    records = sum(map(len, _gone(database, Prediction, (Prediction.created_at < before,), "expire")))
+    batches = sum(map(len, _gone(database, Batch, (Batch.finished_at < before,), "batch_expire", _BATCHES_AT_ONCE)))
+    of_record = exists().where(or_(Prediction.file_id == StoredFile.id, Prediction.heatmap_id == StoredFile.id))
+    chosen = (StoredFile.created_at < before, ~of_record.correlate(StoredFile))
+    removed = 0
+    for ids in _gone(database, StoredFile, chosen, "file_expire"):
         files.remove(ids)
-        gone += len(ids)
+        removed += len(ids)
     with database.writing() as session:
         session.execute(delete(Refusal).where(Refusal.day < before.date()))
-    return Expired(records, gone, batches)
+    return Expired(records, removed, batches)
 
 
-def _all(database: Database, some: Callable[[Session, datetime], int], before: datetime) -> int:
-    """Have them go in parts; how many went."""
-    gone = 0
-    while True:
+def _gone(
+    database: Database, table: _Aged, chosen: tuple[ColumnElement[bool], ...], action: str, at_once: int | None = None
+) -> Iterator[list[uuid.UUID]]:
+    """Take rows away in parts; the ids of each part. Rows are looked for once, by a reader: no index has their age, and
+    writers do not wait for it. What was chosen is then held and looked at again: an upload may be a record's now."""
+    with database.reading() as session:
+        found = list(session.scalars(select(table.id).where(*chosen)))
+    most = at_once or _AT_ONCE
+    for start in range(0, len(found), most):
+        these = table.id.in_(found[start : start + most])
         with database.writing() as session:
-            removed = some(session, before)
-        if not removed:
-            return gone
-        gone += removed
-
-
-def _expire_records(session: Session, before: datetime) -> int:
-    """Some of them. Their files are then of no record, and as old."""
-    chosen = select(Prediction.id).where(Prediction.created_at < before)
-    ids = list(session.scalars(chosen.order_by(Prediction.number).limit(_AT_ONCE)))
-    session.execute(delete(Prediction).where(Prediction.id.in_(ids)))
-    append(session, *(Deed(OPERATOR, "expire", str(record_id)) for record_id in ids))
-    return len(ids)
-
-
-def _expire_batches(session: Session, before: datetime) -> int:
-    """Some of those that are finished: their fields, and the names of their files. Records have an age of their own."""
-    chosen = select(Batch.id).where(Batch.finished_at < before).limit(_BATCHES_AT_ONCE)
-    ids = list(session.scalars(chosen))
-    session.execute(delete(Batch).where(Batch.id.in_(ids)))
-    append(session, *(Deed(OPERATOR, "batch_expire", str(batch_id)) for batch_id in ids))
-    return len(ids)
-
-
-def _expire_files(session: Session, before: datetime) -> list[uuid.UUID]:
-    """Some of those that no record is of."""
-    of_record = exists().where(or_(Prediction.file_id == StoredFile.id, Prediction.heatmap_id == StoredFile.id))
-    chosen = select(StoredFile.id).where(StoredFile.created_at < before, ~of_record).limit(_AT_ONCE)
-    ids = list(session.scalars(chosen))
-    session.execute(delete(StoredFile).where(StoredFile.id.in_(ids)))
-    append(session, *(Deed(OPERATOR, "file_expire", str(file_id)) for file_id in ids))
-    return ids
+            session.execute(select(table.id).where(these).order_by(table.id).with_for_update()).all()
+            taken = delete(table).where(these, *chosen).returning(table.id)
+            ids = list(session.scalars(taken.execution_options(synchronize_session=False)))
+            append(session, *(Deed(OPERATOR, action, str(one)) for one in ids))
+        yield ids

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from records.batches import accepted, finished
 from records.people import Person, person
-from sqlalchemy import update
+from sqlalchemy import Connection, event, update
+from sqlalchemy.orm import Session
 
 from backend.admin import main
 from backend.app import Application
@@ -56,6 +59,38 @@ def test_old_records_go_with_their_files_and_what_is_young_stays(
         assert verify(session).fault is None
         told = {one.object_id for one in session.query(AuditEntry).filter(AuditEntry.action == "expire")}
     assert set(old) <= told
+
+
+def test_writers_wait_for_no_search_and_an_upload_that_is_a_records_by_now_stays(
+    records_app: Application, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada, opened = person(records_app), records_app.services.records.open()
+    database = opened.database
+    file_id = ada.upload(picture(seed=6))
+    with database.writing() as session:
+        of_file = StoredFile.id == uuid.UUID(file_id)
+        session.execute(update(StoredFile).where(of_file).values(created_at=LONG_AGO))
+    writing, searches, begun = database.writing, list[bool](), list[bool]()
+
+    @contextmanager
+    def late() -> Iterator[Session]:
+        if not begun:
+            begun.append(True)
+            ada.call("POST", "/predict", json={"file_id": file_id, "task": "skin"})
+        with writing() as session:
+            yield session
+
+    def note(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        if statement.startswith("SELECT") and "created_at <" in statement:
+            searches.append(connection.get_execution_options().get("writes", False))
+
+    monkeypatch.setattr(database, "writing", late)
+    event.listen(database.engine, "before_cursor_execute", note)
+    gone = expire(database, opened.files, LONG_AGO + timedelta(days=1))
+    event.remove(database.engine, "before_cursor_execute", note)
+    assert (gone, searches) == (Expired(0, 0), [False, False])
+    assert ada.get("/history")["total"] == 1
+    assert ada.call("GET", f"/files/{file_id}").status_code == 200
 
 
 def test_batches_go_with_the_names_and_fields_that_they_were_sent_with(
