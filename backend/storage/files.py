@@ -7,7 +7,7 @@ import os
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Set
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +16,9 @@ from backend.errors import RecordsUnavailable
 FILES = "files"  # in the data folder
 _HALF_WRITTEN = ".part"
 _A_HANDFUL = 10  # files that a crash may leave before there is any row
+
+
+Known = Callable[[Collection[uuid.UUID]], Set[uuid.UUID]]
 
 
 class FileStore(Protocol):
@@ -34,10 +37,11 @@ class FileStore(Protocol):
         """Take files away; one that cannot be goes with the next `sweep`."""
         ...
 
-    def sweep(self, is_known: Callable[[uuid.UUID], bool], older_than_s: float, *, any_known: bool = True) -> int:
+    def sweep(self, known: Known, older_than_s: float, *, any_known: bool = True) -> int:
         """Remove what no row names, where it is older than any request under way. Returns how many files went. What has
         no name of ours is another's and stays.
 
+        known: of some files, those that rows name; asked of many at once.
         any_known: whether rows name any file; where none does and there is more than a handful, the database is hardly
         the one of this store, and nothing goes. Raises RecordsUnavailable then, or where it cannot be looked through.
         """
@@ -83,16 +87,22 @@ class FolderStore:
             with contextlib.suppress(OSError):
                 self._path(file_id).unlink()
 
-    def sweep(self, is_known: Callable[[uuid.UUID], bool], older_than_s: float, *, any_known: bool = True) -> int:
+    def sweep(self, known: Known, older_than_s: float, *, any_known: bool = True) -> int:
         """Half-written ones too."""
         lost, removed = list[Path](), 0
-        for path in self._folder.glob("*/*"):
-            with contextlib.suppress(OSError):
-                half, name = path.suffix == _HALF_WRITTEN, f"{path.parent.name}/{path.name}"
-                file_id = id_of(name.partition(".")[0] if half else name)
-                young = is_young(path.stat().st_mtime, older_than_s)
-                if file_id is not None and not young and (half or not is_known(file_id)):
-                    lost.append(path)
+        for folder in self._folder.glob("*"):
+            old = dict[uuid.UUID, Path]()
+            for path in folder.glob("*"):
+                with contextlib.suppress(OSError):
+                    half, name = path.suffix == _HALF_WRITTEN, f"{folder.name}/{path.name}"
+                    file_id = id_of(name.partition(".")[0] if half else name)
+                    if file_id is None or is_young(path.stat().st_mtime, older_than_s):
+                        continue
+                    if half:
+                        lost.append(path)
+                    else:
+                        old[file_id] = path
+            lost += [old[one] for one in old.keys() - known(old.keys())]
         refuse_another_database(len(lost), any_known)
         for path in lost:
             with contextlib.suppress(OSError):

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from backend.config import Config
 from backend.errors import RecordsUnavailable
-from backend.storage.files import FILES, FileStore, FolderStore, id_of, is_young, name_of, refuse_another_database
+from backend.storage.files import (
+    FILES,
+    FileStore,
+    FolderStore,
+    Known,
+    id_of,
+    is_young,
+    name_of,
+    refuse_another_database,
+)
 
 # A request is not held for minutes by a store that is gone.
 _TIMES = {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
@@ -52,19 +61,19 @@ class BucketStore:
                 with _told("removed"):
                     self._bucket.rm_file(self._name(file_id))
 
-    def sweep(self, is_known: Callable[[uuid.UUID], bool], older_than_s: float, *, any_known: bool = True) -> int:
+    def sweep(self, known: Known, older_than_s: float, *, any_known: bool = True) -> int:
         """By the store's own clock."""
-        lost = list[str]()
+        old = dict[uuid.UUID, str]()
         with _told("looked through"):
             found: dict[str, Any] = self._bucket.find(self._root, detail=True)
             for name, told in found.items():
                 file_id = id_of(name.removeprefix(f"{self._root}/"))
-                young = is_young(told["LastModified"].timestamp(), older_than_s)
-                if file_id is not None and not young and not is_known(file_id):
-                    lost.append(name)
+                if file_id is not None and not is_young(told["LastModified"].timestamp(), older_than_s):
+                    old[file_id] = name
+            lost = old.keys() - known(old.keys())
             refuse_another_database(len(lost), any_known)
-            for name in lost:
-                self._bucket.rm_file(name)
+            for one in lost:
+                self._bucket.rm_file(old[one])
         return len(lost)
 
     def _name(self, file_id: uuid.UUID) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -16,7 +16,7 @@ from backend.storage.files import FileStore
 from backend.storage.tables import Prediction, Refusal, StoredFile
 
 _BATCHES_AT_ONCE = 10  # each has up to thousands of rows
-_AT_ONCE = 200  # in one transaction, so that whoever writes meanwhile waits for no more
+_AT_ONCE = 200  # in one question or transaction, so that whoever writes meanwhile waits for no more
 _Aged = type[Prediction] | type[Batch] | type[StoredFile]
 _SWEPT_AFTER_S = 3600.0  # no request takes so long
 
@@ -33,13 +33,17 @@ class Expired:
 def sweep(database: Database, files: FileStore, older_than_s: float = _SWEPT_AFTER_S) -> int:
     """Remove files that no record names, as a crash leaves them; how many. Raises RecordsUnavailable."""
 
-    def is_known(file_id: uuid.UUID) -> bool:
-        with database.reading() as session:
-            return session.get(StoredFile, file_id) is not None
+    def known(file_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+        asked, found = list(file_ids), set[uuid.UUID]()
+        for start in range(0, len(asked), _AT_ONCE):
+            with database.reading() as session:
+                these = StoredFile.id.in_(asked[start : start + _AT_ONCE])
+                found.update(session.scalars(select(StoredFile.id).where(these)))
+        return found
 
     with database.reading() as session:
         any_known = session.scalars(select(StoredFile.id).limit(1)).first() is not None
-    return files.sweep(is_known, older_than_s, any_known=any_known)
+    return files.sweep(known, older_than_s, any_known=any_known)
 
 
 def expire(database: Database, files: FileStore, before: datetime) -> Expired:

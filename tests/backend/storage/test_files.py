@@ -48,9 +48,9 @@ def test_the_sweeper_takes_what_no_row_names_and_is_old(store: FileStore) -> Non
     known, lost = uuid.uuid4(), uuid.uuid4()
     for one in (known, lost):
         store.put(one, b"content")
-    assert store.sweep(lambda one: one == known, older_than_s=3600) == 0
+    assert store.sweep(lambda _: {known}, older_than_s=3600) == 0
     time.sleep(1.1)  # a bucket tells whole seconds
-    assert store.sweep(lambda one: one == known, older_than_s=0) == 1
+    assert store.sweep(lambda _: {known}, older_than_s=0) == 1
     assert store.get(known) == b"content"
     with pytest.raises(RecordsUnavailable):
         store.get(lost)
@@ -65,7 +65,7 @@ def test_the_sweeper_leaves_what_is_not_of_the_store(tmp_path: Path, objects: Ob
         (tmp_path / FILES / name).write_bytes(b"x")
     for store in (open_file_store(TestingConfig(data_dir=tmp_path, storage_url=url)) for url in (bucket, "")):
         store.put(foreign, b"lost")
-        assert store.sweep(lambda _: False, -60) == 1
+        assert store.sweep(lambda _: set(), -60) == 1
     assert objects_in(bucket) == {name.rpartition("/")[2] for name in names}
     assert all((tmp_path / FILES / name).exists() for name in names)
 
@@ -75,10 +75,10 @@ def test_the_sweeper_of_another_database_takes_nothing(store: FileStore) -> None
     for one in ids:
         store.put(one, b"content")
     with pytest.raises(RecordsUnavailable, match="the store holds 11, .* see DATABASE_URL"):
-        store.sweep(lambda _: False, -60, any_known=False)
+        store.sweep(lambda _: set(), -60, any_known=False)
     assert [store.get(one) for one in ids] == [b"content"] * 11
     store.remove(ids[:1])
-    assert store.sweep(lambda _: False, -60, any_known=False) == 10
+    assert store.sweep(lambda _: set(), -60, any_known=False) == 10
 
 
 def test_what_could_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +102,7 @@ def test_a_store_that_is_gone_says_so_and_loses_nothing(objects: ObjectServer) -
                 call()
         store.remove([kept])  # tries, and leaves it to the sweeper
         with pytest.raises(RecordsUnavailable, match="looked through"):
-            store.sweep(lambda _: True, 0)
+            store.sweep(set, 0)
     finally:
         objects.start()
     assert store.get(kept) == b"content"

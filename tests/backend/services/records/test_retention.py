@@ -18,9 +18,10 @@ from sqlalchemy.orm import Session
 from backend.admin import main
 from backend.app import Application
 from backend.services.records import retention
-from backend.services.records.retention import Expired, expire
+from backend.services.records.retention import Expired, expire, sweep
 from backend.storage.audit import verify
 from backend.storage.batch_tables import Batch
+from backend.storage.files import FolderStore
 from backend.storage.tables import AuditEntry, Prediction, StoredFile
 
 Picture = Callable[..., bytes]
@@ -91,6 +92,22 @@ def test_writers_wait_for_no_search_and_an_upload_that_is_a_records_by_now_stays
     assert (gone, searches) == (Expired(0, 0), [False, False])
     assert ada.get("/history")["total"] == 1
     assert ada.call("GET", f"/files/{file_id}").status_code == 200
+
+
+def test_the_database_is_asked_of_many_files_at_once(records_app: Application, tmp_path: Path) -> None:
+    store, asked = FolderStore(tmp_path), list[str]()
+    for number in range(8):
+        store.put(uuid.UUID(int=number), b"lost")
+    engine = records_app.services.records.open().database.engine
+
+    def note(_connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+        asked.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    removed = sweep(records_app.services.records.open().database, store, -60)
+    event.remove(engine, "before_cursor_execute", note)
+    assert removed == 8
+    assert len([one for one in asked if "FROM files" in one]) == 2
 
 
 def test_batches_go_with_the_names_and_fields_that_they_were_sent_with(
