@@ -21,6 +21,7 @@ from backend.storage.tables import Prediction, RevokedToken, StoredFile, User
 
 LONGEST_TOKEN = timedelta(days=31)  # a refresh token, and a day
 _RECORD_BYTES, _LEAST_RECORDS = 4096, 1000  # of the quota there is a record for each so many, and so many always
+_FILES_A_RECORD = 2  # a picture and its heatmap
 _WRONG = "no account has this name and password"
 
 
@@ -100,7 +101,7 @@ class AccountBook:
     def me(self, account: Account) -> MeAnswer:
         """The account and how much it keeps."""
         with self._database.reading() as session:
-            user, used = _user(session, account), kept_bytes(session, account.id)
+            user, (_, used) = _user(session, account), kept_files(session, account.id)
         return MeAnswer(success=True, user=user_answer(user), files_bytes=used, quota_bytes=self._quota_bytes)
 
     def choose(self, account: Account, keep_answers: bool, request_id: str) -> MeAnswer:
@@ -161,28 +162,38 @@ def _user(session: Session, account: Account, *, lock: bool = False) -> User:
     return user
 
 
-def kept_bytes(session: Session, user_id: uuid.UUID) -> int:
-    """Of all files of an account."""
-    total = select(func.coalesce(func.sum(StoredFile.size_bytes), 0)).where(StoredFile.user_id == user_id)
-    return int(session.execute(total).scalar_one())
+def kept_files(session: Session, user_id: uuid.UUID) -> tuple[int, int]:
+    """How many files an account has, and of how many bytes."""
+    told = select(func.count(), func.coalesce(func.sum(StoredFile.size_bytes), 0)).where(StoredFile.user_id == user_id)
+    count, size = session.execute(told).one()
+    return int(count), int(size)
 
 
-def check_quota(session: Session, account: Account, more: int, quota_bytes: int) -> None:
-    """Raises QuotaExceeded where files of so many more bytes pass it."""
-    used = kept_bytes(session, account.id)
+def check_quota(session: Session, account: Account, files: int, more: int, quota_bytes: int) -> None:
+    """Raises QuotaExceeded where so many more files, of so many bytes, pass it."""
+    count, used = kept_files(session, account.id)
     if used + more > quota_bytes:
         raise QuotaExceeded(
             f"the files of this account have {used} bytes; {more} more pass its quota of {quota_bytes}: "
             "delete records that are not needed any more"
+        )
+    most = _FILES_A_RECORD * _most_records(quota_bytes)  # the smallest takes a block of the disk
+    if count + files > most:
+        raise QuotaExceeded(
+            f"this account has {count} of its {most} files: delete records that are not needed any more"
         )
 
 
 def check_records(session: Session, account: Account, quota_bytes: int) -> None:
     """Raises QuotaExceeded where the account has as many as it may. Asked without a lock: some that come at once may
     pass it, a loop does not."""
-    most = max(_LEAST_RECORDS, quota_bytes // _RECORD_BYTES)
+    most = _most_records(quota_bytes)
     if session.execute(select(func.count()).where(Prediction.user_id == account.id)).scalar_one() >= most:
         raise QuotaExceeded(f"this account has its {most} records: delete some that are not needed any more")
+
+
+def _most_records(quota_bytes: int) -> int:
+    return max(_LEAST_RECORDS, quota_bytes // _RECORD_BYTES)
 
 
 def user_answer(user: User) -> UserAnswer:

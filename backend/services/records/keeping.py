@@ -57,7 +57,7 @@ class Slot(Protocol):
 
     @property
     def freed_bytes(self) -> int:
-        """Of files that go with the filling."""
+        """Of the file that goes with the filling."""
 
     def fill(self, session: Session, prediction_id: uuid.UUID) -> None:
         """With an answer. What it raises is raised in place of keeping it."""
@@ -164,8 +164,9 @@ class Keeping:
         """Files first, then all rows in one transaction; files whose rows were not kept go again."""
         written = [kept.row.id for kept in files]
         size = sum(kept.row.size_bytes for kept in files) - (slot.freed_bytes if slot else 0)
+        count = len(files) - (1 if slot else 0)
         with self._database.reading() as session:
-            check_quota(session, account, size, self._quota_bytes)
+            check_quota(session, account, count, size, self._quota_bytes)
             if row is not None:
                 check_records(session, account, self._quota_bytes)
         try:
@@ -177,7 +178,7 @@ class Keeping:
         try:
             with self._database.writing() as session:
                 hold(session, account)  # one upload of an account at a time
-                check_quota(session, account, size, self._quota_bytes)
+                check_quota(session, account, count, size, self._quota_bytes)
                 session.add_all([kept.row for kept in files])
                 session.flush()
                 if row is not None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from records.batches import send
 from records.people import PASSWORD, Person, person
 from sqlalchemy import select
 
@@ -139,3 +140,19 @@ def test_an_account_has_so_many_records(
     kept = ada.client.post("/analyze/skin?keep=true", data={"image": (io.BytesIO(sent), "x")}, headers=headers)
     assert (kept.status_code, kept.get_json()["code"]) == (413, "quota_exceeded"), kept.text
     assert ada.get("/history")["total"] == 2
+
+
+def test_an_account_has_twice_as_many_files(
+    make_file_app: Callable[..., Application], monkeypatch: pytest.MonkeyPatch, picture: Picture
+) -> None:
+    """Small ones pass no quota of bytes, and each takes a block of the disk."""
+    monkeypatch.setattr(accounts, "_LEAST_RECORDS", 1)
+    monkeypatch.setattr(accounts, "_RECORD_BYTES", 10**7)
+    app, sent = make_file_app(quota_bytes=10**7), picture(seed=64)
+    ada = person(app)
+    ada.upload(sent)
+    batch = send(ada, [("a", b"x"), ("b", b"y")])
+    ada.upload(sent)
+    for reply in (batch, ada.call("POST", "/upload", data={"file": (io.BytesIO(sent), "x")})):
+        assert (reply.status_code, reply.get_json()["code"]) == (413, "quota_exceeded"), reply.text
+    assert len(files(app)) == 2
