@@ -132,12 +132,15 @@ class BatchBook:
         return _accepted(batch, form, self._executor.begin()), False
 
     def one(self, account: Account, batch_id: uuid.UUID, query: BatchQuery, request_id: str) -> BatchAnswer:
-        """How far it is, and a page of results. Raises NotFound."""
+        """How far it is, and a page of results; while files wait, this process works on them too. Raises NotFound."""
         with self._database.reading() as session:
             batch = _own(session, account, batch_id)
             found = batch_answer(session, batch, query)
         self._note(account, "batch", batch_id, request_id)
-        return found if batch.finished_at else found.model_copy(update={"warnings": self._executor.told()})
+        if batch.finished_at:
+            return found
+        self._executor.go_on()
+        return found.model_copy(update={"warnings": self._executor.told()})
 
     def all_results(self, account: Account, batch_id: uuid.UUID, request_id: str) -> list[BatchResult]:
         """Of every file. Raises NotFound."""

@@ -59,6 +59,12 @@ class Executor:
                 self._thread.start()
             self._changed.notify_all()
 
+    def go_on(self) -> None:
+        """There is something to do, and perhaps nobody here does it: another began it, and may be no more."""
+        with self._changed:
+            if self._thread is None:
+                self.wake()
+
     def stay(self) -> None:
         """Look for batches that others made, too, from now on."""
         self._stays = True

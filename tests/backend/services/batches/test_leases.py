@@ -189,6 +189,12 @@ def test_a_restart_goes_on_with_what_was_left(
     assert not app.services.records.unfinished
 
 
+def test_who_is_asked_goes_on_with_what_another_began(bench: Bench) -> None:
+    batch_id = bench.batch(1)  # of a process that is no more
+    bench.app.services.readiness.draining_since = None
+    assert finished(bench.ada, str(batch_id))["done"] == 1
+
+
 def test_a_store_may_be_gone_for_a_quarter_of_an_hour(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     batch_id, waits = bench.batch(1), list[float]()
 
