@@ -58,6 +58,7 @@ class FolderStore:
         """On the disk once this returns. Raises RecordsUnavailable."""
         path = self._path(file_id)
         try:
+            new = not path.parent.is_dir()
             path.parent.mkdir(parents=True, exist_ok=True)
             handle, written = tempfile.mkstemp(dir=path.parent, prefix=f"{file_id}.", suffix=_HALF_WRITTEN)
             try:
@@ -71,6 +72,8 @@ class FolderStore:
                     os.unlink(written)  # a full disk has room again
                 raise
             _sync_folder(path.parent)
+            if new:
+                _sync_folder(self._folder)
         except OSError as error:
             raise RecordsUnavailable(f"the file cannot be kept now ({error.strerror}); try again later") from error
 

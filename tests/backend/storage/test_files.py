@@ -17,6 +17,7 @@ from s3fs import S3FileSystem
 
 from backend.config import Config, ConfigError, TestingConfig
 from backend.errors import RecordsUnavailable
+from backend.storage import files as files_module
 from backend.storage.files import FILES, FileStore, FolderStore
 from backend.storage.objects import open_file_store
 
@@ -79,6 +80,14 @@ def test_the_sweeper_of_another_database_takes_nothing(store: FileStore) -> None
     assert [store.get(one) for one in ids] == [b"content"] * 11
     store.remove(ids[:1])
     assert store.sweep(lambda _: set(), -60, any_known=False) == 10
+
+
+def test_the_name_of_a_new_folder_is_on_the_disk_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced = list[Path]()
+    monkeypatch.setattr(files_module, "_sync_folder", synced.append)
+    for number in range(2):
+        FolderStore(tmp_path).put(uuid.UUID(int=number), b"content")
+    assert synced == [tmp_path / "00", tmp_path, tmp_path / "00"]
 
 
 def test_what_could_not_be_written_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
