@@ -112,11 +112,14 @@ def _write(database: Database, files: FileStore, archive: zipfile.ZipFile) -> Ar
     copied, unread = set[uuid.UUID](), set[uuid.UUID]()
     for _ in range(_TRIES):
         with database.snapshot() as connection:
-            named = set(connection.scalars(select(StoredFile.id)))
-            still = {file_id for file_id in named - copied if not _copied(files, archive, file_id)}
+            named = {row.id: row.sha256 for row in connection.execute(select(StoredFile.id, StoredFile.sha256))}
+            still = {one for one in named.keys() - copied if not _copied(files, archive, one, named[one])}
             if lost := still & unread:
-                raise RecordsUnavailable(f"{len(lost)} files that records name cannot be read, {min(lost)} among them")
-            copied, unread = copied | (named - still), still
+                raise RecordsUnavailable(
+                    f"{len(lost)} files that records name cannot be read, or are not what was kept, "
+                    f"{min(lost)} among them"
+                )
+            copied, unread = copied | (named.keys() - still), still
             if not still:
                 tables = {table.name: _dump(connection, archive, table) for table in Table.metadata.sorted_tables}
                 told = _Description(format=_FORMAT, revision=database.revision(connection), tables=tables)
@@ -125,11 +128,15 @@ def _write(database: Database, files: FileStore, archive: zipfile.ZipFile) -> Ar
     raise RecordsUnavailable("records are deleted faster than they can be copied; try again later")
 
 
-def _copied(files: FileStore, archive: zipfile.ZipFile, file_id: uuid.UUID) -> bool:
+def _copied(files: FileStore, archive: zipfile.ZipFile, file_id: uuid.UUID, sha256: str) -> bool:
+    """Only what is as it was kept: an archive with a damaged file would not be restored."""
     try:
-        archive.writestr(f"files/{file_id}", files.get(file_id))
+        data = files.get(file_id)
     except RecordsUnavailable:
         return False
+    if hashlib.sha256(data).hexdigest() != sha256:
+        return False
+    archive.writestr(f"files/{file_id}", data)
     return True
 
 

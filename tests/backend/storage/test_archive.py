@@ -16,17 +16,18 @@ import pytest
 from records.people import PASSWORD, Person, person
 from records.surviving import faults
 from records.writers import Told, log_in, small_picture, writing
-from sqlalchemy import text
+from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 from werkzeug.serving import make_server
 
 from backend.admin import main
 from backend.app import Application
+from backend.errors import RecordsUnavailable
 from backend.storage.archive import ArchiveInvalid, NotEmpty, backup, restore
 from backend.storage.audit import verify
 from backend.storage.database import Database
 from backend.storage.files import FILES, FolderStore
-from backend.storage.tables import Table
+from backend.storage.tables import StoredFile, Table
 
 MakeApp = Callable[..., Application]
 
@@ -120,6 +121,23 @@ def test_a_backup_of_a_service_that_works_is_of_one_moment(make_records_app: Mak
     assert restore(database, files, path).files > 0
     database.close()
     assert faults(tmp_path / "other", "", Told()) == []
+
+
+def test_a_backup_that_could_not_be_restored_is_not_made(filled: tuple[Person, Path], tmp_path: Path) -> None:
+    database, files = on_a_file(tmp_path / "other")
+    restore(database, files, filled[1])
+    with database.reading() as session:
+        damaged, gone = sorted(session.scalars(select(StoredFile.id)))[:2]
+    whole = files.get(damaged)
+    files.put(damaged, whole[:-1] + b"?")
+    with pytest.raises(RecordsUnavailable, match=f"1 files .*, or are not what was kept, {damaged}"):
+        backup(database, files, tmp_path / "backup.zip")
+    files.put(damaged, whole)
+    files.remove([gone])
+    with pytest.raises(RecordsUnavailable, match=f"1 files that records name cannot be read, .* {gone}"):
+        backup(database, files, tmp_path / "backup.zip")
+    database.close()
+    assert [one.name for one in tmp_path.iterdir()] == ["other"]
 
 
 def rewritten(path: Path, to: Path, change: Callable[[str, bytes], bytes | None], **more: bytes) -> Path:
