@@ -29,7 +29,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from sqlalchemy import Connection, func, select, text
 
 from backend.errors import RecordsUnavailable
-from backend.storage.audit import OPERATOR, Deed, append
+from backend.storage.audit import OPERATOR, Deed, append, note
 from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import AuditHead, Moment, StoredFile, Table
@@ -90,8 +90,7 @@ def backup(database: Database, files: FileStore, path: Path) -> Archived:
 
     The rows are of one moment, and every file that they name is there. Raises RecordsUnavailable, OSError.
     """
-    with database.writing() as session:
-        append(session, Deed(OPERATOR, "backup", ""))
+    note(database, Deed(OPERATOR, "backup", ""))
     handle, written = tempfile.mkstemp(dir=path.parent, suffix=".part")
     try:
         with os.fdopen(handle, "wb") as stream:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from backend.storage.database import Database
 from backend.storage.tables import AuditEntry, AuditHead
 
 OPERATOR = "operator"
@@ -45,6 +46,12 @@ def append(session: Session, *deeds: Deed) -> None:
         entry.hash = _hash(entry)
         session.add(entry)
         head.number, head.hash = entry.number, entry.hash
+
+
+def note(database: Database, deed: Deed) -> None:
+    """In a transaction of its own: of what was looked at, and changed nothing. Raises RecordsUnavailable."""
+    with database.writing() as session:
+        append(session, deed)
 
 
 def verify(session: Session) -> Verified:

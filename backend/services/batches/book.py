@@ -32,7 +32,7 @@ from backend.services.batches.form import FormReader, SentFile, SentForm
 from backend.services.batches.results import batch_answer, result_answer, results_of
 from backend.services.batches.states import CANCELLED, OPEN, WAITING, clear_files
 from backend.services.records.accounts import check_quota, hold, kept_files
-from backend.storage.audit import Deed, append
+from backend.storage.audit import Deed, append, note
 from backend.storage.batch_tables import Batch, BatchItem
 from backend.storage.database import Database
 from backend.storage.files import FileStore
@@ -136,7 +136,7 @@ class BatchBook:
         with self._database.reading() as session:
             batch = _own(session, account, batch_id)
             found = batch_answer(session, batch, query)
-        self._note(account, "batch", batch_id, request_id)
+        note(self._database, Deed(str(account.id), "batch", str(batch_id), request_id))
         if batch.finished_at:
             return found
         self._executor.go_on()
@@ -147,7 +147,7 @@ class BatchBook:
         with self._database.reading() as session:
             batch = _own(session, account, batch_id)
             found = [result_answer(*row) for row in session.execute(results_of(batch.id))]
-        self._note(account, "batch_export", batch_id, request_id)
+        note(self._database, Deed(str(account.id), "batch_export", str(batch_id), request_id))
         return found
 
     def cancel(self, account: Account, batch_id: uuid.UUID, request_id: str) -> BatchAnswer:
@@ -195,10 +195,6 @@ class BatchBook:
                 "this Idempotency-Key came with other files or fields before; send a new key with a new request"
             )
         return _accepted(earlier, form, self._executor.told())
-
-    def _note(self, account: Account, action: str, batch_id: uuid.UUID, request_id: str) -> None:
-        with self._database.writing() as session:
-            append(session, Deed(str(account.id), action, str(batch_id), request_id))
 
 
 def batch_address(batch_id: uuid.UUID) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy import ColumnElement, Row, false, or_, select
 
 from backend.errors import Forbidden, NotFound
 from backend.schemas.accounts import READERS, Account
-from backend.storage.audit import OPERATOR, Deed, append
+from backend.storage.audit import OPERATOR, Deed, note
 from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import Feedback, Prediction, StoredFile
@@ -70,8 +70,7 @@ class FeedbackDataset:
                 f"the pictures have {size} bytes, at most {MOST_BYTES} are sent; the operator writes them to a folder: "
                 "python -m backend.admin export-feedback"
             )
-        with self._database.writing() as session:
-            append(session, Deed(str(account.id), "dataset", task_id, request_id))
+        note(self._database, Deed(str(account.id), "dataset", task_id, request_id))
         packed = io.BytesIO()
         with zipfile.ZipFile(packed, "w") as archive:
             for name, data in self._members(cases):
@@ -87,8 +86,7 @@ class FeedbackDataset:
         (parent / folder / IMAGES).mkdir(parents=True)
         for name, data in self._members(cases):
             (parent / folder / name).write_bytes(data)
-        with self._database.writing() as session:
-            append(session, Deed(OPERATOR, "dataset", task_id))
+        note(self._database, Deed(OPERATOR, "dataset", task_id))
         return parent / folder, len(cases)
 
     def _members(self, cases: list[Case]) -> Iterator[tuple[str, bytes]]:

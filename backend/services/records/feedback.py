@@ -18,7 +18,7 @@ from backend.schemas.records import AuditAnswer, AuditLine, AuditQuery, Feedback
 from backend.services.loading.bundles import Task
 from backend.services.records.accounts import batches_of, user_answer
 from backend.services.records.history import feedback_entry, record_answer, visible
-from backend.storage.audit import Deed, append
+from backend.storage.audit import Deed, append, note
 from backend.storage.database import Database
 from backend.storage.tables import AuditEntry, Feedback, Prediction, StoredFile, User
 from ml_model.errors import InvalidValue
@@ -89,8 +89,7 @@ class Exports:
                 beside = _beside_predictions(session, account.id)
         if user is None:
             raise Unauthenticated("this account is no more")
-        with self._database.writing() as session:
-            append(session, Deed(str(account.id), "export", str(account.id), request_id))
+        note(self._database, Deed(str(account.id), "export", str(account.id), request_id))
         return ExportAnswer(
             success=True,
             user=user_answer(user),

@@ -25,7 +25,7 @@ from backend.schemas.records import (
 )
 from backend.services.records.accounts import hold
 from backend.services.records.keeping import heatmap_address
-from backend.storage.audit import Deed, append
+from backend.storage.audit import Deed, append, note
 from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import Feedback, Prediction, StoredFile
@@ -53,7 +53,7 @@ class History:
             rows = list(session.scalars(_without_results(Prediction.number.in_(numbers))))
         rows.sort(key=lambda row: -row.number)
         more = bool(rows) and (len(rows) == query.per_page)
-        self._note(account, "list", "", request_id)
+        note(self._database, Deed(str(account.id), "list", "", request_id))
         return RecordsAnswer(
             success=True,
             history=tuple(record_answer(row) for row in rows),
@@ -70,7 +70,7 @@ class History:
         with self._database.reading() as session:
             row = visible(session, account, record_id)
             said = list(session.scalars(_newest_said(row.id)))[::-1]
-        self._note(account, "view", str(record_id), request_id)
+        note(self._database, Deed(str(account.id), "view", str(record_id), request_id))
         return WholeRecordAnswer(
             success=True,
             record=record_answer(row),
@@ -85,7 +85,7 @@ class History:
             row = visible(session, account, record_id)
         if row.heatmap_id is None:
             raise NotFound("this record has no heatmap")
-        self._note(account, "heatmap", str(record_id), request_id)
+        note(self._database, Deed(str(account.id), "heatmap", str(record_id), request_id))
         return self._files.get(row.heatmap_id)
 
     def file(self, account: Account, file_id: uuid.UUID, request_id: str) -> tuple[str, bytes]:
@@ -94,7 +94,7 @@ class History:
             row = session.get(StoredFile, file_id)
         if row is None or row.user_id != account.id:
             raise NotFound("there is no such file of this account")
-        self._note(account, "file", str(file_id), request_id)
+        note(self._database, Deed(str(account.id), "file", str(file_id), request_id))
         return row.format, self._files.get(file_id)
 
     def delete_file(self, account: Account, file_id: uuid.UUID, request_id: str) -> None:
@@ -146,16 +146,12 @@ class History:
         newest = _without_results(*of_patient).order_by(Prediction.number.desc()).limit(_MOST_OF_A_PATIENT)
         with self._database.reading() as session:
             rows = list(session.scalars(newest))[::-1]
-        self._note(account, "timeline", "", request_id)
+        note(self._database, Deed(str(account.id), "timeline", "", request_id))
         points, last = [], dict[str, Prediction]()
         for row in rows:
             points.append(TimelinePoint(record=record_answer(row), change=_change(last.get(row.task), row)))
             last[row.task] = row
         return TimelineAnswer(success=True, patient_ref=patient_ref, timeline=tuple(points), count=len(points))
-
-    def _note(self, account: Account, action: str, object_id: str, request_id: str) -> None:
-        with self._database.writing() as session:
-            append(session, Deed(str(account.id), action, object_id, request_id))
 
 
 def chosen_days(account: Account, query: HistoryQuery | StatsQuery) -> list[ColumnElement[bool]]:

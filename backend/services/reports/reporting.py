@@ -24,7 +24,7 @@ from backend.services.records.history import feedback_entry, visible
 from backend.services.reports.blocks import Picture
 from backend.services.reports.content import MOST_FEEDBACK, Told, report
 from backend.services.reports.kept_answer import KeptAnswer
-from backend.storage.audit import Deed, append
+from backend.storage.audit import Deed, note
 from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import Feedback, Prediction
@@ -76,8 +76,7 @@ class Reports:
             made = report_pdf(laid, paper)
         finally:
             self._making.release()
-        with self._database.writing() as session:
-            append(session, Deed(str(account.id), "report", str(record_id), context.request_id))
+        note(self._database, Deed(str(account.id), "report", str(record_id), context.request_id))
         return made
 
     def is_genuine(self, record_id: uuid.UUID, sha256: str) -> bool:
