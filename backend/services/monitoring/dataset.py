@@ -113,7 +113,7 @@ class FeedbackDataset:
             _case(records[record], label_of[(code,)])
             for record, told in words.items()
             for code in set(told.values())
-            if len(set(told.values())) == 1 and (code,) in label_of
+            if code and len(set(told.values())) == 1 and (code,) in label_of
         ]
 
 
