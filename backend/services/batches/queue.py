@@ -62,8 +62,10 @@ class QueueLabour:
     def once(self) -> float | None:
         """One round. What the queue does not take now, it is told of in the next."""
         try:
-            for batch_id, files, told in self._leases.unserved(self._again_s):
-                if not told or self._is_empty():
+            unserved = self._leases.unserved(self._again_s)
+            forgot = any(told for _, _, told in unserved) and self._is_empty()
+            for batch_id, files, told in unserved:
+                if not told or forgot:
                     for _ in range(min(_MOST_MESSAGES, -(-files // BLOCK))):
                         self._app.send_task(TASK, [str(batch_id)])
                     self._leases.note_told(batch_id)

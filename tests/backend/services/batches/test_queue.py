@@ -158,6 +158,24 @@ def test_a_worker_that_is_told_to_stop_ends_in_good_order(site: Site) -> None:
     assert site.workers.pop().end() == 0
 
 
+def test_a_queue_that_forgot_is_told_of_every_batch_at_once(site: Site) -> None:
+    while site.workers:
+        site.workers.pop().kill()
+    opened, readiness = site.app.services.records.open(), site.app.services.readiness
+    batches = [site.submit(1) for _ in range(2)]
+    readiness.draining_since = float("inf")
+    opened.executor.wake()
+    assert opened.executor.join(60.0)
+    site.queue.stop()
+    site.queue.start()
+    QueueLabour(Leases(opened.database, opened.files, 0.0), site.queue.url, site.app.services.logger).once()
+    with Connection(site.queue.url) as link, link.SimpleQueue(QUEUE) as waiting:
+        assert waiting.qsize() == 2
+    readiness.draining_since = None
+    for batch_id in batches:
+        site.ada.call("DELETE", f"/batches/{batch_id}")
+
+
 def test_only_redis_is_a_queue() -> None:
     told = "amqp://me:" + "hidden" + "@host"
     with pytest.raises(ConfigError, match="CELERY_BROKER_URL") as refused:
