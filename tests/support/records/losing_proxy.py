@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from urllib.parse import urlsplit
 
-_COMMIT = b"COMMIT"
+_COMMIT = b"COMMIT\0"  # the whole statement: a transaction may begin as READ COMMITTED
 
 
 class LosingProxy:
