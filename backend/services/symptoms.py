@@ -62,7 +62,7 @@ class SymptomDiagnosis:
         if not made.self_harm:  # which is answered with help, model or none
             require_model(loaded, task.id, self._demo_mode)
         if loaded is None and not made.self_harm:
-            told = told_fields(question.description, shipped_knowledge().vocabulary, made)
+            told = told_fields(question.description, shipped_knowledge().vocabulary, {}, made)
             return demo_answers.disease_answer(task, question, _provenance(task, sent, None), context, told)
         if made.self_harm or (checker and question.ranking == "knowledge"):
             fields = _checked(task, checker or rules_alone(), question, made, loaded)
@@ -119,7 +119,7 @@ def _from_table(task: SymptomTask, engine: Any, question: DiseaseQuestion, made:
         raise _nothing(f"{len(question.symptoms)} symptoms", hints)
     age, sex = question.age, question.sex
     ranking = ranker.rank(matches.names, age_years=age, sex=sex, top_k=TOP_DISEASES)
-    told = told_fields(question.description, shipped_knowledge().vocabulary, made)
+    told = told_fields(question.description, shipped_knowledge().vocabulary, _earlier_names(engine), made)
     return table_fields(task, matches, ranking, made, told)
 
 

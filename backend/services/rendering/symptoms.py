@@ -25,7 +25,7 @@ from ml_model.inference.bundle import Manifest
 from ml_model.inference.measured_tabular import SymptomMetrics
 from ml_model.inputs.tabular import DiseaseQuestion
 from ml_model.symptoms.checker import RankedCondition, SymptomAssessment, SymptomChecker
-from ml_model.symptoms.vocabulary import FindingVocabulary
+from ml_model.symptoms.vocabulary import ClinicalFinding, FindingVocabulary
 from ml_model.tabular.symptom_matcher import SymptomMatches
 from ml_model.tabular.symptom_model import RankedDisease
 from ml_model.tasks.registry import SymptomTask
@@ -57,7 +57,7 @@ def checker_fields(
 ) -> dict[str, Any]:
     """Of an answer ranked by knowledge. names: of earlier versions, which stay, by id. manifest: of its bundle."""
     findings = checker.knowledge.vocabulary.findings
-    ranked = tuple(_ranked(one, checker.knowledge.vocabulary) for one in made.ranking)
+    ranked = tuple(_ranked(one, findings, names) for one in made.ranking)
     return {
         "prediction": _first(ranked),
         "top_predictions": ranked,
@@ -79,7 +79,7 @@ def checker_fields(
         "abstain": bool(made.abstain_reasons),
         "abstain_reasons": made.abstain_reasons,
         "next_questions": tuple(QuestionAnswer(finding=q.finding, question=q.text) for q in made.questions),
-        **told_fields(question.description, checker.knowledge.vocabulary, made),
+        **told_fields(question.description, checker.knowledge.vocabulary, names, made),
     }
 
 
@@ -92,8 +92,10 @@ def conditions_in_question(names: tuple[str, ...], manifest: Manifest | None) ->
     return PredictionSetAnswer(coverage=SET_COVERAGE, measured=coverage, classes=names, note=note)
 
 
-def told_fields(description: str, vocabulary: FindingVocabulary, made: SymptomAssessment) -> dict[str, Any]:
-    """How soon it must be seen and what was understood, whoever ranks."""
+def told_fields(
+    description: str, vocabulary: FindingVocabulary, names: Mapping[str, str], made: SymptomAssessment
+) -> dict[str, Any]:
+    """How soon it must be seen and what was understood, whoever ranks. names: as of `checker_fields`."""
     triage, understood = made.triage, made.understood
     return {
         "triage": triage_answer(triage),
@@ -101,8 +103,9 @@ def told_fields(description: str, vocabulary: FindingVocabulary, made: SymptomAs
         "red_flags": tuple(RedFlagAnswer(id=f.id, level=f.level, message=f.message) for f in made.flags),
         "understood": tuple(
             UnderstoodAnswer(
-                text=m.text, start=m.start, end=m.end, finding=m.finding, name=vocabulary.findings[m.finding].name,
-                present=m.present, history=m.history or vocabulary.findings[m.finding].kind == "history",
+                text=m.text, start=m.start, end=m.end, finding=m.finding,
+                name=names.get(m.finding, vocabulary.findings[m.finding].name), present=m.present,
+                history=m.history or vocabulary.findings[m.finding].kind == "history",
             )
             for m in understood.mentions
         ),
@@ -151,8 +154,9 @@ def _first(ranked: Sequence[RankedDiseaseAnswer]) -> DiseasePrediction | None:
     )
 
 
-def _ranked(one: RankedCondition, vocabulary: FindingVocabulary) -> RankedDiseaseAnswer:
-    names = vocabulary.findings
+def _ranked(
+    one: RankedCondition, findings: Mapping[str, ClinicalFinding], names: Mapping[str, str]
+) -> RankedDiseaseAnswer:
     return RankedDiseaseAnswer(
         disease=one.condition.name,
         probability=one.probability,
@@ -160,8 +164,8 @@ def _ranked(one: RankedCondition, vocabulary: FindingVocabulary) -> RankedDiseas
         precautions=one.condition.care,
         lay_name=one.condition.lay,
         icd10=one.condition.icd10,
-        speaks_for=tuple(names[f].name for f in one.speaks_for),
-        speaks_against=tuple(names[f].name for f in one.speaks_against),
+        speaks_for=tuple(names.get(f, findings[f].name) for f in one.speaks_for),
+        speaks_against=tuple(names.get(f, findings[f].name) for f in one.speaks_against),
     )
 
 

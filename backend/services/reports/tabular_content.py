@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from backend.schemas.symptoms import RankedDiseaseAnswer
 from backend.services.rendering.responses import percent
@@ -37,7 +37,9 @@ def _list(names: list[str]) -> str:
 
 def _conditions(answer: KeptAnswer) -> Iterator[Block]:
     still_open = answer.prediction_set.classes if answer.prediction_set else ()
-    yield Bars(tuple(_condition(one, one.disease in still_open) for one in answer.top_predictions))
+    yield Bars(
+        tuple(_condition(one, one.disease in still_open, answer.symptoms_analyzed) for one in answer.top_predictions)
+    )
     if still_open:
         yield Words(DARK_BARS, small=True)
     if answer.something_else is not None:
@@ -46,10 +48,11 @@ def _conditions(answer: KeptAnswer) -> Iterator[Block]:
         yield from in_question(answer.prediction_set, {})
 
 
-def _condition(one: RankedDiseaseAnswer, still_open: bool) -> Bar:
+def _condition(one: RankedDiseaseAnswer, still_open: bool, present: Collection[str]) -> Bar:
     code = f" (ICD-10 {one.icd10})" if one.icd10 else ""
     sides = (("for it", one.speaks_for), ("against it", one.speaks_against))
-    note = "; ".join(f"{title}: {', '.join(names)}" for title, names in sides if names)
+    said = ((title, [name if name in present else f"no {name}" for name in names]) for title, names in sides if names)
+    note = "; ".join(f"{title}: {', '.join(names)}" for title, names in said)
     return Bar(f"{one.disease}{code}", one.probability, still_open, note)
 
 

@@ -70,6 +70,16 @@ def test_what_was_understood_stands_where_it_says(live_app: Application) -> None
     assert any("wvvyk" in row["text"] for row in found["not_understood"])
 
 
+def test_what_speaks_for_a_condition_is_called_as_what_is_there(live_app: Application) -> None:
+    """Whoever shows it tells by the name what is there from what is not."""
+    told = asked(live_app, description="My chest gets tight when I climb stairs and goes away when I rest. No fever.")
+    absent = {one["name"] for one in told["understood"] if not one["present"]}
+    assert "chest tightness" in told["symptoms_analyzed"]
+    assert "chest tightness" in told["top_predictions"][0]["speaks_for"]
+    for one in told["top_predictions"]:
+        assert {*one["speaks_for"], *one["speaks_against"]} <= {*told["symptoms_analyzed"], *absent}
+
+
 def test_both_and_answers_come_together(live_app: Application) -> None:
     found = asked(live_app, description=STORY, symptoms=["back pain", "qwxyz"], answers={"chills": "yes"}, age=70)
     assert {"back pain", "chills"} <= {name.lower() for name in found["symptoms_analyzed"]}

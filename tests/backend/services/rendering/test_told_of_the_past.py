@@ -13,7 +13,7 @@ def test_a_finding_of_the_past_is_history() -> None:
     made = [condition("colic", usual=("fever",), risk=("kidney_stones",))]
     checker = SymptomChecker(made_knowledge(vocabulary, made), PLAIN, Decisions())
     text = "I have a fever. I am known for kidney stones."
-    told = told_fields(text, vocabulary, checker.assess(Words(text)))["understood"]
+    told = told_fields(text, vocabulary, {}, checker.assess(Words(text)))["understood"]
     assert [(one.finding, one.present, one.history) for one in told] == [
         ("fever", True, False),
         ("kidney_stones", True, True),

@@ -128,7 +128,9 @@ def test_symptoms_and_risk_say_what_they_lean_on(answers: Answers, printed: Prin
     symptoms, risk = " ".join(printed["disease"]), " ".join(printed["heart-risk"])
     first = answers["disease"]["top_predictions"][0]
     assert f"{first['disease']} (ICD-10 {first['icd10']})" in symptoms
-    assert f"for it: {', '.join(first['speaks_for'])}" in symptoms
+    there = answers["disease"]["symptoms_analyzed"]
+    said = [name if name in there else f"no {name}" for name in first["speaks_for"]]
+    assert f"for it: {', '.join(said)}" in symptoms
     assert "Said not to be there: fever." in symptoms
     assert "54 years, male" in symptoms
     interval = answers["heart-risk"]["prediction"]["interval"]
