@@ -31,7 +31,7 @@ from backend.services.batches.executor import Executor
 from backend.services.batches.form import FormReader, SentFile, SentForm
 from backend.services.batches.results import batch_answer, result_answer, results_of
 from backend.services.batches.states import CANCELLED, OPEN, WAITING, clear_files
-from backend.services.records.accounts import check_quota, hold, kept_files
+from backend.services.records.accounts import Room, check_quota, hold, kept
 from backend.storage.audit import Deed, append, note
 from backend.storage.batch_tables import Batch, BatchItem
 from backend.storage.database import Database
@@ -106,7 +106,7 @@ class BatchBook:
         QuotaExceeded and RecordsUnavailable; nothing is kept then.
         """
         with self._database.reading() as session:
-            room = self._quota_bytes - kept_files(session, account.id)[1]
+            room = self._quota_bytes - kept(session, account.id).size_bytes
             earlier = _earlier(session, account, sent.key)
         if earlier is not None:
             form = FormReader(_Nowhere(), self._limits, self._spool_dir).read(sent.stream, sent.boundary)
@@ -178,8 +178,9 @@ class BatchBook:
         )  # fmt: skip
         with _sure(), self._database.writing() as session:
             hold(session, account)  # one upload of an account at a time
-            more = sum(one.size_bytes for one in form.files)
-            check_quota(session, account, len(form.files), more, self._quota_bytes)
+            count = len(form.files)
+            more = Room(count, sum(one.size_bytes for one in form.files), count)
+            check_quota(session, account, more, self._quota_bytes)
             session.add_all(_file_row(account, one, now) for one in form.files)
             session.flush()
             session.add(batch)

@@ -6,7 +6,8 @@ from __future__ import annotations
 import time
 import traceback
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -23,7 +24,8 @@ from backend.telemetry import Logger, RequestContext
 from ml_model.errors import DeadlineExceeded, MediDiagnoseError, ModelUnavailable, Overloaded, ReaderUnavailable
 from ml_model.tasks.registry import ImageTask
 
-BLOCK = 8  # files that are taken on at once
+BLOCK = 8  # files that are taken on together
+_AT_ONCE = 2  # of them
 _MOST_S = 30.0  # for one file
 _PASSING = (DeadlineExceeded, Overloaded, ReaderUnavailable, StillLoading, RecordsUnavailable)
 _FIRST_WAIT_S = 2.0  # before another try, then so many times as long each time:
@@ -62,19 +64,28 @@ class BatchWork:
         self._tasks, self._stopping, self._logger = tasks, stopping, logger
 
     def some(self, batch_id: uuid.UUID | None = None) -> int:
-        """Answer some files, of this batch or of any. Returns how many were taken on. Raises RecordsUnavailable."""
+        """Answer some files, of this batch or of any. Returns how many were taken on. Raises RecordsUnavailable.
+
+        `_AT_ONCE` at a time: while one waits for the disk or the database, another is computed.
+        """
+        block = self.leases.claim(BLOCK, batch_id)
+        files = iter(block)  # whose next is taken by one thread alone
+        with ThreadPoolExecutor(_AT_ONCE, "batch-file") as threads:
+            for hand in [threads.submit(self._work_off, files) for _ in block[:_AT_ONCE]]:
+                hand.result()
+        return len(block)
+
+    def _work_off(self, files: Iterator[Claimed]) -> None:
         renew_s = self.leases.lease_s / 2
-        began, block = time.monotonic(), self.leases.claim(BLOCK, batch_id)
-        for number, claimed in enumerate(block):
+        began = time.monotonic()
+        for claimed in files:
             if self._stopping():
-                for left in block[number:]:
-                    self.leases.put_back(left, 0.0, counted=False)
-                break
+                self.leases.put_back(claimed, 0.0, counted=False)
+                continue
             if time.monotonic() - began > renew_s:
                 self.leases.renew(claimed)
                 began = time.monotonic()
             self._answer(claimed, min(_MOST_S, renew_s))
-        return len(block)
 
     def _answer(self, claimed: Claimed, within_s: float) -> None:
         """One file: kept, refused, or put back. Raises RecordsUnavailable where not even that can be noted."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
@@ -101,7 +101,7 @@ class AccountBook:
     def me(self, account: Account) -> MeAnswer:
         """The account and how much it keeps."""
         with self._database.reading() as session:
-            user, (_, used) = _user(session, account), kept_files(session, account.id)
+            user, used = _user(session, account), kept(session, account.id).size_bytes
         return MeAnswer(success=True, user=user_answer(user), files_bytes=used, quota_bytes=self._quota_bytes)
 
     def choose(self, account: Account, keep_answers: bool, request_id: str) -> MeAnswer:
@@ -162,38 +162,40 @@ def _user(session: Session, account: Account, *, lock: bool = False) -> User:
     return user
 
 
-def kept_files(session: Session, user_id: uuid.UUID) -> tuple[int, int]:
-    """How many files an account has, and of how many bytes."""
-    told = select(func.count(), func.coalesce(func.sum(StoredFile.size_bytes), 0)).where(StoredFile.user_id == user_id)
-    count, size = session.execute(told).one()
-    return int(count), int(size)
+class Room(NamedTuple):
+    """What an account has, or wants."""
+
+    files: int
+    size_bytes: int
+    records: int
 
 
-def check_quota(session: Session, account: Account, files: int, more: int, quota_bytes: int) -> None:
-    """Raises QuotaExceeded where so many more files, of so many bytes, pass it."""
-    count, used = kept_files(session, account.id)
-    if used + more > quota_bytes:
+def kept(session: Session, user_id: uuid.UUID) -> Room:
+    """All three are read off indexes."""
+    size = func.coalesce(func.sum(StoredFile.size_bytes), 0)
+    records = select(func.count()).where(Prediction.user_id == user_id).scalar_subquery()
+    told = select(func.count(), size, records).select_from(StoredFile).where(StoredFile.user_id == user_id)
+    return Room(*map(int, session.execute(told).one()))
+
+
+def check_quota(session: Session, account: Account, more: Room, quota_bytes: int) -> None:
+    """Raises QuotaExceeded where so much more passes it. Of an account that is held, nothing can pass it."""
+    has = kept(session, account.id)
+    if has.size_bytes + more.size_bytes > quota_bytes:
         raise QuotaExceeded(
-            f"the files of this account have {used} bytes; {more} more pass its quota of {quota_bytes}: "
-            "delete records that are not needed any more"
+            f"the files of this account have {has.size_bytes} bytes; {more.size_bytes} more pass its quota of "
+            f"{quota_bytes}: delete records that are not needed any more"
         )
-    most = _FILES_A_RECORD * _most_records(quota_bytes)  # the smallest takes a block of the disk
-    if count + files > most:
+    most = max(_LEAST_RECORDS, quota_bytes // _RECORD_BYTES)
+    most_files = _FILES_A_RECORD * most  # the smallest takes a block of the disk
+    if has.files + more.files > most_files:
         raise QuotaExceeded(
-            f"this account has {count} of its {most} files: delete records that are not needed any more"
+            f"this account has {has.files} of its {most_files} files: delete records that are not needed any more"
         )
-
-
-def check_records(session: Session, account: Account, quota_bytes: int) -> None:
-    """Raises QuotaExceeded where the account has as many as it may. Asked without a lock: some that come at once may
-    pass it, a loop does not."""
-    most = _most_records(quota_bytes)
-    if session.execute(select(func.count()).where(Prediction.user_id == account.id)).scalar_one() >= most:
-        raise QuotaExceeded(f"this account has its {most} records: delete some that are not needed any more")
-
-
-def _most_records(quota_bytes: int) -> int:
-    return max(_LEAST_RECORDS, quota_bytes // _RECORD_BYTES)
+    if has.records + more.records > most:
+        raise QuotaExceeded(
+            f"this account has {has.records} of its {most} records: delete some that are not needed any more"
+        )
 
 
 def user_answer(user: User) -> UserAnswer:

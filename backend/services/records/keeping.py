@@ -20,7 +20,7 @@ from backend.schemas.accounts import Account
 from backend.schemas.images import AnalyzeAnswer, AnalyzeQuery
 from backend.schemas.records import PredictBody, PredictedAnswer, UploadAnswer
 from backend.services.diagnosis import LIMITS, ImageDiagnosis
-from backend.services.records.accounts import check_quota, check_records, hold
+from backend.services.records.accounts import Room, check_quota, hold
 from backend.services.rendering.messages import DEMO_WARNING
 from backend.storage.audit import Deed, append
 from backend.storage.database import Database
@@ -163,12 +163,13 @@ class Keeping:
     ) -> None:
         """Files first, then all rows in one transaction; files whose rows were not kept go again."""
         written = [kept.row.id for kept in files]
-        size = sum(kept.row.size_bytes for kept in files) - (slot.freed_bytes if slot else 0)
-        count = len(files) - (1 if slot else 0)
-        with self._database.reading() as session:
-            check_quota(session, account, count, size, self._quota_bytes)
-            if row is not None:
-                check_records(session, account, self._quota_bytes)
+        size = sum(kept.row.size_bytes for kept in files)
+        more = Room(len(files), size, 0 if row is None else 1)
+        if slot is not None:  # of a batch, whose files were counted as it came in
+            more = Room(more.files - 1, size - slot.freed_bytes, more.records)
+        else:
+            with self._database.reading() as session:
+                check_quota(session, account, more, self._quota_bytes)
         try:
             for kept in files:
                 self._files.put(kept.row.id, kept.data)
@@ -178,7 +179,7 @@ class Keeping:
         try:
             with self._database.writing() as session:
                 hold(session, account)  # one upload of an account at a time
-                check_quota(session, account, count, size, self._quota_bytes)
+                check_quota(session, account, more, self._quota_bytes)
                 session.add_all([kept.row for kept in files])
                 session.flush()
                 if row is not None:
