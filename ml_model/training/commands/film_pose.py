@@ -39,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     gate = Predictor(load_bundle(path, task=BUNDLE_ID, contract_sha256=contract))
     print(*exchanged_figures(film_task, films, gate, "films"), sep="\n", flush=True)
     for task in load_image_tasks():
-        if task.signal or task is film_task:
+        if task.signal or task.input.film:
             continue
         try:
             samples = [s for s in read_task(options.data, task) if s.split != "test"]
