@@ -18,12 +18,13 @@ export const leveled = (level) => signed(LEVELS[level]);
 export const nameOf = (answer, code) => answer.all_predictions.find((c) => c.code === code)?.name ?? code;
 
 export function warnings(answer) {
-  const { warnings: told, cropped } = answer.input_check;
-  const [x, y, width, height] = cropped ?? [];
+  const { warnings: told, cropped, cropped_pictures: each } = answer.input_check;
+  const partRead = ([x, y, width, height], which) =>
+    notice(`Only a part of ${which} was read: ${width} × ${height} pixels from ${x}, ${y}.`);
   return [
     answer.warning ? notice(answer.warning) : null,
     ...told.map(notice),
-    cropped ? notice(`Only a part of the picture was read: ${width} × ${height} pixels from ${x}, ${y}.`) : null,
+    ...(each ?? [cropped]).map((part, i) => (part ? partRead(part, each ? `picture ${i + 1}` : "the picture") : null)),
   ];
 }
 

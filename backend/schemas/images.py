@@ -139,7 +139,11 @@ class InputCheckAnswer(Answer):
     cropped: tuple[int, int, int, int] | None = Field(
         default=None,
         description="x, y, width and height, in pixels of the upload, of the part that was answered from, "
-        "where a frame or a window was around it",
+        "where a frame or a window was around it; of the first of several pictures",
+    )
+    cropped_pictures: tuple[tuple[int, int, int, int] | None, ...] | None = Field(
+        default=None,
+        description="the same of each picture, where several were sent and something was around any of them",
     )
     warnings: tuple[str, ...] = Field(default=(), description="what speaks against relying on the answer")
 

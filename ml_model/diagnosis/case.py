@@ -32,7 +32,8 @@ class Case:
 
     recording: (name, content) of each file, or a recording that was read already. view: projection of a chest X-ray,
     PA or AP. pixel_size_um: of a microscope picture. sampling_rate_hz: of a recording that does not say it. gate: "on"
-    refuses what is of another kind or of poor quality, "warn" only says so, "off" does not look.
+    refuses what is of another kind or of poor quality, "warn" only says so, "off" does not look
+    and only tells what was undone in a picture before it was answered.
     """
 
     pictures: tuple[bytes, ...] = ()
@@ -48,9 +49,9 @@ class Case:
 @dataclass(frozen=True)
 class InputCheck:
     """What the gate found. `warnings` say what speaks against relying on the answer; not accepted: some of them would
-    have been refusals. abstain_reasons: what makes any answer unfit to be leant on. cropped: the part that was answered
-    from, (left, top, right, bottom) in pixels of the upright upload, where something else was around it. distance: of
-    the view that is furthest from the training pictures, refused from its limit on.
+    have been refusals. abstain_reasons: what makes any answer unfit to be leant on. crops: of each picture the part
+    that was answered from, (left, top, right, bottom) in pixels of the upright upload, None where nothing else was
+    around it. distance: of the view that is furthest from the training pictures, refused from its limit on.
     """
 
     expected: str
@@ -58,7 +59,7 @@ class InputCheck:
     accepted: bool = True
     warnings: tuple[str, ...] = ()
     abstain_reasons: tuple[str, ...] = ()
-    cropped: Box | None = None
+    crops: tuple[Box | None, ...] = ()
     recognition: Recognition | None = None
     distance: float | None = None
     distance_limit: float | None = None

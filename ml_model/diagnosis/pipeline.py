@@ -115,7 +115,8 @@ def _check_pictures(task: ImageTask, readings: Sequence[PictureReading], case: C
     """
     checks, images = [], [reading.image for reading in readings]
     for reading in readings:
-        recognition = recognise(engines.gate, reading.overview, task.input.modality)
+        exchanged = reading.image.pose.inverted if task.input.film else None
+        recognition = recognise(engines.gate, reading.overview, task.input.modality, exchanged=exchanged)
         checks.append(_check_picture(task, reading, recognition, case, engines.tasks))
     if task.input.field_width_um:
         checks[0] = _with_field(checks[0], field_of_view(images[0], task.input, case.pixel_size_um))
@@ -126,6 +127,7 @@ def _check_pictures(task: ImageTask, readings: Sequence[PictureReading], case: C
     return replace(
         checks[0], accepted=all(check.accepted for check in checks), warnings=checks[0].warnings + later,
         abstain_reasons=checks[0].abstain_reasons + unfit,
+        crops=tuple(crop for check in checks for crop in check.crops),
     )  # fmt: skip
 
 
@@ -141,15 +143,15 @@ def _check_picture(
         if image.dicom or (recognition and not recognition.accepted):
             refusals = _with_kind(task, tasks, image.dicom, recognition, refusals)
     unread = note_on_frames(image.format, reading.frames) if reading.frames > 1 else None
-    altered = alterations(image, reading.grid, task.input)
-    if altered.turned and case.gate != "off":
+    altered = alterations(image, reading.grid, task.input, judged=case.gate != "off")
+    if altered.turned:
         refusals.append(PoorQuality(altered.turned))
     check = InputCheck(
         task.input.modality,
         quality,
         warnings=(*((unread,) if unread else ()), *altered.put_right, *altered.unfit),
         abstain_reasons=altered.unfit, recognition=recognition,
-        cropped=image.surround.box if image.surround else None,
+        crops=(image.surround.box if image.surround else None,),
     )  # fmt: skip
     return _refusing(check, refusals, case.gate) if refusals else check
 

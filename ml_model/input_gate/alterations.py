@@ -24,24 +24,28 @@ class Alterations:
     turned: str | None = None
 
 
-def alterations(image: LoadedImage, grid: float, image_input: ImageInput) -> Alterations:
-    """Those of one picture; grid: of `screen_photo.grid_height`."""
+def alterations(image: LoadedImage, grid: float, image_input: ImageInput, *, judged: bool) -> Alterations:
+    """Those of one picture; grid: of `screen_photo.grid_height`. Where it is not judged only what was undone is told:
+    the answer is of that."""
+    undone = tuple(_undone(image, image_input))
+    if not judged:
+        return Alterations(undone)
     photographed = screen_photo_note(grid, image.colour_levels, image_input)
     unfit = [photographed] if photographed else []
     if image.noise and image.noise >= UNFIT_NOISE_LEVELS:
         unfit.append(f"the picture is too noisy for an answer to be leant on ({image.noise:.1f} levels of 255)")
     if image.pose.turned:
         unfit.append(image.pose.turned)
-    return Alterations(tuple(_put_right(image, image_input)), tuple(unfit), image.pose.turned)
+    if image.pose.mirrored:
+        undone += ("the film looks mirrored: compare the side marker, or the heart lies on the right",)
+    return Alterations(undone, tuple(unfit), image.pose.turned)
 
 
-def _put_right(image: LoadedImage, image_input: ImageInput) -> Iterator[str]:
+def _undone(image: LoadedImage, image_input: ImageInput) -> Iterator[str]:
     if image.surround:
         yield image.surround.warning
     if image.pose.inverted:
         yield "black and white were exchanged in this film; they were exchanged back before it was answered"
-    if image.pose.mirrored:
-        yield "the film looks mirrored: compare the side marker, or the heart lies on the right"
     if image.noise:
         yield (
             f"the picture has noise of {image.noise:.1f} levels of 255, training pictures have at most "

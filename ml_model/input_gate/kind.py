@@ -35,7 +35,10 @@ def kind_refusal(
     if by_picture and dicom and dicom.view_position:
         says.append(f"the header says view {dicom.view_position}")
     wanted = kinds.get(task.input.modality, task.input.modality)
-    return f"{task.id} reads {wanted}; {', and '.join(says)}: {_remedy(task, tasks, stated, recognition)}"
+    told = f"{task.id} reads {wanted}; {', and '.join(says)}: {_remedy(task, tasks, stated, recognition)}"
+    if recognition is not None and recognition.exchanged:
+        told += f"; with black and white exchanged it looks like {wanted}: if it is one, send it with dark air"
+    return told
 
 
 def header_fits(task: ImageTask, stated: str | None) -> bool:

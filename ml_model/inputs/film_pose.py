@@ -2,7 +2,7 @@
 
 One weight a cell of a small copy says how a film that is upright and positive looks there; of the 16 ways in which a
 film can lie, that in which its copy fits best is told. The weights were fitted on training films by
-`ml_model/training/input_gate/film_pose.py`; they stand here so that the hash of the decoding code covers them.
+`ml_model/training/commands/film_pose.py`; they stand here so that the hash of the decoding code covers them.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# Share of the evidence from which a pose is certain. Of 609 validation films as they are one is told another turn, none
-# another polarity.
+# Share of the evidence from which a turn with its polarity is certain, or a polarity alone. Of 609 validation films as
+# they are one is told another turn, none another polarity; of the same films inverted no polarity is missed.
 CERTAIN_FROM = 0.9
 MIRRORED_FROM = 0.98  # a heart on the right is rare, but there are such
-_WEIGHTS = (  # thousandths, by row
+WEIGHTS = (  # thousandths, by row
     (-520, 1320, -530, 389, -1228, 97, 397, -130, -1086, 872, -45, -1392, 311, 459, 340, 12),
     (942, -2041, -377, 724, -876, -651, 1706, -142, 125, 1253, -298, -971, 261, -248, -1291, -37),
     (166, 482, -585, 104, -204, -516, 826, -1535, 1881, -466, 94, 174, -164, -982, -34, 202),
@@ -79,7 +79,7 @@ def in_all_poses(cells: NDArray[np.float64]) -> NDArray[np.float64]:
 @cache
 def _weights_of_poses() -> NDArray[np.float64]:
     """(16, SIDE_CELLS**2): the weights, moved to where the cells are that `in_all_poses` would move to them."""
-    weights = np.ravel(_WEIGHTS) / 1000
+    weights = np.ravel(WEIGHTS) / 1000
     places = in_all_poses(np.arange(1.0, 1 + SIDE_CELLS**2).reshape(SIDE_CELLS, SIDE_CELLS)).reshape(16, -1)
     moved = np.zeros_like(places)
     np.put_along_axis(moved, np.abs(places).astype(np.intp) - 1, np.sign(places) * weights, axis=1)
@@ -87,11 +87,11 @@ def _weights_of_poses() -> NDArray[np.float64]:
 
 
 def film_pose(rgb: Image.Image) -> FilmPose:
-    """How an upload, mode RGB, has to be changed to be an upright film; `UPRIGHT` where that is not certain."""
+    """How an upload, mode RGB, has to be changed to be an upright film, as far as that is certain."""
     scores = _weights_of_poses() @ cells_of(rgb).ravel()
     shares = np.exp(scores - scores.max())
     shares = (shares / shares.sum()).reshape(2, 2, 4)  # mirrored, inverted, turns
     inverted, turns = divmod(int(shares.sum(axis=0).argmax()), 4)
     if shares[:, inverted, turns].sum() < CERTAIN_FROM:
-        return UPRIGHT
+        return FilmPose(inverted=bool(shares[:, 1].sum() >= CERTAIN_FROM))
     return FilmPose(turns, bool(inverted), bool(shares[1, inverted, turns] >= MIRRORED_FROM))

@@ -130,6 +130,12 @@ def test_warnings_stand_above_all_figures(page: Page, answer: dict[str, Any]) ->
         "Only a part of the picture was read: 400 × 300 pixels from 12, 20.",
     ]
     assert page.find("#result > :nth-child(3)").get_attribute("class") == "triage"
+    check = check | {"cropped_pictures": [[12, 20, 400, 300], None, [0, 9, 80, 70]]}
+    draw(page, answer | {"input_check": check})
+    assert [notice.text for notice in page.all("#result > .notice")[1:3]] == [
+        "Only a part of picture 1 was read: 400 × 300 pixels from 12, 20.",
+        "Only a part of picture 3 was read: 80 × 70 pixels from 0, 9.",
+    ]
 
 
 def test_findings_have_their_state_in_words_and_their_thresholds_as_marks(page: Page, answer: dict[str, Any]) -> None:

@@ -187,9 +187,11 @@ def _measured(check: InputCheck) -> dict[str, Any]:
         told["threshold"] = check.recognition.threshold if check.recognition else None
     if check.distance is not None and check.distance_limit is not None:
         told |= {"distance": round(check.distance, 4), "distance_limit": round(check.distance_limit, 4)}
-    if check.cropped:
-        left, top, right, bottom = check.cropped
-        told["cropped"] = (left, top, right - left, bottom - top)
+    parts = tuple(crop and (crop[0], crop[1], crop[2] - crop[0], crop[3] - crop[1]) for crop in check.crops)
+    if any(parts[:1]):
+        told["cropped"] = parts[0]
+    if any(parts) and len(parts) > 1:
+        told["cropped_pictures"] = parts
     if check.field_of_view:
         told["field_of_view"] = FieldOfViewAnswer.model_validate(dataclasses.asdict(check.field_of_view))
     return told

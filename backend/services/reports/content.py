@@ -112,9 +112,11 @@ def _warnings(answer: KeptAnswer) -> Iterator[str]:
     yield from (text for text in told if text and text not in given)
     if check := answer.input_check:
         yield from check.warnings
-        if check.cropped:
-            x, y, width, height = check.cropped
-            yield f"Only a part of the picture was read: {width} × {height} pixels from ({x}, {y})."
+        for number, part in enumerate(check.cropped_pictures or (check.cropped,), 1):
+            if part:
+                which = f"picture {number}" if check.cropped_pictures else "the picture"
+                x, y, width, height = part
+                yield f"Only a part of {which} was read: {width} × {height} pixels from ({x}, {y})."
 
 
 def _advice(answer: KeptAnswer) -> Iterator[Section]:

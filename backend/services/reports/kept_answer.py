@@ -50,6 +50,7 @@ class KeptCheck(Part):
     quality: dict[str, Any] = Field(default_factory=dict)
     field_of_view: FieldOfViewAnswer | None = None
     cropped: tuple[int, int, int, int] | None = None
+    cropped_pictures: tuple[tuple[int, int, int, int] | None, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

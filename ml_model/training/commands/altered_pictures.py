@@ -2,8 +2,8 @@
 
     python -m ml_model.training.commands.altered_pictures --data ml_model/Dataset [--limit 120] [--split test]
 
-Prints a table, and with --into writes it between the marks of a page and, as JSON, beside it. The ways of photographing
-are none that a threshold was chosen on.
+Prints a table, and with --into writes it between the marks of a page and, as JSON, beside it, where lines of tasks that
+were not measured stay. The ways of photographing are none that a threshold was chosen on.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.commands.command_line import command_parser
 from ml_model.training.data.readers import read_task
 from ml_model.training.input_gate.altered_pictures import Remembering, figures_of, read_pictures
-from ml_model.training.reports.kept_figures import HEAD, Figure, write
+from ml_model.training.reports.kept_figures import HEAD, Figure, kept_beside, write
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,8 +46,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(figure, flush=True)
             figures.append(figure)
     if options.into:
-        write(figures, options.into)
+        measured = {_task_of(figure) for figure in figures}
+        kept = [figure for figure in kept_beside(options.into) if _task_of(figure) not in measured]
+        write(sorted([*kept, *figures], key=_task_of), options.into)
     return 0
+
+
+def _task_of(figure: Figure) -> str:
+    return figure.what.split(":")[0]
 
 
 if __name__ == "__main__":

@@ -24,10 +24,10 @@ from ml_model.inference.predictor import Predictor
 from ml_model.input_gate.modality_classifier import OTHER
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.commands.command_line import command_parser
-from ml_model.training.commands.startup import start_keras
 from ml_model.training.data.decoded_cache import picture_bytes
 from ml_model.training.data.samples import Sample
 from ml_model.training.recipe import Recipe
+from ml_model.training.startup import start_keras
 
 MOST_OF_A_KIND = 60
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 
 from ml_model.training.commands.command_line import command_parser, fold_count, one_of, positive_int, run_command
 from ml_model.training.commands.figures import figures_of
-from ml_model.training.commands.startup import start_keras
 from ml_model.training.recipe import BACKBONES, Phase, Recipe, SignalRecipe
+from ml_model.training.startup import start_keras
 
 if TYPE_CHECKING:
     from ml_model.training.job import Job, SignalJob

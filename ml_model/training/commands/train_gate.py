@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ml_model.training.commands.command_line import command_parser, run_command
 from ml_model.training.commands.figures import figures_of
-from ml_model.training.commands.startup import start_keras
 from ml_model.training.recipe import GateRecipe
+from ml_model.training.startup import start_keras
 
 SHARED = ("--data", "--out", "--weights", "--epochs", "--limit", "--mixed-precision", "--resume", "--train-only")
 

@@ -118,13 +118,18 @@ def answers_to(
         return list(pool.map(changed, range(len(pictures))))
 
 
+def called_photograph(result: CaseResult) -> bool:
+    """Whether the answer says that the picture was photographed off a screen."""
+    return _says(result, "photograph of a screen")
+
+
 def called_altered(result: CaseResult) -> bool:
-    """Whether the answer says that something was around the picture or that it was photographed off a screen."""
-    return result.input_check.cropped is not None or _says(result, "photograph of a screen")
+    """Whether it says so, or that something was around the picture."""
+    return any(result.input_check.crops) or called_photograph(result)
 
 
 def told(result: CaseResult) -> bool:
-    """Whether it says so, abstains, or tells of a refusal."""
+    """Whether it says one of these, abstains, or tells of a refusal."""
     return called_altered(result) or bool(result.decision.abstain_reasons) or not result.input_check.accepted
 
 
@@ -153,7 +158,7 @@ def figures_of(task: ImageTask, pictures: Sequence[Picture], engines: Engines) -
         yield of(f"{kind}, the same or told", (told(a) or same(a, p.answer) for a, p in pairs))
     for name, photographed in MEASURED_ON.items():
         answers = answers_to(task, pictures, [photographed], engines)
-        yield of(f"photographs of a screen, {name}, called so", map(_called_photograph, answers))
+        yield of(f"photographs of a screen, {name}, called so", map(called_photograph, answers))
         yield of(f"photographs of a screen, {name}, called so, abstained from or refused", map(told, answers))
     yield from _noise_figures(task, pictures, engines, of)
     if task.input.film:
@@ -178,17 +183,15 @@ def _pose_figures(task: ImageTask, pictures: Sequence[Picture], engines: Engines
         turned = answers_to(task, pictures, [partial(_posed, turns=turns)], engines)
         yield of(f"turned by {90 * turns} degrees, refused", (_says(a, "the film lies") for a in turned))
     inverted = answers_to(task, pictures, [partial(_posed, inverted=True)], engines)
-    yield of("inverted, put right", (_says(a, "exchanged back") for a in inverted))
-    hits = (_says(a, "exchanged back") and same(a, p.answer) for a, p in zip(inverted, pictures, strict=True))
+    righted = [a.input_check.accepted and _says(a, "exchanged back") for a in inverted]
+    yield of("inverted, put right", righted)
+    yield of("inverted, refused", (not a.input_check.accepted for a in inverted))
+    hits = (right and same(a, p.answer) for right, a, p in zip(righted, inverted, pictures, strict=True))
     yield of("inverted, put right, findings in the same states", hits)
     mirrored = answers_to(task, pictures, [partial(_posed, mirrored=True)], engines)
     yield of("mirrored, told", (_says(a, "mirrored") for a in mirrored))
     yield of("as it is, called turned or inverted", (_called_posed(p.answer) for p in pictures))
     yield of("as it is, called mirrored", (_says(p.answer, "mirrored") for p in pictures))
-
-
-def _called_photograph(result: CaseResult) -> bool:
-    return _says(result, "photograph of a screen")
 
 
 def _called_posed(result: CaseResult) -> bool:

@@ -50,8 +50,11 @@ def write(figures: Sequence[Figure], page: Path) -> None:
 
 
 def kept_beside(page: Path) -> list[Figure]:
-    """What `write` kept."""
-    return [Figure(**one) for one in json.loads(page.with_suffix(".json").read_text("utf-8"))]
+    """What `write` kept; nothing where it was never called."""
+    kept = page.with_suffix(".json")
+    if not kept.is_file():
+        return []
+    return [Figure(**one) for one in json.loads(kept.read_text("utf-8"))]
 
 
 def with_table(page: str, figures: Sequence[Figure]) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 from dicom_files import dataset, write
-from pictures import detailed
+from pictures import detailed, encode
+from PIL import Image
 from samples import tiny_probabilities
 
 from backend.app import Application
@@ -97,3 +98,20 @@ def test_pictures_that_say_nothing_of_whose_they_are(live_app: Application, pict
     assert told_of(live_app, "/analyze/mammogram", picture(), picture(seed=1))["warnings"] == [
         "2 pictures were averaged as views of one case; nothing in the files says that they are of one person"
     ]
+
+
+def test_of_each_view_it_is_told_what_was_cut_off(live_app: Application) -> None:
+    film = detailed(200, 160)
+    framed = Image.new("RGB", (260, 200), (0, 90, 200))
+    framed.paste(film, (20, 30))
+    plain, cut = (encode(one, "PNG") for one in (film, framed))
+    told = told_of(live_app, "/analyze/mammogram", plain, cut)
+    assert told["cropped_pictures"] == [None, [20, 30, 200, 160]]
+    assert "cropped" not in told
+    assert [w for w in told["warnings"] if w.startswith("picture 2: a frame around the picture was cut off")]
+    told = told_of(live_app, "/analyze/mammogram", cut, plain)
+    assert (told["cropped"], told["cropped_pictures"]) == ([20, 30, 200, 160], [[20, 30, 200, 160], None])
+    alone = told_of(live_app, "/analyze/mammogram", cut)
+    assert alone["cropped"] == [20, 30, 200, 160]
+    assert "cropped_pictures" not in alone
+    assert "cropped_pictures" not in told_of(live_app, "/analyze/mammogram", plain, plain)

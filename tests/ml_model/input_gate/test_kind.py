@@ -60,6 +60,15 @@ def test_a_view_in_the_header_is_told_with_the_refusal() -> None:
     assert "the header says view LL" in str(told)
 
 
+def test_a_refusal_says_that_black_and_white_look_exchanged() -> None:
+    seen = looks("chest_xray", breast_ultrasound=0.8, chest_xray=0.2)
+    plain = refusal(image_task("xray"), None, seen)
+    assert refusal(image_task("xray"), None, replace(seen, exchanged=True)) == (
+        f"{plain}; with black and white exchanged it looks like a frontal chest X-ray: if it is one, send it with "
+        "dark air"
+    )
+
+
 @pytest.mark.parametrize("modality", ["OT", "SC", None])
 def test_a_header_that_says_nothing_refuses_nothing(modality: str | None) -> None:
     assert refusal(image_task("skin"), modality, looks("dermatoscopy", dermatoscopy=0.9, other=0.1)) is None

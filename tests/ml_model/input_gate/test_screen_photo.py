@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from pictures import INPUT, detailed, encode
+from pictures import INPUT, chest_film, detailed, encode
 from PIL import Image
 
 from ml_model.diagnosis.case import Case
@@ -67,3 +67,21 @@ def test_the_answer_warns_and_is_not_to_be_leant_on() -> None:
     assert check.abstain_reasons[0] in check.warnings
     untouched = diagnose(task, Case(pictures=(encode(Image.fromarray(film), "PNG"),)), Engines()).input_check
     assert (untouched.abstain_reasons, untouched.warnings) == ((), ())
+
+
+def test_switched_off_only_what_was_undone_is_told() -> None:
+    """`gate=off` promises not to look: no answer is withheld for noise or a tint, nor for how a film lies."""
+    task = next(t for t in load_image_tasks() if t.id == "xray")
+    assert isinstance(task, ImageTask)
+    rough = chest_film() + np.random.default_rng(0).normal(0, 40, (240, 240, 1))
+    ways = (rough, rough * [1.0, 0.97, 0.9], np.rot90(chest_film(), 2), chest_film()[:, ::-1], 255 - chest_film())
+    said = []
+    for levels in ways:
+        sent = encode(Image.fromarray(np.ascontiguousarray(np.clip(levels, 0, 255).astype(np.uint8))), "PNG")
+        warned = diagnose(task, Case(pictures=(sent,), gate="warn"), Engines()).input_check
+        check = diagnose(task, Case(pictures=(sent,), gate="off"), Engines()).input_check
+        assert (check.accepted, check.abstain_reasons) == (True, ())
+        assert set(check.warnings) < set(warned.warnings) or check.warnings == warned.warnings
+        said.append([word for word in ("smoothed", "exchanged back") if word in " ".join(check.warnings)])
+        assert len(check.warnings) == len(said[-1])
+    assert said == [["smoothed"], ["smoothed"], [], [], ["exchanged back"]]

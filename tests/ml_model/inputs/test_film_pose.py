@@ -12,7 +12,7 @@ from ml_model.diagnosis.pipeline import Engines, diagnose
 from ml_model.diagnosis.reading import PictureFiles
 from ml_model.errors import PoorQuality
 from ml_model.input_gate.modality_classifier import overview_of
-from ml_model.inputs.film_pose import UPRIGHT, FilmPose, film_pose
+from ml_model.inputs.film_pose import UPRIGHT, WEIGHTS, FilmPose, film_pose
 from ml_model.inputs.images.decoder import ImageLimits, decode_image, load_image
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 
@@ -44,6 +44,14 @@ def test_how_a_film_is_turned_is_told_where_its_side_is_not(turns: int) -> None:
     """Half of the evidence is for either side of a film without one, all of it for the turn."""
     halves = (FILM // 2 + FILM[:, ::-1] // 2).astype(np.uint8)
     assert film_pose(Image.fromarray(np.ascontiguousarray(np.rot90(halves, -turns)))) == FilmPose(turns)
+
+
+def test_the_polarity_is_told_where_the_turn_is_not() -> None:
+    """Half of the evidence is for a film that is upright, half for one on its side, all of it for the same polarity."""
+    both = np.array(WEIGHTS, np.float64) + np.rot90(WEIGHTS, -1)
+    positive = np.interp(both, (both.min(), both.max()), (0, 255)).astype(np.uint8)
+    assert film_pose(Image.fromarray(positive).convert("RGB")) == UPRIGHT
+    assert film_pose(Image.fromarray(255 - positive).convert("RGB")) == FilmPose(inverted=True)
 
 
 def test_of_what_is_no_film_nothing_is_said() -> None:

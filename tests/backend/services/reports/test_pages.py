@@ -217,3 +217,17 @@ def test_an_answer_of_an_earlier_version_is_printed(answers: Answers) -> None:
     whole = " ".join(page_texts(report_pdf(laid("disease", answer), "A4")))
     assert answers["skin"]["headline"] in whole
     assert "Calibrated probabilities" in whole
+
+
+def test_the_part_that_was_read_is_told_of_each_picture(answers: Answers) -> None:
+    answer, first, third = answers["skin"], [1, 2, 30, 40], [0, 9, 8, 7]
+
+    def told(**cropped: Any) -> str:
+        cut = answer | {"input_check": answer["input_check"] | cropped}
+        return " ".join(page_texts(report_pdf(laid("skin", cut), "A4")))
+
+    assert "Only a part of the picture was read: 30 × 40 pixels from (1, 2)." in told(cropped=first)
+    several = told(cropped=first, cropped_pictures=[first, None, third])
+    assert "Only a part of picture 1 was read: 30 × 40 pixels from (1, 2)." in several
+    assert "Only a part of picture 3 was read: 8 × 7 pixels from (0, 9)." in several
+    assert several.count("Only a part of") == 2

@@ -17,7 +17,7 @@ from ml_model.inputs import film_pose
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.training.commands.altered_pictures import main
 from ml_model.training.data.splits import SPLITS
-from ml_model.training.reports.kept_figures import BEGIN, END, kept_beside, with_table
+from ml_model.training.reports.kept_figures import BEGIN, END, Figure, kept_beside, with_table, write
 
 PAGE = ROOT / "docs" / "pictures.md"
 
@@ -39,10 +39,13 @@ def test_figures_are_written_between_the_marks_and_are_those_of_the_page(tmp_pat
     shutil.copytree(MODELS_DIR / BUNDLE_ID, tmp_path / "models" / BUNDLE_ID)
     page = tmp_path / "page.md"
     page.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n", encoding="utf-8")
+    before = [Figure(f"{task}: told before", 3, 1.0, 0.5, 1.0, 3) for task in ("xray", "skin")]
+    write(before, page)
     options = ["--data", str(tmp_path / "data"), "--models", str(tmp_path / "models"), "--task", "xray"]
     assert main([*options, "--into", str(page)]) == 0
     kept = kept_beside(page)
     assert page.read_text(encoding="utf-8") == "before\n" + with_table(f"{BEGIN}\n{END}\nafter\n", kept)
+    assert kept.pop(0) == before[1], "of a task that was not measured"
     assert [figure.what for figure in kept] == [
         figure.what for figure in kept_beside(PAGE) if figure.what.startswith("xray: ")
     ]
@@ -54,10 +57,11 @@ def test_figures_are_written_between_the_marks_and_are_those_of_the_page(tmp_pat
         "noise of 12 levels by colour, told",
         "turned by 90 degrees, refused",
         "turned by 180 degrees, refused",
-        "inverted, put right, findings in the same states",
+        "inverted, refused",  # the gate knows no drawn film for one
         "mirrored, told",
     ):
         assert value[told] == 1, told
+    assert value["inverted, put right"] == 0, "none that is refused counts"
     for false_alarm in ("framed or photographed", "noisy", "turned or inverted", "mirrored"):
         assert value[f"as it is, called {false_alarm}"] == 0
 

@@ -189,7 +189,7 @@ def test_imagenet_weights_without_a_network_are_said_with_what_to_do(films: Path
 def test_a_failing_start_says_what_the_backend_said(tmp_path: Path) -> None:
     """What was set aside is written after all, before the traceback."""
     (tmp_path / "keras.py").write_text("import os\nos.write(2, b'no such device\\n')\nraise ImportError('no keras')\n")
-    start = "from ml_model.training.commands.startup import start_keras; start_keras()"
+    start = "from ml_model.training.startup import start_keras; start_keras()"
     done = run("-c", start, PYTHONPATH=os.pathsep.join([str(tmp_path), str(ROOT)]))
     assert done.returncode == 1
     assert done.stderr.startswith("no such device\nTraceback ")

@@ -67,3 +67,8 @@ def test_no_recipe_states_a_figure_that_a_training_may_change(recipe: Path) -> N
     """A decimal fraction, a percentage or a cost in its docstring; the commands in it have none."""
     said = ast.get_docstring(ast.parse(recipe.read_text(encoding="utf-8"))) or ""
     assert re.findall(r"(?<![\w-])\d*\.\d{2,}|\d+ %|\d+ (?:seconds|minutes)", said) == []
+
+
+def test_the_readme_names_every_page_of_the_docs() -> None:
+    layout = results.README.read_text(encoding="utf-8").split("\ndocs/ ", 1)[1].split("```", 1)[0]
+    assert sorted(re.findall(r"[\w.]+", layout)) == sorted(page.name for page in results.PAGE.parent.glob("*.md"))
