@@ -19,8 +19,9 @@ from ml_model.deidentify.kept import KeptFile
 from ml_model.errors import InputTooLarge, TooCostly, UnsupportedFormat
 from ml_model.inputs.dicom.elements import items_of, opened, our_errors, text_of
 from ml_model.inputs.dicom.header import DicomHeader, days_of_life, read_dicom_header, stated_age
-from ml_model.inputs.dicom.pixels import native_bytes, read_pixels
+from ml_model.inputs.dicom.pixels import native_bytes, read_pixels, stored_values
 from ml_model.inputs.dicom.transfer_syntax import NATIVE, UID_ROOT
+from ml_model.inputs.upload_limits import ImageLimits, check_pixels
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -97,11 +98,12 @@ def _items(element: Any) -> list[Dataset]:
         return []
 
 
-def deidentified(data: bytes, max_bytes: int, most_elements: int = _MOST_ELEMENTS) -> KeptFile:
+def deidentified(data: bytes, limits: ImageLimits, most_elements: int = _MOST_ELEMENTS) -> KeptFile:
     """The copy that may be kept.
 
     Raises the errors of `read_dicom_header`, TooCostly (more elements than `most_elements`), InputTooLarge (a deflated
-    file that unfolds beyond `max_bytes`) and UnsupportedFormat (one that would be answered otherwise).
+    file that unfolds beyond the limit) and UnsupportedFormat (one that would be answered otherwise); where something
+    was blanked within compressed pixels, also the errors of `check_pixels` and `stored_values`.
     """
     header = read_dicom_header(data)
     with our_errors(lambda: "its elements make no sense"):
@@ -110,9 +112,15 @@ def deidentified(data: bytes, max_bytes: int, most_elements: int = _MOST_ELEMENT
         whole = dcmread(opened(data), force=True, stop_before_pixels=True)
         pixels, kind = read_pixels(header)
         copy = _file(whole, header, (pixels, kind), most_elements)
-        if len(copy) > max_bytes:
-            raise InputTooLarge(f"the file has {len(copy)} bytes unfolded, at most {max_bytes} are kept")
-        _require_same(header, pixels, copy)
+        if len(copy) > limits.max_bytes:
+            raise InputTooLarge(f"the file has {len(copy)} bytes unfolded, at most {limits.max_bytes} are kept")
+        read = read_dicom_header(copy)
+        same = read.layout == header.layout and _looked_at(read) == _looked_at(header)
+        if not (same and _has_same_pixels(header, (data, pixels), (copy, read_pixels(read)[0]), limits)):
+            raise UnsupportedFormat(
+                "this DICOM file cannot be kept without what names the patient and be answered the same; "
+                "POST /analyze/<task> answers it without keeping it"
+            )
     return KeptFile(copy, "DICOM", header.facts.frames, _warnings(whole))
 
 
@@ -185,18 +193,27 @@ def _age(writer: _Writer, whole: Dataset, header: DicomHeader) -> dict[int, byte
     return {tag: writer.element(tag, "DA", day.strftime("%Y%m%d").encode()) for tag, day in days_told.items()}
 
 
-def _require_same(header: DicomHeader, pixels: bytes, copy: bytes) -> None:
-    """Raises UnsupportedFormat where the copy is not read as the file is."""
-    read = read_dicom_header(copy)
-    same = read.layout == header.layout and _looked_at(read) == _looked_at(header)
-    kept = read_pixels(read)[0]
-    size = min(len(pixels), _even(native_bytes(header, header.facts.frames)))
-    same_pixels = kept[:size] == pixels[:size] if read.transfer_syntax in NATIVE else len(kept) == len(pixels)
-    if not (same and same_pixels):
-        raise UnsupportedFormat(
-            "this DICOM file cannot be kept without what names the patient and be answered the same; "
-            "POST /analyze/<task> answers it without keeping it"
-        )
+def _has_same_pixels(
+    header: DicomHeader, sent: tuple[bytes, bytes], kept: tuple[bytes, bytes], limits: ImageLimits
+) -> bool:
+    """sent, kept: the file and its pixels. Compressed ones in which something was blanked are decoded, the first frame
+    of each."""
+    import numpy as np
+
+    if header.transfer_syntax in NATIVE:
+        size = min(len(sent[1]), _even(native_bytes(header, header.facts.frames)))
+        return kept[1][:size] == sent[1][:size]
+    if kept[1] == sent[1]:
+        return True
+    check_pixels("DICOM", header.layout.columns_px, header.layout.rows_px, limits)
+    before = stored_values(read_dicom_header(sent[0]), limits.max_pixels)
+    try:
+        after = stored_values(read_dicom_header(kept[0]), limits.max_pixels)
+    except MemoryError:
+        raise
+    except Exception:  # a codec's: something that it needs was blanked
+        return False
+    return np.array_equal(before, after)
 
 
 def _looked_at(header: DicomHeader) -> tuple[object, ...]:

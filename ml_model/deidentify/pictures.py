@@ -1,71 +1,83 @@
 """The copy of a picture that is kept: what the decoder reads of it, and its orientation. DICOM: `dicom.py`.
 
 The decoder's own containers (`raster_containers.py`) pass on what describes the first picture and nothing else: no
-EXIF, XMP, comment, thumbnail, profile, further frame or trailing data. What they pass on is what is kept, so that a
-kept picture is decoded to the same pixels, and answered the same.
+EXIF, XMP, comment, thumbnail, profile, further frame or trailing data. Of what they pass on only what the decoder looks
+at is kept, so that a kept picture is decoded to the same pixels, and answered the same.
 """
 
 from __future__ import annotations
 
+import io
 import struct
-import zlib
 from collections.abc import Callable, Iterator
+
+from PIL.BmpImagePlugin import BmpImageFile
+from PIL.GifImagePlugin import GifImageFile
 
 from ml_model.deidentify.dicom import deidentified
 from ml_model.deidentify.kept import KeptFile
-from ml_model.errors import EmptyInput, UnreadableInput, UnsupportedFormat
+from ml_model.deidentify.png import kept_png
+from ml_model.deidentify.tiff import ORIENTATION, kept_tiff
+from ml_model.errors import EmptyInput, InputTooLarge, UnreadableInput, UnsupportedFormat
 from ml_model.inputs.file_type import describe_content, sniff_format
-from ml_model.inputs.images.frames import WEBP_FRAME, count_frames, riff_chunks
+from ml_model.inputs.images.damage import refusing_damage
+from ml_model.inputs.images.decoder import decode_image
+from ml_model.inputs.images.frames import WEBP_FRAME, count_frames, note_on_frames, riff_chunks
 from ml_model.inputs.images.raster_containers import Container, read_container
+from ml_model.inputs.upload_limits import ImageLimits, check_pixels
+from ml_model.tasks.registry import ImageInput
 
-KEPT_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "DICOM")
-_ORIENTATION = 274
+KEPT_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "DICOM")
+_JPEG_END = b"\xff\xd9"
 # Chunks of a WebP that hold pixels; the flags of its header for the two that hold texts.
 _WEBP_STILL = frozenset({b"VP8 ", b"VP8L", b"ALPH"})
 _WEBP_PIXELS = _WEBP_STILL | {b"VP8X", b"ANIM", WEBP_FRAME}
+_WEBP_LAST = frozenset({b"VP8 ", b"VP8L", WEBP_FRAME})
 _WEBP_FRAME_HEAD = 16  # place, size and time of a frame
 _WEBP_EXIF, _WEBP_PROFILE_XMP = 0x08, 0x20 | 0x04
-_STRIPS_AND_TILES = ((273, 279), (324, 325))  # where they are, and how long
-_PHOTOMETRIC, _OLD_JPEG = 262, frozenset(range(513, 522))
-_WIDTH_OF = {1: 1, 3: 2, 4: 4, 13: 4, 16: 8}  # bytes of TIFF's integer types
+_WEBP_HEADS = {b"VP8X": 10, b"ANIM": 6}  # their bytes
+_BMP_OS2_HEAD, _BMP_HEAD, _BMP_COLOURS_AT = 12, 40, 70
+_BMP_MASKS = {3: 12, 6: 16}  # behind the oldest header, by the compression
+_BMP_RUN_LENGTHS = (1, 2)
+# Of any picture: no size is too small, nothing is cut off.
+_ANY_PICTURE = ImageInput(modality="picture", height_px=32, width_px=32, min_side_px=1)
 
 
-def without_metadata(data: bytes, max_bytes: int, max_pixels: int) -> KeptFile:
-    """The copy that may be kept.
+def without_metadata(data: bytes, limits: ImageLimits) -> KeptFile:
+    """The copy that may be kept. What must be decoded for it is announced.
 
-    Raises UnsupportedFormat (no picture, or one of a format that is answered but not kept), and the errors of
-    `read_container` and `deidentified`.
+    Raises UnsupportedFormat (no picture, or one of a format that is answered but not kept), InputTooLarge (a copy that
+    is over the limit), and the errors of `read_container`, `decode_image` and `deidentified`.
     """
     if not data:
         raise EmptyInput("the file is empty (0 bytes); send a picture")
     name = sniff_format(data)
     if name not in KEPT_FORMATS:
-        what = f"{name} files" if name else describe_content(data)
-        answered = "; POST /analyze/<task> answers such a file without keeping it" if name else ""
-        raise UnsupportedFormat(f"received {what}; what is kept is one of {', '.join(KEPT_FORMATS)}{answered}")
+        raise UnsupportedFormat(f"received {describe_content(data)}; what is kept is one of {', '.join(KEPT_FORMATS)}")
     if name == "DICOM":
-        return deidentified(data, max_bytes)
-    found = read_container(name, data, max_pixels)
+        return deidentified(data, limits)
+    if name == "AVIF":
+        return _avif(data, limits)
     writers: dict[str, Callable[[Container], bytes]] = {
-        "PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "TIFF": _tiff, "BMP": _bmp, "GIF": lambda gif: gif.data,
+        "PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "TIFF": kept_tiff, "BMP": _bmp,
+        "GIF": lambda gif: _gif(gif, limits),
     }  # fmt: skip
-    return KeptFile(writers[name](found), name, count_frames(name, data))
+    with refusing_damage(name):
+        return KeptFile(writers[name](read_container(name, data, limits.max_pixels)), name, count_frames(name, data))
 
 
 def _exif(orientation: int) -> bytes:
     """A TIFF block of one tag."""
-    return b"II*\x00" + struct.pack("<IHHHIHHI", 8, 1, _ORIENTATION, 3, 1, orientation, 0, 0)
+    return b"II*\x00" + struct.pack("<IHHHIHHI", 8, 1, ORIENTATION, 3, 1, orientation, 0, 0)
 
 
 def _png(found: Container) -> bytes:
-    if found.orientation == 1:
-        return found.data
-    body = b"eXIf" + _exif(found.orientation)
-    chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
-    return found.data[:33] + chunk + found.data[33:]  # behind signature and header
+    return kept_png(found.data, _exif(found.orientation) if found.orientation != 1 else b"")
 
 
 def _jpeg(found: Container) -> bytes:
+    if not found.data.endswith(_JPEG_END):  # one that is decoded all the same has something else behind its pixels
+        raise UnreadableInput("the content starts as JPEG but has no end: it is truncated; export the picture again")
     if found.orientation == 1:
         return found.data
     body = b"Exif\x00\x00" + _exif(found.orientation)
@@ -80,9 +92,9 @@ def _webp(found: Container) -> bytes:
     orientation."""
     chunks = []
     for kind, body in _webp_chunks(found.data[: 8 + int.from_bytes(found.data[4:8], "little")], 12, _WEBP_PIXELS):
-        if kind == b"VP8X" and len(body) >= 10:
+        if kind == b"VP8X" and body:
             flags = body[0] & ~(_WEBP_EXIF | _WEBP_PROFILE_XMP) | (_WEBP_EXIF if found.orientation != 1 else 0)
-            body = bytes([flags]) + body[1:]
+            body = bytes([flags, 0, 0, 0]) + body[4:]
         chunks.append(_riff_chunk(kind, body))
     if found.orientation != 1:  # only a file with VP8X has one
         chunks.append(_riff_chunk(b"EXIF", _exif(found.orientation)))
@@ -91,18 +103,20 @@ def _webp(found: Container) -> bytes:
 
 
 def _webp_chunks(data: bytes, position: int, kinds: frozenset[bytes]) -> Iterator[tuple[bytes, bytes]]:
-    """Kind and content of those of the first picture. Raises UnreadableInput."""
-    animated = False
+    """Kind and content of those of the first picture, one of each. Raises UnreadableInput."""
+    passed = set()
     for kind, length, body in riff_chunks(data, position):
         if len(body) < length:
             raise UnreadableInput("the content starts as WEBP but is truncated; export the picture again")
-        if kind not in kinds or (animated and kind == WEBP_FRAME):
+        if kind not in kinds or kind in passed:
             continue
+        passed.add(kind)
         if kind == WEBP_FRAME:
-            animated = True
             inner = _webp_chunks(body, _WEBP_FRAME_HEAD, _WEBP_STILL)
             body = body[:_WEBP_FRAME_HEAD] + b"".join(_riff_chunk(*one) for one in inner)
-        yield kind, body
+        yield kind, body[: _WEBP_HEADS.get(kind)]
+        if kind in _WEBP_LAST:
+            return
 
 
 def _riff_chunk(kind: bytes, body: bytes) -> bytes:
@@ -110,58 +124,52 @@ def _riff_chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def _bmp(found: Container) -> bytes:
-    """Without what follows the pixels, where these are not run-length coded."""
+    """Headers, the colours that there can be and the pixels; zeros for all between. Run lengths are unfolded, since
+    nothing says where they end."""
     data = found.data
-    if int.from_bytes(data[14:18], "little") == 12:
-        width, height = (int.from_bytes(data[i : i + 2], "little") for i in (18, 20))
-        bits, compression = int.from_bytes(data[24:26], "little"), 0
-    else:
-        width, height = (abs(int.from_bytes(data[i : i + 4], "little", signed=True)) for i in (18, 22))
-        bits, compression = int.from_bytes(data[28:30], "little"), int.from_bytes(data[30:34], "little")
-    end = int.from_bytes(data[10:14], "little") + (width * bits + 31) // 32 * 4 * height
-    return data[:end] if compression in (0, 3, 6) else data
+    size, first = (int.from_bytes(data[i : i + 4], "little") for i in (14, 10))
+    old = size == _BMP_OS2_HEAD
+    places = ((18, 20), (20, 22), (24, 26)) if old else ((18, 22), (22, 26), (28, 30), (30, 34), (46, 50))
+    width, height, bits, *more = (int.from_bytes(data[i:j], "little", signed=j - i == 4) for i, j in places)
+    compression, colours = more or (0, 0)
+    if compression in _BMP_RUN_LENGTHS:
+        with BmpImageFile(io.BytesIO(data)) as image, io.BytesIO() as stream:
+            image.save(stream, "BMP")
+            return stream.getvalue()
+    head = table = 14 + size + (_BMP_MASKS.get(compression, 0) if size == _BMP_HEAD else 0)
+    if bits <= 8:
+        told, colour_bytes = colours or 1 << bits, 3 if old else 4
+        first += 4 * told if first == 14 + size else 0  # so the decoder reads them
+        head, table = head + colour_bytes * min(told, 1 << bits), table + colour_bytes * told
+    first = first or table  # where it says nothing
+    last = min(first + (abs(width) * bits + 31) // 32 * 4 * abs(height), len(data))
+    kept = bytearray(max(head, last))
+    kept[:head] = data[:head].ljust(head, b"\0")
+    kept[2:10] = struct.pack("<II", len(kept), 0)
+    if size > _BMP_COLOURS_AT - 14:  # spaces of colour, a profile or its name, which no pixel depends on
+        kept[_BMP_COLOURS_AT : 14 + size] = b"BGRs".ljust(14 + size - _BMP_COLOURS_AT, b"\0")
+    kept[first:last] = data[first:last]
+    return bytes(kept)
 
 
-def _tiff(found: Container) -> bytes:
-    """The pixels where they were and zeros for all else, with the decoder's directory and the orientation in it."""
-    data = bytearray(found.data)
-    order, big = "<" if data[:2] == b"II" else ">", bytes(data[2:4]) in (b"+\x00", b"\x00+")
-    layout = struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
-    pointer, count, head = ("Q", "Q", 16) if big else ("I", "H", 8)
-    at = struct.unpack_from(order + pointer, data, head // 2)[0]
-    (number,) = struct.unpack_from(order + count, data, at)
-    first = at + struct.calcsize(count)
-    entries = {row[0]: row for row in layout.iter_unpack(bytes(data[first : first + number * layout.size]))}
-    if entries.keys() & _OLD_JPEG:
-        raise UnsupportedFormat("a TIFF with JPEG compression of the old style is not kept; send PNG or JPEG")
-    kept = bytearray(at)
-    kept[:head] = data[:head]
-    for starts, lengths in _STRIPS_AND_TILES:
-        if starts in entries and lengths in entries:
-            places = zip(
-                _integers(data, entries[starts], order), _integers(data, entries[lengths], order), strict=False
-            )
-            for start, length in places:
-                kept[start : min(start + length, at)] = data[start : min(start + length, at)]
-    data[:at] = kept
-    data[:head] = found.data[:head]
-    short = struct.Struct(order + "H")
-    if found.white_is_zero:  # as it was; the decoder was told otherwise
-        entries[_PHOTOMETRIC] = (_PHOTOMETRIC, 3, 1, short.pack(0))
-    entries[_ORIENTATION] = (_ORIENTATION, 3, 1, short.pack(found.orientation))
-    struct.pack_into(order + pointer, data, head // 2, len(data))
-    rows = b"".join(layout.pack(*entries[tag]) for tag in sorted(entries))
-    return bytes(data) + struct.pack(order + count, len(entries)) + rows + bytes(struct.calcsize(pointer))
+def _gif(found: Container, limits: ImageLimits) -> bytes:
+    """Its pixels coded anew, since there can be more blocks behind the last of them."""
+    check_pixels("GIF", *(found.size_px or (0, 0)), limits)
+    with GifImageFile(io.BytesIO(found.data)) as image, io.BytesIO() as stream:
+        image.save(stream, "GIF")
+        return stream.getvalue()
 
 
-def _integers(data: bytearray, entry: tuple[int, int, int, bytes], order: str) -> tuple[int, ...]:
-    """Values of an entry of the decoder's directory."""
-    _, kind, count, field = entry
-    size = _WIDTH_OF.get(kind, 0)
-    if not size:
-        raise UnreadableInput("the content starts as TIFF but its strips have no places; export the picture again")
-    form = order + str(count) + {1: "B", 2: "H", 4: "I", 8: "Q"}[size]
-    if size * count <= len(field):
-        return struct.unpack_from(form, field)
-    (place,) = struct.unpack(order + ("Q" if len(field) == 8 else "I"), field)
-    return struct.unpack_from(form, data, place)
+def _avif(data: bytes, limits: ImageLimits) -> KeptFile:
+    """As a PNG of what is decoded: texts can be anywhere in such a file, also among its pixels."""
+    decoded = decode_image(data, _ANY_PICTURE, limits, full_size=True, whole=True)
+    with io.BytesIO() as stream:
+        decoded.rgb.save(stream, "PNG", compress_level=1)
+        copy = stream.getvalue()
+    if len(copy) > limits.max_bytes:
+        raise InputTooLarge(
+            f"an AVIF is kept as PNG, and this one has {len(copy) / 2**20:.1f} MiB as such, at most "
+            f"{limits.max_bytes / 2**20:.0f} MiB are kept; POST /analyze/<task> answers it without keeping it"
+        )
+    note = note_on_frames("AVIF", decoded.frames)
+    return KeptFile(copy, "PNG", 1, (note,) if note else ())

@@ -43,7 +43,9 @@ T = TypeVar("T")
 _FIXED_BYTES, _BYTES_PER_PX, _ANIMATED_BYTES_PER_PX = 48 * 2**20, 12, 19
 _CPU_S_PER_PX, _PAGE_CPU_S_PER_PX = 0.1e-6, 0.25e-6  # three times that of this project's machines; pages are digitised
 _PAGE_CPU_S = 3.0  # to digitise a page, whatever its size: up to 1.4 s on a busy machine
-_COPIES, _COPYING_S = 8, 2.0  # of a DICOM file on its way to the copy that is kept, in memory at once
+# Of a file on its way to the copy that is kept: in memory at once; what is decoded for it, two times or as a PNG.
+_COPIES, _COPYING_S = 8, 3.0
+_COPIED_BYTES_PER_PX, _COPYING_S_PER_PX = 15, 0.5e-6
 RECORDING_FORMAT = "ECG"  # of a kept one
 _KEPT_S = 10.0  # of a recording, to be told of; what the network takes is made of the whole
 
@@ -187,13 +189,20 @@ class PictureToKeep:
 
     def read(self, announce: Announce | None = None, /) -> KeptFile:
         """The copy. Raises the errors of `without_metadata` and `decode_image`."""
-        if announce is not None and sniff_format(self.data) == "DICOM":
-            announce(Cost(_FIXED_BYTES + _COPIES * len(self.data), _COPYING_S))
-        copy = without_metadata(self.data, self.max_bytes, self.max_pixels)
+        limits = ImageLimits(self.max_bytes, self.max_pixels)
+        if announce is not None:
+            announce(self._cost(0))
+            limits = replace(limits, announce=lambda _name, pixels: announce(self._cost(pixels)), isolated=True)
+        copy = without_metadata(self.data, limits)
         if self.checked is not None:
             picture = PictureFiles((copy.data,), self.checked, self.max_bytes, self.max_pixels, overview=False)
             picture.read(announce)
         return copy
+
+    def _cost(self, decoded_px: int) -> Cost:
+        """decoded_px: of what is decoded to make the copy, which the copy may hold again."""
+        memory_bytes = _COPIES * len(self.data) + _COPIED_BYTES_PER_PX * decoded_px
+        return Cost(_FIXED_BYTES + memory_bytes, _COPYING_S + _COPYING_S_PER_PX * decoded_px)
 
 
 @dataclass(frozen=True)

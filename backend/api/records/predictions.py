@@ -36,9 +36,9 @@ def record_id(text: str) -> UUID:
 @api.post("/upload", summary="Keep a picture or a recording", responses={201: UploadAnswer})
 @strict
 def upload(services: Services, account: Account, query: UploadQuery) -> Response:
-    """Multipart field `file`: PNG, JPEG, WebP, TIFF, BMP, GIF or DICOM. The copy that is kept has the pixels and the
-    orientation, and nothing else; a DICOM file is de-identified by PS3.15's basic profile, its UIDs kept. Or `record`:
-    the files of an ECG recording, as POST /analyze/heart takes them; its signal is kept."""
+    """Multipart field `file`: PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or DICOM. The copy that is kept has the pixels and
+    the orientation, and nothing else (of AVIF as PNG); a DICOM file is de-identified by PS3.15's basic profile, its
+    UIDs kept. Or `record`: the files of an ECG recording, as POST /analyze/heart takes them; its signal is kept."""
     field, files = uploaded_files({FILE: 1, RECORD: RECORD_FILES}, UploadQuery.model_fields)
     known = [task.id for task in services.models.image_tasks]
     task = image_task(services, DEFAULT_TASK if DEFAULT_TASK in known else known[0] if known else DEFAULT_TASK)

@@ -6,6 +6,7 @@ import base64
 import json
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -16,13 +17,14 @@ from backend.schemas.kept import KeepQuery
 from backend.schemas.symptoms import DiseaseAnswer
 from backend.schemas.tabular import RiskAnswer
 from backend.services.diagnosis import ImageDiagnosis
-from backend.services.records.keeping import HEATMAP, Keeping, Kept, fresh_file, heatmap_address, image_row
+from backend.services.records.keeping import HEATMAP, Keeping, Kept, Sent, fresh_file, heatmap_address, image_row
 from backend.services.rendering.heatmaps import overlay_png
 from backend.storage.audit import Deed
 from backend.storage.tables import Prediction
 from backend.telemetry import RequestContext
 from ml_model.diagnosis.case import Case
-from ml_model.errors import UnsupportedFormat
+from ml_model.ecg.leads import EcgRecording
+from ml_model.errors import InputTooLarge, UnreadableInput, UnsupportedFormat
 from ml_model.tasks.registry import ImageTask
 
 OfBody = TypeVar("OfBody", DiseaseAnswer, RiskAnswer)
@@ -40,14 +42,14 @@ class AnswerKeeping:
         self, account: Account, query: KeepQuery, task: ImageTask, case: Case, asked: AnalyzeQuery,
         images: ImageDiagnosis, context: RequestContext,
     ) -> AnalyzeAnswer:  # fmt: skip
-        """Answer a case and keep the answer, its heatmap and, of a single picture, the file: then the copy that is kept
-        is what is answered, so that it can be answered again.
+        """Answer a case and keep the answer, its heatmap and, of one picture or a recording, the file: then the copy
+        that is kept is what is answered, so that it can be answered again.
 
         Raises what `images.analyze` raises, QuotaExceeded and RecordsUnavailable.
         """
         with self._keeping.noting_refusals(account, task.id, context):
             file = self._copy(account, case, context)
-            answer = images.analyze(task, replace(case, pictures=(file.data,)) if file else case, asked, context)
+            answer = images.analyze(task, _kept_case(case, file), asked, context)
         if answer.demo_mode:
             return answer.model_copy(update={"prediction_id": None})
         prediction_id = uuid.uuid4()
@@ -88,13 +90,23 @@ class AnswerKeeping:
         return told
 
     def _copy(self, account: Account, case: Case, context: RequestContext) -> Kept | None:
-        """Of a single picture of a format that is kept."""
-        if len(case.pictures) != 1:
-            return None
-        try:
-            return self._keeping.sent_file(account, case.pictures[0], context)
-        except UnsupportedFormat:
-            return None
+        """Of a recording, or of a single picture of a format that is kept."""
+        sent: Sent | None = case.pictures[0] if len(case.pictures) == 1 else None
+        if case.recording and not isinstance(case.recording, EcgRecording):
+            sent = case.recording
+        if sent is not None:
+            with suppress(
+                InputTooLarge, UnreadableInput, UnsupportedFormat
+            ):  # as a copy; the case itself may be answered
+                return self._keeping.sent_file(account, sent, context, case.sampling_rate_hz)
+        return None
+
+
+def _kept_case(case: Case, file: Kept | None) -> Case:
+    """The same of the copy that is kept."""
+    if file is None:
+        return case
+    return replace(case, recording=(("kept", file.data),)) if case.recording else replace(case, pictures=(file.data,))
 
 
 def _overlay(answer: AnalyzeAnswer, images: ImageDiagnosis, context: RequestContext) -> bytes | None:

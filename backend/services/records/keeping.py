@@ -140,9 +140,9 @@ class Keeping:
         checked = check_for.input.model_copy(update={"min_side_px": 1}) if check_for else None
         return reader(PictureToKeep(sent, LIMITS.max_bytes, LIMITS.max_pixels, checked))
 
-    def sent_file(self, account: Account, sent: bytes, context: RequestContext) -> Kept:
-        """Of a picture the copy that may be kept, on its way into the store."""
-        return self._new_file(account, self._copy(sent, context, None))
+    def sent_file(self, account: Account, sent: Sent, context: RequestContext, rate_hz: float | None = None) -> Kept:
+        """The copy that may be kept, on its way into the store. rate_hz: of a recording that does not say it."""
+        return self._new_file(account, self._copy(sent, context, rate_hz))
 
     def _new_file(self, account: Account, copy: KeptFile) -> Kept:
         kept = fresh_file(account, UPLOAD, copy.format, copy.data)

@@ -22,8 +22,9 @@ _MAX_JPEG_SCANS = 100
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # The last byte of a run of fill bytes and the marker: a run of its own would be searched anew from each of its bytes.
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
-_JPEG_SOS, _JPEG_EOI = 0xDA, 0xD9
+_JPEG_EOI, _JPEG_SOS, _JPEG_LINES = 0xD9, 0xDA, 0xDC
 _JPEG_TOLD = {(0xE0, b"JFIF\x00"): 16, (0xEE, b"Adobe"): 14}  # bytes with the length; a thumbnail is behind
+_GIF_CONTROL_BYTES = 7  # without the empty block behind it
 _MAX_BOXES = 1000  # of a whole AVIF file; pictures have about five
 _MAX_META_BYTES = 256 * 1024  # the decoder compares all items in it with each other; pictures have about 300
 # Pillow decodes run-length BMP in Python, a few million pixels a second.
@@ -107,15 +108,14 @@ def _read_jpeg(data: bytes) -> Container:
     test_bombs_in_pixel_data (scans), test_damaged_orientation_block_is_ignored_without_a_warning (segments),
     test_unread_variants_are_named (bits), test_truncated_files_say_so.
     """
-    kept, position, scans, exif, size = [data[:2]], 2, 0, b"", None
+    kept, position, scans, coded, exif, size = [data[:2]], 2, 0, False, b"", None
     while True:
         found = _JPEG_MARKER.search(data, position)
+        if coded:  # what is behind other segments no decoder reads
+            kept.append(data[position : found.start() if found else None])
         if found is None or found[1][0] == _JPEG_EOI:
-            if scans:
-                kept.append(data[position : found.end() if found else None])  # entropy-coded data up to the end
+            kept.append(found[0] if found else b"")
             break
-        if scans:
-            kept.append(data[position : found.start()])
         marker, position = found[1][0], found.end()
         end = position + int.from_bytes(data[position : position + 2], "big")
         segment = data[position + 2 : end]
@@ -125,7 +125,8 @@ def _read_jpeg(data: bytes) -> Container:
             size = _jpeg_size(segment)
         if (needed := _jpeg_needed(marker, data[position:end])) is not None:
             kept.append(b"\xff" + bytes([marker]) + needed)
-        scans += marker == _JPEG_SOS
+        coded = marker == _JPEG_SOS
+        scans += coded
         if scans > _MAX_JPEG_SCANS:
             raise _corrupt("JPEG", f"more than {_MAX_JPEG_SCANS} scans")
         position = end
@@ -137,7 +138,7 @@ def _read_jpeg(data: bytes) -> Container:
 def _jpeg_needed(marker: int, segment: bytes) -> bytes | None:
     """Frames, tables and scans (C0-DF), each behind its length, and what JFIF (APP0) and Adobe (APP14) tell of colours;
     not comments, thumbnails and profiles."""
-    if 0xC0 <= marker <= 0xDF:
+    if 0xC0 <= marker <= 0xDF and marker != _JPEG_LINES:
         return segment
     if (size := _JPEG_TOLD.get((marker, segment[2:7]))) is None:
         return None
@@ -169,7 +170,7 @@ def _read_gif(data: bytes) -> Container:
         if data[start] == GIF_PICTURE:
             break
         if data[start + 1 : start + 3] == b"\xf9\x04":
-            control = data[start:end]
+            control = data[start : start + _GIF_CONTROL_BYTES] + b"\x00"
     else:
         raise _truncated("GIF") if end >= len(data) else _corrupt("GIF", "it holds no picture")
     left, top, width, height = (int.from_bytes(data[start + i : start + i + 2], "little") for i in (1, 3, 5, 7))

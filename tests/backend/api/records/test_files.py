@@ -6,10 +6,12 @@ import io
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from dicom_files import dataset, write
 from ecg_files import csv_file, heart, wfdb_record
+from hostile.hidden_texts import HIDING, TEXT
 from pictures import chest_film
 from records.buckets import ObjectServer, fresh_bucket, objects_in
 from records.people import Person, person
@@ -109,6 +111,34 @@ def test_a_dicom_film_is_kept_without_its_patient_and_answered_the_same(records_
     assert (name in sent, name in stored.data, b"Elsewhere" in stored.data) == (True, False, False)
 
 
+def kept_by_the_way(ada: Person, address: str, **form: Any) -> tuple[Any, Any]:
+    """The answer, and the record of it."""
+    token = {"Authorization": f"Bearer {ada.access_token}"}
+    answer = ada.client.post(address, data=form, headers=token).get_json()
+    return answer, ada.get(f"/history/{answer['prediction_id']}")["record"]
+
+
+@pytest.mark.parametrize(
+    ("case", "form"), [("AVIF", "PNG"), ("BMP of run lengths", "BMP"), ("GIF", "GIF"), ("JPEG in TIFF", "TIFF"),
+                       ("fragments", "DICOM")],
+)  # fmt: skip
+def test_what_hides_a_text_is_kept_without_it_and_answered_the_same(
+    records_app: Application, case: str, form: str
+) -> None:
+    ada, sent = person(records_app), HIDING[case]()
+    opened = records_app.test_client().post("/analyze/skin?gate=off", data={"image": (io.BytesIO(sent), "x")})
+    upload = ada.call("POST", "/upload", data={"file": (io.BytesIO(sent), "x")}).get_json()
+    assert upload["format"] == form
+    stored = ada.call("GET", f"/files/{upload['file_id']}").data
+    assert (TEXT in sent, TEXT in stored) == (True, False)
+    body = {"file_id": upload["file_id"], "task": "skin", "gate": "off"}
+    for _ in range(2):
+        kept = ada.call("POST", "/predict", json=body).get_json()
+        assert kept["result"]["all_predictions"] == opened.get_json()["all_predictions"]
+    record = kept_by_the_way(ada, "/analyze/skin?gate=off&keep=true", image=(io.BytesIO(sent), "x"))[1]
+    assert ada.call("GET", f"/files/{record['file_id']}").data == stored
+
+
 def test_a_recording_is_kept_as_its_signal_and_answered_the_same(records_file_app: Application) -> None:
     ada, header, signals = person(records_file_app), *wfdb_record(heart())
     files = [(header[0], header[1] + b"# SMITH^JOHN\n"), signals]
@@ -127,6 +157,9 @@ def test_a_recording_is_kept_as_its_signal_and_answered_the_same(records_file_ap
     assert b"SMITH" not in stored
     again = records_file_app.test_client().post("/analyze/heart", data={"record": (io.BytesIO(stored), "x")}).get_json()
     assert again["all_predictions"] == opened["all_predictions"]
+    whole, record = kept_by_the_way(ada, "/analyze/heart?keep=true", record=parts())
+    assert whole["all_predictions"] == opened["all_predictions"]
+    assert ada.call("GET", f"/files/{record['file_id']}").data == stored
     refused = ada.call("POST", "/predict", json={"file_id": upload["file_id"], "task": "skin"})
     assert (refused.status_code, refused.get_json()["code"]) == (415, "unsupported_format")
     for path in ("/predict", "/upload"):
