@@ -193,8 +193,9 @@ def test_the_secret_of_development_is_kept_for_its_user_alone(tmp_path: Path) ->
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [one.name for one in path.parent.iterdir()] == [SECRET]
     assert secret_of(Config(data_dir=tmp_path / "other")) != first
-    path.write_text("short", encoding="ascii")
-    assert len(secret_of(Config(data_dir=tmp_path / "data"))) == 64
+    for damaged in (b"short", "schl\u00fcssel".encode() * 8, b""):
+        path.write_bytes(damaged)
+        assert len(secret_of(Config(data_dir=tmp_path / "data"))) == 64
     assert secret_of(TestingConfig(data_dir=tmp_path / "t")) != secret_of(TestingConfig(data_dir=tmp_path / "t"))
     assert not (tmp_path / "t").exists()
 
