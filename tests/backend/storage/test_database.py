@@ -114,13 +114,14 @@ def test_a_log_that_was_cut_off_is_told(make_records_app: MakeApp, tmp_path: Pat
     database.close()
 
 
+SETTINGS = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2, "secure_delete": 1}
+
+
 def test_sqlite_is_set_up_for_many_readers_and_whole_writes(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'one.sqlite3'}")
     with database.engine.connect() as connection:
-        told = [
-            connection.execute(text(f"PRAGMA {n}")).scalar() for n in ("journal_mode", "foreign_keys", "synchronous")
-        ]
-    assert told == ["wal", 1, 2]
+        told = [connection.execute(text(f"PRAGMA {n}")).scalar() for n in SETTINGS]
+    assert dict(zip(SETTINGS, told, strict=True)) == SETTINGS
     assert stat.S_IMODE((tmp_path / "one.sqlite3").stat().st_mode) == 0o600
     database.close()
 
