@@ -34,6 +34,10 @@ class Spooled(Iterator[bytes]):
         """Nothing is left of it, on the disk either."""
         self._file.close()
 
+    def __del__(self) -> None:
+        """Whoever asked went away before it was sent."""
+        self.close()
+
 
 class Spool:
     """The files of one process, in a folder. Safe to use from several threads."""
