@@ -87,6 +87,7 @@ def cleanup(desk: Desk, _given: argparse.Namespace) -> int:
             f"{desk.retention_days} days removed"
         )
     print(f"{sweep(desk.database, desk.files)} files removed")
+    desk.database.scrub()
     return 0
 
 

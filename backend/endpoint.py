@@ -25,6 +25,7 @@ from backend.errors import HostNotAllowed, Unauthenticated, UnknownParameter
 from backend.schemas.accounts import Account
 from backend.schemas.common import Answer
 from backend.schemas.kept import KeepQuery
+from backend.storage.spooled import Spooled
 from ml_model.errors import EmptyInput, InvalidValue, UnknownField, UnsupportedFormat
 from ml_model.inputs.json_body import read_body, refuse
 
@@ -156,6 +157,13 @@ def to_json(answer: Answer, status: int = 200) -> Response:
     """The response of an answer; what was not set is left out."""
     body = answer.model_dump_json(by_alias=True, exclude_unset=True)
     return Response(body + "\n", status=status, mimetype="application/json")
+
+
+def spooled(body: Spooled, mimetype: str) -> Response:
+    """The response of an answer that is sent from a file."""
+    response = Response(body, mimetype=mimetype, direct_passthrough=True)
+    response.content_length = body.size_bytes
+    return response
 
 
 def _anybody(keeps: bool) -> Account | None:

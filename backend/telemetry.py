@@ -128,9 +128,9 @@ class Readiness:
 class RequestContext:
     """What a service needs to know about the request it answers, without anything of Flask in it.
 
-    `answer_id` is always made here and unguessable; `request_id` may be the client's. `started` is perf_counter,
-    `deadline`, by which there must be an answer, time.monotonic. `owner`: the account that asked, to whom alone what is
-    left of the answer then belongs; None for anybody who has its address.
+    `answer_id` is always made here, unguessable and never logged; `request_id` may be the client's, and is logged.
+    `started` is perf_counter, `deadline`, by which there must be an answer, time.monotonic. `owner`: the account that
+    asked, to whom alone what is left of the answer then belongs; None for anybody who has its address.
     """
 
     request_id: str
@@ -152,10 +152,11 @@ def request_context() -> RequestContext:
 
 def _begin(logger: Logger, readiness: Readiness) -> None:
     g.started = time.perf_counter()
-    # The id under which a heatmap is fetched is always ours: one chosen by a client could be guessed or reused.
+    # The id under which a heatmap is fetched is always ours: one chosen by a client could be guessed or reused. Whoever
+    # has it sees the heatmap, so that it is never logged, as the id of the request is.
     g.answer_id = str(uuid.uuid4())
     asked = request.headers.get("X-Request-ID", "")
-    g.request_id = asked if SANE_REQUEST_ID.fullmatch(asked) else g.answer_id
+    g.request_id = asked if SANE_REQUEST_ID.fullmatch(asked) else str(uuid.uuid4())
     g.logger = logger
     if (refusal := request.environ.get(REFUSAL)) is not None:
         raise refusal

@@ -42,6 +42,22 @@ def _chosen(words: tuple[str, ...]) -> str:
     return f"CASE {_ANY} % {len(words)} " + " ".join(f"WHEN {i} THEN '{w}'" for i, w in enumerate(words)) + " END"
 
 
+# What is looked for, in which words, and how.
+SEARCHES: tuple[tuple[str, str, dict[str, object]], ...] = (
+    ("what nobody has", "zebra", {}),
+    ("what all have", "made", {}),
+    ("what all have, in the middle", "made", {"page": 2500}),
+    ("what all have, last page", "made", {"page": 4900}),
+    ("a task in capitals", "HISTO", {}),
+    ("a patient", "p-77", {}),
+    ("a note", "visit 123", {}),
+    ("three words", "made p-7 skin", {}),
+    ("letters that the database does not know", "größer", {}),
+    ("a patient among a task's", "p-77", {"task": "skin"}),
+    ("a patient, after next_before", "p-77", {"before": 500_000}),
+)
+
+
 # By column: an expression of SQL, of n, which counts the rows. The day rises with n, as numbers do.
 VALUES = {
     "id": "lower(hex(randomblob(16)))",
@@ -60,6 +76,17 @@ VALUES = {
     "shared": "0",
     "result": """printf('{"made": "%s"}', hex(zeroblob(500)))""",
 }
+
+# Of every hundredth record somebody has said something.
+FEEDBACK = {
+    "id": "lower(hex(randomblob(16)))",
+    "prediction_id": "id",
+    "user_id": "user_id",
+    "agrees": "1",
+    "note": f"printf('regular network, no change since visit %d', {_ANY} % 1000)",
+    "created_at": "created_at",
+}
+SAID = f"SELECT {', '.join(FEEDBACK.values())} FROM predictions WHERE number % 100 = 0"  # noqa: S608 - words of this file
 
 
 def made(folder: Path, rows: int) -> Database:
@@ -99,6 +126,8 @@ def made(folder: Path, rows: int) -> Database:
         )
         for sql in indexes.values():
             link.execute(sql)
+        # Of every hundredth record a clinician has said something.
+        link.execute(f"INSERT INTO feedback ({', '.join(FEEDBACK)}) {SAID}")
     link.close()
     return database
 
@@ -135,6 +164,7 @@ def questions(database: Database, folder: Path) -> dict[str, Callable[[], object
         **{f"{name}, first page": page(**asked) for name, asked in filters.items()},
         "task, last page": page(task="skin", page=history.page(account, HistoryQuery(task="skin"), "r").pages),
         "timeline of a patient": lambda: history.timeline(account, "p-7", "r"),
+        **{f"search for {what}": page(q=words, **asked) for what, words, asked in SEARCHES},
         "statistics": counts(),
         "statistics of a task": counts(task="skin"),
         "statistics of half a year": counts(**days),

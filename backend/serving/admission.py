@@ -42,6 +42,8 @@ class Job:
         if not self.delivered:
             self.delivered = True
             self.deliver(outcome)
+        elif isinstance(outcome, Answer) and outcome.rest is not None:
+            outcome.rest.close()
 
 
 class Lane:

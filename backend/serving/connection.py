@@ -7,7 +7,6 @@ must come at MIN_BYTES_PER_S on average; so must an answer be taken.
 from __future__ import annotations
 
 import asyncio
-import enum
 import time
 from typing import cast
 
@@ -19,7 +18,9 @@ from backend.serving.addresses import client_address, counted_as, is_trusted
 from backend.serving.admission import Job, Outcome
 from backend.serving.front import LIVENESS, Front
 from backend.serving.incoming import HeadBuffer, Incoming, header, unreadable
+from backend.serving.states import State
 from backend.serving.wsgi_call import NO_REQUEST, Answer, Environ, Peer, environ_of, refused
+from backend.storage.spooled import Spooled
 from ml_model.errors import MediDiagnoseError
 
 MIN_BYTES_PER_S = 8_000
@@ -29,18 +30,6 @@ MOST_READ_AHEAD_BYTES = 262_144
 # place of the answer.
 MOST_DROPPED_BYTES = 72_000_000
 LATE_S = 5.0  # by which an answer may miss its deadline, which a timer of its own keeps
-
-
-class State(enum.Enum):
-    """What a connection is at."""
-
-    IDLE = enum.auto()  # before the first byte of a request
-    HEAD = enum.auto()
-    BODY = enum.auto()
-    ANSWERING = enum.auto()
-    SENDING = enum.auto()  # the answer waits for the client to take it
-    DROPPING = enum.auto()  # answered; what is still coming is read and dropped
-    CLOSING = enum.auto()  # answered, and closed once that is taken
 
 
 class Connection(asyncio.Protocol):
@@ -53,6 +42,8 @@ class Connection(asyncio.Protocol):
         self._environ: Environ | None = None
         self._job: Job | None = None
         self._dropped, self._received_at = 0, time.monotonic()
+        self._rest: Spooled | None = None  # of an answer that is being sent
+        self._more = True  # whether another request may follow it
         self._eof = self._write_paused = self._answered_before = False
         self._enter(State.IDLE, front.config.header_deadline_s)
 
@@ -90,6 +81,8 @@ class Connection(asyncio.Protocol):
         if self._job is not None and self._environ is not None:
             self._front.lane(self._environ).leave(self._job)
         self._enter(State.CLOSING, 0.0)
+        if self._rest is not None:
+            self._rest.close()
         self._front.census.remove(self)
         self._front.census.release(self._request.let_go())
 
@@ -101,7 +94,7 @@ class Connection(asyncio.Protocol):
         """All of it has been taken."""
         self._write_paused = False
         if self._state is State.SENDING:
-            self._next()
+            self._send_on()
 
     # What the census and the server call
 
@@ -241,26 +234,36 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, answer: Answer) -> None:
         request, config = self._request, self._front.config
-        sent, more = request.answered(answer, close=not request.whole or self._eof or self._front.draining)
+        sent, self._more = request.answered(answer, close=not request.whole or self._eof or self._front.draining)
         self._transport.write(sent)
-        to_take_s = config.header_deadline_s + self._transport.get_write_buffer_size() / MIN_BYTES_PER_S
+        self._rest, left_bytes = answer.rest, answer.rest.size_bytes if answer.rest else 0
+        to_take_s = config.header_deadline_s + (self._transport.get_write_buffer_size() + left_bytes) / MIN_BYTES_PER_S
         if not request.whole and not self._eof:
             self._enter(State.DROPPING, to_take_s)
             self._transport.write_eof()
             self._transport.resume_reading()
             self._drop(len(self._buffer.take(len(self._buffer.data))))
-        elif not more:
+        elif self._rest is None and not self._more:
             self._close(to_take_s)
-        elif self._write_paused:
-            self._enter(State.SENDING, to_take_s)
         else:
+            self._enter(State.SENDING, to_take_s)
+            self._send_on()
+
+    def _send_on(self) -> None:
+        """What is left of the answer, as fast as it is taken; then what follows it."""
+        while self._rest is not None and not (self._write_paused or self._transport.is_closing()):
+            if (piece := next(self._rest, None)) is None:
+                self._rest = None
+            else:
+                self._transport.write(piece)
+        if self._rest is None and not self._write_paused:
             self._next()
 
     def _next(self) -> None:
-        """The answer is sent: on to the next request, after the other connections."""
+        """The answer is sent: on to the next request, if there may be one, after the other connections."""
         self._request, self._environ, self._answered_before = Incoming(self._front.room_for), None, True
         self._enter(State.IDLE, KEEP_ALIVE_S)
-        if self._eof and not self._buffer.data:
+        if not self._more or (self._eof and not self._buffer.data):
             self._close(0.0)
         elif self._buffer.data:
             asyncio.get_running_loop().call_soon(self._go_on)

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import h11
 from werkzeug.exceptions import BadRequest
 
+from backend.storage.spooled import Spooled
 from backend.telemetry import REFUSAL
 
 Environ = dict[str, Any]
@@ -21,11 +22,12 @@ NO_REQUEST = h11.Request(method="GET", target="*", headers=[], http_version="1.0
 
 @dataclass(frozen=True)
 class Answer:
-    """All of a response."""
+    """All of a response. rest: of a body that is not held in memory; whoever sends it closes it."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
+    rest: Spooled | None = None
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,16 @@ def call(app: WsgiApplication, environ: Environ) -> Answer:
         started[:] = [(status, headers)]
 
     chunks = app(environ, start_response)
+    rest = chunks if isinstance(chunks, Spooled) else None
     try:
-        body = b"".join(chunks)
+        body = b"" if rest else b"".join(chunks)
     finally:
         close = getattr(chunks, "close", None)
-        if close is not None:
+        if close is not None and rest is None:
             close()
         environ["wsgi.input"].close()
     status, headers = started[0]
-    return Answer(int(status[:3]), headers, body)
+    return Answer(int(status[:3]), headers, body, rest)
 
 
 def refused(app: WsgiApplication, environ: Environ, error: Exception) -> Answer:

@@ -28,9 +28,15 @@ def one_of(environ: Mapping[str, str], name: str, known: tuple[str, ...]) -> str
 
 
 def secret_key(environ: Mapping[str, str]) -> str:
+    """Raises ConfigError for one that is too short, or whose bytes would depend on the locale of the process."""
     text = environ.get("SECRET_KEY", "").strip()
+    # The value itself is not told: it is a secret all the same.
+    if not text.isascii():
+        raise ConfigError(
+            "SECRET_KEY has characters that are not ASCII: expected letters, digits and signs alone; "
+            "python -c 'import secrets; print(secrets.token_hex(32))' makes one"
+        )
     if text and len(text) < LEAST_KEY_CHARACTERS:
-        # The value itself is not told: it is a secret all the same.
         raise ConfigError(
             f"SECRET_KEY has {len(text)} characters: expected at least {LEAST_KEY_CHARACTERS}, or none for a random one"
         )

@@ -5,8 +5,9 @@ SQLite in WAL mode, in the data folder, unless `DATABASE_URL` names PostgreSQL.
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 FILE_NAME = "records.sqlite3"
 HEAD = "head"
 _BUSY_S = 10  # how long one transaction waits for another
+_SCRUB_S = 0.5  # and the emptying of the log for those who read; writers wait meanwhile
 _POOL: dict[str, Any] = {"pool_size": 8, "max_overflow": 32, "pool_timeout": 5}  # more threads wait for a connection
 # A peer that is gone is noticed, and a transaction that is waited for or forgotten ends.
 _POSTGRES: dict[str, Any] = {
@@ -119,6 +121,15 @@ class Database:
 
         return MigrationContext.configure(connection).get_current_revision() or ""
 
+    def scrub(self) -> None:
+        """Empty SQLite's log, which holds pages as they were before rows were deleted. Where somebody reads an earlier
+        state it stays for now: it is overwritten with time, and emptied by the next `scrub`."""
+        if not self.is_sqlite:
+            return  # PostgreSQL's autovacuum does it
+        path = self._engine.url.database or ""
+        with suppress(sqlite3.Error), closing(sqlite3.connect(path, timeout=_SCRUB_S)) as link:
+            link.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def close(self) -> None:
         """Let go of every connection."""
         self._engine.dispose()
@@ -161,7 +172,8 @@ def _make_private(path: Path) -> None:
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # a transaction begins where `_begin_sqlite` says, not where the driver guesses
-    for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON"):
+    # Deleted rows are overwritten with zeros, not only let go.
+    for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
         connection.execute(f"PRAGMA {setting}")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 import uuid
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -20,6 +22,8 @@ from backend.storage.files import (
     refuse_another_database,
 )
 
+_AT_ONCE = 1000  # objects are taken away, the most that S3 allows
+_REMOVING_S = 10.0  # while a client waits
 # A request is not held for minutes by a store that is gone.
 _TIMES = {"connect_timeout": 3, "read_timeout": 10, "retries": {"total_max_attempts": 1}}
 
@@ -55,11 +59,9 @@ class BucketStore:
             return content
 
     def remove(self, file_ids: Iterable[uuid.UUID]) -> None:
-        """As far as it can: once the store is seen to be gone, the rest is left to `sweep`."""
+        """As far as it can: what the store keeps, or does not take away in time, is left to `sweep`."""
         with contextlib.suppress(RecordsUnavailable):
-            for file_id in file_ids:
-                with _told("removed"):
-                    self._bucket.rm_file(self._name(file_id))
+            self._delete([self._name(one) for one in file_ids], time.monotonic() + _REMOVING_S)
 
     def sweep(self, known: Known, older_than_s: float, *, any_known: bool = True) -> int:
         """By the store's own clock."""
@@ -71,10 +73,22 @@ class BucketStore:
                 if file_id is not None and not is_young(told["LastModified"].timestamp(), older_than_s):
                     old[file_id] = name
             lost = old.keys() - known(old.keys())
-            refuse_another_database(len(lost), any_known)
-            for one in lost:
-                self._bucket.rm_file(old[one])
+        refuse_another_database(len(lost), any_known)
+        self._delete([old[one] for one in lost])
         return len(lost)
+
+    def _delete(self, names: list[str], until: float = math.inf) -> None:
+        """As many in a request as S3 takes. until: in time.monotonic(). Raises RecordsUnavailable where one stays."""
+        kept = list[object]()
+        with _told("removed"):
+            for start in range(0, len(names), _AT_ONCE):
+                if time.monotonic() > until:
+                    return
+                paths = [self._bucket.split_path(name) for name in names[start : start + _AT_ONCE]]
+                asked = {"Objects": [{"Key": path[1]} for path in paths], "Quiet": True}
+                kept += self._bucket.call_s3("delete_objects", Bucket=paths[0][0], Delete=asked).get("Errors", [])
+            if kept:
+                raise PermissionError(f"{len(kept)} objects")
 
     def _name(self, file_id: uuid.UUID) -> str:
         return f"{self._root}/{name_of(file_id)}"

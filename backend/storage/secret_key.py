@@ -28,11 +28,11 @@ def secret_of(config: Config) -> str:
 
 
 def _kept(path: Path) -> str:
-    """The file's content, made where it is missing or too short. Raises OSError."""
-    with contextlib.suppress(OSError, UnicodeDecodeError):
-        text = path.read_text(encoding="ascii").strip()
-        if len(text) >= LEAST_KEY_CHARACTERS:
-            return text
+    """The file's content, made where it is missing, too short or not ASCII. Raises OSError."""
+    with contextlib.suppress(OSError):
+        kept = path.read_bytes().strip()
+        if len(kept) >= LEAST_KEY_CHARACTERS and kept.isascii():
+            return kept.decode("ascii")
         path.unlink()
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, written = tempfile.mkstemp(dir=path.parent, prefix=FILE_NAME)  # for this user alone: mode 600

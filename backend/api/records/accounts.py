@@ -6,7 +6,7 @@ from flask import Response, current_app, g
 from flask_openapi3 import APIBlueprint, Tag
 
 from backend.api.records.identity import in_cookies, issue, sent_in_cookies, without_cookies
-from backend.endpoint import IDENTIFY, strict, to_json
+from backend.endpoint import IDENTIFY, spooled, strict, to_json
 from backend.errors import Forbidden
 from backend.schemas.accounts import (
     Account,
@@ -93,9 +93,10 @@ def password(services: Services, account: Account, body: PasswordBody) -> DoneAn
 
 @api.get("/export", summary="All that is kept of the own account", responses={200: ExportAnswer})
 @strict
-def export(services: Services, account: Account, query: BeforeQuery) -> ExportAnswer:
+def export(services: Services, account: Account, query: BeforeQuery) -> Response:
     """Predictions with their answers, 500 a page; with the first page all else. Files are at their addresses."""
-    return services.records.open().exports.of(account, query.before, g.request_id)
+    opened = services.records.open()
+    return spooled(opened.exports.of(account, query.before, opened.spool, g.request_id), "application/json")
 
 
 @api.delete("/me", summary="Delete the own account", responses={200: DoneAnswer})

@@ -6,20 +6,22 @@ import csv
 import hashlib
 import io
 import zipfile
-from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, false, or_, select
+from sqlalchemy import ColumnElement, Row, Select, false, or_, select
+from sqlalchemy.orm import Session
 
 from backend.errors import Forbidden, NotFound
 from backend.schemas.accounts import READERS, Account
 from backend.storage.audit import OPERATOR, Deed, note
 from backend.storage.database import Database
 from backend.storage.files import FileStore
+from backend.storage.spooled import Spool, Spooled
 from backend.storage.tables import Feedback, Prediction, StoredFile
 from ml_model.errors import InputTooLarge
 from ml_model.tasks.image_schema import DatasetSpec
@@ -28,7 +30,8 @@ from ml_model.tasks.registry import ImageTask
 if TYPE_CHECKING:  # it brings all that answers pictures, which a terminal need not wait for
     from backend.services.loading.bundles import Task
 
-MOST_BYTES = 100_000_000  # in one answer, which is in memory
+MOST_BYTES, MOST_PICTURES = 100_000_000, 20_000  # in one answer
+_ROWS_AT_ONCE = 500
 SPLIT, IMAGES = "split.csv", "images"
 COLUMNS = ("file", "label", "group", "split", "age", "sex", "view")
 # Of an answer, which is long, what was asked alone.
@@ -57,32 +60,27 @@ class FeedbackDataset:
         self._files = files
         self._tasks = tasks
 
-    def zipped(self, account: Account, task_id: str, request_id: str) -> bytes:
-        """What a clinician or an admin sees: own records and those that are shared.
+    def zipped(self, account: Account, task_id: str, spool: Spool, request_id: str) -> Spooled:
+        """What a clinician or an admin sees: own records and those that are shared. One picture is in memory at a time.
 
-        Raises Forbidden, NotFound and InputTooLarge.
+        Raises Forbidden, NotFound, InputTooLarge, Busy and RecordsUnavailable.
         """
         if account.role not in READERS:
             raise Forbidden("the data set of feedback is for clinicians and admins")
-        folder, cases = self._cases(task_id, or_(Prediction.user_id == account.id, Prediction.shared))
-        if (size := sum(case.size_bytes for case in cases)) > MOST_BYTES:
-            raise InputTooLarge(
-                f"the pictures have {size} bytes, at most {MOST_BYTES} are sent; the operator writes them to a folder: "
-                "python -m backend.admin export-feedback"
-            )
+        folder, cases = self._cases(task_id, or_(Prediction.user_id == account.id, Prediction.shared), _bounded)
         note(self._database, Deed(str(account.id), "dataset", task_id, request_id))
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            for name, data in self._members(cases):
-                archive.writestr(f"{folder}/{name}", data)
-        return packed.getvalue()
+        with spool.writing() as file:
+            with zipfile.ZipFile(file, "w") as archive:
+                for name, data in self._members(cases):
+                    archive.writestr(f"{folder}/{name}", data)
+            return Spooled(file)
 
     def written(self, task_id: str, parent: Path) -> tuple[Path, int]:
         """All that there is of a task, to a folder in `parent`, for an operator. Returns it and how many pictures.
 
         Raises NotFound, and FileExistsError where there is such a folder: that of a public data set stays what it is.
         """
-        folder, cases = self._cases(task_id, ~false())
+        folder, cases = self._cases(task_id, ~false(), list)
         (parent / folder / IMAGES).mkdir(parents=True)
         for name, data in self._members(cases):
             (parent / folder / name).write_bytes(data)
@@ -96,25 +94,44 @@ class FeedbackDataset:
             yield case.row[0], self._files.get(case.file_id)
         yield SPLIT, table.getvalue().encode()  # the last: without it a folder is no data set
 
-    def _cases(self, task_id: str, seen: ColumnElement[bool]) -> tuple[str, list[Case]]:
+    def _cases(
+        self, task_id: str, seen: ColumnElement[bool], taken: Callable[[Iterable[Case]], list[Case]]
+    ) -> tuple[str, list[Case]]:
         """The folder's name, by which the recipe knows the labels, and the cases in the order of their records."""
         dataset = _dataset(self._tasks.get(task_id))
-        label_of = {codes: label for label, codes in reversed(dataset.labels.items())}
+        label_of = {codes[0]: label for label, codes in reversed(dataset.labels.items()) if len(codes) == 1}
         said = select(Feedback.user_id, Feedback.agrees, Feedback.right_class, *_OF_A_CASE)
         said = said.join(Prediction, Feedback.prediction_id == Prediction.id)
         said = said.join(StoredFile, Prediction.file_id == StoredFile.id).where(Prediction.task == task_id, seen)
-        words: dict[UUID, dict[UUID, str | None]] = defaultdict(dict)
-        records: dict[UUID, Row[Any]] = {}
         with self._database.reading() as session:
-            for row in session.execute(said.order_by(Prediction.number, Feedback.created_at)):
-                words[row.id][row.user_id] = row.class_code if row.agrees else row.right_class
-                records[row.id] = row
-        return dataset.folder, [
-            _case(records[record], label_of[(code,)])
-            for record, told in words.items()
-            for code in set(told.values())
-            if code and len(set(told.values())) == 1 and (code,) in label_of
-        ]
+            in_order = said.order_by(Prediction.number, Feedback.created_at)
+            return dataset.folder, taken(_agreed(session, in_order, label_of))
+
+
+def _agreed(session: Session, said: Select[Any], label_of: Mapping[str, str]) -> Iterator[Case]:
+    """Of records whose newest words, one of each clinician, are one class that has a label."""
+    rows = session.execute(said.execution_options(yield_per=_ROWS_AT_ONCE))
+    for _, of_record in groupby(rows, lambda row: row.id):
+        words: dict[UUID, str | None] = {}
+        for row in of_record:
+            words[row.user_id] = row.class_code if row.agrees else row.right_class
+        codes = set(words.values())
+        if len(codes) == 1 and (label := label_of.get(codes.pop() or "")):
+            yield _case(row, label)
+
+
+def _bounded(cases: Iterable[Case]) -> list[Case]:
+    """Raises InputTooLarge."""
+    taken, size = list[Case](), 0
+    for case in cases:
+        taken.append(case)
+        size += case.size_bytes
+        if size > MOST_BYTES or len(taken) > MOST_PICTURES:
+            raise InputTooLarge(
+                f"there are more than {MOST_PICTURES} pictures or {MOST_BYTES} bytes of them, the most that are sent; "
+                "the operator writes all to a folder: python -m backend.admin export-feedback"
+            )
+    return taken
 
 
 def _dataset(task: Task | None) -> DatasetSpec:

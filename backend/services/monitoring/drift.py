@@ -8,12 +8,16 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from backend.schemas.monitoring import DriftFigure, Reference
 from ml_model.inference.bundle import Manifest
 from ml_model.inference.measured import ImageMetrics
 
 LEAST = 50  # records; with fewer nothing is said
 WARN_BELOW = 0.001  # of the probability that chance alone makes such a difference
+LEAST_EXPECTED = 5  # of a class, on either side, for the distribution of chi-square
+DRAWN = 19_999  # tables in its place: `WARN_BELOW` is then told within a quarter of it
 UNFAMILIAR = "out_of_distribution"
 _OF_VALIDATION = re.compile(r"warned of beyond (0\.\d+) of the validation pictures")
 _NOTHING: Reference = "none"
@@ -75,13 +79,32 @@ def _class_mix(now: Sequence[str], before: Mapping[str, int]) -> DriftFigure:
     counts, total = Counter(now), sum(before.values())
     if min(len(now), total) < LEAST:
         return DriftFigure(name="class_mix", state="too_small", reference="test", count=len(now))
-    from scipy.stats import chi2_contingency
-
-    columns = [(counts[code], before.get(code, 0)) for code in {*before, *counts}]
-    table = [[pair[row] for pair in columns if sum(pair)] for row in (0, 1)]
-    p = float(chi2_contingency(table).pvalue) if len(table[0]) > 1 else 1.0
+    columns = [(counts[code], before.get(code, 0)) for code in sorted({*before, *counts})]
     apart = sum(abs(one / len(now) - other / total) for one, other in columns) / 2
-    return _judged("class_mix", "test", len(now), apart, p)
+    return _judged("class_mix", "test", len(now), apart, _by_chance([pair for pair in columns if sum(pair)]))
+
+
+def _by_chance(columns: Sequence[tuple[int, int]]) -> float:
+    """How probable it is that one mix of classes gives two rows that differ at least so much. columns: of each class,
+    how often it was named in either, in all at least once.
+
+    Exact for two classes. For more by chi-square, whose distribution holds where at least five of each are expected;
+    where fewer are, by tables with the same sums, drawn at random and always the same.
+    """
+    from scipy.stats import chi2_contingency, fisher_exact
+
+    if len(columns) < 2:
+        return 1.0
+    table = np.array(columns).T
+    if len(columns) == 2:
+        return float(fisher_exact(table).pvalue)
+    found = chi2_contingency(table)
+    if found.expected_freq.min() >= LEAST_EXPECTED:
+        return float(found.pvalue)
+    now, expected = table[0], found.expected_freq[0]  # as the other row follows from the sums
+    drawn = np.random.default_rng(0).multivariate_hypergeometric(table.sum(axis=0), now.sum(), size=DRAWN)
+    apart = (np.square(np.vstack([now, drawn]) - expected) / expected).sum(axis=1)
+    return float((apart >= apart[0] * (1 - 1e-9)).mean())
 
 
 def _shares(name: str, now: tuple[int, int], before: tuple[int, int] | None) -> DriftFigure:

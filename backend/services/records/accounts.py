@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -22,6 +23,7 @@ from backend.storage.tables import Prediction, RevokedToken, StoredFile, User
 LONGEST_TOKEN = timedelta(days=31)  # a refresh token, and a day
 _RECORD_BYTES, _LEAST_RECORDS = 4096, 1000  # of the quota there is a record for each so many, and so many always
 _FILES_A_RECORD = 2  # a picture and its heatmap
+_BATCHES_AT_ONCE = 100  # rows that are read
 _WRONG = "no account has this name and password"
 
 
@@ -131,6 +133,7 @@ class AccountBook:
             gone = list(session.scalars(select(StoredFile.id).where(StoredFile.user_id == account.id)))
             session.execute(delete(User).where(User.id == account.id))
             append(session, Deed(str(account.id), "account_delete", str(account.id), request_id))
+        self._database.scrub()
         self._files.remove(gone)
 
     def set_role(self, username: str, role: Role) -> UserAnswer:
@@ -203,18 +206,16 @@ def user_answer(user: User) -> UserAnswer:
     return UserAnswer.model_validate(user, from_attributes=True)
 
 
-def batches_of(session: Session, account_id: uuid.UUID) -> tuple[dict[str, Any], ...]:
+def batches_of(session: Session, account_id: uuid.UUID) -> Iterator[dict[str, Any]]:
     """What was sent with each batch of an account; `names`: of its files by their positions, where they are kept."""
-    named = select(BatchItem.batch_id, BatchItem.position, BatchItem.name).join(Batch, Batch.id == BatchItem.batch_id)
-    names = dict[uuid.UUID, dict[str, str | None]]()
-    for batch_id, position, name in session.execute(
-        named.where(Batch.user_id == account_id, BatchItem.name.is_not(None))
-    ):
-        names.setdefault(batch_id, {})[str(position)] = name
-    found = session.scalars(select(Batch).where(Batch.user_id == account_id).order_by(Batch.created_at))
-    return tuple(
-        {"batch_id": str(one.id), "batch_name": one.name, "task": one.task, "fields": one.fields, "total": one.total,
-         "created_at": one.created_at.isoformat(),
-         "finished_at": one.finished_at.isoformat() if one.finished_at else None, "names": names.get(one.id, {})}
-        for one in found
-    )  # fmt: skip
+    mine = select(Batch).where(Batch.user_id == account_id).order_by(Batch.created_at)
+    for one in session.scalars(mine.execution_options(yield_per=_BATCHES_AT_ONCE)):
+        named = select(BatchItem.position, BatchItem.name).where(
+            BatchItem.batch_id == one.id, BatchItem.name.is_not(None)
+        )
+        yield {
+            "batch_id": str(one.id), "batch_name": one.name, "task": one.task, "fields": one.fields, "total": one.total,
+            "created_at": one.created_at.isoformat(),
+            "finished_at": one.finished_at.isoformat() if one.finished_at else None,
+            "names": {str(position): name for position, name in session.execute(named)},
+        }  # fmt: skip

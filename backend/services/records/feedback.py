@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
-from sqlalchemy import select
+from sqlalchemy import Select, and_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend.errors import Forbidden, NotFound, Unauthenticated
-from backend.schemas.accounts import READERS, Account, ExportAnswer
+from backend.schemas.accounts import READERS, Account
+from backend.schemas.common import Answer
 from backend.schemas.records import AuditAnswer, AuditLine, AuditQuery, FeedbackAnswer, FeedbackBody
 from backend.services.loading.bundles import Task
 from backend.services.records.accounts import batches_of, user_answer
 from backend.services.records.history import feedback_entry, record_answer, visible
 from backend.storage.audit import Deed, append, note
 from backend.storage.database import Database
+from backend.storage.spooled import Spool, Spooled
 from backend.storage.tables import AuditEntry, Feedback, Prediction, StoredFile, User
 from ml_model.errors import InvalidValue
 from ml_model.tasks.registry import ImageTask
 
 _PER_EXPORT, _AUDIT_PER_EXPORT = 500, 1000
-_Listed = tuple[dict[str, Any], ...]
+_ROWS_AT_ONCE = 50  # an answer can be long
+Row = TypeVar("Row")
 
 
 class FeedbackBook:
@@ -76,27 +80,19 @@ class Exports:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def of(self, account: Account, before: int | None, request_id: str) -> ExportAnswer:
-        """All that is kept: predictions with their answers, a page at a time, and with the first page all else."""
-        mine = select(Prediction).where(Prediction.user_id == account.id)
-        if before is not None:
-            mine = mine.where(Prediction.number < before)
-        beside: dict[str, _Listed] = dict.fromkeys(("files", "feedback", "batches", "audit"), ())
-        with self._database.reading() as session:  # whoever writes does not wait for it
+    def of(self, account: Account, before: int | None, spool: Spool, request_id: str) -> Spooled:
+        """An `ExportAnswer` as JSON: a page of predictions with their answers, and with the first page all else.
+
+        A few rows are in memory at a time. Raises Unauthenticated, Busy and RecordsUnavailable.
+        """
+        with self._database.reading() as session, spool.writing() as file:  # whoever writes does not wait for it
             user = session.get(User, account.id)
-            rows = list(session.scalars(mine.order_by(Prediction.number.desc()).limit(_PER_EXPORT)))
-            if before is None:
-                beside = _beside_predictions(session, account.id)
-        if user is None:
-            raise Unauthenticated("this account is no more")
-        note(self._database, Deed(str(account.id), "export", str(account.id), request_id))
-        return ExportAnswer(
-            success=True,
-            user=user_answer(user),
-            predictions=tuple({**record_answer(row).model_dump(mode="json"), "result": row.result} for row in rows),
-            next_before=rows[-1].number if len(rows) == _PER_EXPORT else None,
-            **beside,
-        )
+            if user is None:
+                raise Unauthenticated("this account is no more")
+            for piece in _as_json(_parts(session, user, before)):
+                file.write(piece.encode())
+            note(self._database, Deed(str(account.id), "export", str(account.id), request_id))
+            return Spooled(file)
 
     def audit(self, account: Account, query: AuditQuery) -> AuditAnswer:
         """Newest first, to an admin. Raises Forbidden."""
@@ -112,24 +108,61 @@ class Exports:
         return AuditAnswer(success=True, entries=lines, count=len(lines), next_before=more)
 
 
-def _beside_predictions(session: Session, user_id: uuid.UUID) -> dict[str, _Listed]:
-    """What an export has but once."""
-    files = session.scalars(select(StoredFile).where(StoredFile.user_id == user_id))
-    said = session.scalars(select(Feedback).where(Feedback.user_id == user_id))
-    done = select(AuditEntry).where(AuditEntry.actor_id == str(user_id)).order_by(AuditEntry.number.desc())
+def _parts(session: Session, user: User, before: int | None) -> dict[str, Any]:
+    """Of an export, by name; what may be long is read as it is written."""
+    mine = Prediction.user_id == user.id
+    if before is not None:
+        mine = and_(mine, Prediction.number < before)
+    page = select(Prediction).where(mine).order_by(Prediction.number.desc()).limit(_PER_EXPORT)
+    numbers = list(session.scalars(page.with_only_columns(Prediction.number)))
+    done = select(AuditEntry).where(AuditEntry.actor_id == str(user.id)).order_by(AuditEntry.number.desc())
+    beside: dict[str, Iterator[dict[str, Any]]] = {
+        "files": map(_file_line, _streamed(session, select(StoredFile).where(StoredFile.user_id == user.id))),
+        "feedback": map(_said, _streamed(session, select(Feedback).where(Feedback.user_id == user.id))),
+        "batches": batches_of(session, user.id),
+        "audit": map(_plain, map(_line, _streamed(session, done.limit(_AUDIT_PER_EXPORT)))),
+    }
     return {
-        "files": tuple(
-            {"file_id": str(one.id), "kind": one.kind, "format": one.format, "size_bytes": one.size_bytes,
-             "sha256": one.sha256, "address": f"/api/v1/files/{one.id}"} for one in files
-        ),
-        "feedback": tuple(
-            {**feedback_entry(one).model_dump(mode="json"), "prediction_id": str(one.prediction_id)} for one in said
-        ),
-        "batches": batches_of(session, user_id),
-        "audit": tuple(
-            _line(one).model_dump(mode="json") for one in session.scalars(done.limit(_AUDIT_PER_EXPORT))
-        ),
+        "success": True,
+        "user": _plain(user_answer(user)),
+        "predictions": ({**_plain(record_answer(row)), "result": row.result} for row in _streamed(session, page)),
+        **(beside if before is None else dict.fromkeys(beside, iter(()))),
+        "next_before": numbers[-1] if len(numbers) == _PER_EXPORT else None,
+    }
+
+
+def _streamed(session: Session, asked: Select[Row]) -> Iterator[Row]:
+    """A few rows at a time, from when the first is wanted."""
+    yield from session.scalars(asked.execution_options(yield_per=_ROWS_AT_ONCE))
+
+
+def _as_json(parts: dict[str, Any]) -> Iterator[str]:
+    """An object, in pieces; an iterator becomes a list, an item at a time."""
+    yield "{"
+    for place, (name, part) in enumerate(parts.items()):
+        yield f'{", " if place else ""}"{name}": '
+        if isinstance(part, Iterator):
+            yield "["
+            yield from (f"{', ' if at else ''}{json.dumps(one, allow_nan=False)}" for at, one in enumerate(part))
+            yield "]"
+        else:
+            yield json.dumps(part, allow_nan=False)
+    yield "}\n"
+
+
+def _plain(answer: Answer) -> dict[str, Any]:
+    return answer.model_dump(mode="json")
+
+
+def _file_line(row: StoredFile) -> dict[str, Any]:
+    return {
+        "file_id": str(row.id), "kind": row.kind, "format": row.format, "size_bytes": row.size_bytes,
+        "sha256": row.sha256, "address": f"/api/v1/files/{row.id}",
     }  # fmt: skip
+
+
+def _said(row: Feedback) -> dict[str, Any]:
+    return {**_plain(feedback_entry(row)), "prediction_id": str(row.prediction_id)}
 
 
 def _line(row: AuditEntry) -> AuditLine:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from typing import Any
 
@@ -34,6 +35,7 @@ from ml_model.tasks.triage_scale import LEVELS
 _MOST_OF_A_PATIENT = 1000
 _DAY_S = 86_400.0
 _RANK: dict[str, int] = {level: rank for rank, level in enumerate(LEVELS)}
+_MEANINGFUL, _ESCAPED = re.compile(r"[%_/]"), r"/\g<0>"  # to LIKE
 _NONE = "there is no such record of this account"
 
 
@@ -46,10 +48,13 @@ class History:
 
     def page(self, account: Account, query: HistoryQuery, request_id: str) -> RecordsAnswer:
         """Newest first."""
-        chosen = _chosen(account, query)
+        chosen = _chosen(account, query, in_sqlite=self._database.is_sqlite)
         with self._database.reading() as session:
-            total = session.execute(select(func.count()).select_from(Prediction).where(*chosen)).scalar_one()
-            numbers = list(session.scalars(_numbers(chosen, query, total)))
+            if query.q is None:
+                total = _count(session, chosen)
+                numbers = list(session.scalars(_numbers(chosen, query, total)))
+            else:
+                total, numbers = _searched(session, chosen, query)
             rows = list(session.scalars(_without_results(Prediction.number.in_(numbers))))
         rows.sort(key=lambda row: -row.number)
         more = bool(rows) and (len(rows) == query.per_page)
@@ -72,12 +77,9 @@ class History:
             said = list(session.scalars(_newest_said(row.id)))[::-1]
         note(self._database, Deed(str(account.id), "view", str(record_id), request_id))
         return WholeRecordAnswer(
-            success=True,
-            record=record_answer(row),
-            scores=row.scores,
-            result=row.result,
+            success=True, record=record_answer(row), scores=row.scores, result=row.result,
             feedback=tuple(feedback_entry(one) for one in said),
-        )
+        )  # fmt: skip
 
     def heatmap(self, account: Account, record_id: uuid.UUID, request_id: str) -> bytes:
         """The overlay, PNG. Raises NotFound."""
@@ -166,36 +168,53 @@ def chosen_days(account: Account, query: HistoryQuery | StatsQuery) -> list[Colu
     return found
 
 
-def _chosen(account: Account, query: HistoryQuery) -> list[ColumnElement[bool]]:
+def _chosen(account: Account, query: HistoryQuery, *, in_sqlite: bool) -> list[ColumnElement[bool]]:
     filters: tuple[tuple[InstrumentedAttribute[Any], str | None], ...] = (
         (Prediction.patient_ref, query.patient_ref),
         (Prediction.class_code, query.class_code),
         (Prediction.triage_level, query.triage),
     )
     found = chosen_days(account, query) + [column == value for column, value in filters if value is not None]
-    return found if query.q is None else [*found, _found_by(account, query.q)]
+    return found if query.q is None else [*found, _found_by(query.q, in_sqlite=in_sqlite)]
 
 
-def _found_by(account: Account, text: str) -> ColumnElement[bool]:
+def _found_by(text: str, *, in_sqlite: bool) -> ColumnElement[bool]:
     """Records that have every word of the text in a class, a task, a patient reference or a clinician's note.
 
     Parts of words count, and capitals do not. Signs that mean something to the database are looked for as they are.
     """
-    return and_(*(_has(account, word) for word in dict.fromkeys(text.split())))
+    return and_(*(_has(word, in_sqlite) for word in dict.fromkeys(text.split())))
 
 
-def _has(account: Account, word: str) -> ColumnElement[bool]:
-    own = (Prediction.task, Prediction.class_name, Prediction.patient_ref)
-    of_mine = select(Prediction.number).join(Feedback, Feedback.prediction_id == Prediction.id)
-    noted = of_mine.where(Prediction.user_id == account.id, or_(*_within(Feedback.note, word)))
-    return or_(*(one for column in own for one in _within(column, word)), Prediction.number.in_(noted))
+def _has(word: str, in_sqlite: bool) -> ColumnElement[bool]:
+    own = [Prediction.class_name, *([Prediction.task, Prediction.patient_ref] if word.isascii() else [])]  # as they are
+    # Of everybody: whose they are is asked of the record, and notes are fewer than records.
+    of_notes = select(Feedback.prediction_id).where(_within(Feedback.note, word, in_sqlite))
+    noted = select(Prediction.number).where(Prediction.id.in_(of_notes))
+    return or_(*(_within(column, word, in_sqlite) for column in own), Prediction.number.in_(noted))
 
 
-def _within(column: InstrumentedAttribute[Any], word: str) -> list[ColumnElement[bool]]:
+def _within(column: InstrumentedAttribute[Any], word: str, in_sqlite: bool) -> ColumnElement[bool]:
     """SQLite, and PostgreSQL by its locale, know the capitals of A to Z alone: of others all three ways to write it."""
-    if word.isascii():
-        return [column.icontains(word, autoescape=True)]
-    return [column.contains(form, autoescape=True) for form in {word, word.lower(), word.upper(), word.capitalize()}]
+    forms = {word} if word.isascii() else {word, word.lower(), word.upper(), word.capitalize()}
+    like = column.like if in_sqlite else column.ilike  # SQLite's own passes over capitals
+    return or_(*(like(f"%{_MEANINGFUL.sub(_ESCAPED, form)}%", escape="/") for form in forms))
+
+
+def _searched(session: Session, chosen: list[ColumnElement[bool]], query: HistoryQuery) -> tuple[int, list[int]]:
+    """How many records there are, and the numbers of one page. No index has parts of words, so that each record is
+    looked at: but once, where the page ends them, and else the page is soon full."""
+    start, page = (query.page - 1) * query.per_page, select(Prediction.number).where(*chosen)
+    if query.before is not None:
+        start, page = 0, page.where(Prediction.number < query.before)
+    numbers = list(session.scalars(page.order_by(Prediction.number.desc()).offset(start).limit(query.per_page)))
+    if query.before is None and len(numbers) < query.per_page and (numbers or start == 0):
+        return start + len(numbers), numbers
+    return _count(session, chosen), numbers
+
+
+def _count(session: Session, chosen: list[ColumnElement[bool]]) -> int:
+    return session.execute(select(func.count()).select_from(Prediction).where(*chosen)).scalar_one()
 
 
 def _numbers(chosen: list[ColumnElement[bool]], query: HistoryQuery, total: int) -> Select[int]:
@@ -249,24 +268,13 @@ def record_answer(row: Prediction) -> RecordAnswer:
     """One record in a line."""
     return RecordAnswer.model_validate(
         {
-            "id": row.id,
-            "number": row.number,
-            "task": row.task,
-            "patient_ref": row.patient_ref,
-            "created_at": row.created_at,
-            "class_code": row.class_code,
-            "prediction": row.class_name,
-            "confidence": row.confidence,
-            "settled": row.settled,
-            "triage": row.triage_level,
-            "file_id": row.file_id,
-            "heatmap_url": heatmap_address(row.id) if row.heatmap_id else None,
-            "model_version": row.model_version,
-            "model_sha256": row.model_sha256,
-            "processing_ms": row.processing_ms,
-            "shared": row.shared,
+            "id": row.id, "number": row.number, "task": row.task, "patient_ref": row.patient_ref,
+            "created_at": row.created_at, "class_code": row.class_code, "prediction": row.class_name,
+            "confidence": row.confidence, "settled": row.settled, "triage": row.triage_level, "file_id": row.file_id,
+            "heatmap_url": heatmap_address(row.id) if row.heatmap_id else None, "model_version": row.model_version,
+            "model_sha256": row.model_sha256, "processing_ms": row.processing_ms, "shared": row.shared,
         }
-    )
+    )  # fmt: skip
 
 
 def feedback_entry(row: Feedback) -> FeedbackEntry:

@@ -29,6 +29,7 @@ from backend.storage.database import Database, database_url
 from backend.storage.files import FileStore
 from backend.storage.objects import open_file_store
 from backend.storage.secret_key import HASHING, derived
+from backend.storage.spooled import Spool
 from backend.telemetry import Logger, Readiness
 from ml_model.sandbox.pool import WorkerPool
 
@@ -53,6 +54,7 @@ class OpenRecords:
     batches: BatchBook
     executor: Executor
     work: BatchWork
+    spool: Spool
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def open_records(given: Surroundings) -> OpenRecords:
         ),
         executor=executor,
         work=work,
+        spool=Spool(config.data_dir),
     )  # fmt: skip
 
 

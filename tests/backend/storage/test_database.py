@@ -114,13 +114,14 @@ def test_a_log_that_was_cut_off_is_told(make_records_app: MakeApp, tmp_path: Pat
     database.close()
 
 
+SETTINGS = {"journal_mode": "wal", "foreign_keys": 1, "synchronous": 2, "secure_delete": 1}
+
+
 def test_sqlite_is_set_up_for_many_readers_and_whole_writes(tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'one.sqlite3'}")
     with database.engine.connect() as connection:
-        told = [
-            connection.execute(text(f"PRAGMA {n}")).scalar() for n in ("journal_mode", "foreign_keys", "synchronous")
-        ]
-    assert told == ["wal", 1, 2]
+        told = [connection.execute(text(f"PRAGMA {n}")).scalar() for n in SETTINGS]
+    assert dict(zip(SETTINGS, told, strict=True)) == SETTINGS
     assert stat.S_IMODE((tmp_path / "one.sqlite3").stat().st_mode) == 0o600
     database.close()
 
@@ -193,8 +194,9 @@ def test_the_secret_of_development_is_kept_for_its_user_alone(tmp_path: Path) ->
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert [one.name for one in path.parent.iterdir()] == [SECRET]
     assert secret_of(Config(data_dir=tmp_path / "other")) != first
-    path.write_text("short", encoding="ascii")
-    assert len(secret_of(Config(data_dir=tmp_path / "data"))) == 64
+    for damaged in (b"short", "schl\u00fcssel".encode() * 8, b""):
+        path.write_bytes(damaged)
+        assert len(secret_of(Config(data_dir=tmp_path / "data"))) == 64
     assert secret_of(TestingConfig(data_dir=tmp_path / "t")) != secret_of(TestingConfig(data_dir=tmp_path / "t"))
     assert not (tmp_path / "t").exists()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import sys
 import time
@@ -10,14 +11,17 @@ import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+from fsspec.asyn import sync_wrapper
 from records.buckets import ObjectServer, fresh_bucket, objects_in
 from s3fs import S3FileSystem
 
 from backend.config import Config, ConfigError, TestingConfig
 from backend.errors import RecordsUnavailable
 from backend.storage import files as files_module
+from backend.storage import objects as objects_module
 from backend.storage.files import FILES, FileStore, FolderStore
 from backend.storage.objects import open_file_store
 
@@ -130,3 +134,48 @@ def test_a_bucket_without_the_extra_says_what_is_missing(monkeypatch: pytest.Mon
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(RecordsUnavailable, match="s3fs is not installed"):
         open_file_store(TestingConfig(storage_url="s3://bucket/files"))
+
+
+def test_a_bucket_takes_a_thousand_away_in_a_request(objects: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert objects_module._AT_ONCE == 1000, "the most that S3 allows"
+    monkeypatch.setattr(objects_module, "_AT_ONCE", 4)
+    bucket, ids = fresh_bucket(), [uuid.uuid4() for _ in range(10)]
+    store = open_file_store(TestingConfig(storage_url=bucket))
+    for one in ids:
+        store.put(one, b"content")
+    asked, ask = list[str](), S3FileSystem._call_s3
+
+    async def counted(self: S3FileSystem, method: str, *given: Any, **named: Any) -> Any:
+        asked.append(method)
+        return await ask(self, method, *given, **named)
+
+    monkeypatch.setattr(S3FileSystem, "call_s3", sync_wrapper(counted))
+    store.remove([*ids[:9], uuid.uuid4()])
+    assert asked == ["delete_objects"] * 3, "one that is not there is no fault"
+    assert objects_in(bucket) == {str(ids[9])}
+    monkeypatch.setattr(objects_module, "_REMOVING_S", -1.0)
+    store.remove(ids)
+    assert objects_in(bucket) == {str(ids[9])}, "whoever waits is not kept waiting: the sweeper goes on"
+    assert store.sweep(lambda _: set(), -60) == 1
+    store.remove([])
+    assert (objects_in(bucket), len(asked)) == (set(), 4)
+
+
+def test_what_a_bucket_does_not_let_go_is_told_to_the_sweeper_alone(objects: ObjectServer) -> None:
+    bucket, ids = fresh_bucket(), [uuid.uuid4() for _ in range(3)]
+    store, name = open_file_store(TestingConfig(storage_url=bucket)), bucket.split("/")[2]
+    for one in ids:
+        store.put(one, b"content")
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:DeleteObject",
+        "Resource": f"arn:aws:s3:::{name}/*{ids[1]}",
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    S3FileSystem(skip_instance_cache=True).call_s3("put_bucket_policy", Bucket=name, Policy=policy)
+    store.remove(ids[:2])
+    assert objects_in(bucket) == {str(ids[1]), str(ids[2])}
+    with pytest.raises(RecordsUnavailable, match="the files cannot be removed now"):
+        store.sweep(lambda _: set(), -60)
+    assert objects_in(bucket) == {str(ids[1])}

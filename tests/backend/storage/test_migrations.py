@@ -29,6 +29,12 @@ KEPT = (
 REVISIONS = [step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
 
 
+def test_steps_are_numbered_in_the_order_in_which_they_are_taken() -> None:
+    assert [f"{number:04}" for number, _ in enumerate(REVISIONS, 1)] == REVISIONS
+    files = sorted(path.name[:5] for path in (MIGRATIONS / "versions").glob("v*.py"))
+    assert files == [f"v{revision}" for revision in REVISIONS]
+
+
 def rows(database: Database) -> list[list[tuple[Any, ...]]]:
     with database.engine.connect() as connection:
         return [[tuple(row) for row in connection.execute(text(asked))] for asked in KEPT]

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from records.people import PASSWORD, Person, person
+from sqlalchemy import event
 
 from backend.app import Application
 from backend.services.records import history
@@ -90,6 +91,24 @@ def test_filters(ada: Person, query: str, count: int) -> None:
     found = ada.get(f"/history?{query}")
     assert found["count"] == count
     assert found["total"] == (2 if "page=2" in query else count)
+
+
+def test_every_page_of_a_search_knows_how_many_there_are_and_a_short_one_looks_once(
+    records_app: Application, ada: Person
+) -> None:
+    looked, engine = list[str](), records_app.services.records.open().database.engine
+
+    def note(_link: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        looked.extend([statement] if "LIKE" in statement else [])
+
+    event.listen(engine, "before_cursor_execute", note)
+    found = []
+    for asked in ("", "&page=2", "&page=3", "&q=p-1", "&q=zebra", "&before=0"):
+        page = ada.get(f"/history?per_page=2&q=p-1{asked}" if "q=" not in asked else f"/history?{asked[1:]}")
+        found.append((page["count"], page["total"], len(looked)))
+        looked.clear()
+    event.remove(engine, "before_cursor_execute", note)
+    assert found == [(2, 3, 2), (1, 3, 1), (0, 3, 2), (3, 3, 1), (0, 0, 1), (0, 3, 2)]
 
 
 @pytest.mark.parametrize(

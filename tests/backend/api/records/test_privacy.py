@@ -8,7 +8,9 @@ from collections.abc import Callable
 from uuid import UUID
 
 import cv2
+import pytest
 from beats import twelve_leads
+from records.pages import code_on
 from records.people import Person, person
 
 from backend.app import Application
@@ -64,3 +66,24 @@ def test_that_of_nobody_has_an_address_that_is_not_to_be_guessed(
     assert len(ids) == 2
     assert {UUID(one).version for one in ids} == {4}
     assert {client.get(address).status_code for address in told} == {200}
+
+
+def test_no_line_of_the_log_opens_what_an_answer_left(
+    make_file_app: Callable[..., Application], picture: Callable[..., bytes], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever reads the log sees no heatmap by it, and no report is genuine by it."""
+    app = make_file_app(log=True)
+    ada, client = person(app), app.test_client()
+    told = client.post("/analyze/skin", data={"image": (io.BytesIO(picture()), "x")}).get_json()
+    answer_id = re.split(r"[/.]", told["explanation"]["heatmap_url"])[2]
+    assert client.get(told["explanation"]["heatmap_url"]).status_code == 200
+    assert client.get("/heatmaps/of-nobody.png").status_code == 404
+    record_id = ada.predict(picture())["prediction_id"]
+    sha256 = code_on(ada.call("GET", f"/download/{record_id}").data).rpartition("=")[2]
+    assert client.get(f"/api/v1/verify/{record_id}?sha256={sha256}").get_json()["genuine"] is True
+    app.log.drain()
+    log = capfd.readouterr().out
+    assert log.count(told["request_id"]) == 1
+    assert log.count('"/heatmaps/<answer_id>.png"') == 2
+    for capability in (answer_id, sha256, record_id):
+        assert capability not in log

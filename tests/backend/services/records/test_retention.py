@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 from records.batches import accepted, finished
-from records.people import Person, person
-from sqlalchemy import Connection, event, update
+from records.people import PASSWORD, Person, person
+from sqlalchemy import Connection, event, select, update
 from sqlalchemy.orm import Session
 
 from backend.admin import main
@@ -146,3 +146,32 @@ def test_the_setting_decides_whether_anything_goes(
     monkeypatch.setenv("RETENTION_DAYS", "soon")
     assert main(["cleanup"]) == 2
     assert "RETENTION_DAYS='soon'" in capsys.readouterr().err
+
+
+def test_nothing_of_a_deleted_account_is_left_in_the_database_file(
+    make_file_app: Callable[..., Application], picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor in the log beside it, where a row was before it was deleted; nor, after a cleanup, if somebody read then."""
+    app = make_file_app()
+    database, folder = app.services.records.open().database, app.services.config.data_dir
+
+    def in_files(*words: str) -> list[str]:
+        held = b"".join(path.read_bytes() for path in folder.glob("records.sqlite3*"))
+        return [word for word in words if word.encode() in held]
+
+    for number, read_meanwhile in enumerate((False, True)):
+        ada, words = person(app, "clinician", f"zebra{number}"), (f"zebra{number}", f"case-{number}-77", "striped note")
+        record_id = ada.predict(picture(seed=number), patient_ref=words[1])["prediction_id"]
+        note = {"agrees": True, "note": words[2] * 100}
+        assert ada.call("POST", f"/history/{record_id}/feedback", json=note).status_code == 201
+        assert in_files(*words) == [*words]
+        with database.snapshot() as connection:
+            if read_meanwhile:
+                connection.execute(select(AuditEntry.number)).first()
+            assert ada.call("DELETE", "/auth/me", json={"password": PASSWORD}).status_code == 200
+        assert in_files(*words) == ([*words] if read_meanwhile else [])
+    for name, value in {"DATA_DIR": str(folder), "APP_ENV": "testing"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    assert main(["cleanup"]) == 0
+    assert in_files(*words) == []

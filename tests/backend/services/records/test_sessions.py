@@ -113,3 +113,11 @@ def test_the_key_is_a_setting_and_is_not_shown() -> None:
     with pytest.raises(ConfigError, match="SECRET_KEY has 5 characters: expected at least 16") as refused:
         Config.from_env({"SECRET_KEY": too_short})
     assert too_short not in str(refused.value)
+
+
+@pytest.mark.parametrize("key", ["ключ" * 8, "k" * 31 + "é", "k" * 31 + "\udce9"], ids=["cyrillic", "accent", "bytes"])
+def test_a_key_that_each_locale_reads_otherwise_is_refused(key: str) -> None:
+    """The last is what Python makes of an accent where the locale has none: no codec takes it back."""
+    with pytest.raises(ConfigError, match="SECRET_KEY has characters that are not ASCII: .* makes one") as refused:
+        Config.from_env({"SECRET_KEY": key})
+    assert key[-1] not in str(refused.value)

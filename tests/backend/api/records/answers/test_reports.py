@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from records.pages import code_on, page_sizes_mm, page_texts, pictures_on
 from records.people import Person, person
+from samples import image_task
 
 from backend.app import Application
 
@@ -99,3 +100,16 @@ def test_its_code_has_the_name_by_which_people_reach_the_service(
     record_id = ada.predict(picture(seed=34))["prediction_id"]
     address = code_on(ada.call("GET", f"/download/{record_id}").data)
     assert address.startswith(f"https://example.org/medidiagnose/api/v1/verify/{record_id}?sha256=")
+
+
+def test_a_picture_that_would_be_too_small_by_now_is_printed_all_the_same(
+    records_app: Application, picture: Picture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = person(records_app)
+    record_id = ada.predict(picture(seed=35))["prediction_id"]
+    skin = image_task("skin")
+    raised = skin.model_copy(update={"input": skin.input.model_copy(update={"min_side_px": 4000})})
+    monkeypatch.setattr(records_app.services.records.open().reports, "_tasks", {"skin": raised})
+    reply = ada.call("GET", f"/download/{record_id}")
+    assert reply.status_code == 200, reply.text
+    assert pictures_on(reply.data) == 2

@@ -7,8 +7,8 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0008"
+revision = "0006"
+down_revision = "0005"
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 _MOMENT = sa.DateTime(timezone=True)
