@@ -101,6 +101,7 @@ def export(services: Services, account: Account, query: BeforeQuery) -> ExportAn
 @api.delete("/me", summary="Delete the own account", responses={200: DoneAnswer})
 @strict
 def delete(services: Services, account: Account, body: ConfirmBody) -> Response:
-    """With all its records and files; the password confirms it."""
+    """With all its records and files. The password confirms it; where there is none, a log-in at the issuer of just now
+    (GET /auth/oidc/login?reauthenticate=true)."""
     services.records.open().accounts.delete(account, body.password, g.request_id)
     return without_cookies(to_json(DoneAnswer(success=True)))

@@ -10,7 +10,15 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from backend.errors import AlreadyExists, Forbidden, NotFound, QuotaExceeded, Unauthenticated, WrongPassword
+from backend.errors import (
+    AlreadyExists,
+    Forbidden,
+    NotFound,
+    QuotaExceeded,
+    ReauthenticationNeeded,
+    Unauthenticated,
+    WrongPassword,
+)
 from backend.schemas.accounts import Account, MeAnswer, RegisterBody, Role, UserAnswer
 from backend.services.records.passwords import Passwords
 from backend.storage.audit import OPERATOR, Deed, append
@@ -22,6 +30,7 @@ from backend.storage.tables import Prediction, RevokedToken, StoredFile, User
 LONGEST_TOKEN = timedelta(days=31)  # a refresh token, and a day
 _RECORD_BYTES, _LEAST_RECORDS = 4096, 1000  # of the quota there is a record for each so many, and so many always
 _FILES_A_RECORD = 2  # a picture and its heatmap
+_SKEW_S = 60  # between two clocks
 _WRONG = "no account has this name and password"
 
 
@@ -59,7 +68,7 @@ class AccountBook:
         with self._database.reading() as session:
             self._passwords.check_free(session, name_hash)
             user = session.scalars(select(User).where(or_(User.username_key == key, User.email_key == key))).first()
-        fits = self._passwords.fits(user.password_hash if user else None, password)
+        fits = self._passwords.fits(user.password_hash if user else "", password)
         with self._database.writing() as session:
             if fits and user:
                 self._passwords.succeeded(session, name_hash)
@@ -112,20 +121,32 @@ class AccountBook:
         return self.me(account)
 
     def change_password(self, account: Account, password: str, new_password: str, request_id: str) -> None:
-        """All tokens up to now count no more. Raises WrongPassword and TooManyAttempts."""
-        self._confirm(account, password, request_id)
+        """All tokens up to now count no more. Raises Forbidden where there is none, WrongPassword, TooManyAttempts."""
+        if not self._has_password(account):
+            raise Forbidden("this account logs in at the issuer and has no password here; change it there")
+        self._check_password(account, password, request_id)
         password_hash = self._passwords.hashed(new_password)
         with self._database.writing() as session:
             user = hold(session, account)
             user.password_hash, user.generation = password_hash, user.generation + 1
             append(session, Deed(str(account.id), "password", str(account.id), request_id))
 
-    def delete(self, account: Account, password: str, request_id: str) -> None:
+    def delete(self, account: Account, password: str | None, request_id: str) -> None:
         """With all that is its: records, files, feedback. The audit log keeps its number, which tells no name.
 
-        Raises WrongPassword and TooManyAttempts.
+        password: None where a log-in at the issuer of just now confirms it.
+        Raises ReauthenticationNeeded, WrongPassword and TooManyAttempts.
         """
-        self._confirm(account, password, request_id)
+        has_password = self._has_password(account)
+        if has_password and password is not None:
+            self._check_password(account, password, request_id)
+        elif not _is_fresh(account.auth_time):
+            if has_password:
+                raise WrongPassword("the body has no password; it confirms that the account is to go")
+            raise ReauthenticationNeeded(
+                "this account has no password to confirm this with: log in anew by "
+                f"/api/v1/auth/oidc/login?reauthenticate=true and ask within {ReauthenticationNeeded.within_s} s"
+            )
         with self._database.writing() as session:
             hold(session, account)  # what is just being kept is among its files, or is not kept any more
             gone = list(session.scalars(select(StoredFile.id).where(StoredFile.user_id == account.id)))
@@ -143,11 +164,21 @@ class AccountBook:
             append(session, Deed(OPERATOR, f"role_{role}", str(user.id)))
         return user_answer(user)
 
-    def _confirm(self, account: Account, password: str, request_id: str) -> None:
+    def _has_password(self, account: Account) -> bool:
+        with self._database.reading() as session:
+            return _user(session, account).password_hash != ""
+
+    def _check_password(self, account: Account, password: str, request_id: str) -> None:
         """A stolen token alone changes no password and deletes nothing."""
         user, _ = self.log_in(account.username, password, request_id)
         if user.id != account.id:
             raise Forbidden("the name of this account belongs to another by now")
+
+
+def _is_fresh(auth_time: int | None) -> bool:
+    """Whether an issuer saw who it is just now. Its clock may be ahead of ours."""
+    age_s = datetime.now(UTC).timestamp() - (auth_time or 0)
+    return -_SKEW_S <= age_s <= ReauthenticationNeeded.within_s
 
 
 def hold(session: Session, account: Account) -> User:

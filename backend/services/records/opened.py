@@ -82,7 +82,7 @@ def open_records(given: Surroundings) -> OpenRecords:
         database=database,
         files=files,
         accounts=AccountBook(database, files, passwords, config.quota_bytes),
-        identities=Identities(database, passwords),
+        identities=Identities(database),
         keeping=keeping,
         answers=AnswerKeeping(keeping),
         history=History(database, files),

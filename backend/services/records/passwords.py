@@ -33,18 +33,18 @@ class Passwords:
         self._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1) if cheap else PasswordHasher()
         self._room = threading.BoundedSemaphore(AT_ONCE)
         # Of no password that anybody knows. Where there is no account it is verified: to tell that takes as long.
-        self.nobodys = self._hasher.hash(secrets.token_urlsafe(32))
+        self._nobodys = self._hasher.hash(secrets.token_urlsafe(32))
 
     def hashed(self, password: str) -> str:
         """A hash with its salt and its costs."""
         with self._room:
             return self._hasher.hash(password)
 
-    def fits(self, password_hash: str | None, password: str) -> bool:
-        """Whether it is the password. password_hash: None where there is no account."""
+    def fits(self, password_hash: str, password: str) -> bool:
+        """Whether it is the password. password_hash: empty where there is no account, or it has no password."""
         try:
             with self._room:
-                return self._hasher.verify(password_hash or self.nobodys, password) and password_hash is not None
+                return self._hasher.verify(password_hash or self._nobodys, password) and password_hash != ""
         except VerificationError:
             return False
 

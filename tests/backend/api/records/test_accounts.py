@@ -163,6 +163,8 @@ def test_an_account_goes_with_all_that_is_its(records_app: Application, picture:
     older = ada.get(f"/auth/export?before={export['predictions'][0]['number']}")
     assert [older[name] for name in ("predictions", "files", "feedback", "batches", "audit")] == [[]] * 5
     assert ada.call("DELETE", "/auth/me", json={"password": GUESS}).status_code == 401
+    bare = ada.call("DELETE", "/auth/me", json={})
+    assert (bare.status_code, bare.get_json()["code"]) == (401, "wrong_password"), "a token alone deletes nothing"
     assert ada.call("DELETE", "/auth/me", json={"password": PASSWORD}).status_code == 200
     assert ada.call("GET", "/history").status_code == 401
     assert not mine[0].exists()
