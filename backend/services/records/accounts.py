@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -23,13 +24,15 @@ from backend.schemas.accounts import Account, MeAnswer, RegisterBody, Role, User
 from backend.services.records.passwords import Passwords
 from backend.storage.audit import OPERATOR, Deed, append
 from backend.storage.batch_tables import Batch, BatchItem
-from backend.storage.database import Database
+from backend.storage.database import Database, insert
 from backend.storage.files import FileStore
 from backend.storage.tables import Prediction, RevokedToken, StoredFile, User
 
 LONGEST_TOKEN = timedelta(days=31)  # a refresh token, and a day
+USED_AGAIN_WITHIN = timedelta(seconds=10)  # a refresh token, by whoever lost the answer to its first use
 _RECORD_BYTES, _LEAST_RECORDS = 4096, 1000  # of the quota there is a record for each so many, and so many always
 _FILES_A_RECORD = 2  # a picture and its heatmap
+_REVOKED = "this token was revoked; log in again"
 _SKEW_S = 60  # between two clocks
 _WRONG = "no account has this name and password"
 
@@ -80,32 +83,49 @@ class AccountBook:
             raise WrongPassword(_WRONG)
         return user_answer(user), user.generation
 
-    def told_by(self, user_id: str, generation: int, token_id: str, session_id: str) -> Account:
-        """Who a token is of, whose signature was verified. Raises Unauthenticated where it counts no more."""
+    def told_by(
+        self, user_id: str, generation: int, token_id: str, session_id: str, *, used: bool = False
+    ) -> Account:  # fmt: skip
+        """Who a token is of, whose signature was verified. used: also by one that was used up, which `refresh` judges.
+
+        Raises Unauthenticated where it counts no more.
+        """
+        ended = [session_id] if used else [token_id, session_id]
         with self._database.reading() as session:
             user = session.get(User, uuid.UUID(user_id))
-            revoked = session.scalars(
-                select(RevokedToken.token_id).where(RevokedToken.token_id.in_([token_id, session_id]))
-            ).first()
+            revoked = session.scalars(select(RevokedToken.token_id).where(RevokedToken.token_id.in_(ended))).first()
         if user is None or revoked or user.generation != generation:
-            raise Unauthenticated("this token was revoked; log in again")
+            raise Unauthenticated(_REVOKED)
         role: Role = user.role  # type: ignore[assignment]
         return Account(user.id, user.username, role, token_id, session_id, generation, user.keep_answers)
 
-    def revoke(self, account: Account, action: str, token_id: str, request_id: str) -> None:
-        """A token, or with its session's id all tokens of a log-in, counts no more.
+    def log_out(self, account: Account, request_id: str) -> None:
+        """All tokens of the log-in count no more. Raises Unauthenticated where another request has just done so."""
+        with self._database.writing() as session:
+            if not _revoke(session, account.session_id):
+                raise Unauthenticated(_REVOKED)
+            append(session, Deed(str(account.id), "logout", str(account.id), request_id))
 
-        Raises Unauthenticated for one that another request revoked meanwhile.
+    def refresh(self, account: Account, request_id: str) -> tuple[UserAnswer, str]:
+        """Use a refresh token up: whose it is, and the id of the one that follows it.
+
+        Used again at once, as by who lost the answer or has a second window open, it has the same follower, as long as
+        that was not used. Any other second use is of a copy: the whole log-in ends. Raises Unauthenticated.
         """
-        now = datetime.now(UTC)
-        try:
-            with self._database.writing() as session:
-                session.execute(delete(RevokedToken).where(RevokedToken.expires_at < now))
-                session.add(RevokedToken(token_id=token_id, expires_at=now + LONGEST_TOKEN))
-                session.flush()
-                append(session, Deed(str(account.id), action, str(account.id), request_id))
-        except IntegrityError as error:
-            raise Unauthenticated("this token was revoked; log in again") from error
+        following, deed = hashlib.sha256(account.token_id.encode()).hexdigest()[:32], "refresh"
+        with self._database.writing() as session:
+            user = _user(session, account)
+            if not _revoke(session, account.token_id):
+                used = session.get_one(RevokedToken, account.token_id)
+                late = datetime.now(UTC) - (used.expires_at - LONGEST_TOKEN) > USED_AGAIN_WITHIN
+                copied = late or session.get(RevokedToken, following) is not None
+                deed = "refresh_reused" if copied else "refresh_again"
+                if copied:
+                    _revoke(session, account.session_id)
+            append(session, Deed(str(account.id), deed, str(account.id), request_id))
+        if deed == "refresh_reused":
+            raise Unauthenticated("this refresh token was used before, so that its whole log-in is ended; log in again")
+        return user_answer(user), following
 
     def me(self, account: Account) -> MeAnswer:
         """The account and how much it keeps."""
@@ -173,6 +193,15 @@ class AccountBook:
         user, _ = self.log_in(account.username, password, request_id)
         if user.id != account.id:
             raise Forbidden("the name of this account belongs to another by now")
+
+
+def _revoke(session: Session, token_id: str) -> bool:
+    """A token, or with its session's id all tokens of a log-in, counts no more. Returns whether it did until now."""
+    now = datetime.now(UTC)
+    session.execute(delete(RevokedToken).where(RevokedToken.expires_at < now))
+    made = insert(session, RevokedToken).values(token_id=token_id, expires_at=now + LONGEST_TOKEN)
+    fresh = made.on_conflict_do_nothing(index_elements=["token_id"]).returning(RevokedToken.token_id)
+    return session.scalars(fresh).first() is not None
 
 
 def _is_fresh(auth_time: int | None) -> bool:

@@ -7,21 +7,19 @@ import hmac
 import secrets
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from backend.errors import TooManyAttempts
+from backend.storage.database import insert
 from backend.storage.tables import LoginAttempts
 
 AT_ONCE = 4  # each takes 64 MiB, and four cores if there are as many: whoever logs in waits, and memory stays
 FREE_FAILURES = 5  # in a row; each further one doubles the wait
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1, 900
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _FORGOTTEN_AFTER = timedelta(days=1)
 
 
@@ -66,8 +64,7 @@ class Passwords:
         now = datetime.now(UTC)
         session.execute(delete(LoginAttempts).where(LoginAttempts.locked_until < now - _FORGOTTEN_AFTER))
         # In one statement: of two first failures at once, one makes the row and the other waits for it.
-        made = _INSERT[session.get_bind().dialect.name](LoginAttempts)
-        one = made.values(name_hash=name_hash, failures=1, locked_until=now)
+        one = insert(session, LoginAttempts).values(name_hash=name_hash, failures=1, locked_until=now)
         more = {"failures": LoginAttempts.failures + 1}
         session.execute(one.on_conflict_do_update(index_elements=["name_hash"], set_=more))
         found = session.get_one(LoginAttempts, name_hash, populate_existing=True)
