@@ -63,6 +63,12 @@ class PasswordBody(Body):
     new_password: NewPassword
 
 
+class NewPasswordBody(Body):
+    """What an operator gives an account."""
+
+    password: NewPassword
+
+
 class ConfirmBody(Body):
     password: GivenPassword | None = Field(
         None, description="of an account that has one; else the issuer must have seen who asks within five minutes"

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 from backend.errors import (
     AlreadyExists,
     Forbidden,
-    NotFound,
     QuotaExceeded,
     ReauthenticationNeeded,
     Unauthenticated,
@@ -22,7 +21,7 @@ from backend.errors import (
 )
 from backend.schemas.accounts import Account, MeAnswer, RegisterBody, Role, UserAnswer
 from backend.services.records.passwords import Passwords
-from backend.storage.audit import OPERATOR, Deed, append
+from backend.storage.audit import Deed, append
 from backend.storage.batch_tables import Batch, BatchItem
 from backend.storage.database import Database, insert
 from backend.storage.files import FileStore
@@ -168,21 +167,9 @@ class AccountBook:
                 f"/api/v1/auth/oidc/login?reauthenticate=true and ask within {ReauthenticationNeeded.within_s} s"
             )
         with self._database.writing() as session:
-            hold(session, account)  # what is just being kept is among its files, or is not kept any more
-            gone = list(session.scalars(select(StoredFile.id).where(StoredFile.user_id == account.id)))
-            session.execute(delete(User).where(User.id == account.id))
-            append(session, Deed(str(account.id), "account_delete", str(account.id), request_id))
+            hold(session, account)
+            gone = take_away(session, account.id, str(account.id), request_id)
         self._files.remove(gone)
-
-    def set_role(self, username: str, role: Role) -> UserAnswer:
-        """By the operator. Raises NotFound."""
-        with self._database.writing() as session:
-            user = session.scalars(select(User).where(User.username_key == username.lower())).first()
-            if user is None:
-                raise NotFound("there is no account of this name")
-            user.role = role
-            append(session, Deed(OPERATOR, f"role_{role}", str(user.id)))
-        return user_answer(user)
 
     def _has_password(self, account: Account) -> bool:
         with self._database.reading() as session:
@@ -220,6 +207,15 @@ def _user(session: Session, account: Account, *, lock: bool = False) -> User:
     if user is None:
         raise Unauthenticated("this account is no more")
     return user
+
+
+def take_away(session: Session, user_id: uuid.UUID, actor: str, request_id: str = "") -> list[uuid.UUID]:
+    """An account that is held: what is just being kept is among its files, or is not kept any more. Returns those; they
+    go once this is kept. actor: the account, or the operator."""
+    gone = list(session.scalars(select(StoredFile.id).where(StoredFile.user_id == user_id)))
+    session.execute(delete(User).where(User.id == user_id))
+    append(session, Deed(actor, "account_delete", str(user_id), request_id))
+    return gone
 
 
 def kept_files(session: Session, user_id: uuid.UUID) -> tuple[int, int]:

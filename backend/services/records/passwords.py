@@ -72,6 +72,6 @@ class Passwords:
         wait_s = min(_FIRST_WAIT_S * 2 ** (over - 1), _LONGEST_WAIT_S) if over > 0 else 0
         found.locked_until = now + timedelta(seconds=wait_s)
 
-    def succeeded(self, session: Session, name_hash: str) -> None:
+    def succeeded(self, session: Session, *name_hashes: str) -> None:
         """Failures before this are forgotten."""
-        session.execute(delete(LoginAttempts).where(LoginAttempts.name_hash == name_hash))
+        session.execute(delete(LoginAttempts).where(LoginAttempts.name_hash.in_(name_hashes)))
