@@ -109,6 +109,15 @@ class TooManyRequests(TooManyAttempts):
     code = "too_many_requests"
 
 
+class TooManyBatches(TooManyAttempts):
+    """An account has as many batches that are not finished as it may have."""
+
+    code = "too_many_batches"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, RETRY_AFTER_S)
+
+
 class RecordsUnavailable(domain.MediDiagnoseError):
     """The database or the folder of files cannot be used; pictures are answered all the same."""
 

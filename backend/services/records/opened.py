@@ -94,7 +94,8 @@ def open_records(given: Surroundings) -> OpenRecords:
         reports=Reports(database, files, tasks, given.pool),
         batches=BatchBook(
             database, files, config.quota_bytes,
-            ZipLimits(config.batch_files, MAX_UPLOAD_BYTES, config.batch_bytes), config.data_dir, executor,
+            ZipLimits(config.batch_files, MAX_UPLOAD_BYTES, config.batch_bytes), config.data_dir,
+            config.unfinished_batches, executor,
         ),
         executor=executor,
         work=work,
