@@ -1,6 +1,7 @@
 """What an operator does at a terminal: `python -m backend.admin COMMAND`, with the settings of the service.
 
-create-user, set-role, verify-audit, cleanup, export-feedback, backup, restore, migrate.
+create-user, list-users, set-role, set-password, unlock-user, delete-user, verify-audit, cleanup, export-feedback,
+backup, restore, migrate.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from pydantic import ValidationError
 
 from backend.config import Config, ConfigError
 from backend.errors import RecordsUnavailable
-from backend.schemas.accounts import ROLES, RegisterBody
+from backend.schemas.accounts import ROLES, NewPasswordBody, RegisterBody
 from backend.services.monitoring.dataset import FeedbackDataset
+from backend.services.operating import accounts as operating
 from backend.services.records.accounts import AccountBook
 from backend.services.records.passwords import Passwords
 from backend.services.records.retention import expire, sweep
@@ -42,27 +44,72 @@ class Desk:
     database: Database
     files: FileStore
     accounts: AccountBook
+    passwords: Passwords
     tasks_dir: Path
     retention_days: int
 
 
 def create_user(desk: Desk, given: argparse.Namespace) -> int:
     """The password is asked for at a terminal, else it is the first line of what is piped in."""
-    password = getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+    password = _password()
     try:
         body = RegisterBody(username=given.username, email=given.email, password=password)
     except ValidationError as error:
-        fields = {".".join(map(str, one["loc"])): one["msg"] for one in error.errors(include_input=False)}
-        print("; ".join(f"{name}: {told}" for name, told in fields.items()), file=sys.stderr)
-        return UNUSABLE
+        return _refused(error)
     user = desk.accounts.create(body, given.role, actor=OPERATOR)
     print(f"{user.role} {user.username} has the id {user.id}")
     return 0
 
 
+def set_password(desk: Desk, given: argparse.Namespace) -> int:
+    """The password comes as that of a new account."""
+    try:
+        body = NewPasswordBody(password=_password())
+    except ValidationError as error:
+        return _refused(error)
+    user = operating.set_password(desk.database, desk.passwords, given.username, body.password)
+    print(f"{user.username} has another password; every log-in up to now is ended")
+    return 0
+
+
+def _password() -> str:
+    return getpass.getpass("password: ") if sys.stdin.isatty() else sys.stdin.readline().rstrip("\r\n")
+
+
+def _refused(error: ValidationError) -> int:
+    fields = {".".join(map(str, one["loc"])): one["msg"] for one in error.errors(include_input=False)}
+    print("; ".join(f"{name}: {told}" for name, told in fields.items()), file=sys.stderr)
+    return UNUSABLE
+
+
+def unlock_user(desk: Desk, given: argparse.Namespace) -> int:
+    """After failed log-ins."""
+    user, waited = operating.unlock(desk.database, desk.passwords, given.username)
+    print(f"{user.username} {'may log in again' if waited else 'did not have to wait'}")
+    return 0
+
+
+def delete_user(desk: Desk, given: argparse.Namespace) -> int:
+    """With all that is its."""
+    user, files = operating.delete(desk.database, desk.files, given.username)
+    print(f"{user.username} is deleted, with all records and {files} files")
+    return 0
+
+
+def list_users(desk: Desk, _given: argparse.Namespace) -> int:
+    """A line an account, with tabs between."""
+    print("name", "role", "address", "id", "made", "logs in by", "bytes of files", "waits", sep="\t")
+    for one in operating.listed(desk.database, desk.passwords):
+        user = one.user
+        ways, waits = " ".join(one.logs_in_by), "yes" if one.waits else "no"
+        made = user.created_at.isoformat(timespec="seconds")
+        print(user.username, user.role, user.email, user.id, made, ways, one.files_bytes, waits, sep="\t")
+    return 0
+
+
 def set_role(desk: Desk, given: argparse.Namespace) -> int:
     """Of an account that there is."""
-    user = desk.accounts.set_role(given.username, given.role)
+    user = operating.set_role(desk.database, given.username, given.role)
     print(f"{user.username} is {user.role}")
     return 0
 
@@ -120,21 +167,35 @@ def _opened(config: Config) -> Desk:
     database.migrate()
     passwords = Passwords(derived(secret_of(config), HASHING), cheap=config.cheap_passwords)
     accounts = AccountBook(database, files, passwords, config.quota_bytes)
-    return Desk(database, files, accounts, config.tasks_dir, config.retention_days)
+    return Desk(database, files, accounts, passwords, config.tasks_dir, config.retention_days)
 
 
-def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m backend.admin", description="Records, from a terminal.")
-    commands: Any = parser.add_subparsers(dest="command", required=True)
+def _add_accounts(commands: Any) -> None:
     made = commands.add_parser("create-user", help="an account; its password comes from the terminal or a pipe")
     made.add_argument("username")
     made.add_argument("email")
     made.add_argument("--role", choices=ROLES, default="user")
     made.set_defaults(run=create_user)
+    told = "the name, or the address"
     changed = commands.add_parser("set-role", help="what an account may do")
-    changed.add_argument("username")
+    changed.add_argument("username", help=told)
     changed.add_argument("role", choices=ROLES)
     changed.set_defaults(run=set_role)
+    for name, run, does in (
+        ("set-password", set_password, "another password, from the terminal or a pipe; every log-in is ended"),
+        ("unlock-user", unlock_user, "forget failed log-ins, after which a name has to wait"),
+        ("delete-user", delete_user, "an account with all its records and files"),
+    ):
+        command = commands.add_parser(name, help=does)
+        command.add_argument("username", help=told)
+        command.set_defaults(run=run)
+    commands.add_parser("list-users", help="all accounts, a line each").set_defaults(run=list_users)
+
+
+def _parsed(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m backend.admin", description="Records, from a terminal.")
+    commands: Any = parser.add_subparsers(dest="command", required=True)
+    _add_accounts(commands)
     commands.add_parser("verify-audit", help="look through the chain of the audit log").set_defaults(run=verify_audit)
     exported = commands.add_parser("export-feedback", help="pictures with feedback, as a data set that recipes read")
     exported.add_argument("task")
@@ -164,8 +225,10 @@ def main(arguments: Sequence[str]) -> int:
             Database(database_url(config)).migrate(given.target)
             return 0
         desk = _opened(config)
-        status: int = given.run(desk, given)
-        desk.database.close()
+        try:
+            status: int = given.run(desk, given)
+        finally:
+            desk.database.close()
     except (ConfigError, RecordsUnavailable, MediDiagnoseError, OSError) as error:
         print(f"not done: {' '.join(str(error).split())}", file=sys.stderr)
         return UNUSABLE

@@ -134,8 +134,9 @@ def _let_in(app: Application, config: Config, secret: str) -> None:
     set_up_tokens(app, config, secret)
     count = set_up_limits(app, config, {api.name for api in _records(config)})
 
-    def told_by(user_id: str, generation: int, token_id: str, session_id: str) -> Account:
-        return app.services.records.open().accounts.told_by(user_id, generation, token_id, session_id)
+    def told_by(user_id: str, generation: int, token_id: str, session_id: str, used: bool) -> Account:
+        accounts = app.services.records.open().accounts
+        return accounts.told_by(user_id, generation, token_id, session_id, used=used)
 
     def identify(*, required: bool = True, kind: Kind = "access") -> Account | None:
         account = current_account(told_by, required=required, kind=kind)

@@ -88,8 +88,9 @@ class Config:
     name that a request came by. `auth_required`: whether nothing is answered without an account. `oidc_issuer`: where
     people may log in, too. From `account_rate` to `rate_storage`: how often somebody may ask
     (`backend/api/records/limits.py`); None: as often as there is room. `batch_bytes` and `batch_files` may be sent at
-    once; after `batch_lease_s` a file that was begun and not ended is begun by another. `celery_broker_url`: of the
-    queue that tells workers of batches; empty: this process works on them itself.
+    once; after `batch_lease_s` a file that was begun and not ended is begun by another; one account may have
+    `unfinished_batches`. `celery_broker_url`: of the queue that tells workers of batches; empty: this process works on
+    them itself.
 
     This class is the configuration of development: a secret that is missing is made and kept in the data folder.
     """
@@ -143,6 +144,7 @@ class Config:
     batch_bytes: int = 1_000_000_000
     batch_files: int = 2000
     batch_lease_s: float = 60.0
+    unfinished_batches: int = 10
     celery_broker_url: str = field(default="", repr=False)
 
     @property
@@ -185,7 +187,7 @@ class Config:
             public_url=public_url(env),
             auth_required=one_of(env, "AUTH", ("optional", "required")) == "required",
             **_rates(env, kind),
-            **of_batches(env),
+            **of_batches(env, kind.unfinished_batches),
             **oidc(env),
         )
         if config.needs_secret and not config.secret_key:
@@ -207,6 +209,7 @@ class TestingConfig(Config):
     account_rate: Rate | None = None
     upload_rate: Rate | None = None
     record_rate: Rate | None = None
+    unfinished_batches: int = 1000
 
 
 @dataclass(frozen=True)

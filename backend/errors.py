@@ -37,15 +37,24 @@ class HostNotAllowed(domain.MediDiagnoseError):
 
 
 class Unauthenticated(domain.MediDiagnoseError):
-    """No account is told, or the token that tells it is worth nothing (any more)."""
+    """No account is told, or the token that tells it is worth nothing (any more). challenge: of WWW-Authenticate."""
 
     code = "unauthenticated"
+    challenge: ClassVar[str] = "Bearer"
 
 
 class WrongPassword(Unauthenticated):
     """No account has this name and password."""
 
     code = "wrong_password"
+
+
+class ReauthenticationNeeded(Unauthenticated):
+    """The issuer has to have seen who asks just now. The challenge is that of RFC 9470."""
+
+    code = "insufficient_user_authentication"
+    within_s: ClassVar[int] = 300
+    challenge = f'Bearer error="{code}", max_age="{within_s}"'
 
 
 class Forbidden(domain.MediDiagnoseError):
@@ -98,6 +107,15 @@ class TooManyRequests(TooManyAttempts):
     """An account, or an address, asks more often than it may."""
 
     code = "too_many_requests"
+
+
+class TooManyBatches(TooManyAttempts):
+    """An account has as many batches that are not finished as it may have."""
+
+    code = "too_many_batches"
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, RETRY_AFTER_S)
 
 
 class RecordsUnavailable(domain.MediDiagnoseError):
@@ -229,8 +247,8 @@ def _on_domain_error(error: domain.MediDiagnoseError) -> Response:
     if status == 500:
         return _on_unexpected(error)
     headers = {}
-    if status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, Unauthenticated):
+        headers["WWW-Authenticate"] = error.challenge
     if status in (429, 503):
         headers["Retry-After"] = str(getattr(error, "retry_after_s", RETRY_AFTER_S))
     return error_response(status, error.code, str(error), headers)

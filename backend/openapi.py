@@ -51,7 +51,11 @@ HEADERS: dict[str, Any] = {
         "required": True,
         "schema": {"type": "integer", "minimum": 1},
     },
-    "WWW-Authenticate": {"description": "Bearer", "required": True, "schema": {"type": "string"}},
+    "WWW-Authenticate": {
+        "description": "Bearer; with `error` and `max_age` (RFC 9470) where the issuer has to be asked again",
+        "required": True,
+        "schema": {"type": "string"},
+    },
     "Allow": {"description": "the methods there are", "required": True, "schema": {"type": "string"}},
 }
 ALSO = {401: "WWW-Authenticate", 405: "Allow", 429: "Retry-After", 503: "Retry-After"}

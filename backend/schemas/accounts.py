@@ -25,7 +25,8 @@ GivenPassword = Annotated[str, Field(min_length=1, max_length=128)]
 
 @dataclass(frozen=True)
 class Account:
-    """Who asks, as a token tells it. session_id: of the log-in that the token comes from."""
+    """Who asks, as a token tells it. session_id: of the log-in that the token comes from. auth_time: seconds since 1970
+    at which an issuer saw who it is, where it said so and the token is of the log-in itself."""
 
     id: UUID
     username: str
@@ -34,6 +35,7 @@ class Account:
     session_id: str
     generation: int
     keep_answers: bool
+    auth_time: int | None = None
 
 
 class Body(BaseModel):
@@ -61,8 +63,22 @@ class PasswordBody(Body):
     new_password: NewPassword
 
 
+class NewPasswordBody(Body):
+    """What an operator gives an account."""
+
+    password: NewPassword
+
+
 class ConfirmBody(Body):
-    password: GivenPassword
+    password: GivenPassword | None = Field(
+        None, description="of an account that has one; else the issuer must have seen who asks within five minutes"
+    )
+
+
+class IssuerQuery(BaseModel):
+    """How to be sent to the issuer."""
+
+    reauthenticate: bool = Field(False, description="have the issuer ask who it is, though it knows")
 
 
 class SettingsBody(Body):

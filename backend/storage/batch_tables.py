@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Index, String, Text, UniqueConstraint
@@ -11,10 +11,13 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.storage.tables import Number, Table
 
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class Batch(Table):
     """fields: what all its files were sent with. fingerprint: of the request, by which a repeated one is told.
-    served_at: when files of it were last taken on, so that batches take turns; told_at: when a queue was last told."""
+    served_at: when files of it were last taken on, NEVER before that, so that accounts take turns. told_at: when a
+    queue was last told."""
 
     __tablename__ = "batches"
 
@@ -35,6 +38,7 @@ class Batch(Table):
     __table_args__ = (
         UniqueConstraint("user_id", "idempotency_key"),
         Index(None, "finished_at", "served_at"),
+        Index(None, "user_id", "served_at"),
     )
 
 

@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoneFree
 from sqlalchemy.orm import Session
 
 from backend.config import Config
 from backend.errors import NotFound, RecordsUnavailable
+from backend.storage.tables import Table
 
 MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 FILE_NAME = "records.sqlite3"
@@ -35,6 +37,7 @@ _PATIENTLY = text(
 )
 _MIGRATION_LOCK = 7_205_190_001  # any number of our own
 _WRITES, _ONE_STATE = {"writes": True}, {"isolation_level": "REPEATABLE READ"}
+_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 
 
 def database_url(config: Config) -> str:
@@ -133,6 +136,11 @@ class Database:
     def close(self) -> None:
         """Let go of every connection."""
         self._engine.dispose()
+
+
+def insert(session: Session, table: type[Table]) -> Any:
+    """INSERT with what both databases do where the row is there: `on_conflict_do_nothing`, `on_conflict_do_update`."""
+    return _INSERT[session.get_bind().dialect.name](table)
 
 
 def _alembic_settings() -> Any:

@@ -63,8 +63,9 @@ def _owner() -> Mapped[uuid.UUID]:
 
 
 class User(Table):
-    """An account. The keys are name and address in lower case. generation: of its tokens, all of which a change of
-    password makes void. keep_answers: those of the open addresses, without being asked each time."""
+    """An account. The keys are name and address in lower case. password_hash: empty where it logs in at an issuer only.
+    generation: of its tokens, all of which a change of password makes void. keep_answers: those of the open addresses,
+    without being asked each time."""
 
     __tablename__ = "users"
 

@@ -51,11 +51,11 @@ def login(services: Services, body: LoginBody) -> Response:
 @api.post("/refresh", summary="New tokens for a refresh token", responses={200: TokensAnswer})
 @strict
 def refresh(services: Services) -> Response:
-    """The refresh token goes where the access token goes else; it is good for once."""
+    """The refresh token goes where the access token goes else; it is good for once. Sent again within ten seconds it
+    has the same follower; any other second use ends the log-in, whoever was the first."""
     account: Account = current_app.extensions[IDENTIFY](kind="refresh")
-    accounts = services.records.open().accounts
-    accounts.revoke(account, "refresh", account.token_id, g.request_id)
-    issued = issue(accounts.me(account).user, account.generation, account.session_id)
+    user, following = services.records.open().accounts.refresh(account, g.request_id)
+    issued = issue(user, account.generation, account.session_id, refresh_id=following)
     return in_cookies(to_json, issued) if sent_in_cookies() else to_json(issued[0])
 
 
@@ -64,7 +64,7 @@ def refresh(services: Services) -> Response:
 def logout(services: Services) -> Response:
     """Every token of this log-in counts no more: send any of them."""
     account: Account = current_app.extensions[IDENTIFY](kind="any")
-    services.records.open().accounts.revoke(account, "logout", account.session_id, g.request_id)
+    services.records.open().accounts.log_out(account, g.request_id)
     return without_cookies(to_json(DoneAnswer(success=True)))
 
 
@@ -102,6 +102,7 @@ def export(services: Services, account: Account, query: BeforeQuery) -> Response
 @api.delete("/me", summary="Delete the own account", responses={200: DoneAnswer})
 @strict
 def delete(services: Services, account: Account, body: ConfirmBody) -> Response:
-    """With all its records and files; the password confirms it."""
+    """With all its records and files. The password confirms it; where there is none, a log-in at the issuer of just now
+    (GET /auth/oidc/login?reauthenticate=true)."""
     services.records.open().accounts.delete(account, body.password, g.request_id)
     return without_cookies(to_json(DoneAnswer(success=True)))

@@ -99,4 +99,4 @@ def stats(services: Services, account: Account, query: StatsQuery) -> StatsAnswe
 @strict
 def audit(services: Services, account: Account, query: AuditQuery) -> AuditAnswer:
     """For an admin. Newest first; `python -m backend.admin verify-audit` looks through the whole chain."""
-    return services.records.open().exports.audit(account, query)
+    return services.records.open().exports.audit(account, query, g.request_id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Literal
 
@@ -33,9 +34,9 @@ from backend.storage.secret_key import derived
 ACCESS_FOR = timedelta(minutes=15)
 REFRESH_FOR = timedelta(days=30)
 ACCESS_COOKIE = "access_token_cookie"
-_ISSUER, _SESSION, _GENERATION = "medidiagnose", "sid", "gen"
+_ISSUER, _SESSION, _GENERATION, _AUTH_TIME = "medidiagnose", "sid", "gen", "auth_time"
 _HOW = "send Authorization: Bearer <access_token> of POST /api/v1/auth/login"
-ToldBy = Callable[[str, int, str, str], Account]
+ToldBy = Callable[[str, int, str, str, bool], Account]
 Kind = Literal["access", "refresh", "any"]
 
 
@@ -81,7 +82,7 @@ def current_account(told_by: ToldBy, *, required: bool = True, kind: Kind = "acc
         raise Unauthenticated(f"the token is not one of this service, or not of this kind: {_HOW}") from error
     if verified is None:
         return None
-    account = _told(told_by, verified[1])
+    account = _told(told_by, verified[1], used=kind == "refresh")
     g.user_id = str(account.id)
     return account
 
@@ -110,12 +111,13 @@ def _is_access(token: str) -> bool:
     return False
 
 
-def _told(told_by: ToldBy, claims: dict[str, Any]) -> Account:
+def _told(told_by: ToldBy, claims: dict[str, Any], *, used: bool) -> Account:
     named = tuple(claims.get(name) for name in ("sub", _GENERATION, "jti", _SESSION))
     user_id, generation, token_id, session_id = named
     if not (isinstance(user_id, str) and isinstance(generation, int) and token_id and session_id and _is_id(user_id)):
         raise Unauthenticated(f"the token is not one of this service: {_HOW}")
-    return told_by(user_id, generation, str(token_id), str(session_id))
+    account = told_by(user_id, generation, str(token_id), str(session_id), used)
+    return replace(account, auth_time=claims.get(_AUTH_TIME))
 
 
 def _is_id(text: str) -> bool:
@@ -124,11 +126,20 @@ def _is_id(text: str) -> bool:
     return False
 
 
-def issue(user: UserAnswer, generation: int, session_id: str | None = None) -> tuple[TokensAnswer, str, str]:
-    """The answer to a log-in, and both tokens. session_id: of the log-in that goes on; None for a new one."""
+def issue(
+    user: UserAnswer,
+    generation: int,
+    session_id: str | None = None,
+    *,
+    refresh_id: str | None = None,
+    auth_time: int | None = None,
+) -> tuple[TokensAnswer, str, str]:
+    """The answer to a log-in, and both tokens. session_id and refresh_id: of the log-in that goes on, and of the token
+    that is next in it; None for a new one. auth_time: at which an issuer saw who it is, which the access token alone
+    tells: what is refreshed is of no new log-in."""
     claims = {_SESSION: session_id or uuid.uuid4().hex, _GENERATION: generation}
-    access = create_access_token(str(user.id), additional_claims=claims)
-    refresh = create_refresh_token(str(user.id), additional_claims=claims)
+    access = create_access_token(str(user.id), additional_claims={**claims, _AUTH_TIME: auth_time})
+    refresh = create_refresh_token(str(user.id), additional_claims={**claims, "jti": refresh_id or uuid.uuid4().hex})
     told = TokensAnswer(
         success=True, user=user, access_token=access, refresh_token=refresh, token_type="Bearer",  # noqa: S106 # nosec B106 - a word of the standard
         expires_in=int(ACCESS_FOR.total_seconds()),

@@ -20,14 +20,14 @@ api = APIBlueprint("monitoring", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 @strict
 def performance(services: Services, account: Account, query: StatsQuery) -> PerformanceAnswer:
     """Of all records with feedback, by task and class; for clinicians and admins."""
-    return services.records.open().monitor.performance(account, query)
+    return services.records.open().monitor.performance(account, query, g.request_id)
 
 
 @api.get("/stats/drift", summary="How far cases are from those of training", responses={200: DriftAnswer})
 @strict
 def drift(services: Services, account: Account) -> DriftAnswer:
     """Of all records, by task; for clinicians and admins."""
-    return services.records.open().monitor.drift(account, services.models)
+    return services.records.open().monitor.drift(account, services.models, g.request_id)
 
 
 @api.get("/feedback/dataset", summary="A data set of feedback", responses={200: ZIP})

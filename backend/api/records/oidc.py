@@ -13,7 +13,7 @@ from backend.api.records.reports import public_url
 from backend.config import Config
 from backend.endpoint import SERVICES, strict
 from backend.errors import IssuerUnavailable, Unauthenticated
-from backend.schemas.accounts import TokensAnswer
+from backend.schemas.accounts import IssuerQuery, TokensAnswer
 from backend.services.container import Services
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ CALLBACK = "/api/v1/auth/oidc/callback"
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]
 _NEEDED = {"authorization_endpoint", "token_endpoint", "jwks_uri"}  # of what an issuer tells of itself
 _WITHIN_S = 5
+_MOST_SECONDS = 2**53  # since 1970, whatever an issuer says
 _FAILED = "the log-in at the issuer failed"
 api = APIBlueprint("oidc", __name__, url_prefix="/api/v1/auth/oidc", abp_tags=[TAG])
 
@@ -66,9 +67,11 @@ def _new_client(config: Config) -> FlaskOAuth2App:
 
 @api.get("/login", summary="Log in at the issuer", responses={302: None})
 @strict
-def login(services: Services) -> Response:
-    """For a browser: it is sent to the issuer, and from there to the callback."""
-    sent = _client(services).authorize_redirect(f"{public_url(services)}{CALLBACK}")
+def login(services: Services, query: IssuerQuery) -> Response:
+    """For a browser: it is sent to the issuer, and from there to the callback. What a password confirms elsewhere, a
+    log-in with `reauthenticate` confirms for five minutes."""
+    again = {"prompt": "login", "max_age": "0"} if query.reauthenticate else {}
+    sent = _client(services).authorize_redirect(f"{public_url(services)}{CALLBACK}", **again)
     return cast(Response, sent)
 
 
@@ -78,14 +81,21 @@ def callback() -> Response:
     the first log-in, always as a `user`. Its tokens are in cookies, as of POST /auth/login with `cookies`."""
     services: Services = current_app.extensions[SERVICES]
     records = services.records.open()
+    claims = _told(services)
     user, generation = records.identities.log_in(
-        services.config.oidc_issuer, _told(services), makes=services.config.registration, request_id=g.request_id
+        services.config.oidc_issuer, claims, makes=services.config.registration, request_id=g.request_id
     )
 
     def to_the_page(_told: TokensAnswer) -> Response:
         return cast(Response, redirect(f"{services.config.public_url}/", 303))
 
-    return in_cookies(to_the_page, issue(user, generation))
+    return in_cookies(to_the_page, issue(user, generation, auth_time=_auth_time(claims)))
+
+
+def _auth_time(claims: dict[str, Any]) -> int | None:
+    """When the issuer saw who it is, in seconds since 1970; which need not be now, as it may have known."""
+    told = claims.get("auth_time")
+    return int(told) if isinstance(told, int | float) and 0 < told < _MOST_SECONDS else None
 
 
 def _told(services: Services) -> dict[str, Any]:

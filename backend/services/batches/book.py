@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import IO
 
 from pydantic import ValidationError
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from backend.errors import IdempotencyKeyReused, NotFound, QuotaExceeded, RecordsUnavailable
+from backend.errors import IdempotencyKeyReused, NotFound, QuotaExceeded, RecordsUnavailable, TooManyBatches
 from backend.schemas.accounts import Account
 from backend.schemas.batches import (
     IDEMPOTENCY_KEY,
@@ -33,7 +33,7 @@ from backend.services.batches.results import batch_answer, result_answer, result
 from backend.services.batches.states import CANCELLED, OPEN, WAITING, clear_files
 from backend.services.records.accounts import Room, check_quota, hold, kept
 from backend.storage.audit import Deed, append, note
-from backend.storage.batch_tables import Batch, BatchItem
+from backend.storage.batch_tables import NEVER, Batch, BatchItem
 from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import StoredFile
@@ -90,24 +90,27 @@ class _Nowhere:
 
 
 class BatchBook:
-    """What accounts send and ask. executor: has the batches worked on."""
+    """What accounts send and ask. most_unfinished: batches of one account. executor: has the batches worked on."""
 
     def __init__(
         self, database: Database, files: FileStore, quota_bytes: int, limits: ZipLimits, spool_dir: Path,
-        executor: Executor,
+        most_unfinished: int, executor: Executor,
     ) -> None:  # fmt: skip
         self._database, self._files, self._quota_bytes = database, files, quota_bytes
+        self._most_unfinished = most_unfinished
         self._limits, self._spool_dir, self._executor = limits, spool_dir, executor
 
     def submit(self, account: Account, sent: Sent, check_task: Callable[[str], object]) -> tuple[AcceptedAnswer, bool]:
         """The batch, and whether the request is a repetition of the one that made it.
 
         Raises the errors of `FormReader.read` and of `check_task`, UnknownField, InvalidValue, IdempotencyKeyReused,
-        QuotaExceeded and RecordsUnavailable; nothing is kept then.
+        QuotaExceeded, TooManyBatches and RecordsUnavailable; nothing is kept then.
         """
         with self._database.reading() as session:
             room = self._quota_bytes - kept(session, account.id).size_bytes
             earlier = _earlier(session, account, sent.key)
+            if earlier is None:  # before a large body is read
+                _check_unfinished(session, account, self._most_unfinished)
         if earlier is not None:
             form = FormReader(_Nowhere(), self._limits, self._spool_dir).read(sent.stream, sent.boundary)
             return self._repeated(earlier, form), True
@@ -173,11 +176,12 @@ class BatchBook:
         batch = Batch(
             id=uuid.uuid4(), user_id=account.id, name=body.batch_name, task=body.task,
             fields=body.model_dump(mode="json", exclude=_OTHERWISE, exclude_unset=True), idempotency_key=sent.key,
-            fingerprint=form.fingerprint(), total=len(form.files), created_at=now, served_at=now, told_at=None,
+            fingerprint=form.fingerprint(), total=len(form.files), created_at=now, served_at=NEVER, told_at=None,
             finished_at=None, cancelled=False,
         )  # fmt: skip
         with _sure(), self._database.writing() as session:
             hold(session, account)  # one upload of an account at a time
+            _check_unfinished(session, account, self._most_unfinished)
             count = len(form.files)
             more = Room(count, sum(one.size_bytes for one in form.files), count)
             check_quota(session, account, more, self._quota_bytes)
@@ -214,6 +218,16 @@ def _earlier(session: Session, account: Account, key: str | None) -> Batch | Non
     if key is None:
         return None
     return session.scalars(select(Batch).where(Batch.user_id == account.id, Batch.idempotency_key == key)).first()
+
+
+def _check_unfinished(session: Session, account: Account, most: int) -> None:
+    """Raises TooManyBatches where the account has as many as it may."""
+    mine = select(func.count()).select_from(Batch).where(Batch.user_id == account.id, Batch.finished_at.is_(None))
+    if (count := session.execute(mine).scalar_one()) >= most:
+        raise TooManyBatches(
+            f"{count} batches of this account are not finished, and at most {most} may be; send more once one is, or "
+            "cancel one: DELETE /api/v1/batches/<id>"
+        )
 
 
 def _own(session: Session, account: Account, batch_id: uuid.UUID, *, lock: bool = False) -> Batch:

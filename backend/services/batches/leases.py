@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, func, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from backend.errors import status_of
 from backend.schemas.accounts import Account
@@ -60,7 +60,7 @@ class Leases:
         self.lease_s = lease_s
 
     def claim(self, most: int, batch_id: uuid.UUID | None = None) -> list[Claimed]:
-        """Take on up to `most` files, of this batch, or of the one that was served longest ago.
+        """Take on up to `most` files, of this batch, or of the oldest of the account that was served longest ago.
 
         One that was begun before is taken on alone: what kills its worker takes no others with it. What was begun too
         often is given up.
@@ -70,8 +70,12 @@ class Leases:
         waiting = select(Batch).where(Batch.finished_at.is_(None), select(BatchItem.number).where(due).exists())
         if batch_id is not None:
             waiting = waiting.where(Batch.id == batch_id)
+        # Also of batches that are finished: many small ones are no more turns than a large one.
+        others = aliased(Batch)
+        last = select(func.max(others.served_at)).where(others.user_id == Batch.user_id).correlate(Batch)
+        waiting = waiting.order_by(last.scalar_subquery(), Batch.created_at, Batch.id)
         with self._database.writing() as session:
-            batch = session.scalars(waiting.order_by(Batch.served_at).limit(1).with_for_update()).first()
+            batch = session.scalars(waiting.limit(1).with_for_update()).first()
             user = session.get(User, batch.user_id) if batch else None
             if batch is None or user is None:
                 return []

@@ -1,12 +1,12 @@
 """Batches worked off by other processes, which a queue tells of them (Celery, Redis).
 
-A message is a batch's id, as JSON; pickles are neither written nor read. What there is to do is in the database: a
-message that is lost, or comes twice, changes nothing but the time. Redis may forget all of them.
+A message is the id of a batch that waits, as JSON; pickles are neither written nor read. What there is to do, and whose
+turn it is, is in the database: a message that is lost, or comes twice, changes nothing but the time. Redis may forget
+all of them.
 """
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from celery import Celery
@@ -85,13 +85,14 @@ class QueueLabour:
 
 
 def work_off(work: BatchWork, broker_url: str, readiness: Readiness, logger: Logger, arguments: list[str]) -> None:
-    """Be a worker until told to stop: a message has a few files answered, and sends the next one."""
+    """Be a worker until told to stop: a message has a few files answered, of whoever has the turn, and sends the next
+    one."""
     app = celery_app(broker_url)
 
     @app.task(name=TASK)  # type: ignore[untyped-decorator]
     def some(batch_id: str) -> None:
         try:
-            if work.some(uuid.UUID(batch_id)):
+            if work.some():
                 app.send_task(TASK, [batch_id])
         except (RecordsUnavailable, KombuError, OSError) as error:  # the queue is told again of what is left
             logger.warning("batch_work_stopped", error_type=type(error).__name__)

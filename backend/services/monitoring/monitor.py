@@ -17,6 +17,7 @@ from backend.schemas.monitoring import DriftAnswer, PerformanceAnswer, Share, Ta
 from backend.schemas.records import StatsQuery
 from backend.services.loading.models import ModelStore
 from backend.services.monitoring.drift import Seen, figures_of, known_of
+from backend.storage.audit import Deed, note
 from backend.storage.database import Database
 from backend.storage.tables import Feedback, Prediction, Refusal
 
@@ -40,7 +41,7 @@ class Monitor:
         self._thread: threading.Thread | None = None
         self.latest: DriftAnswer | None = None
 
-    def performance(self, account: Account, query: StatsQuery) -> PerformanceAnswer:
+    def performance(self, account: Account, query: StatsQuery, request_id: str) -> PerformanceAnswer:
         """How often clinicians agreed. Raises Forbidden."""
         _for_readers(account)
         told = (Feedback.prediction_id, Feedback.user_id, Feedback.agrees, Feedback.right_class)
@@ -55,6 +56,7 @@ class Monitor:
         with self._database.reading() as session:
             for record, who, agrees, right, task, code in session.execute(chosen.order_by(Feedback.created_at)):
                 newest[record, who] = (agrees, right, task, code)
+        note(self._database, Deed(str(account.id), "performance", "", request_id))
         by_task: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
         instead: dict[str, dict[str, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
         for agrees, right, task, code in newest.values():
@@ -71,10 +73,12 @@ class Monitor:
         }
         return PerformanceAnswer(success=True, tasks=tasks, note=_OF_AGREEMENT)
 
-    def drift(self, account: Account, models: ModelStore) -> DriftAnswer:
+    def drift(self, account: Account, models: ModelStore, request_id: str) -> DriftAnswer:
         """Computed now. Raises Forbidden."""
         _for_readers(account)
-        return self.refresh(models)
+        found = self.refresh(models)
+        note(self._database, Deed(str(account.id), "drift", "", request_id))
+        return found
 
     def refresh(self, models: ModelStore) -> DriftAnswer:
         """Compare all tasks that have a model."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,19 +12,29 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from backend.errors import AlreadyExists, Forbidden, NotFound, QuotaExceeded, Unauthenticated, WrongPassword
+from backend.errors import (
+    AlreadyExists,
+    Forbidden,
+    QuotaExceeded,
+    ReauthenticationNeeded,
+    Unauthenticated,
+    WrongPassword,
+)
 from backend.schemas.accounts import Account, MeAnswer, RegisterBody, Role, UserAnswer
 from backend.services.records.passwords import Passwords
-from backend.storage.audit import OPERATOR, Deed, append
+from backend.storage.audit import Deed, append
 from backend.storage.batch_tables import Batch, BatchItem
-from backend.storage.database import Database
+from backend.storage.database import Database, insert
 from backend.storage.files import FileStore
 from backend.storage.tables import Prediction, RevokedToken, StoredFile, User
 
 LONGEST_TOKEN = timedelta(days=31)  # a refresh token, and a day
+USED_AGAIN_WITHIN = timedelta(seconds=10)  # a refresh token, by whoever lost the answer to its first use
 _RECORD_BYTES, _LEAST_RECORDS = 4096, 1000  # of the quota there is a record for each so many, and so many always
 _FILES_A_RECORD = 2  # a picture and its heatmap
 _BATCHES_AT_ONCE = 100  # rows that are read
+_REVOKED = "this token was revoked; log in again"
+_SKEW_S = 60  # between two clocks
 _WRONG = "no account has this name and password"
 
 
@@ -61,7 +72,7 @@ class AccountBook:
         with self._database.reading() as session:
             self._passwords.check_free(session, name_hash)
             user = session.scalars(select(User).where(or_(User.username_key == key, User.email_key == key))).first()
-        fits = self._passwords.fits(user.password_hash if user else None, password)
+        fits = self._passwords.fits(user.password_hash if user else "", password)
         with self._database.writing() as session:
             if fits and user:
                 self._passwords.succeeded(session, name_hash)
@@ -73,32 +84,49 @@ class AccountBook:
             raise WrongPassword(_WRONG)
         return user_answer(user), user.generation
 
-    def told_by(self, user_id: str, generation: int, token_id: str, session_id: str) -> Account:
-        """Who a token is of, whose signature was verified. Raises Unauthenticated where it counts no more."""
+    def told_by(
+        self, user_id: str, generation: int, token_id: str, session_id: str, *, used: bool = False
+    ) -> Account:  # fmt: skip
+        """Who a token is of, whose signature was verified. used: also by one that was used up, which `refresh` judges.
+
+        Raises Unauthenticated where it counts no more.
+        """
+        ended = [session_id] if used else [token_id, session_id]
         with self._database.reading() as session:
             user = session.get(User, uuid.UUID(user_id))
-            revoked = session.scalars(
-                select(RevokedToken.token_id).where(RevokedToken.token_id.in_([token_id, session_id]))
-            ).first()
+            revoked = session.scalars(select(RevokedToken.token_id).where(RevokedToken.token_id.in_(ended))).first()
         if user is None or revoked or user.generation != generation:
-            raise Unauthenticated("this token was revoked; log in again")
+            raise Unauthenticated(_REVOKED)
         role: Role = user.role  # type: ignore[assignment]
         return Account(user.id, user.username, role, token_id, session_id, generation, user.keep_answers)
 
-    def revoke(self, account: Account, action: str, token_id: str, request_id: str) -> None:
-        """A token, or with its session's id all tokens of a log-in, counts no more.
+    def log_out(self, account: Account, request_id: str) -> None:
+        """All tokens of the log-in count no more. Raises Unauthenticated where another request has just done so."""
+        with self._database.writing() as session:
+            if not _revoke(session, account.session_id):
+                raise Unauthenticated(_REVOKED)
+            append(session, Deed(str(account.id), "logout", str(account.id), request_id))
 
-        Raises Unauthenticated for one that another request revoked meanwhile.
+    def refresh(self, account: Account, request_id: str) -> tuple[UserAnswer, str]:
+        """Use a refresh token up: whose it is, and the id of the one that follows it.
+
+        Used again at once, as by who lost the answer or has a second window open, it has the same follower, as long as
+        that was not used. Any other second use is of a copy: the whole log-in ends. Raises Unauthenticated.
         """
-        now = datetime.now(UTC)
-        try:
-            with self._database.writing() as session:
-                session.execute(delete(RevokedToken).where(RevokedToken.expires_at < now))
-                session.add(RevokedToken(token_id=token_id, expires_at=now + LONGEST_TOKEN))
-                session.flush()
-                append(session, Deed(str(account.id), action, str(account.id), request_id))
-        except IntegrityError as error:
-            raise Unauthenticated("this token was revoked; log in again") from error
+        following, deed = hashlib.sha256(account.token_id.encode()).hexdigest()[:32], "refresh"
+        with self._database.writing() as session:
+            user = _user(session, account)
+            if not _revoke(session, account.token_id):
+                used = session.get_one(RevokedToken, account.token_id)
+                late = datetime.now(UTC) - (used.expires_at - LONGEST_TOKEN) > USED_AGAIN_WITHIN
+                copied = late or session.get(RevokedToken, following) is not None
+                deed = "refresh_reused" if copied else "refresh_again"
+                if copied:
+                    _revoke(session, account.session_id)
+            append(session, Deed(str(account.id), deed, str(account.id), request_id))
+        if deed == "refresh_reused":
+            raise Unauthenticated("this refresh token was used before, so that its whole log-in is ended; log in again")
+        return user_answer(user), following
 
     def me(self, account: Account) -> MeAnswer:
         """The account and how much it keeps."""
@@ -114,43 +142,62 @@ class AccountBook:
         return self.me(account)
 
     def change_password(self, account: Account, password: str, new_password: str, request_id: str) -> None:
-        """All tokens up to now count no more. Raises WrongPassword and TooManyAttempts."""
-        self._confirm(account, password, request_id)
+        """All tokens up to now count no more. Raises Forbidden where there is none, WrongPassword, TooManyAttempts."""
+        if not self._has_password(account):
+            raise Forbidden("this account logs in at the issuer and has no password here; change it there")
+        self._check_password(account, password, request_id)
         password_hash = self._passwords.hashed(new_password)
         with self._database.writing() as session:
             user = hold(session, account)
             user.password_hash, user.generation = password_hash, user.generation + 1
             append(session, Deed(str(account.id), "password", str(account.id), request_id))
 
-    def delete(self, account: Account, password: str, request_id: str) -> None:
+    def delete(self, account: Account, password: str | None, request_id: str) -> None:
         """With all that is its: records, files, feedback. The audit log keeps its number, which tells no name.
 
-        Raises WrongPassword and TooManyAttempts.
+        password: None where a log-in at the issuer of just now confirms it.
+        Raises ReauthenticationNeeded, WrongPassword and TooManyAttempts.
         """
-        self._confirm(account, password, request_id)
+        has_password = self._has_password(account)
+        if has_password and password is not None:
+            self._check_password(account, password, request_id)
+        elif not _is_fresh(account.auth_time):
+            if has_password:
+                raise WrongPassword("the body has no password; it confirms that the account is to go")
+            raise ReauthenticationNeeded(
+                "this account has no password to confirm this with: log in anew by "
+                f"/api/v1/auth/oidc/login?reauthenticate=true and ask within {ReauthenticationNeeded.within_s} s"
+            )
         with self._database.writing() as session:
-            hold(session, account)  # what is just being kept is among its files, or is not kept any more
-            gone = list(session.scalars(select(StoredFile.id).where(StoredFile.user_id == account.id)))
-            session.execute(delete(User).where(User.id == account.id))
-            append(session, Deed(str(account.id), "account_delete", str(account.id), request_id))
+            hold(session, account)
+            gone = take_away(session, account.id, str(account.id), request_id)
         self._database.scrub()
         self._files.remove(gone)
 
-    def set_role(self, username: str, role: Role) -> UserAnswer:
-        """By the operator. Raises NotFound."""
-        with self._database.writing() as session:
-            user = session.scalars(select(User).where(User.username_key == username.lower())).first()
-            if user is None:
-                raise NotFound("there is no account of this name")
-            user.role = role
-            append(session, Deed(OPERATOR, f"role_{role}", str(user.id)))
-        return user_answer(user)
+    def _has_password(self, account: Account) -> bool:
+        with self._database.reading() as session:
+            return _user(session, account).password_hash != ""
 
-    def _confirm(self, account: Account, password: str, request_id: str) -> None:
+    def _check_password(self, account: Account, password: str, request_id: str) -> None:
         """A stolen token alone changes no password and deletes nothing."""
         user, _ = self.log_in(account.username, password, request_id)
         if user.id != account.id:
             raise Forbidden("the name of this account belongs to another by now")
+
+
+def _revoke(session: Session, token_id: str) -> bool:
+    """A token, or with its session's id all tokens of a log-in, counts no more. Returns whether it did until now."""
+    now = datetime.now(UTC)
+    session.execute(delete(RevokedToken).where(RevokedToken.expires_at < now))
+    made = insert(session, RevokedToken).values(token_id=token_id, expires_at=now + LONGEST_TOKEN)
+    fresh = made.on_conflict_do_nothing(index_elements=["token_id"]).returning(RevokedToken.token_id)
+    return session.scalars(fresh).first() is not None
+
+
+def _is_fresh(auth_time: int | None) -> bool:
+    """Whether an issuer saw who it is just now. Its clock may be ahead of ours."""
+    age_s = datetime.now(UTC).timestamp() - (auth_time or 0)
+    return -_SKEW_S <= age_s <= ReauthenticationNeeded.within_s
 
 
 def hold(session: Session, account: Account) -> User:
@@ -163,6 +210,15 @@ def _user(session: Session, account: Account, *, lock: bool = False) -> User:
     if user is None:
         raise Unauthenticated("this account is no more")
     return user
+
+
+def take_away(session: Session, user_id: uuid.UUID, actor: str, request_id: str = "") -> list[uuid.UUID]:
+    """An account that is held: what is just being kept is among its files, or is not kept any more. Returns those; they
+    go once this is kept. actor: the account, or the operator."""
+    gone = list(session.scalars(select(StoredFile.id).where(StoredFile.user_id == user_id)))
+    session.execute(delete(User).where(User.id == user_id))
+    append(session, Deed(actor, "account_delete", str(user_id), request_id))
+    return gone
 
 
 class Room(NamedTuple):

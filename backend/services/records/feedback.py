@@ -94,8 +94,8 @@ class Exports:
             note(self._database, Deed(str(account.id), "export", str(account.id), request_id))
             return Spooled(file)
 
-    def audit(self, account: Account, query: AuditQuery) -> AuditAnswer:
-        """Newest first, to an admin. Raises Forbidden."""
+    def audit(self, account: Account, query: AuditQuery, request_id: str) -> AuditAnswer:
+        """Newest first, to an admin, whose look at it is an entry, too. Raises Forbidden."""
         if account.role != "admin":
             raise Forbidden("the audit log is an admin's")
         chosen = select(AuditEntry)
@@ -103,6 +103,7 @@ class Exports:
             chosen = chosen.where(AuditEntry.number < query.before)
         with self._database.reading() as session:
             rows = list(session.scalars(chosen.order_by(AuditEntry.number.desc()).limit(query.per_page)))
+        note(self._database, Deed(str(account.id), "audit", "", request_id))
         lines = tuple(_line(row) for row in rows)
         more = rows[-1].number if len(rows) == query.per_page and rows[-1].number > 1 else None
         return AuditAnswer(success=True, entries=lines, count=len(lines), next_before=more)

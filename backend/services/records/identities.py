@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 from backend.errors import AlreadyExists, Forbidden, Unauthenticated
 from backend.schemas.accounts import EMAIL, UserAnswer
 from backend.services.records.accounts import user_answer
-from backend.services.records.passwords import Passwords
 from backend.storage.audit import Deed, append
 from backend.storage.database import Database
 from backend.storage.tables import Identity, User
@@ -29,9 +28,8 @@ _NO_ADDRESS = "users.invalid"  # a domain that never is
 class Identities:
     """Links between accounts and who they are at an issuer."""
 
-    def __init__(self, database: Database, passwords: Passwords) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._passwords = passwords
 
     def log_in(
         self, issuer: str, claims: Mapping[str, Any], *, makes: bool, request_id: str
@@ -66,7 +64,7 @@ class Identities:
         name = self._free_name(session, claims)
         user = User(
             id=user_id, username=name, username_key=name.lower(), email=email, email_key=email.lower(),
-            password_hash=self._passwords.nobodys, role="user", generation=0, keep_answers=False,
+            password_hash="", role="user", generation=0, keep_answers=False,
             created_at=datetime.now(UTC),
         )  # fmt: skip
         session.add(user)

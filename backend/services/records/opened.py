@@ -84,7 +84,7 @@ def open_records(given: Surroundings) -> OpenRecords:
         database=database,
         files=files,
         accounts=AccountBook(database, files, passwords, config.quota_bytes),
-        identities=Identities(database, passwords),
+        identities=Identities(database),
         keeping=keeping,
         answers=AnswerKeeping(keeping),
         history=History(database, files),
@@ -96,7 +96,8 @@ def open_records(given: Surroundings) -> OpenRecords:
         reports=Reports(database, files, tasks, given.pool),
         batches=BatchBook(
             database, files, config.quota_bytes,
-            ZipLimits(config.batch_files, MAX_UPLOAD_BYTES, config.batch_bytes), config.data_dir, executor,
+            ZipLimits(config.batch_files, MAX_UPLOAD_BYTES, config.batch_bytes), config.data_dir,
+            config.unfinished_batches, executor,
         ),
         executor=executor,
         work=work,

@@ -7,21 +7,19 @@ import hmac
 import secrets
 import threading
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
 from sqlalchemy import delete
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from backend.errors import TooManyAttempts
+from backend.storage.database import insert
 from backend.storage.tables import LoginAttempts
 
 AT_ONCE = 4  # each takes 64 MiB, and four cores if there are as many: whoever logs in waits, and memory stays
 FREE_FAILURES = 5  # in a row; each further one doubles the wait
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 1, 900
-_INSERT: dict[str, Any] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _FORGOTTEN_AFTER = timedelta(days=1)
 
 
@@ -33,18 +31,18 @@ class Passwords:
         self._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1) if cheap else PasswordHasher()
         self._room = threading.BoundedSemaphore(AT_ONCE)
         # Of no password that anybody knows. Where there is no account it is verified: to tell that takes as long.
-        self.nobodys = self._hasher.hash(secrets.token_urlsafe(32))
+        self._nobodys = self._hasher.hash(secrets.token_urlsafe(32))
 
     def hashed(self, password: str) -> str:
         """A hash with its salt and its costs."""
         with self._room:
             return self._hasher.hash(password)
 
-    def fits(self, password_hash: str | None, password: str) -> bool:
-        """Whether it is the password. password_hash: None where there is no account."""
+    def fits(self, password_hash: str, password: str) -> bool:
+        """Whether it is the password. password_hash: empty where there is no account, or it has no password."""
         try:
             with self._room:
-                return self._hasher.verify(password_hash or self.nobodys, password) and password_hash is not None
+                return self._hasher.verify(password_hash or self._nobodys, password) and password_hash != ""
         except VerificationError:
             return False
 
@@ -66,8 +64,7 @@ class Passwords:
         now = datetime.now(UTC)
         session.execute(delete(LoginAttempts).where(LoginAttempts.locked_until < now - _FORGOTTEN_AFTER))
         # In one statement: of two first failures at once, one makes the row and the other waits for it.
-        made = _INSERT[session.get_bind().dialect.name](LoginAttempts)
-        one = made.values(name_hash=name_hash, failures=1, locked_until=now)
+        one = insert(session, LoginAttempts).values(name_hash=name_hash, failures=1, locked_until=now)
         more = {"failures": LoginAttempts.failures + 1}
         session.execute(one.on_conflict_do_update(index_elements=["name_hash"], set_=more))
         found = session.get_one(LoginAttempts, name_hash, populate_existing=True)
@@ -75,6 +72,6 @@ class Passwords:
         wait_s = min(_FIRST_WAIT_S * 2 ** (over - 1), _LONGEST_WAIT_S) if over > 0 else 0
         found.locked_until = now + timedelta(seconds=wait_s)
 
-    def succeeded(self, session: Session, name_hash: str) -> None:
+    def succeeded(self, session: Session, *name_hashes: str) -> None:
         """Failures before this are forgotten."""
-        session.execute(delete(LoginAttempts).where(LoginAttempts.name_hash == name_hash))
+        session.execute(delete(LoginAttempts).where(LoginAttempts.name_hash.in_(name_hashes)))

@@ -74,3 +74,24 @@ def test_down_to_nothing_and_up_again_with_data(make_records_app: Callable[..., 
     database.migrate()  # there is nothing to do
     assert revision(database) == REVISIONS[-1]
     assert person(app).get("/history")["total"] == 0
+
+
+def test_accounts_of_an_issuer_have_no_password(make_records_app: Callable[..., Application], tmp_path: Path) -> None:
+    app = make_records_app(tmp_path)
+    ada, opened = person(app, username="ada"), app.services.records.open()
+    claims = {"sub": "p", "preferred_username": "bob"}
+    opened.identities.log_in("https://issuer.example", claims, makes=True, request_id="")
+    database = opened.database
+
+    def hashes() -> list[str]:
+        with database.engine.connect() as connection:
+            return list(connection.execute(text("SELECT password_hash FROM users ORDER BY username")).scalars())
+
+    before = hashes()
+    assert (before[0].startswith("$argon2"), before[1]) == (True, "")
+    database.migrate("0010")
+    assert hashes()[0] == before[0]
+    assert hashes()[1].startswith("$argon2"), "an older version can tell that it is no password"
+    database.migrate()
+    assert hashes() == before
+    assert ada.get("/auth/me")["user"]["username"] == "ada"

@@ -25,12 +25,13 @@ CLIENT_ID, CLIENT_SECRET = "medidiagnose", secrets.token_urlsafe(24)
 @dataclass
 class Issuer:
     """claims: of whoever logs in, and what is to be wrong with the token. signed: with the own key, another, or the
-    secret that both know. calls_itself and leaves_out: of what it tells of itself. requests: of the authorization
-    endpoint."""
+    secret that both know. session_since: when it saw who it is, in seconds since 1970, unless it is told to look anew.
+    calls_itself and leaves_out: of what it tells of itself. requests: of the authorization endpoint."""
 
     url: str = ""
     claims: dict[str, Any] = field(default_factory=lambda: {"sub": "person-1"})
     signed: str = "own"
+    session_since: int | None = None
     calls_itself: str | None = None
     leaves_out: str = ""
     requests: list[dict[str, str]] = field(default_factory=list)
@@ -73,7 +74,10 @@ class Issuer:
         if not (proven and known and request.form["redirect_uri"] == asked["redirect_uri"]):
             return _json({"error": "invalid_grant"}, 400)
         now = int(time.time())
-        claims = {"iss": self.url, "aud": CLIENT_ID, "iat": now, "exp": now + 60, "nonce": asked["nonce"]}
+        seen = now if asked.get("prompt") == "login" else self.session_since
+        claims = {
+            "iss": self.url, "aud": CLIENT_ID, "iat": now, "exp": now + 60, "nonce": asked["nonce"], "auth_time": seen,
+        }  # fmt: skip
         told = {"access_token": secrets.token_urlsafe(8), "token_type": "Bearer"}
         if self.signed != "nothing":
             told["id_token"] = self._sign({name: v for name, v in (claims | self.claims).items() if v is not None})

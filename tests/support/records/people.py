@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 
 from backend.app import Application
 from backend.schemas.accounts import Role
+from backend.services.operating.accounts import set_role
 
 PASSWORD = " ".join(("correct", "horse", "battery"))
 
@@ -62,7 +63,7 @@ def person(
     made = client.post("/api/v1/auth/register", json=body)
     assert made.status_code == 201, made.text
     if role != "user":
-        app.services.records.open().accounts.set_role(name, role)
+        set_role(app.services.records.open().database, name, role)
     reply = client.post("/api/v1/auth/login", json={"username": name, "password": PASSWORD})
     assert reply.status_code == 200, reply.text
     told = reply.get_json()

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import jwt
 import pytest
 from records.people import PASSWORD, Person, person
+from sqlalchemy import select
 
 from backend.app import Application
+from backend.storage.tables import AuditEntry, RevokedToken, User
 
 ANOTHER, GUESS = PASSWORD.swapcase(), PASSWORD[::-1]
 
@@ -63,16 +67,79 @@ def test_a_log_in_by_name_or_address_and_what_its_tokens_tell(records_app: Appli
     assert wrong.headers["WWW-Authenticate"] == "Bearer"
 
 
-def test_refresh_tokens_are_good_for_once_and_for_nothing_else(records_app: Application) -> None:
+def test_refresh_tokens_are_good_for_refreshing_alone(records_app: Application) -> None:
     ada = person(records_app)
     with_refresh = Person(ada.client, ada.username, ada.refresh_token, "")
     assert with_refresh.call("GET", "/auth/me").status_code == 401, "a refresh token reads nothing"
     assert ada.call("POST", "/auth/refresh").status_code == 401, "an access token makes no tokens"
     told = with_refresh.call("POST", "/auth/refresh").get_json()
-    again = with_refresh.call("POST", "/auth/refresh")
-    assert (again.status_code, again.get_json()["code"]) == (401, "unauthenticated")
     newer = Person(ada.client, ada.username, told["access_token"], told["refresh_token"])
     assert newer.get("/auth/me")["user"]["username"] == ada.username
+
+
+def refreshed(who: Person, token: str) -> tuple[int, dict[str, Any]]:
+    """What a refresh token gives."""
+    headers = {"Authorization": f"Bearer {token}"}
+    reply = who.client.post("/api/v1/auth/refresh", headers=headers)
+    return reply.status_code, reply.get_json()
+
+
+def id_of(token: str) -> str:
+    return str(jwt.decode(token, options={"verify_signature": False})["jti"])
+
+
+def deeds(app: Application, who: Person) -> list[str]:
+    """What an account did, in order, by the audit log."""
+    with app.services.records.open().database.reading() as session:
+        mine = session.scalars(select(User.id).where(User.username == who.username)).one()
+        told = select(AuditEntry.action).where(AuditEntry.actor_id == str(mine)).order_by(AuditEntry.number)
+        return list(session.scalars(told))
+
+
+def test_a_refresh_token_that_is_sent_again_at_once_has_the_same_follower(records_app: Application) -> None:
+    """As by who lost the answer, or two windows at a time: neither of them is a thief."""
+    ada = person(records_app)
+    (_, first), (status, second) = refreshed(ada, ada.refresh_token), refreshed(ada, ada.refresh_token)
+    assert status == 200
+    assert id_of(first["refresh_token"]) == id_of(second["refresh_token"]) != id_of(ada.refresh_token)
+    assert deeds(records_app, ada) == ["register", "login", "refresh", "refresh_again"]
+    for told in (first, second):
+        assert Person(ada.client, "", told["access_token"], "").call("GET", "/auth/me").status_code == 200
+    assert refreshed(ada, first["refresh_token"])[0] == 200
+    assert refreshed(ada, ada.refresh_token)[0] == 401, "its follower was used: who sends it now does not have that"
+    assert refreshed(ada, second["refresh_token"])[0] == 401
+
+
+@pytest.mark.parametrize(("ago_s", "status"), [(9, 200), (11, 401)])
+def test_a_refresh_token_that_is_used_twice_ends_its_log_in_and_no_other(
+    records_app: Application, ago_s: int, status: int
+) -> None:
+    ada, database = person(records_app), records_app.services.records.open().database
+    reply = ada.client.post("/api/v1/auth/login", json={"username": ada.username, "password": PASSWORD}).get_json()
+    _, owner = refreshed(ada, ada.refresh_token)
+    with database.writing() as session:
+        session.get_one(RevokedToken, id_of(ada.refresh_token)).expires_at -= timedelta(seconds=ago_s)
+    assert refreshed(ada, ada.refresh_token)[0] == status
+    assert deeds(records_app, ada)[-1] == ("refresh_again" if status == 200 else "refresh_reused")
+    of_log_in = Person(ada.client, ada.username, owner["access_token"], "")
+    assert of_log_in.call("GET", "/auth/me").status_code == status
+    assert refreshed(ada, owner["refresh_token"])[0] == status
+    elsewhere = Person(ada.client, ada.username, reply["access_token"], "")
+    assert elsewhere.call("GET", "/auth/me").status_code == 200
+    assert refreshed(ada, reply["refresh_token"])[0] == 200
+    before = deeds(records_app, ada)
+    assert status == 200 or refreshed(ada, ada.refresh_token)[0] == 401
+    assert deeds(records_app, ada) == before, "the log-in is ended once"
+
+
+def test_of_many_who_refresh_at_once_all_have_one_follower(records_app: Application) -> None:
+    ada = person(records_app)
+    with ThreadPoolExecutor(4) as several:
+        clients = [Person(records_app.test_client(), "", "", "") for _ in range(4)]
+        told = list(several.map(lambda one: refreshed(one, ada.refresh_token), clients))
+    assert [status for status, _ in told] == [200] * 4
+    assert len({id_of(one["refresh_token"]) for _, one in told}) == 1
+    assert sorted(deeds(records_app, ada)[2:]) == ["refresh", *["refresh_again"] * 3]
 
 
 def test_logging_out_ends_every_token_of_the_log_in_and_no_other(records_app: Application) -> None:
@@ -163,6 +230,8 @@ def test_an_account_goes_with_all_that_is_its(records_app: Application, picture:
     older = ada.get(f"/auth/export?before={export['predictions'][0]['number']}")
     assert [older[name] for name in ("predictions", "files", "feedback", "batches", "audit")] == [[]] * 5
     assert ada.call("DELETE", "/auth/me", json={"password": GUESS}).status_code == 401
+    bare = ada.call("DELETE", "/auth/me", json={})
+    assert (bare.status_code, bare.get_json()["code"]) == (401, "wrong_password"), "a token alone deletes nothing"
     assert ada.call("DELETE", "/auth/me", json={"password": PASSWORD}).status_code == 200
     assert ada.call("GET", "/history").status_code == 401
     assert not mine[0].exists()

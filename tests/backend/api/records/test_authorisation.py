@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 from records.batches import accepted
 from records.people import PASSWORD, Person, person
+from sqlalchemy import select
 
 from backend.app import Application
+from backend.storage.tables import AuditEntry
 
 ROLES = ("nobody", "user", "clinician", "admin")
 OWNERS = ("own", "foreign", "shared")
@@ -177,3 +179,32 @@ def test_lists_hold_nothing_of_anybody_elses(cast: Cast) -> None:
 def test_a_file_of_another_is_not_answered(cast: Cast) -> None:
     body = {"file_id": cast.owner.upload(cast.picture), "task": "skin"}
     assert cast.callers["admin"].call("POST", "/predict", json=body).status_code == 404
+
+
+# What shows something of other people, by how the audit log calls it.
+OF_OTHERS = {
+    "view": "/history/{id}", "heatmap": "/history/{id}/heatmap.png", "report": "/download/{id}",
+    "performance": "/stats/performance?task=skin", "drift": "/stats/drift", "dataset": "/feedback/dataset?task=skin",
+    "audit": "/audit?per_page=1",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("action", OF_OTHERS)
+def test_who_sees_something_of_others_is_in_the_audit_log(cast: Cast, action: str) -> None:
+    _, record_id = cast.kept(cast.owner, True)
+    path, seen = OF_OTHERS[action].format(id=record_id), list[str]()
+    for role in ROLES[1:]:
+        who, before = cast.callers[role], entries(cast)
+        reply = who.call("GET", path, headers={"X-Request-ID": f"look-{action}"})
+        of_look = [one for one in entries(cast)[len(before) :] if one.action == action]
+        if reply.status_code != 200:
+            assert of_look == [], "nothing was seen"
+            continue
+        (entry,), seen = of_look, [*seen, role]
+        assert (entry.actor_id, entry.request_id) == (who.get("/auth/me")["user"]["id"], f"look-{action}")
+    assert seen == (["admin"] if action == "audit" else ["clinician", "admin"])
+
+
+def entries(cast: Cast) -> list[AuditEntry]:
+    with cast.app.services.records.open().database.reading() as session:
+        return list(session.scalars(select(AuditEntry).order_by(AuditEntry.number)))

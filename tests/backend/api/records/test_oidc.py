@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from backend.app import Application
 from backend.config import Config, ConfigError
 
 MakeApp = Callable[..., Application]
+AGAIN = "?reauthenticate=true"
 
 
 @pytest.fixture
@@ -53,8 +55,8 @@ def at_the_issuer(address: str) -> str:
     raise AssertionError("the issuer sent nobody back")
 
 
-def log_in(client: FlaskClient) -> TestResponse:
-    begun = client.get("/api/v1/auth/oidc/login")
+def log_in(client: FlaskClient, query: str = "") -> TestResponse:
+    begun = client.get(f"/api/v1/auth/oidc/login{query}")
     assert begun.status_code == 302, begun.text
     back = urlsplit(at_the_issuer(begun.headers["Location"]))
     return client.get(f"{back.path}?{back.query}")
@@ -65,6 +67,14 @@ def me(client: FlaskClient) -> dict[str, Any]:
     assert reply.status_code == 200, reply.text
     user: dict[str, Any] = reply.get_json()["user"]
     return user
+
+
+def with_cookies(client: FlaskClient, method: str, path: str, body: Any, of: str = "access") -> TestResponse:
+    """What the page of ours sends: the cookies, and the header that only it can set."""
+    cookie = client.get_cookie(f"csrf_{of}_token", path="/")
+    assert cookie is not None
+    headers = {"X-CSRF-TOKEN": cookie.value}
+    return client.open(f"/api/v1/auth{path}", method=method, json=body, headers=headers)
 
 
 def test_who_logs_in_there_has_an_account_here(app: Application, issuer: Issuer) -> None:
@@ -120,6 +130,64 @@ def shared_issuer() -> Iterator[Issuer]:
 @pytest.fixture(scope="module")
 def app_on_file(make_file_app: MakeApp, shared_issuer: Issuer) -> Application:
     return make_file_app(**known_to(shared_issuer))
+
+
+def test_an_account_of_the_issuer_is_deleted_after_a_log_in_of_just_now(
+    app: Application, issuer: Issuer, picture: Callable[..., bytes]
+) -> None:
+    issuer.session_since = int(time.time()) - 3600  # it knows who it is, and asks nobody again
+    client = app.test_client()
+    assert log_in(client).status_code == 303
+    csrf = client.get_cookie("csrf_access_token", path="/")
+    sent = {"data": {"file": (io.BytesIO(picture()), "x")}, "headers": {"X-CSRF-TOKEN": csrf.value if csrf else ""}}
+    file_id = client.post("/api/v1/upload", **sent).get_json()["file_id"]
+    folder = app.services.config.data_dir / "files"
+    assert (folder / file_id[:2] / file_id).exists()
+    refused = with_cookies(client, "DELETE", "/me", {})
+    assert (refused.status_code, refused.get_json()["code"]) == (401, "insufficient_user_authentication")
+    assert "/api/v1/auth/oidc/login?reauthenticate=true" in refused.get_json()["error"]
+    challenge = 'Bearer error="insufficient_user_authentication", max_age="300"'
+    assert refused.headers["WWW-Authenticate"] == challenge
+    guessed = with_cookies(client, "DELETE", "/me", {"password": "x" * 8})
+    assert guessed.get_json()["code"] == "insufficient_user_authentication", "it has no password that could be guessed"
+    assert log_in(client, AGAIN).status_code == 303
+    assert (issuer.requests[-1]["prompt"], issuer.requests[-1]["max_age"]) == ("login", "0")
+    assert with_cookies(client, "POST", "/refresh", {}, "refresh").status_code == 200
+    late = with_cookies(client, "DELETE", "/me", {})
+    assert late.get_json()["code"] == "insufficient_user_authentication", "what is refreshed is of no new log-in"
+    assert log_in(client, AGAIN).status_code == 303
+    assert with_cookies(client, "DELETE", "/me", {}).status_code == 200
+    assert client.get("/api/v1/auth/me").status_code == 401
+    assert not (folder / file_id[:2] / file_id).exists()
+
+
+@pytest.mark.parametrize(
+    ("auth_time", "deletes"),
+    [
+        (lambda now: now - 290, 200), (lambda now: now + 30, 200), (lambda now: now - 302, 401),
+        (lambda now: now + 3600, 401), (lambda _: None, 401), (lambda _: 0, 401), (lambda _: True, 401),
+        (lambda _: 1e300, 401), (lambda _: -1, 401),
+    ],
+)  # fmt: skip
+def test_when_the_issuer_saw_who_it_is_decides(
+    auth_time: Callable[[int], Any], deletes: int, app_on_file: Application, shared_issuer: Issuer
+) -> None:
+    told = auth_time(int(time.time()))
+    shared_issuer.signed, shared_issuer.claims = "own", {"sub": "person-3", "auth_time": told}
+    client = app_on_file.test_client()
+    assert log_in(client, AGAIN).status_code == 303
+    assert with_cookies(client, "DELETE", "/me", {}).status_code == deletes
+
+
+def test_a_password_that_there_is_not_is_not_changed(app_on_file: Application, shared_issuer: Issuer) -> None:
+    shared_issuer.signed, shared_issuer.claims = "own", {"sub": "person-4"}
+    client = app_on_file.test_client()
+    assert log_in(client, AGAIN).status_code == 303
+    reply = with_cookies(client, "POST", "/password", {"password": "x" * 8, "new_password": "y" * 8})
+    assert (reply.status_code, reply.get_json()["code"]) == (403, "forbidden")
+    assert "has no password here" in reply.get_json()["error"]
+    name = {"username": me(client)["username"], "password": "x" * 8}
+    assert client.post("/api/v1/auth/login", json=name).get_json()["code"] == "wrong_password"
 
 
 def test_a_callback_that_nobody_began_opens_nothing(app_on_file: Application, shared_issuer: Issuer) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from records.batches import accepted, finished
+from records.batches import accepted, finished, send
 from records.people import Person, person
 from sqlalchemy import func, select, update
 
@@ -166,13 +166,58 @@ def test_what_was_begun_before_is_taken_on_alone(bench: Bench) -> None:
     bench.ada.call("DELETE", f"/batches/{batch_id}")
 
 
-def test_batches_take_turns(bench: Bench) -> None:
-    first, second = bench.batch(3), bench.batch(3)
-    order = [bench.leases(LONG_S).claim(1)[0].batch_id for _ in range(6)]
-    assert order == [first, second] * 3
-    for batch_id in (first, second):
-        bench.ada.call("DELETE", f"/batches/{batch_id}")
+def test_accounts_take_turns_however_many_batches_they_have(bench: Bench) -> None:
+    ada, bob = bench.ada, person(bench.app)
+    many = [bench.batch(2) for _ in range(3)]
+    bench.ada = bob
+    one = bench.batch(4)
+    order = [bench.leases(LONG_S).claim(1)[0].batch_id for _ in range(10)]
+    assert order in (
+        [many[0], one, many[0], one, many[1], one, many[1], one, many[2], many[2]],
+        [one, many[0], one, many[0], one, many[1], one, many[1], many[2], many[2]],
+    ), "of an account the oldest first"
+    bench.ada = ada
+    for who, batch_id in [*((ada, each) for each in many), (bob, one)]:
+        who.call("DELETE", f"/batches/{batch_id}")
     assert bench.leases(LONG_S).due_in_s() is None
+
+
+def test_what_is_finished_counts_for_the_turn(bench: Bench) -> None:
+    """Of two accounts, the one with many batches of a file each has no more turns than the other."""
+    ada, bob, leases = bench.ada, person(bench.app), bench.leases(LONG_S)
+    small = [bench.batch(1) for _ in range(3)]
+    bench.ada = bob
+    large = bench.batch(3)
+    bench.ada = ada
+    order = []
+    for _ in range(6):
+        (found,) = leases.claim(1)
+        leases.fail(found, UnreadableInput("x"))  # which finishes a batch of one file
+        order.append(found.batch_id)
+    assert [order[0::2], order[1::2]] in ([small, [large] * 3], [[large] * 3, small])
+    assert leases.due_in_s() is None
+
+
+def test_an_account_has_so_many_batches_at_a_time(
+    make_records_app: Callable[..., Application], tmp_path: Path, picture: Callable[..., bytes]
+) -> None:
+    app = make_records_app(tmp_path, unfinished_batches=2)
+    bench = Bench(app, picture(width_px=90, height_px=80))
+    first, sent = bench.batch(1), [("x", bench.picture)]
+    accepted(bench.ada, sent, key="second")
+    assert bench.opened.executor.join(60.0)
+    folder = app.services.config.data_dir / "files"
+    before = sorted(folder.glob("*/*"))
+    refused = send(bench.ada, sent)
+    assert (refused.status_code, refused.get_json()["code"]) == (429, "too_many_batches")
+    assert refused.get_json()["error"].startswith("2 batches of this account are not finished, and at most 2 may be;")
+    assert refused.headers["Retry-After"] == "30"
+    assert sorted(folder.glob("*/*")) == before
+    assert send(bench.ada, sent, key="second").status_code == 202, "the one that there is"
+    assert send(person(app), sent).status_code == 202, "of another account"
+    bench.ada.call("DELETE", f"/batches/{first}")
+    assert send(bench.ada, sent).status_code == 202
+    assert send(bench.ada, sent).status_code == 429
 
 
 def test_a_restart_goes_on_with_what_was_left(
