@@ -28,6 +28,7 @@ EDGE_TEXT = {
     403: "the account may not do this, or a cookie came without the header that only our page can send",
     404: "no such task, heatmap, signal, plot, record or file",
     405: "another method than those described for the path, HEAD and OPTIONS",
+    406: "no form of this answer is among those that the Accept header takes",
     409: "there is one of that name",
     413: "over 32 MB, over the pixel limit, or more work than one file may cost",
     415: "the content is of no format this endpoint reads",
