@@ -18,6 +18,7 @@ Source = Literal["bundled", "model_dir", "user"]
 
 
 FHIR_JSON = "application/fhir+json"
+FHIR_R4_JSON = f"{FHIR_JSON}; fhirVersion=4.0"  # as a client may ask for it
 # What the OpenAPI document says of a bundle, of whose resources HL7's own schema tells.
 FHIR_CONTENT: dict[str, Any] = {
     FHIR_JSON: {"schema": {"type": "object", "required": ["resourceType", "type", "entry"]}}

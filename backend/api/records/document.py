@@ -48,6 +48,11 @@ def is_open_to_accounts(method: str, path: str) -> bool:
     return method == "post" and path.startswith(("/analyze/", "/predict"))
 
 
+def gives_fhir(method: str, path: str) -> bool:
+    """Whether it answers with FHIR where Accept asks for that."""
+    return method == "post" and path.startswith(("/analyze/", "/predict-"))
+
+
 def statuses_of(method: str, path: str) -> set[int]:
     """Statuses of refusals that only records have."""
     found = set() if path in OPEN else {401}

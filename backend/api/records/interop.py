@@ -9,12 +9,12 @@ from backend.api.records.predictions import TAG, record_id
 from backend.endpoint import strict
 from backend.errors import NotAcceptable
 from backend.schemas.accounts import Account
-from backend.schemas.common import FHIR_CONTENT, FHIR_JSON
+from backend.schemas.common import FHIR_CONTENT, FHIR_JSON, FHIR_R4_JSON
 from backend.services.container import Services
 from backend.telemetry import request_context
 
 # What a client may ask for and is answered with it: FHIR's own type, with its version where that is said, and JSON.
-_TAKEN = (FHIR_JSON, f"{FHIR_JSON}; fhirVersion=4.0", "application/json")
+_TAKEN = (FHIR_JSON, FHIR_R4_JSON, "application/json")
 api = APIBlueprint("interop", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 

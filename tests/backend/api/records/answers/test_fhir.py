@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import uuid
 from collections.abc import Callable
@@ -98,3 +99,13 @@ def test_the_document_describes_it(records_app: Application) -> None:
     assert {"200", "401", "404", "406", "413", "503", "504"} <= operation["responses"].keys()
     assert operation["responses"]["200"]["content"].keys() == {FHIR_JSON}
     assert operation["security"]
+
+
+def test_what_is_kept_as_it_is_answered_is_the_record(records_app: Application, picture: Picture) -> None:
+    ada = person(records_app)
+    asking = {"Authorization": f"Bearer {ada.access_token}", "Accept": FHIR_JSON}
+    form = {"image": (io.BytesIO(picture(seed=43)), "x")}
+    reply = ada.client.post("/analyze/skin?keep=true&patient_ref=p-43", data=form, headers=asking)
+    assert (reply.status_code, reply.mimetype) == (200, FHIR_JSON), reply.text
+    (record,) = ada.get("/patients/p-43/timeline")["timeline"]
+    assert ada.call("GET", f"/predictions/{record['record']['id']}/fhir").data == reply.data
