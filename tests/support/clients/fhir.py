@@ -25,9 +25,27 @@ def read(text: str) -> dict[str, list[Resource]]:
         found.setdefault(entry["resource"]["resourceType"], []).append(entry["resource"])
     assert len(set(urls)) == len(urls)
     types = {f"urn:uuid:{one['id']}": kind for kind, several in found.items() for one in several}
+    _invariants_hold(sent)
     for reference in _references(sent):
         assert types[reference["reference"]] == reference["type"]
     return found
+
+
+def _invariants_hold(node: Any) -> None:
+    """Of the standard's rules on how elements go together, which no model checks, those that could be broken."""
+    for one in node if isinstance(node, list) else ():
+        _invariants_hold(one)
+    if not isinstance(node, dict):
+        assert node not in ("", []), "nothing is empty"
+        return
+    assert node, "nothing is empty"
+    values = [name for name in node if name.startswith("value")]
+    assert len(values) <= 1
+    assert not (values and "dataAbsentReason" in node), "obs-6"
+    assert "system" in node or "code" not in node or isinstance(node["code"], dict), "qty-3"
+    assert 0 <= node.get("probabilityDecimal", 0) <= 100, "ras-2"
+    for one in node.values():
+        _invariants_hold(one)
 
 
 def _without_extensions(node: Any) -> Any:

@@ -49,13 +49,11 @@ def _factor_observation(made: Entries, name: str, one: RiskFactorAnswer, feature
         {"valueCodeableConcept": concept(category.label)} if category
         else {"valueQuantity": quantity(one.value, one.unit or "1")}
     )  # fmt: skip
-    adds = ObservationComponent(
-        code=concept("Adds to the estimate, log-odds"), valueQuantity=quantity(one.contribution, "1")
-    )
-    return made.observe(
-        _FACTOR + name, code, one.note or "", component=[adds],
-        interpretation=[CodeableConcept(text=f"{one.risk} in this estimate")], **value,
-    )  # fmt: skip
+    if not made.case.answer.abstained:  # else there is no estimate that it adds to
+        adds = quantity(one.contribution, "1")
+        value["component"] = [ObservationComponent(code=concept("Adds to the estimate, log-odds"), valueQuantity=adds)]
+        value["interpretation"] = [CodeableConcept(text=f"{one.risk} in this estimate")]
+    return made.observe(_FACTOR + name, code, one.note or "", **value)
 
 
 def _add_assessment(made: Entries, missing: list[str]) -> None:

@@ -21,13 +21,12 @@ _STATES: dict[str, Interpretation] = {"suspected": "POS", "indeterminate": "IND"
 
 
 def picture_observations(made: Entries) -> Iterator[Reference]:
-    """The named class first."""
+    """The named class first. Names are those that the answer has, where it has them."""
     task = made.case.task
     specs = task.by_code if isinstance(task, ImageTask) else {}
-    classes = {
-        one.code: concept(one.name, specs[one.code].concept if one.code in specs else None)
-        for one in made.case.answer.all_predictions
-    }
+    names = {code: spec.name for code, spec in specs.items()}
+    names |= {one.code: one.name for one in made.case.answer.all_predictions}
+    classes = {code: concept(name, specs[code].concept if code in specs else None) for code, name in names.items()}
     yield _class_observation(made, classes)
     rules = {one.code: one.concept for one in task.findings} if isinstance(task, ImageTask) else {}
     for one in made.case.answer.findings:
@@ -38,7 +37,8 @@ def picture_observations(made: Entries) -> Iterator[Reference]:
 def _class_observation(made: Entries, classes: Mapping[str, CodeableConcept]) -> Reference:
     """With the calibrated probability of every class; nothing of them where the answer abstains."""
     answer, said = made.case.answer, made.case.answer.prediction
-    named = next((classes[one.code] for one in answer.all_predictions if said and one.name == said.name), None)
+    name = said.name if said else None
+    named = next((one for one in classes.values() if one.text == name), concept(name) if name else None)
     shares = [
         ObservationComponent(code=classes[one.code], valueQuantity=probability(one.confidence))
         for one in answer.all_predictions
@@ -47,7 +47,7 @@ def _class_observation(made: Entries, classes: Mapping[str, CodeableConcept]) ->
         shares.append(ObservationComponent(code=concept("BI-RADS"), valueString=said.birads))
     several = "Several can be present at once: the probabilities do not sum to 1." if answer.multi_label else ""
     return made.observe(
-        "class", concept("Most probable class"), *answer.abstain_texts, *warnings_of(answer), several,
+        "class", concept("Named class"), *answer.abstain_texts, *warnings_of(answer), several,
         derivedFrom=made.references(STUDY),
         component=None if answer.abstained else shares,
         interpretation=None if said and said.settled else interpretation("IND", "not settled"),

@@ -82,9 +82,9 @@ def test_the_lines_of_the_clinic(
     run("clinic.md", app, folder, picture())
     record = read((folder / "record.fhir.json").read_text("utf-8"))
     assert record["Patient"][0]["identifier"][0]["value"] == "case-17"
-    for kind, title in (("picture", "class"), ("symptoms", "condition")):
+    for kind, title in (("picture", "Named class"), ("symptoms", "Most probable condition")):
         found = read((folder / f"{kind}.fhir.json").read_text("utf-8"))
-        assert observed(found, f"Most probable {title}")["valueCodeableConcept"]["text"]
+        assert observed(found, title)["valueCodeableConcept"]["text"]
         assert found["Patient"][0].keys() == {"resourceType", "id"}
     (risk,) = read((folder / "risk.fhir.json").read_text("utf-8"))["RiskAssessment"]
     assert 0 < risk["prediction"][0]["probabilityDecimal"] < 100

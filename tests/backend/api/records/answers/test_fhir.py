@@ -88,7 +88,7 @@ def test_of_a_dicom_file_the_study_is_told_and_no_patient(records_app: Applicati
     assert study["identifier"][0]["value"] == "urn:oid:1.2.826.0.1.1"
     assert study["series"][0]["uid"] == "1.2.826.0.1.2"
     assert study["series"][0]["instance"][0]["uid"] == "1.2.826.0.1.3"
-    named = observed(found, "Most probable class")
+    named = observed(found, "Named class")
     assert named["derivedFrom"][0]["reference"] == f"urn:uuid:{study['id']}"
     assert not [one for one in ("Smith", "Anna", "4711", "1961", "A-99", "20260102") if one in json.dumps(found)]
 

@@ -61,6 +61,7 @@ def test_whatever_is_given_the_bundle_is_valid_and_says_what_the_answer_says(
             assert told["_probabilityDecimal"]["extension"][0]["valueCode"] == "unknown"
             assert "valueCodeableConcept" not in estimate
             assert set(said["abstain_reasons"]) <= set(noted(estimate))
+            assert not [one for one in found["Observation"] if one["code"]["text"] != "Triage" and "component" in one]
         else:
             assert told["probabilityDecimal"] == pytest.approx(100 * said["probability"], rel=1e-12)
             assert estimate["valueCodeableConcept"]["text"] == said["condition"]

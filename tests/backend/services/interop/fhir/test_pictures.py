@@ -52,7 +52,7 @@ def test_a_bundle_is_valid_and_says_what_the_answer_says(bundle_text: Bundle, ta
         assert report["conclusion"].endswith(DISCLAIMER)
         assert len(report["result"]) == len(found["Observation"])
         assert all(one["status"] == "preliminary" and DISCLAIMER in noted(one) for one in found["Observation"])
-        named = observed(found, "Most probable class")
+        named = observed(found, "Named class")
         if abstained:
             assert "component" not in named
             assert "valueCodeableConcept" not in named
@@ -154,7 +154,7 @@ def test_codes_are_those_of_the_task_file_and_numbers_have_their_digits(bundle_t
     task = next(task for task in load_image_tasks() if task.id == "skin")
     answer = sent(rendered(task, {"mel": 0.123456789012, "nv": 0.876543210988}))
     text = bundle_text(answer, task)
-    classes = observed(read(text), "Most probable class")["component"]
+    classes = observed(read(text), "Named class")["component"]
     coded = {one["code"]["text"]: one["code"].get("coding", [{}])[0].get("code") for one in classes}
     assert (coded["Melanoma"], coded["Melanocytic nevus"], coded["Dermatofibroma"]) == ("1162635006", "D22", None)
     (share,) = (c["confidence"] for c in answer["all_predictions"] if c["code"] == "mel")
@@ -170,3 +170,19 @@ def test_of_a_task_that_is_no_more_the_words_remain(bundle_text: Bundle) -> None
     (answer,) = answers(task, 1, seed=5)
     found = read(bundle_text(answer, None))
     assert found["DiagnosticReport"][0]["code"] == {"text": task.id}
+
+
+def test_of_an_answer_that_was_cut_short_nothing_is_missing(bundle_text: Bundle) -> None:
+    """As ?top_k= does."""
+    task = next(task for task in load_image_tasks() if task.id == "skin")
+    fields = {"findings": {rule.code: thresholds(0.1, 0.2) for rule in task.findings}, "evidence": "sufficient"}
+    answer = sent(rendered(task, {"mel": 0.3, "nv": 0.6, "bkl": 0.1}, **fields))
+    assert answer["prediction"]["code"] == "mel"
+    answer["all_predictions"] = answer["all_predictions"][:1]
+    found = read(bundle_text(answer, task))
+    named = observed(found, "Named class")
+    assert named["valueCodeableConcept"]["text"] == "Melanoma"
+    assert [one["code"]["text"] for one in named["component"]] == ["Melanocytic nevus"]
+    _set_is_that_of_the_answer(found, answer, {spec.code: spec.name for spec in task.classes})
+    (unknown,) = (one for one in read(bundle_text(answer, None))["Observation"] if one["code"]["text"] == "Named class")
+    assert unknown["valueCodeableConcept"] == {"text": "Melanoma"}

@@ -76,4 +76,4 @@ def test_several_labels_are_each_a_finding(bundle_text: Callable[..., str], answ
     for finding in answer["findings"]:
         assert interpreted(observed(found, finding["name"])) in ("POS", "IND", "NEG")
     said = answer["prediction"]["abstain"] or "Several can be present at once: the probabilities do not sum to 1."
-    assert said is True or said in noted(observed(found, "Most probable class"))
+    assert said is True or said in noted(observed(found, "Named class"))
