@@ -31,7 +31,7 @@ def answers(task: ImageTask, count: int, seed: int) -> list[dict[str, Any]]:
     for row in rng.dirichlet(np.full(len(task.codes), 0.4), count):
         fields: dict[str, Any] = {"evidence": str(rng.choice(["sufficient", "limited", "insufficient"]))}
         if rng.random() < 0.8:
-            fields["findings"] = {rule.code: thresholds(0.1, 0.4) for rule in task.findings}
+            fields["findings"] = {rule.code: thresholds(0.35, 0.6) for rule in task.findings}
         if rng.random() < 0.8:
             fields["prediction_sets"] = PredictionSets(
                 coverage=0.9, thresholds=dict.fromkeys(task.measured_labels, float(rng.choice([0.05, 0.9])))
