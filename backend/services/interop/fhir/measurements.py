@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 from typing import Any
 
 from fhir.resources.R4B.observation import ObservationComponent, ObservationReferenceRange
@@ -21,14 +20,19 @@ def measurement_observations(made: Entries) -> Iterator[Reference]:
     """One for each figure; of one that each lead has, a component for each lead."""
     task = made.case.task
     concepts = {one.code: one.concept for one in task.measurements} if isinstance(task, ImageTask) else {}
-    in_order = sorted(enumerate(made.case.answer.measurements), key=lambda one: (one[1].lead is not None, one[0]))
-    for code, group in groupby((one for _, one in in_order), key=lambda one: one.code):
-        of_code = tuple(group)
+    figures: dict[str, list[MeasurementAnswer]] = {}
+    for one in made.case.answer.measurements:
+        figures.setdefault(one.code if one.lead is None else f"{one.code}/leads", []).append(one)
+    for name, of_code in figures.items():
         first = of_code[0]
         found = (f"{one.finding.name}: {one.finding.text}" for one in of_code if one.finding)
         said = _measured(first) if first.lead is None else {"component": [_of_lead(one) for one in of_code]}
         yield made.observe(
-            f"measurement/{code}", concept(first.name, concepts.get(code)), *found, method=concept(first.how), **said
+            f"measurement/{name}",
+            concept(first.name, concepts.get(first.code)),
+            *found,
+            method=concept(first.how),
+            **said,
         )
 
 

@@ -28,7 +28,7 @@ def symptom_observations(made: Entries) -> Iterator[Reference]:
     for name in dict.fromkeys(answer.symptoms_analyzed):
         if name not in understood:
             yield made.observe(_TOLD + name, concept(name), valueBoolean=True)
-    for flag in answer.red_flags:
+    for flag in {one.id: one for one in answer.red_flags}.values():
         code = concept(f"Red flag: {flag.id.replace('_', ' ')}")
         yield made.observe(f"red-flag/{flag.id}", code, valueString=flag.message)
     conditions = _conditions(made)

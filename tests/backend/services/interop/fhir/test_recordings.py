@@ -77,3 +77,12 @@ def test_several_labels_are_each_a_finding(bundle_text: Callable[..., str], answ
         assert interpreted(observed(found, finding["name"])) in ("POS", "IND", "NEG")
     said = answer["prediction"]["abstain"] or "Several can be present at once: the probabilities do not sum to 1."
     assert said is True or said in noted(observed(found, "Named class"))
+
+
+def test_the_order_of_the_figures_does_not_matter(bundle_text: Callable[..., str], answer: dict[str, Any]) -> None:
+    by_lead = sorted(answer["measurements"], key=lambda one: str(one.get("lead")))
+    found, other = (
+        read(bundle_text(answer | {"measurements": told}, image_task("heart")))["Observation"]
+        for told in (answer["measurements"], by_lead)
+    )
+    assert sorted(one["code"]["text"] for one in found) == sorted(one["code"]["text"] for one in other)
