@@ -10,7 +10,7 @@ from flask_cors import CORS
 from flask_openapi3 import APIBlueprint, OpenAPI
 
 from backend.api import analyze, compat, health, models, pages, predict
-from backend.api.records import accounts, batches, history, monitoring, oidc, predictions, reports
+from backend.api.records import accounts, batches, history, interop, monitoring, oidc, predictions, reports
 from backend.api.records.identity import Kind, current_account, set_up_tokens, signed_by_us
 from backend.api.records.limits import set_up_limits
 from backend.config import Config
@@ -34,7 +34,7 @@ from ml_model.diagnosis.reading import reading_pool
 from ml_model.tasks.registry import load_tasks
 
 _MODELS_WITHIN_S = 120.0
-_RECORDS = (accounts.api, predictions.api, batches.api, history.api, reports.api, monitoring.api)
+_RECORDS = (accounts.api, predictions.api, batches.api, history.api, reports.api, interop.api, monitoring.api)
 
 
 class Application(OpenAPI):

@@ -23,7 +23,7 @@ from werkzeug.datastructures import FileStorage
 
 from backend.errors import HostNotAllowed, Unauthenticated, UnknownParameter
 from backend.schemas.accounts import Account
-from backend.schemas.common import Answer
+from backend.schemas.common import FHIR_JSON, FHIR_R4_JSON, Answer
 from backend.schemas.kept import KeepQuery
 from backend.storage.spooled import Spooled
 from ml_model.errors import EmptyInput, InvalidValue, UnknownField, UnsupportedFormat
@@ -151,6 +151,14 @@ def uploaded_files(most: Mapping[str, int], parameters: Collection[str] = ()) ->
         wanted = "exactly one file" if most[field] == 1 else f"at most {most[field]} files"
         raise UnknownField(f"{len(chosen)} parts were sent; send {wanted} in the field {field}")
     return field, chosen
+
+
+def wants_fhir() -> bool:
+    """Whether the client would rather have FHIR than our own JSON, which is for whoever says nothing."""
+    return request.accept_mimetypes.best_match(("application/json", FHIR_JSON, FHIR_R4_JSON)) in (
+        FHIR_JSON,
+        FHIR_R4_JSON,
+    )
 
 
 def to_json(answer: Answer, status: int = 200) -> Response:

@@ -30,6 +30,12 @@ class UnknownParameter(domain.UnknownField):
     code = "unknown_parameter"
 
 
+class NotAcceptable(domain.MediDiagnoseError):
+    """The answer cannot be given in any form that the client takes."""
+
+    code = "not_acceptable"
+
+
 class HostNotAllowed(domain.MediDiagnoseError):
     """The service was called by a name that is not its own, as the page of a stranger does after DNS rebinding."""
 
@@ -171,6 +177,7 @@ STATUS: dict[type[domain.MediDiagnoseError], int] = {
     Unauthenticated: 401,
     Forbidden: 403,
     NotFound: 404,
+    NotAcceptable: 406,
     AlreadyExists: 409,
     domain.InputTooLarge: 413,
     domain.TooCostly: 413,

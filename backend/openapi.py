@@ -10,7 +10,7 @@ from flask_openapi3 import Info, OpenAPI
 from backend.api.records import document as records
 from backend.endpoint import COOKIE
 from backend.errors import STATUS
-from backend.schemas.common import Answer, ErrorAnswer, ProblemAnswer
+from backend.schemas.common import FHIR_CONTENT, Answer, ErrorAnswer, ProblemAnswer
 from backend.schemas.requests import RECORD_FILES, modality_words, risk_body, upload_body
 from backend.services.loading.bundles import Task
 from backend.services.rendering.catalogue import endpoint_of
@@ -28,6 +28,7 @@ EDGE_TEXT = {
     403: "the account may not do this, or a cookie came without the header that only our page can send",
     404: "no such task, heatmap, signal, plot, record or file",
     405: "another method than those described for the path, HEAD and OPTIONS",
+    406: "no form of this answer is among those that the Accept header takes",
     409: "there is one of that name",
     413: "over 32 MB, over the pixel limit, or more work than one file may cost",
     415: "the content is of no format this endpoint reads",
@@ -150,6 +151,9 @@ def _finish(method: str, path: str, operation: dict[str, Any], identifiers: dict
     statuses |= {*OF_BODIES} if "requestBody" in operation else set()
     statuses |= records.statuses_of(method, path) if path.startswith(records.PREFIX) else set()
     statuses |= {401, 403, 429} if records.is_open_to_accounts(method, path) else set()
+    if records.gives_fhir(method, path):
+        statuses.add(406)
+        operation["responses"]["200"]["content"] |= FHIR_CONTENT
     answered = {status: response for status, response in operation["responses"].items() if status in ANSWERED}
     for status, response in answered.items():
         response["headers"] = _headers(int(status)) | response.get("headers", {})

@@ -8,9 +8,11 @@ from collections.abc import Collection
 from flask import Response, current_app, g
 from flask_openapi3 import APIBlueprint, Tag
 
-from backend.endpoint import IDENTIFY, keeper, strict, uploaded_files
+from backend.api.fhir import as_fhir
+from backend.endpoint import IDENTIFY, keeper, strict, uploaded_files, wants_fhir
 from backend.errors import NotFound, Unauthenticated
 from backend.schemas.accounts import Account
+from backend.schemas.common import Answer
 from backend.schemas.images import ActivationMapAnswer, AnalyzeAnswer, AnalyzeQuery
 from backend.schemas.kept import KeptAnalyzeQuery
 from backend.schemas.requests import RECORD_FILES
@@ -65,15 +67,17 @@ def uploaded_case(
 
 @api.post("/analyze/<task>", summary="Analyse one picture", responses={200: AnalyzeAnswer})
 @strict
-def analyze(services: Services, account: Account | None, task: str, query: KeptAnalyzeQuery) -> AnalyzeAnswer:
+def analyze(services: Services, account: Account | None, task: str, query: KeptAnalyzeQuery) -> Answer | Response:
     """Send the picture as multipart field `image`; the answer names the class, its urgency and what to do. Nothing is
     kept, unless an account asks for it."""
     known, asked = image_task(services, task), query.asked()
     case = uploaded_case(services, known, asked, parameters=KeptAnalyzeQuery.model_fields)
     if (keeps := keeper(account, query)) is None:
-        return services.images.analyze(known, case, asked, request_context())
-    answers = services.records.open().answers
-    return answers.picture(keeps, query, known, case, asked, services.images, request_context())
+        answer = services.images.analyze(known, case, asked, request_context())
+    else:
+        kept = services.records.open().answers
+        answer = kept.picture(keeps, query, known, case, asked, services.images, request_context())
+    return as_fhir(services, keeps, answer, case) if wants_fhir() else answer
 
 
 @api.get("/heatmaps/<answer_id>.png", summary="The overlay of a recent answer", responses={200: PNG})

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import functools
 
-from flask import g, request
+from flask import Response, g, request
 from flask_openapi3 import APIBlueprint, Tag
 
-from backend.endpoint import body_bytes, keeper, strict
+from backend.api.fhir import as_fhir
+from backend.endpoint import body_bytes, keeper, strict, wants_fhir
 from backend.schemas.accounts import Account
+from backend.schemas.common import Answer
 from backend.schemas.kept import KeepQuery
 from backend.schemas.symptoms import DiseaseAnswer, SymptomsAnswer
 from backend.schemas.tabular import RiskAnswer
@@ -34,7 +36,7 @@ def symptoms(services: Services) -> SymptomsAnswer:
 @strict
 def predict_disease(
     services: Services, account: Account | None, query: KeepQuery, body: DiseaseQuestion
-) -> DiseaseAnswer:
+) -> Answer | Response:
     """Symptoms, a description in free text, or both. The answer says what was understood and where in the text, how
     soon it must be seen, and what to ask next; words of self-harm are answered with help. Nothing is kept, unless an
     account asks for it."""
@@ -43,12 +45,12 @@ def predict_disease(
     keeps = keeper(account, query)
     answer = services.records.open().answers.of_body(keeps, query, g.task, ask, context) if keeps else ask()
     services.metrics.answers.labels(g.task, answer.demo_mode).inc()
-    return answer
+    return as_fhir(services, keeps, answer) if wants_fhir() else answer
 
 
 @api.post("/predict-heart", summary="Heart-disease risk from measured factors", responses={200: RiskAnswer})
 @strict
-def predict_heart(services: Services, account: Account | None, query: KeepQuery) -> RiskAnswer:
+def predict_heart(services: Services, account: Account | None, query: KeepQuery) -> Answer | Response:
     """Fields, units and ranges are those of GET /models; leave out or send null what is not known. Nothing is kept,
     unless an account asks for it."""
     g.task, context = services.risk.task.id, request_context()
@@ -56,4 +58,4 @@ def predict_heart(services: Services, account: Account | None, query: KeepQuery)
     keeps = keeper(account, query)
     answer = services.records.open().answers.of_body(keeps, query, g.task, ask, context) if keeps else ask()
     services.metrics.answers.labels(g.task, answer.demo_mode).inc()
-    return answer
+    return as_fhir(services, keeps, answer) if wants_fhir() else answer

@@ -17,6 +17,13 @@ Evidence = Literal["sufficient", "limited", "insufficient"]
 Source = Literal["bundled", "model_dir", "user"]
 
 
+FHIR_JSON = "application/fhir+json"
+FHIR_R4_JSON = f"{FHIR_JSON}; fhirVersion=4.0"  # as a client may ask for it
+# What the OpenAPI document says of a bundle, of whose resources HL7's own schema tells.
+FHIR_CONTENT: dict[str, Any] = {
+    FHIR_JSON: {"schema": {"type": "object", "required": ["resourceType", "type", "entry"]}}
+}
+
 # Of an answer that an account has kept; left out where none is.
 KEPT_AS: Any = Field(default=None, description="of the record, where the answer is kept; null for an example")
 

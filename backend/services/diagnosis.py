@@ -28,10 +28,11 @@ from backend.services.rendering.responses import AnswerParts, analyze_answer, no
 from backend.telemetry import Metrics, RequestContext
 from ml_model.diagnosis.case import Case, CaseResult, KindTold
 from ml_model.diagnosis.pipeline import Engines, diagnose, route
-from ml_model.diagnosis.reading import SandboxedReader
+from ml_model.diagnosis.reading import InstancesOfFiles, SandboxedReader
 from ml_model.ecg.leads import EcgRecording
 from ml_model.errors import InvalidValue, UnknownField
-from ml_model.inputs.file_type import input_sha256
+from ml_model.inputs.dicom.instances import DicomInstance
+from ml_model.inputs.file_type import input_sha256, sniff_format
 from ml_model.inputs.images.decoder import ImageLimits
 from ml_model.inputs.json_body import shown
 from ml_model.sandbox.pool import WorkerPool
@@ -96,6 +97,12 @@ class ImageDiagnosis:
         """The same of the signal that was read off an ECG page."""
         with self._keeping:
             return self._signals.get(answer_id)
+
+    def instances(self, case: Case, context: RequestContext) -> tuple[DicomInstance, ...]:
+        """The objects of a study among the files of a case. Raises the errors of reading them."""
+        sent = () if isinstance(case.recording, EcgRecording) else tuple(data for _, data in case.recording)
+        files = tuple(data for data in (*case.pictures, *sent) if sniff_format(data) == "DICOM")
+        return SandboxedReader(self._pool, context.deadline)(InstancesOfFiles(files)) if files else ()
 
     def analyze(self, task: ImageTask, case: Case, query: AnalyzeQuery, context: RequestContext) -> AnalyzeAnswer:
         """The answer to one case, by `task` or by another one that it also reads, told by request, header or looks.

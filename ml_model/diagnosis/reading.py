@@ -24,6 +24,7 @@ from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.input_gate.modality_classifier import overview_of
 from ml_model.input_gate.screen_photo import grid_height
 from ml_model.inputs.dicom.header import read_dicom_header
+from ml_model.inputs.dicom.instances import DicomInstance, read_instance
 from ml_model.inputs.file_type import is_plain, sniff_format
 from ml_model.inputs.images.decoder import (
     DecodedImage,
@@ -241,7 +242,21 @@ class RecordingToKeep:
         return KeptFile(as_kept(recording, self.max_bytes), RECORDING_FORMAT, 1)
 
 
-QUESTIONS = (PictureFiles, KindOfFile, RecordingFiles, PictureToKeep, PictureToShow, RecordingToKeep)
+@dataclass(frozen=True)
+class InstancesOfFiles:
+    """Files of one case, of which only the names that DICOM gave them are asked."""
+
+    files: tuple[bytes, ...]
+
+    def read(self, announce: Announce | None = None, /) -> tuple[DicomInstance, ...]:
+        """Of those that are DICOM and have them. Raises the errors of `read_instance`."""
+        found = (read_instance(data) for data in self.files)
+        return tuple(one for one in found if one is not None)
+
+
+QUESTIONS = (
+    PictureFiles, KindOfFile, RecordingFiles, PictureToKeep, PictureToShow, RecordingToKeep, InstancesOfFiles
+)  # fmt: skip
 
 
 def prepare() -> None:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from ml_model.tasks.coding import Concept
 from ml_model.tasks.image_schema import Colour, Frozen, PlainName, Text
 
 
@@ -32,6 +33,7 @@ class FindingRule(Frozen):
 
     code: PlainName
     name: Text
+    concept: Concept | None = None
     classes: tuple[PlainName, ...] = Field(min_length=1)
     min_sensitivity: float = Field(gt=0, lt=1)
     never_ruled_out: Text | None = None

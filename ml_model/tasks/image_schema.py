@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from ml_model.tasks.coding import Concept
+
 # Least share of a picture's variance in detail (`Quality.detail` of the gate); below it, it is blurred beyond use. Of
 # 22,709 real pictures (skin, chest X-ray and CT, ultrasound, mammogram, brain MRI) none has less than twice as much,
 # nor have copies as JPEG of quality 30, of half or of twice the size. Of 982 blurred by a Gaussian of 8 % of their
@@ -171,6 +173,7 @@ class ClassSpec(Frozen):
     type: LesionType
     severity: Severity
     birads: Text | None = None
+    concept: Concept | None = None
     staging: Staging
     urgency: Urgency
     treatment_options: tuple[Text, ...] = Field(min_length=1)

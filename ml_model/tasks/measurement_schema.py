@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import StringConstraints, model_validator
 
+from ml_model.tasks.coding import Concept
 from ml_model.tasks.image_schema import Frozen, Text
 from ml_model.tasks.triage_scale import TriageLevel
 
@@ -60,6 +61,7 @@ class MeasurementSpec(Frozen):
     name: Text
     unit: Text
     how: Text
+    concept: Concept | None = None
     ranges: tuple[ReferenceRange, ...] = ()
     below: GradedFinding | None = None
     above: GradedFinding | None = None

@@ -1,8 +1,7 @@
 """Task files: one TOML per task, read into frozen, validated objects.
 
-`ml_model/tasks/<id>.toml` holds everything that is particular to a task: the
-input, the classes in output order, every clinical sentence, the data sets and
-their licences. Python holds none of it.
+`ml_model/tasks/<id>.toml` holds everything that is particular to a task: the input, the classes in output order, every
+clinical sentence, the data sets and their licences. Python holds none of it.
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
 from ml_model.errors import TaskFileInvalid
+from ml_model.tasks.coding import Concept
 from ml_model.tasks.finding_schema import Advice, FindingRule, Unsettled, check_findings
 from ml_model.tasks.image_schema import (
     ClassSpec,
@@ -64,6 +64,7 @@ class TaskSpec(Frozen):
     licence: Text
     intended_use: Text
     limits_of_use: tuple[Text, ...] = Field(min_length=1)
+    examination: Concept | None = None
 
 
 class ImageTask(TaskSpec):
@@ -196,6 +197,7 @@ class SymptomTask(TaskSpec):
     description_template: Text
     general_precautions: tuple[Text, ...] = Field(min_length=1)
     conditions: tuple[ConditionText, ...] = ()
+    not_in_icd10: tuple[Text, ...] = ()
     recommendations: tuple[Text, ...] = Field(min_length=1)
     few_symptoms: int = Field(ge=1)
     few_symptoms_note: Text
@@ -214,6 +216,7 @@ class RiskTask(TaskSpec):
 
     kind: Literal["risk"]
     outcome: Text
+    outcome_concept: Concept | None = None
     features: tuple[RiskFeature, ...] = Field(min_length=1)
     answer: RiskAnswerRules
     bands: tuple[RiskBand, ...] = Field(min_length=1)
@@ -259,7 +262,7 @@ def _read(path: Path) -> ImageTask | SymptomTask | RiskTask:
         return _ANY_TASK.validate_python({**content, "id": path.stem})
     except ValidationError as error:
         known = {name for base in (Frozen, Part) for model in _subclasses(base) for name in model.model_fields}
-        raise TaskFileInvalid(f"{path.name}: {explain(error, content, known)}") from error
+        raise TaskFileInvalid(f"{path.name}: {explain(error, content, known | Concept.model_fields.keys())}") from error
 
 
 def _subclasses(model: type[BaseModel]) -> Iterable[type[BaseModel]]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from ml_model.tasks.coding import Concept
 from ml_model.tasks.triage_scale import TriageLevel
 
 Text = Annotated[str, StringConstraints(min_length=1, strip_whitespace=True)]
@@ -116,6 +117,7 @@ class RiskFeature(Part):
     label: Text
     unit: str
     required: bool = False
+    concept: Concept | None = None
     minimum: float | None = None
     maximum: float | None = None
     moderate_from: float | None = None

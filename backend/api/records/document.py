@@ -48,6 +48,11 @@ def is_open_to_accounts(method: str, path: str) -> bool:
     return method == "post" and path.startswith(("/analyze/", "/predict"))
 
 
+def gives_fhir(method: str, path: str) -> bool:
+    """Whether it answers with FHIR where Accept asks for that."""
+    return method == "post" and path.startswith(("/analyze/", "/predict-"))
+
+
 def statuses_of(method: str, path: str) -> set[int]:
     """Statuses of refusals that only records have."""
     found = set() if path in OPEN else {401}
@@ -55,7 +60,8 @@ def statuses_of(method: str, path: str) -> set[int]:
     found |= {429}
     found |= {403} if method != "get" or path.endswith(("/audit", "/performance", "/drift", "/dataset")) else set()
     found |= {404, 413} if path.endswith("/dataset") else set()
-    found |= {413, 504} if path.startswith(f"{PREFIX}download/") else set()  # the picture is read for it
+    found |= {413, 504} if path.startswith(f"{PREFIX}download/") or path.endswith("/fhir") else set()  # a file is read
+    found |= {406} if path.endswith("/fhir") else set()
     found |= {409} if path.endswith("/register") else set()
     return found | ({404} if path in (f"{PREFIX}predict", f"{PREFIX}batch-predict") else set())
 

@@ -13,6 +13,7 @@ from backend.services.batches.executor import Executor, OwnLabour
 from backend.services.batches.leases import Leases
 from backend.services.batches.work import BatchWork
 from backend.services.diagnosis import ImageDiagnosis
+from backend.services.interop.records import RecordExports
 from backend.services.loading.bundles import Task
 from backend.services.monitoring.dataset import FeedbackDataset
 from backend.services.monitoring.monitor import Monitor
@@ -51,6 +52,7 @@ class OpenRecords:
     monitor: Monitor
     dataset: FeedbackDataset
     reports: Reports
+    interop: RecordExports
     batches: BatchBook
     executor: Executor
     work: BatchWork
@@ -94,6 +96,7 @@ def open_records(given: Surroundings) -> OpenRecords:
         monitor=Monitor(database),
         dataset=FeedbackDataset(database, files, tasks),
         reports=Reports(database, files, tasks, given.pool),
+        interop=RecordExports(database, files, tasks, given.pool),
         batches=BatchBook(
             database, files, config.quota_bytes,
             ZipLimits(config.batch_files, MAX_UPLOAD_BYTES, config.batch_bytes), config.data_dir,

@@ -59,7 +59,7 @@ def report(told: Told, task: ImageTask | SymptomTask | RiskTask | None, made_at:
             ("Record", str(told.record_id)),
         ),
         banner=_banner(answer),
-        warnings=tuple(dict.fromkeys(text[:1].upper() + text[1:] for text in _warnings(answer))),
+        warnings=tuple(dict.fromkeys(text[:1].upper() + text[1:] for text in warnings_of(answer))),
         sections=(
             *of_kind,
             *_advice(answer),
@@ -88,10 +88,9 @@ def _person(answer: KeptAnswer) -> str:
 
 def _banner(answer: KeptAnswer) -> Banner:
     triage, said = answer.triage, answer.prediction
-    abstained = answer.abstain or bool(said and said.abstain)
-    state = "do not lean on this answer" if abstained else "" if said is None or said.settled else "not settled"
+    state = "do not lean on this answer" if answer.abstained else "" if said is None or said.settled else "not settled"
     level = LEVELS[triage.level]
-    tone: Tone = "neutral" if abstained else triage.level
+    tone: Tone = "neutral" if answer.abstained else triage.level
     others = [one for one in triage.reasons if one.text not in triage.text]
     reasons = [one.text if one.level == triage.level else f"{one.text} ({LEVELS[one.level].lower()})" for one in others]
     when = f"{answer.urgency.timeline}. " if answer.urgency else ""
@@ -103,12 +102,10 @@ def _some(texts: list[str]) -> tuple[str, ...]:
     return (*texts[:MOST_REASONS], *([f"and {more} more, see the record"] if more > 0 else []))
 
 
-def _warnings(answer: KeptAnswer) -> Iterator[str]:
+def warnings_of(answer: KeptAnswer) -> Iterator[str]:
     """What speaks against leaning on the answer, but what is among the reasons of its triage."""
     given = {one.text for one in answer.triage.reasons}
-    said = answer.prediction
-    of_named = (said.abstain_reason, *said.abstain_reasons) if said else ()
-    told = (answer.warning, *of_named, *answer.abstain_reasons)
+    told = (answer.warning, *answer.abstain_texts)
     yield from (text for text in told if text and text not in given)
     if check := answer.input_check:
         yield from check.warnings

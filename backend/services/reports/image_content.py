@@ -52,7 +52,7 @@ def named(answer: KeptAnswer) -> str:
 def picture_sections(answer: KeptAnswer, shown: tuple[Picture, ...]) -> Iterator[Section]:
     """Findings, classes, pictures; of an ECG what was measured."""
     if answer.findings:
-        yield Section("Findings", (Gauges(tuple(_gauge(one) for one in answer.findings)),))
+        yield Section("Findings", (Gauges(tuple(gauge(one) for one in answer.findings)),))
     yield Section("Calibrated probabilities", tuple(_classes(answer)))
     if shown:
         yield Section("Picture", tuple(_pictures(answer, shown)))
@@ -71,7 +71,8 @@ def page_sections(answer: KeptAnswer, page: Picture | None) -> Iterator[Section]
     yield Section("Recording", blocks, own_page=True)
 
 
-def _gauge(one: FindingAnswer) -> Gauge:
+def gauge(one: FindingAnswer) -> Gauge:
+    """A finding between its thresholds, with what is said of it."""
     state, tone = _STATES[one.state]
     out, rule_in = one.rule_out_below, one.rule_in_from
     limits = [

@@ -95,3 +95,15 @@ class KeptAnswer(Part):
     model: ModelAnswer
     provenance: ProvenanceAnswer
     disclaimer: str = ""
+
+    @property
+    def abstained(self) -> bool:
+        """Whether no statement is made."""
+        return self.abstain or bool(self.prediction and self.prediction.abstain)
+
+    @property
+    def abstain_texts(self) -> tuple[str, ...]:
+        """Why not."""
+        said = self.prediction
+        of_named = (said.abstain_reason, *said.abstain_reasons) if said else ()
+        return tuple(text for text in (*of_named, *self.abstain_reasons) if text)

@@ -50,10 +50,14 @@ def _conditions(answer: KeptAnswer) -> Iterator[Block]:
 
 def _condition(one: RankedDiseaseAnswer, still_open: bool, present: Collection[str]) -> Bar:
     code = f" (ICD-10 {one.icd10})" if one.icd10 else ""
+    return Bar(f"{one.disease}{code}", one.probability, still_open, reasons_of(one, present))
+
+
+def reasons_of(one: RankedDiseaseAnswer, present: Collection[str]) -> str:
+    """What speaks for a condition and against it. present: names of what is there; the others are said to be absent."""
     sides = (("for it", one.speaks_for), ("against it", one.speaks_against))
     said = ((title, [name if name in present else f"no {name}" for name in names]) for title, names in sides if names)
-    note = "; ".join(f"{title}: {', '.join(names)}" for title, names in said)
-    return Bar(f"{one.disease}{code}", one.probability, still_open, note)
+    return "; ".join(f"{title}: {', '.join(names)}" for title, names in said)
 
 
 def risk_sections(answer: KeptAnswer, task: RiskTask | None) -> Iterator[Section]:

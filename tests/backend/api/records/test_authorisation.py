@@ -49,6 +49,7 @@ BY_OWNER: dict[tuple[str, str], dict[str, dict[str, int]]] = {
     ("GET", "/history/<prediction_id>"): READ,
     ("GET", "/history/<prediction_id>/heatmap.png"): READ,
     ("GET", "/download/<prediction_id>"): READ,
+    ("GET", "/predictions/<prediction_id>/fhir"): READ,
     ("DELETE", "/history/<prediction_id>"): OWN,
     ("POST", "/history/<prediction_id>/share"): SHARE,
     ("POST", "/history/<prediction_id>/feedback"): SAY,
@@ -163,7 +164,8 @@ def test_routes_of_what_is_somebodys(cast: Cast, route: tuple[str, str], role: s
             path = f"/files/{whose.upload(cast.picture)}"
         assert cast.call(role, method, path) == BY_OWNER[route][owner][role], owner
         gone = method == "DELETE" and "<batch_id>" not in rule and BY_OWNER[route][owner][role] == 200
-        look = path.removesuffix("/share").removesuffix("/feedback").replace("/download/", "/history/")
+        look = path.removesuffix("/share").removesuffix("/feedback").removesuffix("/fhir")
+        look = look.replace("/download/", "/history/").replace("/predictions/", "/history/")
         assert whose.call("GET", look).status_code == (404 if gone else 200), "what is refused changes nothing"
 
 

@@ -1,32 +1,31 @@
-"""The lines of docs/records.md, run as they stand there."""
+"""The lines of docs/records.md and docs/clinic.md, run as they stand there."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from clients.fhir import observed, read
 from samples import ROOT
 from werkzeug.serving import make_server
 
 from backend.app import Application
+from ml_model.inference.bundle import MODELS_DIR
 
 
-def test_the_journey_of_the_documentation(
-    make_records_app: Callable[..., Application], tmp_path: Path, picture: Callable[..., bytes]
-) -> None:
-    app = make_records_app(tmp_path)
-    config = app.services.config
-    page = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
-    lines = "\n".join(re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
-    folder = tmp_path / "somebody"
+def run(page: str, app: Application, folder: Path, photo: bytes) -> str:
+    """What the lines of a page of docs/ print, run in a folder with a picture against a server of the application."""
+    config, written = app.services.config, (ROOT / "docs" / page).read_text(encoding="utf-8")
+    lines = "\n".join(re.findall(r"^```sh\n(.*?)^```", written, re.MULTILINE | re.DOTALL))
     folder.mkdir()
-    (folder / "photo.jpg").write_bytes(picture())
+    (folder / "photo.jpg").write_bytes(photo)
     environment = {
         **os.environ, "PYTHONPATH": str(ROOT), "DATA_DIR": str(config.data_dir), "DATABASE_URL": config.database_url,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -44,6 +43,14 @@ def test_the_journey_of_the_documentation(
         serving.join()
         server.server_close()
     assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def test_the_journey_of_the_documentation(
+    make_records_app: Callable[..., Application], tmp_path: Path, picture: Callable[..., bytes]
+) -> None:
+    app, folder = make_records_app(tmp_path), tmp_path / "somebody"
+    printed = run("records.md", app, folder, picture())
     first, second, record = (
         json.loads((folder / f"{n}.json").read_text("utf-8")) for n in ("first", "second", "record")
     )
@@ -59,6 +66,26 @@ def test_the_journey_of_the_documentation(
     export = json.loads((folder / "export.json").read_text("utf-8"))
     *exported, first_kept = (one["id"] for one in export["predictions"])
     assert (sorted(exported), first_kept) == (sorted(of_batch), second["prediction_id"])
-    assert '"refusals":{}' in done.stdout
-    assert re.search(r"\d+ entries, unbroken; head [0-9a-f]{64}\n$", done.stdout)
-    assert list((config.data_dir / "files").glob("*/*")) == []
+    assert '"refusals":{}' in printed
+    assert re.search(r"\d+ entries, unbroken; head [0-9a-f]{64}\n$", printed)
+    assert list((app.services.config.data_dir / "files").glob("*/*")) == []
+
+
+def test_the_lines_of_the_clinic(
+    make_records_app: Callable[..., Application], tmp_path: Path, picture: Callable[..., bytes]
+) -> None:
+    for task in ("disease", "heart-risk"):
+        shutil.copytree(MODELS_DIR / task, tmp_path / "shipped" / task)
+    app, folder = (
+        make_records_app(tmp_path, model_dirs=(tmp_path / "models", tmp_path / "shipped")),
+        tmp_path / "clinic",
+    )
+    run("clinic.md", app, folder, picture())
+    record = read((folder / "record.fhir.json").read_text("utf-8"))
+    assert record["Patient"][0]["identifier"][0]["value"] == "case-17"
+    for kind, title in (("picture", "Named class"), ("symptoms", "Most probable condition")):
+        found = read((folder / f"{kind}.fhir.json").read_text("utf-8"))
+        assert observed(found, title)["valueCodeableConcept"]["text"]
+        assert found["Patient"][0].keys() == {"resourceType", "id"}
+    (risk,) = read((folder / "risk.fhir.json").read_text("utf-8"))["RiskAssessment"]
+    assert 0 < risk["prediction"][0]["probabilityDecimal"] < 100

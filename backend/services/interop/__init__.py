@@ -1,0 +1,1 @@
+"""Answers in the forms of a clinic's other systems."""
