@@ -60,6 +60,7 @@ def uploaded_case(
         pixel_size_um=query.pixel_size_um,
         sampling_rate_hz=query.sampling_rate_hz,
         gate=query.gate,
+        presentation=query.presentation(),
     )
 
 

@@ -17,6 +17,8 @@ from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.input_gate.field_of_view import FieldOfView
 from ml_model.input_gate.image_quality import Quality
 from ml_model.input_gate.modality_classifier import Recognition
+from ml_model.inputs.dicom.header import DicomFacts
+from ml_model.inputs.dicom.presentation import AS_STORED, Presentation
 from ml_model.inputs.images.geometry import Box, Frame
 from ml_model.tasks.measurement_schema import Sex
 from ml_model.tasks.registry import ImageTask
@@ -33,6 +35,7 @@ class Case:
     recording: (name, content) of each file, or a recording that was read already. view: projection of a chest X-ray,
     PA or AP. pixel_size_um: of a microscope picture. sampling_rate_hz: of a recording that does not say it. gate: "on"
     refuses what is of another kind or of poor quality, "warn" only says so, "off" does not look.
+    presentation: of DICOM pictures.
     """
 
     pictures: tuple[bytes, ...] = ()
@@ -43,6 +46,7 @@ class Case:
     pixel_size_um: float | None = None
     sampling_rate_hz: float | None = None
     gate: GateMode = "on"
+    presentation: Presentation = AS_STORED
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,8 @@ class InputCheck:
     """What the gate found. `warnings` say what speaks against relying on the answer; not accepted: some of them would
     have been refusals. abstain_reasons: what makes any answer unfit to be leant on. cropped: the part that was answered
     from, (left, top, right, bottom) in pixels of the upright upload, where something else was around it. distance: of
-    the view that is furthest from the training pictures, refused from its limit on.
+    the view that is furthest from the training pictures, refused from its limit on. dicom: what the
+    header of each picture says, None for other files; empty of recordings.
     """
 
     expected: str
@@ -63,6 +68,7 @@ class InputCheck:
     distance: float | None = None
     distance_limit: float | None = None
     field_of_view: FieldOfView | None = None
+    dicom: tuple[DicomFacts | None, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,8 @@ class ImageTask(TaskSpec):
     recommendations: dict[Severity, Recommendation]
     recommendations_as_list: bool = False
     dicom_modalities: tuple[Text, ...] = ()
+    dicom_body_parts: tuple[Text, ...] = ()
+    dicom_views: tuple[Text, ...] = ()
     also_reads: tuple[Text, ...] = ()
     findings: tuple[FindingRule, ...] = ()
     min_specificity: float = Field(default=0.90, gt=0, lt=1)
