@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from samples import ROOT
-from werkzeug.serving import make_server
+from records.documented import run_lines
 
 from backend.app import Application
 
@@ -21,29 +16,10 @@ def test_the_journey_of_the_documentation(
     make_records_app: Callable[..., Application], tmp_path: Path, picture: Callable[..., bytes]
 ) -> None:
     app = make_records_app(tmp_path)
-    config = app.services.config
-    page = (ROOT / "docs" / "records.md").read_text(encoding="utf-8")
-    lines = "\n".join(re.findall(r"^```sh\n(.*?)^```", page, re.MULTILINE | re.DOTALL))
     folder = tmp_path / "somebody"
     folder.mkdir()
     (folder / "photo.jpg").write_bytes(picture())
-    environment = {
-        **os.environ, "PYTHONPATH": str(ROOT), "DATA_DIR": str(config.data_dir), "DATABASE_URL": config.database_url,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }  # fmt: skip
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    try:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", lines.replace("localhost:5000", f"127.0.0.1:{server.server_port}")],
-            cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=300, check=False,
-        )  # fmt: skip
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+    printed = run_lines("records.md", app, folder)
     first, second, record = (
         json.loads((folder / f"{n}.json").read_text("utf-8")) for n in ("first", "second", "record")
     )
@@ -59,6 +35,6 @@ def test_the_journey_of_the_documentation(
     export = json.loads((folder / "export.json").read_text("utf-8"))
     *exported, first_kept = (one["id"] for one in export["predictions"])
     assert (sorted(exported), first_kept) == (sorted(of_batch), second["prediction_id"])
-    assert '"refusals":{}' in done.stdout
-    assert re.search(r"\d+ entries, unbroken; head [0-9a-f]{64}\n$", done.stdout)
-    assert list((config.data_dir / "files").glob("*/*")) == []
+    assert '"refusals":{}' in printed
+    assert re.search(r"\d+ entries, unbroken; head [0-9a-f]{64}\n$", printed)
+    assert list((app.services.config.data_dir / "files").glob("*/*")) == []
