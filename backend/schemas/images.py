@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 from backend.schemas.common import KEPT_AS, Answer, ModelAnswer, Probability, ProvenanceAnswer, TriageAnswer
 from backend.schemas.ecg import MeasurementAnswer, RecordingAnswer
 from backend.schemas.findings import FindingAnswer, OperatingPointAnswer, PredictionSetAnswer
-from ml_model.inputs.dicom.presentation import WINDOW, WINDOWS_HU, Presentation, is_window
+from ml_model.inputs.dicom.presentation import WINDOW, WINDOWS_HU, is_window
 from ml_model.tasks.registry import Severity
 
 
@@ -34,10 +34,6 @@ class PictureQuery(BaseModel):
         description="of a grey DICOM picture, in place of the file's own: of CT lung, bone, brain or soft; or "
         "centre,width in the file's values (of CT Hounsfield units)",
     )
-
-    def presentation(self) -> Presentation:
-        """The same for the decoder."""
-        return Presentation(self.frame, self.window)
 
 
 class AnalyzeQuery(PictureQuery):

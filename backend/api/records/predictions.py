@@ -18,6 +18,7 @@ from backend.schemas.requests import RECORD_FILES
 from backend.services.container import Services
 from backend.telemetry import request_context
 from ml_model.errors import EmptyInput, UnknownField
+from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.inputs.json_body import read_body, refuse
 
 FILE = "file"
@@ -98,7 +99,7 @@ def file(services: Services, account: Account, file_id: str) -> Response:
 def render(services: Services, account: Account, file_id: str, query: PictureQuery) -> Response:
     """Any frame of an own upload at any window, whole and upright, its longer side of 2,048 pixels at most: what an
     answer with the same parameters is of. The browser may keep it, nobody between."""
-    viewer, asked, shown = services.records.open().viewer, record_id(file_id), query.presentation()
+    viewer, asked, shown = services.records.open().viewer, record_id(file_id), Presentation(query.frame, query.window)
     context = request_context()
     tag = viewer.tag(account, asked, shown, context.request_id)
     response = Response(mimetype="image/png")

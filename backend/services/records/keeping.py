@@ -31,6 +31,7 @@ from ml_model.deidentify.kept import KeptFile
 from ml_model.diagnosis.case import Case
 from ml_model.diagnosis.reading import RECORDING_FORMAT, PictureToKeep, RecordingToKeep, SandboxedReader
 from ml_model.errors import EmptyInput, MediDiagnoseError, UnsupportedFormat
+from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.inputs.images.frames import note_on_frames
 from ml_model.sandbox.pool import WorkerPool
 from ml_model.tasks.registry import ImageTask
@@ -230,8 +231,7 @@ def fresh_file(account: Account, kind: str, form: str, data: bytes) -> Kept:
 
 
 def _warnings(row: StoredFile, *, answered: bool = False) -> tuple[str, ...]:
-    # Of DICOM every frame is kept, and an answer says which one it is of.
-    note = None if answered and row.format == "DICOM" else note_on_frames(row.format, row.frames)
+    note = None if answered and row.format == "DICOM" else note_on_frames(row.format, row.frames)  # the answer has it
     return (*row.warnings, note) if note else tuple(row.warnings)
 
 
@@ -240,7 +240,7 @@ def _case(file: Kept, query: AnalyzeQuery) -> Case:
     return Case(
         pictures=() if recorded else (file.data,), recording=(("kept", file.data),) if recorded else (),
         age_years=query.age_years, sex=query.sex, view=query.view, pixel_size_um=query.pixel_size_um,
-        sampling_rate_hz=query.sampling_rate_hz, gate=query.gate, presentation=query.presentation(),
+        sampling_rate_hz=query.sampling_rate_hz, gate=query.gate, presentation=Presentation(query.frame, query.window),
     )  # fmt: skip
 
 
