@@ -39,7 +39,7 @@ EDGE_TEXT = {
     503: "loading, draining, too much work at a time, a damaged model, or no model with demo mode off",
     504: "not answered within the time that a request may take",
 }
-ANSWERED = ("200", "201", "202", "302", "303", "503")  # what a view declares
+ANSWERED = ("200", "201", "202", "302", "303", "304", "503")  # what a view declares
 COMMON, OF_PATHS, OF_BODIES = (400, 405, 500, 503), (404,), (413, 415, 422, 501, 504)
 HEADERS: dict[str, Any] = {
     "X-Request-ID": {

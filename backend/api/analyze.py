@@ -22,6 +22,7 @@ from backend.services.rendering.heatmaps import Heatmap, activation_map_answer, 
 from backend.telemetry import request_context
 from ml_model.diagnosis.case import Case
 from ml_model.ecg.export import as_csv
+from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.tasks.registry import ImageTask
 
 IMAGE, RECORD = "image", "record"
@@ -62,6 +63,7 @@ def uploaded_case(
         pixel_size_um=query.pixel_size_um,
         sampling_rate_hz=query.sampling_rate_hz,
         gate=query.gate,
+        presentation=Presentation(query.frame, query.window),
     )
 
 

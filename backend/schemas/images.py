@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from backend.schemas.common import KEPT_AS, Answer, ModelAnswer, Probability, ProvenanceAnswer, TriageAnswer
 from backend.schemas.ecg import MeasurementAnswer, RecordingAnswer
 from backend.schemas.findings import FindingAnswer, OperatingPointAnswer, PredictionSetAnswer
+from ml_model.inputs.dicom.presentation import WINDOW, WINDOWS_HU, is_window
 from ml_model.tasks.registry import Severity
 
 
-class AnalyzeQuery(BaseModel):
+def _a_window(text: str) -> str:
+    if not is_window(text):
+        raise ValueError(f"expected {', '.join(WINDOWS_HU)}, or centre,width in figures such as -600,1500")
+    return text
+
+
+Window = Annotated[str, AfterValidator(_a_window), WithJsonSchema({"type": "string", "pattern": WINDOW})]
+
+
+class PictureQuery(BaseModel):
+    """Which picture of a DICOM file is read, and how."""
+
+    frame: int | None = Field(
+        None, ge=1, le=100_000, description="of a DICOM file of several, from 1; the middle one if absent"
+    )
+    window: Window | None = Field(
+        None,
+        description="of a grey DICOM picture, in place of the file's own: of CT lung, bone, brain or soft; or "
+        "centre,width in the file's values (of CT Hounsfield units)",
+    )
+
+
+class AnalyzeQuery(PictureQuery):
     """How an image answer should look."""
 
     explain: Literal["none", "url", "inline"] = Field("url", description="where the heatmap goes")
@@ -123,6 +146,20 @@ class FieldOfViewAnswer(Answer):
     expected_um: tuple[float, float] = Field(description="narrowest and widest field that the model expects")
 
 
+class DicomAnswer(Answer):
+    """What the header of a DICOM picture says, in DICOM's words; null where it is silent or says none of these."""
+
+    modality: str | None
+    body_part: str | None
+    view: str | None
+    laterality: Literal["R", "L", "B", "U"] | None
+    pixel_spacing_mm: tuple[float, float] | None = Field(
+        description="between rows, between columns; at the detector for radiographs"
+    )
+    frame: int = Field(description="the one that was answered, from 1")
+    frames: int
+
+
 class InputCheckAnswer(Answer):
     modality: str | None
     expected: str
@@ -144,6 +181,9 @@ class InputCheckAnswer(Answer):
     cropped_pictures: tuple[tuple[int, int, int, int] | None, ...] | None = Field(
         default=None,
         description="the same of each picture, where several were sent and something was around any of them",
+    )
+    dicom: tuple[DicomAnswer | None, ...] | None = Field(
+        default=None, description="of each picture in its order, null for one that is not DICOM; left out where none is"
     )
     warnings: tuple[str, ...] = Field(default=(), description="what speaks against relying on the answer")
 

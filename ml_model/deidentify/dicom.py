@@ -219,7 +219,7 @@ def _has_same_pixels(
 def _looked_at(header: DicomHeader) -> tuple[object, ...]:
     facts, dataset = header.facts, header.dataset
     return (
-        facts.modality, facts.view_position, facts.laterality, facts.pixel_spacing_mm, facts.frames,
+        facts.modality, facts.view_position, facts.laterality, facts.body_part, facts.pixel_spacing_mm, facts.frames,
         facts.photometric_interpretation, *(text_of(dataset, word) for word in ("WindowCenter", "WindowWidth")),
         *(text_of(dataset, word) for word in ("RescaleSlope", "RescaleIntercept", "PixelPaddingValue")),
     )  # fmt: skip

@@ -17,6 +17,8 @@ from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.input_gate.field_of_view import FieldOfView
 from ml_model.input_gate.image_quality import Quality
 from ml_model.input_gate.modality_classifier import Recognition
+from ml_model.inputs.dicom.header import DicomFacts
+from ml_model.inputs.dicom.presentation import AS_STORED, Presentation
 from ml_model.inputs.images.geometry import Box, Frame
 from ml_model.tasks.measurement_schema import Sex
 from ml_model.tasks.registry import ImageTask
@@ -33,7 +35,7 @@ class Case:
     recording: (name, content) of each file, or a recording that was read already. view: projection of a chest X-ray,
     PA or AP. pixel_size_um: of a microscope picture. sampling_rate_hz: of a recording that does not say it. gate: "on"
     refuses what is of another kind or of poor quality, "warn" only says so, "off" does not look
-    and only tells what was undone in a picture before it was answered.
+    and only tells what was undone in a picture before it was answered. presentation: of DICOM pictures.
     """
 
     pictures: tuple[bytes, ...] = ()
@@ -44,6 +46,7 @@ class Case:
     pixel_size_um: float | None = None
     sampling_rate_hz: float | None = None
     gate: GateMode = "on"
+    presentation: Presentation = AS_STORED
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,7 @@ class InputCheck:
     have been refusals. abstain_reasons: what makes any answer unfit to be leant on. crops: of each picture the part
     that was answered from, (left, top, right, bottom) in pixels of the upright upload, None where nothing else was
     around it. distance: of the view that is furthest from the training pictures, refused from its limit on.
+    dicom: what the header of each picture says, None for other files; empty of recordings.
     """
 
     expected: str
@@ -64,6 +68,7 @@ class InputCheck:
     distance: float | None = None
     distance_limit: float | None = None
     field_of_view: FieldOfView | None = None
+    dicom: tuple[DicomFacts | None, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -40,7 +40,7 @@ from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.input_gate.alterations import alterations
 from ml_model.input_gate.field_of_view import FieldOfView, field_of_view
 from ml_model.input_gate.image_quality import measure_quality, quality_refusal
-from ml_model.input_gate.kind import header_fits, kind_refusal
+from ml_model.input_gate.kind import header_misfits, kind_refusal
 from ml_model.input_gate.modality_classifier import Recognition, recognise
 from ml_model.input_gate.same_case import note_on_views
 from ml_model.inputs.dicom.header import DicomFacts
@@ -85,6 +85,7 @@ def diagnose(task: ImageTask, case: Case, engines: Engines, limits: ImageLimits 
         return _recording(task, case, engines)
     looked_at = engines.gate is not None and case.gate != "off"
     files = PictureFiles(case.pictures, task.input, limits.max_bytes, limits.max_pixels, looked_at)
+    files = replace(files, presentation=case.presentation)
     if task.signal:
         return _page(task, task.signal, case, engines, files)
     readings = engines.reader(files)
@@ -126,7 +127,7 @@ def _check_pictures(task: ImageTask, readings: Sequence[PictureReading], case: C
     unfit = tuple(f"picture {i}: {r}" for i, check in enumerate(checks[1:], 2) for r in check.abstain_reasons)
     return replace(
         checks[0], accepted=all(check.accepted for check in checks), warnings=checks[0].warnings + later,
-        abstain_reasons=checks[0].abstain_reasons + unfit,
+        abstain_reasons=checks[0].abstain_reasons + unfit, dicom=tuple(image.dicom for image in images),
         crops=tuple(crop for check in checks for crop in check.crops),
     )  # fmt: skip
 
@@ -142,7 +143,7 @@ def _check_picture(
             refusals.append(PoorQuality(poor))
         if image.dicom or (recognition and not recognition.accepted):
             refusals = _with_kind(task, tasks, image.dicom, recognition, refusals)
-    unread = note_on_frames(image.format, reading.frames) if reading.frames > 1 else None
+    unread = note_on_frames(image.format, reading.frames, image.dicom and image.dicom.frame)
     altered = alterations(image, reading.grid, task.input, judged=case.gate != "off")
     if altered.turned:
         refusals.append(PoorQuality(altered.turned))
@@ -167,7 +168,7 @@ def _with_kind(
     other = kind_refusal(task, tasks, dicom, recognition)
     if other is None:
         return refusals
-    believed = header_fits(task, dicom.modality if dicom else None)
+    believed = not header_misfits(task, dicom)
     return [*refusals, WrongModality(other)] if believed else [WrongModality(other), *refusals]
 
 

@@ -25,15 +25,9 @@ from ml_model.input_gate.modality_classifier import overview_of
 from ml_model.input_gate.screen_photo import grid_height
 from ml_model.inputs.dicom.header import read_dicom_header
 from ml_model.inputs.dicom.instances import DicomInstance, read_instance
+from ml_model.inputs.dicom.presentation import AS_STORED, Presentation
 from ml_model.inputs.file_type import is_plain, sniff_format
-from ml_model.inputs.images.decoder import (
-    DecodedImage,
-    ImageLimits,
-    LoadedImage,
-    decode_image,
-    fitted,
-    resize_rgb,
-)
+from ml_model.inputs.images.decoder import DecodedImage, ImageLimits, LoadedImage, decode_image, fitted, resize_rgb
 from ml_model.sandbox.pool import WorkerPool
 from ml_model.sandbox.worker import Announce, Cost, Question
 from ml_model.tasks.image_schema import ImageInput, SignalInput
@@ -68,7 +62,7 @@ def read_here(question: Question[T], /) -> T:
 class PictureReading:
     """What is kept of a picture. overview: for the gate's model, in the levels that were sent, where it was asked for.
     page: the signal read off it, where that was asked for and succeeded. grid: `screen_photo.grid_height`, 0 where the
-    gate does not look. frames: that the file holds; the first was read."""
+    gate does not look. frames: that the file holds, of which one was read."""
 
     image: LoadedImage
     frames: int
@@ -80,7 +74,7 @@ class PictureReading:
 @dataclass(frozen=True)
 class PictureFiles:
     """Pictures of one case. signal: what a recording's network takes, where they are pages to be digitised; page:
-    whether all pixels are needed."""
+    whether all pixels are needed; presentation: frame and window of each."""
 
     files: tuple[bytes, ...]
     input: ImageInput
@@ -89,6 +83,7 @@ class PictureFiles:
     overview: bool
     page: bool = False
     signal: SignalInput | None = None
+    presentation: Presentation = AS_STORED
 
     def read(self, announce: Announce | None = None, /) -> tuple[PictureReading, ...]:
         """A reading of each. Raises the errors of `decode_image`."""
@@ -103,7 +98,7 @@ class PictureFiles:
         return Cost(_FIXED_BYTES + bytes_per_px * pixels, len(self.files) * (fixed_s + cpu_s_per_px * pixels))
 
     def _reading(self, data: bytes, limits: ImageLimits) -> PictureReading:
-        decoded = decode_image(data, self.input, limits, full_size=self.page)
+        decoded = decode_image(data, self.input, limits, full_size=self.page, presentation=self.presentation)
         return PictureReading(
             fitted(decoded, self.input),
             decoded.frames,
@@ -215,6 +210,7 @@ class PictureToShow:
     max_bytes: int
     max_pixels: int
     longest_px: int
+    presentation: Presentation = AS_STORED
 
     def read(self, announce: Announce | None = None, /) -> NDArray[np.uint8]:
         """Upright RGB (height, width, 3), with all that is around the picture. Raises the errors of `decode_image`."""
@@ -222,7 +218,7 @@ class PictureToShow:
         if announce is not None:
             cost = PictureFiles((self.data,), self.input, self.max_bytes, self.max_pixels, overview=False)._cost
             limits = replace(limits, announce=lambda n, pixels: announce(cost(n, pixels)), isolated=True)
-        shown = decode_image(self.data, self.input, limits, whole=True).rgb
+        shown = decode_image(self.data, self.input, limits, whole=True, presentation=self.presentation).rgb
         scale = min(1.0, self.longest_px / max(shown.size))
         width_px, height_px = (max(1, round(scale * side)) for side in shown.size)
         return resize_rgb(shown, height_px, width_px)

@@ -15,6 +15,7 @@ from ml_model.errors import MediDiagnoseError, PoorQuality
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR, Bundle, file_sha256, load_bundle
 from ml_model.inference.predictor import Predictor
 from ml_model.inference.provenance import body_preprocessing_sha256, preprocessing_sha256
+from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.inputs.file_type import input_sha256
 from ml_model.inputs.json_body import json_object, read_body
 from ml_model.inputs.tabular import DiseaseQuestion, risk_values
@@ -108,6 +109,12 @@ def _body_again(task: SymptomTask | RiskTask, bundle: Bundle, body: bytes, top_k
     return outcome_of_symptoms(engine.table.rank(matches.names, question.age, question.sex, top_k), matches.matched)
 
 
+def _presentation(result: Result, asked: Mapping[str, Any]) -> Presentation:
+    """Frame and window as they were asked for; before answers told of DICOM files the first frame was read."""
+    unasked = 1 if "input_check" in result and not result["input_check"].get("dicom") else None
+    return Presentation(asked.get("frame", unasked), asked.get("window"))
+
+
 def _image_again(task: ImageTask, bundle: Bundle, files: Files, result: Result, asked: Mapping[str, Any]) -> Outcome:
     read_as, predictor = (result.get("recording") or {}).get("read_as", "picture"), Predictor(bundle)
     of_recording, of_signal = read_as == "recording", read_as in ("recording", "page_signal")
@@ -119,6 +126,7 @@ def _image_again(task: ImageTask, bundle: Bundle, files: Files, result: Result, 
         view=asked.get("view"),
         sampling_rate_hz=asked.get("sampling_rate_hz"),
         gate="off",
+        presentation=_presentation(result, asked),
     )
     engines = Engines(signals=predictor) if of_signal else Engines(pictures=predictor)
     try:

@@ -23,36 +23,43 @@ def kind_refusal(
     tasks: those that could be named instead. dicom: what the header states, None for other files. recognition: None
     where the picture was not looked at.
     """
-    stated = dicom.modality if dicom else None
-    by_header = not header_fits(task, stated)
+    misfits = header_misfits(task, dicom)
     by_picture = recognition is not None and not recognition.accepted
-    if not (by_header or by_picture):
+    if not (misfits or by_picture):
         return None
     kinds = modality_spec().kinds
-    says = [f"the DICOM header says modality {stated}"] if by_header else []
+    says = [f"the DICOM header says {' and '.join(misfits)}"] if misfits else []
     if recognition is not None:
         says.append(_looks(recognition))
-    if by_picture and dicom and dicom.view_position:
+    if by_picture and dicom and dicom.view_position and not any(one.startswith("view") for one in misfits):
         says.append(f"the header says view {dicom.view_position}")
     wanted = kinds.get(task.input.modality, task.input.modality)
-    told = f"{task.id} reads {wanted}; {', and '.join(says)}: {_remedy(task, tasks, stated, recognition)}"
+    told = f"{task.id} reads {wanted}; {', and '.join(says)}: {_remedy(task, tasks, dicom, recognition)}"
     if recognition is not None and recognition.exchanged:
         told += f"; with black and white exchanged it looks like {wanted}: if it is one, send it with dark air"
     return told
 
 
-def header_fits(task: ImageTask, stated: str | None) -> bool:
-    """Whether a header that states this modality may be of a picture that the task reads."""
-    return not (task.dicom_modalities and stated and stated not in (*task.dicom_modalities, *UNTOLD_MODALITIES))
-
-
-def _takes(task: ImageTask, stated: str | None, recognition: Recognition | None) -> bool:
-    """Whether the evidence names this task, and its own check would take the picture."""
-    if recognition is None:
-        return stated in task.dicom_modalities
-    return (
-        task.input.modality == recognition.kind and recognition.accepts(recognition.kind) and header_fits(task, stated)
+def header_misfits(task: ImageTask, dicom: DicomFacts | None) -> tuple[str, ...]:
+    """What of a header says that the picture is of another kind than the task reads: its modality, the part of the
+    body or the view, in DICOM's words. Where a header is silent it speaks against nothing."""
+    if dicom is None:
+        return ()
+    told = (
+        ("modality", dicom.modality, task.dicom_modalities and (*task.dicom_modalities, *UNTOLD_MODALITIES)),
+        ("body part", dicom.body_part, task.dicom_body_parts),
+        ("view", dicom.view_position, task.dicom_views),
     )
+    return tuple(f"{what} {stated}" for what, stated, read in told if read and stated and stated not in read)
+
+
+def _takes(task: ImageTask, dicom: DicomFacts | None, recognition: Recognition | None) -> bool:
+    """Whether the evidence names this task, and its own check would take the picture."""
+    if header_misfits(task, dicom):
+        return False
+    if recognition is None:
+        return dicom is not None and dicom.modality in task.dicom_modalities
+    return task.input.modality == recognition.kind and recognition.accepts(recognition.kind)
 
 
 def _looks(recognition: Recognition) -> str:
@@ -65,8 +72,10 @@ def _looks(recognition: Recognition) -> str:
     return f"the picture looks like {kinds[recognition.kind]} ({score})"
 
 
-def _remedy(task: ImageTask, tasks: Sequence[ImageTask], stated: str | None, recognition: Recognition | None) -> str:
-    other = next((t for t in tasks if t is not task and _takes(t, stated, recognition)), None)
+def _remedy(
+    task: ImageTask, tasks: Sequence[ImageTask], dicom: DicomFacts | None, recognition: Recognition | None
+) -> str:
+    other = next((t for t in tasks if t is not task and _takes(t, dicom, recognition)), None)
     if other is not None:
         return f"send it to /analyze/{other.id}"
     if recognition is not None and recognition.accepted:

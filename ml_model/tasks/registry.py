@@ -49,10 +49,8 @@ from ml_model.tasks.validation_messages import explain
 
 TASKS_DIR = Path(__file__).parent
 
-__all__ = [
-    "TASKS_DIR", "ClassSpec", "DatasetSpec", "ImageInput", "ImageTask", "Recommendation", "RiskTask", "Severity",
-    "SymptomTask", "load_image_tasks", "load_task", "load_tasks",
-]  # fmt: skip
+__all__ = ["TASKS_DIR", "ClassSpec", "DatasetSpec", "ImageInput", "ImageTask", "Recommendation", "RiskTask", "Severity",
+           "SymptomTask", "load_image_tasks", "load_task", "load_tasks"]  # fmt: skip
 
 
 class TaskSpec(Frozen):
@@ -79,6 +77,8 @@ class ImageTask(TaskSpec):
     recommendations: dict[Severity, Recommendation]
     recommendations_as_list: bool = False
     dicom_modalities: tuple[Text, ...] = ()
+    dicom_body_parts: tuple[Text, ...] = ()
+    dicom_views: tuple[Text, ...] = ()
     also_reads: tuple[Text, ...] = ()
     findings: tuple[FindingRule, ...] = ()
     min_specificity: float = Field(default=0.90, gt=0, lt=1)

@@ -10,6 +10,7 @@ import pytest
 from samples import HEART_VALUES, upload
 
 from backend.app import Application
+from backend.openapi import SINGLE_UPLOADS
 from backend.schemas.kept import KeptAnalyzeQuery
 
 ALL = ", ".join(KeptAnalyzeQuery.model_fields)
@@ -42,8 +43,11 @@ def test_every_known_parameter_is_read(live_app: Application, picture: Callable[
     asked = {
         "explain": "none", "target": "mel", "top_k": 2, "modality": "dermatoscopy", "age_years": 52, "view": "PA",
         "sampling_rate_hz": 500, "gate": "warn", "prevalence": 0.1, "pixel_size_um": 0.5, "sex": "male",
+        "frame": 1,
     }  # fmt: skip
-    assert set(asked) == set(KeptAnalyzeQuery.model_fields) - {"keep", "patient_ref"}
+    assert set(asked) == set(KeptAnalyzeQuery.model_fields) - {"keep", "patient_ref", "window"}, (
+        "a window is of DICOM alone"
+    )
     reply = live_app.test_client().post("/analyze/skin", query_string=asked, data=upload(picture()))
     assert (reply.status_code, len(reply.get_json()["all_predictions"])) == (200, 2)
     assert reply.get_json()["provenance"]["request"] == asked
@@ -56,7 +60,7 @@ def test_addresses_without_parameters_say_that_they_take_none(
     examples = {"task": "skin", "answer_id": "0", "kind": "csv", "member": "pictures", "name": "roc.png"}
     seen = set()
     for rule in live_app.url_map.iter_rules():
-        others = ("/analyze/<task>", "/models/<task>/card", "/predict-disease", "/predict-heart")
+        others = ("/analyze/<task>", "/models/<task>/card", "/predict-disease", "/predict-heart", *SINGLE_UPLOADS)
         if rule.endpoint == "static" or rule.rule in others or rule.rule.startswith("/api/"):
             continue
         _, path = rule.build({name: examples[name] for name in rule.arguments}) or ("", "")
@@ -66,7 +70,8 @@ def test_addresses_without_parameters_say_that_they_take_none(
         )
         seen.add(rule.rule)
     assert {"/", "/docs", "/openapi.json", "/health", "/livez", "/readyz", "/metrics", "/models", "/symptoms"} < seen
-    assert {"/predict", "/predict/breast-cancer", "/history"} < seen
+    assert "/history" in seen
+    assert "takes: frame, window" in refused(live_app, "/predict?fram=2", "POST")
     assert "format, member" in refused(live_app, "/models/skin/card?fromat=json")
     with live_app.test_client().get("/static/style.css?v=2") as style:
         assert style.status_code == 200, "a browser's cache is outwitted so"

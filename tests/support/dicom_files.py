@@ -64,9 +64,9 @@ def compressed(made: Dataset, syntax: str, *frames: bytes) -> bytes:
     return write(made, syntax)
 
 
-def shown(data: bytes) -> NDArray[np.uint8]:
+def shown(data: bytes, frame: int | None = None, window: str | None = None) -> NDArray[np.uint8]:
     """Grey or RGB at full size."""
-    return decode_dicom(read_dicom_header(data), MAX_PIXELS)
+    return decode_dicom(read_dicom_header(data, frame), MAX_PIXELS, window)
 
 
 def grey(data: bytes) -> list[list[int]]:
@@ -77,6 +77,19 @@ def grey(data: bytes) -> list[list[int]]:
 
 def ramp(*values: int, dtype: type = np.uint16) -> NDArray[np.integer]:
     return np.array([values], dtype)
+
+
+def frames_of(*levels: int, rows_px: int = 4, columns_px: int = 6) -> Dataset:
+    """A frame of each of these levels, flat, in 8 bits."""
+    made = dataset(np.zeros((rows_px, columns_px), np.uint8), NumberOfFrames=len(levels))
+    made.PixelData = b"".join(bytes([level]) * (rows_px * columns_px) for level in levels)
+    return made
+
+
+def ct_slice(hounsfield: NDArray[np.integer], **changes: object) -> bytes:
+    """Signed values that are Hounsfield units, as CT devices write them: 1024 higher, with a rescale."""
+    told = {"Modality": "CT", "RescaleSlope": 1, "RescaleIntercept": -1024, "WindowCenter": 0, "WindowWidth": 2000}
+    return write(dataset((hounsfield + 1024).astype(np.int16), **(told | changes)))
 
 
 def look_up_table(first: int, bits: int, *values: int) -> Sequence:

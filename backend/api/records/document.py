@@ -60,7 +60,9 @@ def statuses_of(method: str, path: str) -> set[int]:
     found |= {429}
     found |= {403} if method != "get" or path.endswith(("/audit", "/performance", "/drift", "/dataset")) else set()
     found |= {404, 413} if path.endswith("/dataset") else set()
-    found |= {413, 504} if path.startswith(f"{PREFIX}download/") or path.endswith("/fhir") else set()  # a file is read
+    reads_picture = path.startswith((f"{PREFIX}download/", f"{PREFIX}render/")) or path.endswith("/fhir")
+    found |= {413, 504} if reads_picture else set()
+    found |= {415} if path.startswith(f"{PREFIX}render/") else set()  # recordings
     found |= {406} if path.endswith("/fhir") else set()
     found |= {409} if path.endswith("/register") else set()
     return found | ({404} if path in (f"{PREFIX}predict", f"{PREFIX}batch-predict") else set())

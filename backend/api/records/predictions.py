@@ -8,18 +8,21 @@ from flask import Response, g, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import ValidationError
 
-from backend.api.analyze import RECORD, image_task
+from backend.api.analyze import PNG, RECORD, image_task
 from backend.endpoint import body_bytes, strict, to_json, uploaded_files
 from backend.errors import NotFound
 from backend.schemas.accounts import Account, DoneAnswer
+from backend.schemas.images import PictureQuery
 from backend.schemas.records import DEFAULT_TASK, PredictBody, PredictedAnswer, UploadAnswer, UploadQuery
 from backend.schemas.requests import RECORD_FILES
 from backend.services.container import Services
 from backend.telemetry import request_context
 from ml_model.errors import EmptyInput, UnknownField
+from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.inputs.json_body import read_body, refuse
 
 FILE = "file"
+UNCHANGED = {"description": "the picture whose ETag came as If-None-Match is still the same"}
 BINARY = {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}}
 TAG = Tag(name="Records", description="what is kept of an account's cases")
 api = APIBlueprint("kept", __name__, url_prefix="/api/v1", abp_tags=[TAG])
@@ -88,6 +91,24 @@ def file(services: Services, account: Account, file_id: str) -> Response:
     form, data = services.records.open().history.file(account, record_id(file_id), g.request_id)
     response = Response(data, mimetype="application/octet-stream")
     response.headers["Content-Disposition"] = f'attachment; filename="{record_id(file_id)}.{form.lower()}"'
+    return response
+
+
+@api.get("/render/<file_id>", summary="A frame of an upload (PNG)", responses={200: PNG, 304: UNCHANGED})
+@strict
+def render(services: Services, account: Account, file_id: str, query: PictureQuery) -> Response:
+    """Any frame of an own upload at any window, whole and upright, its longer side of 2,048 pixels at most: what an
+    answer with the same parameters is of. The browser may keep it, nobody between."""
+    viewer, asked, shown = services.records.open().viewer, record_id(file_id), Presentation(query.frame, query.window)
+    context = request_context()
+    tag = viewer.tag(account, asked, shown, context.request_id)
+    response = Response(mimetype="image/png")
+    if tag in request.if_none_match:
+        response.status_code = 304
+    else:
+        response.data = viewer.png(asked, shown, context)
+    response.set_etag(tag)
+    response.headers["Cache-Control"] = "private, no-cache"
     return response
 
 

@@ -92,12 +92,16 @@ class History:
 
     def file(self, account: Account, file_id: uuid.UUID, request_id: str) -> tuple[str, bytes]:
         """Format and content of an own upload. Raises NotFound."""
+        return self.own_file(account, file_id, "file", request_id).format, self._files.get(file_id)
+
+    def own_file(self, account: Account, file_id: uuid.UUID, deed: str, request_id: str) -> StoredFile:
+        """An own upload without its content. deed: what is done with it, for the audit log. Raises NotFound."""
         with self._database.reading() as session:
             row = session.get(StoredFile, file_id)
         if row is None or row.user_id != account.id:
             raise NotFound("there is no such file of this account")
-        note(self._database, Deed(str(account.id), "file", str(file_id), request_id))
-        return row.format, self._files.get(file_id)
+        note(self._database, Deed(str(account.id), deed, str(file_id), request_id))
+        return row
 
     def delete_file(self, account: Account, file_id: uuid.UUID, request_id: str) -> None:
         """Take an upload away that no record is of. Raises NotFound, Forbidden."""
@@ -279,10 +283,8 @@ def record_answer(row: Prediction) -> RecordAnswer:
 
 def feedback_entry(row: Feedback) -> FeedbackEntry:
     """As it is told."""
-    return FeedbackEntry(
-        id=row.id, by=row.user_id, agrees=row.agrees, right_class=row.right_class, note=row.note,
-        created_at=row.created_at,
-    )  # fmt: skip
+    told = {"agrees": row.agrees, "right_class": row.right_class, "note": row.note, "created_at": row.created_at}
+    return FeedbackEntry(id=row.id, by=row.user_id, **told)
 
 
 def _change(before: Prediction | None, now: Prediction) -> Change | None:

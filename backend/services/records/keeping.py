@@ -31,6 +31,7 @@ from ml_model.deidentify.kept import KeptFile
 from ml_model.diagnosis.case import Case
 from ml_model.diagnosis.reading import RECORDING_FORMAT, PictureToKeep, RecordingToKeep, SandboxedReader
 from ml_model.errors import EmptyInput, MediDiagnoseError, UnsupportedFormat
+from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.inputs.images.frames import note_on_frames
 from ml_model.sandbox.pool import WorkerPool
 from ml_model.tasks.registry import ImageTask
@@ -218,7 +219,6 @@ class Keeping:
 
 
 def heatmap_address(prediction_id: uuid.UUID) -> str:
-    """Where the overlay of a kept answer is."""
     return f"/api/v1/history/{prediction_id}/heatmap.png"
 
 
@@ -230,8 +230,8 @@ def fresh_file(account: Account, kind: str, form: str, data: bytes) -> Kept:
     return Kept(row, data)
 
 
-def _warnings(row: StoredFile) -> tuple[str, ...]:
-    note = note_on_frames(row.format, row.frames)
+def _warnings(row: StoredFile, *, answered: bool = False) -> tuple[str, ...]:
+    note = None if answered and row.format == "DICOM" else note_on_frames(row.format, row.frames)  # the answer has it
     return (*row.warnings, note) if note else tuple(row.warnings)
 
 
@@ -240,7 +240,7 @@ def _case(file: Kept, query: AnalyzeQuery) -> Case:
     return Case(
         pictures=() if recorded else (file.data,), recording=(("kept", file.data),) if recorded else (),
         age_years=query.age_years, sex=query.sex, view=query.view, pixel_size_um=query.pixel_size_um,
-        sampling_rate_hz=query.sampling_rate_hz, gate=query.gate,
+        sampling_rate_hz=query.sampling_rate_hz, gate=query.gate, presentation=Presentation(query.frame, query.window),
     )  # fmt: skip
 
 
@@ -293,7 +293,7 @@ def _predicted(
         file_id=file.id if prediction_id or body.file_id else None,
         patient_ref=body.patient_ref,
         processing_time=answer.processing_ms / 1000,
-        warnings=tuple(dict.fromkeys((*_warnings(file), *answer.input_check.warnings))),
+        warnings=tuple(dict.fromkeys((*_warnings(file, answered=True), *answer.input_check.warnings))),
         result=result,
         demo_mode=answer.demo_mode,
         request_id=answer.request_id,

@@ -26,6 +26,7 @@ from backend.services.records.keeping import Keeping
 from backend.services.records.passwords import Passwords
 from backend.services.records.statistics import Statistics
 from backend.services.reports.reporting import Reports
+from backend.services.viewer import Viewer
 from backend.storage.database import Database, database_url
 from backend.storage.files import FileStore
 from backend.storage.objects import open_file_store
@@ -46,6 +47,7 @@ class OpenRecords:
     keeping: Keeping
     answers: AnswerKeeping
     history: History
+    viewer: Viewer
     statistics: Statistics
     feedback: FeedbackBook
     exports: Exports
@@ -81,6 +83,7 @@ def open_records(given: Surroundings) -> OpenRecords:
     database.migrate()
     passwords = Passwords(derived(given.secret, HASHING), cheap=config.cheap_passwords)
     keeping = Keeping(database, files, given.pool, config.quota_bytes)
+    history = History(database, files)
     work, executor = _labour(given, database, files, keeping)
     return OpenRecords(
         database=database,
@@ -89,7 +92,8 @@ def open_records(given: Surroundings) -> OpenRecords:
         identities=Identities(database),
         keeping=keeping,
         answers=AnswerKeeping(keeping),
-        history=History(database, files),
+        history=history,
+        viewer=Viewer(history, files, given.pool),
         statistics=Statistics(database),
         feedback=FeedbackBook(database, tasks),
         exports=Exports(database),

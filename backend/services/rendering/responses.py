@@ -11,6 +11,7 @@ from backend.schemas.findings import IntervalAnswer, PredictionSetAnswer
 from backend.schemas.images import (
     AnalyzeAnswer,
     AnalyzeQuery,
+    DicomAnswer,
     ExplanationAnswer,
     FieldOfViewAnswer,
     InputCheckAnswer,
@@ -34,6 +35,7 @@ from ml_model.errors import ModelUnavailable
 from ml_model.inference.bundle import Manifest
 from ml_model.inference.measured import ImageMetrics
 from ml_model.inference.provenance import body_preprocessing_sha256
+from ml_model.inputs.dicom.header import DicomFacts
 from ml_model.inputs.file_type import input_sha256
 from ml_model.tasks.registry import RiskTask, SymptomTask
 
@@ -194,7 +196,16 @@ def _measured(check: InputCheck) -> dict[str, Any]:
         told["cropped_pictures"] = parts
     if check.field_of_view:
         told["field_of_view"] = FieldOfViewAnswer.model_validate(dataclasses.asdict(check.field_of_view))
+    if any(check.dicom):
+        told["dicom"] = tuple(facts and _dicom(facts) for facts in check.dicom)
     return told
+
+
+def _dicom(facts: DicomFacts) -> DicomAnswer:
+    return DicomAnswer(
+        modality=facts.modality, body_part=facts.body_part, view=facts.view_position, laterality=facts.laterality,
+        pixel_spacing_mm=facts.pixel_spacing_mm, frame=facts.frame, frames=facts.frames,
+    )  # fmt: skip
 
 
 def _staging(result: CaseResult) -> StagingAnswer:

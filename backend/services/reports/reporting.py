@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 
 from PIL import Image
 from sqlalchemy import select
@@ -30,6 +30,7 @@ from backend.storage.files import FileStore
 from backend.storage.tables import Feedback, Prediction
 from backend.telemetry import RequestContext
 from ml_model.diagnosis.reading import PictureToShow, SandboxedReader
+from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.sandbox.pool import WorkerPool
 from ml_model.tasks.registry import ImageTask
 
@@ -95,7 +96,12 @@ class Reports:
             # It was answered, and is evidence: what the task asks of new pictures by now is not asked of it.
             of_any_size = task.input.model_copy(update={"min_side_px": 1})
             asked = PictureToShow(
-                self._files.get(row.file_id), of_any_size, LIMITS.max_bytes, LIMITS.max_pixels, _SHOWN_PX
+                self._files.get(row.file_id),
+                of_any_size,
+                LIMITS.max_bytes,
+                LIMITS.max_pixels,
+                _SHOWN_PX,
+                _presentation(row.result),
             )
             pixels = SandboxedReader(self._pool, context.deadline)(asked)
             written = io.BytesIO()
@@ -109,6 +115,13 @@ class Reports:
         if read and read.read_as in _DRAWN:
             return tuple(shown), Picture(overlay, f"The recording, drawn. Shade: {explained}")
         return (*shown, Picture(overlay, explained)), None
+
+
+def _presentation(result: Mapping[str, Any]) -> Presentation:
+    """Frame and window that a picture was answered from; before the answers told them the first frame was."""
+    told = (result.get("input_check") or {}).get("dicom") or [None]
+    asked = (result.get("provenance") or {}).get("request") or {}
+    return Presentation(told[0]["frame"] if told[0] else 1, asked.get("window"))
 
 
 def record_sha256(row: Prediction) -> str:

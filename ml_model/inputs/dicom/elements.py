@@ -30,6 +30,7 @@ TABLES = frozenset({0x00283006, *range(0x00281201, 0x00281204), *range(0x0028122
 # Group 2 and the character set, in both byte orders: pydicom converts these at once, whether or not they are wanted.
 _CONVERTED_WHEN_READ = (b"\2\0", b"\x08\0\5\0", b"\0\x08\0\5")
 _HEAD_BYTES = 8
+_UNSTATED = 0xFFFFFFFF  # the length of what ends with a delimiter
 MIN_BYTES = 132 + 8  # preamble and one empty element
 _MAX_NUMBER = 1e12  # larger ones overflow later and mean nothing
 _WARNING_MODULES = (re.compile(r"pydicom"), re.compile(r"PIL\.Image$"))
@@ -198,6 +199,12 @@ def items_of(element: object) -> list[Dataset]:
 
 def first_item(dataset: Dataset, keyword: str) -> Dataset:
     """The first item of a sequence, read within bounds and alone; empty when there is none."""
+    return item_of(dataset, keyword, 1)
+
+
+def item_of(dataset: Dataset, keyword: str, number: int) -> Dataset:
+    """An item of a sequence, counted from 1, read within bounds, those before it only where their lengths are not
+    stated; empty when there is none."""
     from pydicom.dataelem import RawDataElement
     from pydicom.dataset import Dataset
     from pydicom.filereader import read_sequence_item
@@ -207,6 +214,20 @@ def first_item(dataset: Dataset, keyword: str) -> Dataset:
         if not element.value:
             return Dataset()
         implicit = element.is_implicit_VR or element.VR == "UN"
-        item = read_sequence_item(BoundedStream(element.value), implicit, element.is_little_endian, "iso8859")
+        stream, order = BoundedStream(element.value), "little" if element.is_little_endian else "big"
+        for _ in range(number - 1):
+            start, head = stream.tell(), stream.read(_HEAD_BYTES)
+            length = int.from_bytes(head[4:], order)
+            if len(head) < _HEAD_BYTES:
+                return Dataset()
+            if length == _UNSTATED:
+                stream.seek(start)
+                read_sequence_item(stream, implicit, element.is_little_endian, "iso8859")
+            else:
+                stream.seek(start + _HEAD_BYTES + length)
+        if stream.tell() >= len(element.value):
+            return Dataset()
+        item = read_sequence_item(stream, implicit, element.is_little_endian, "iso8859")
         return item if item is not None else Dataset()
-    return element.value[0] if element is not None and element.value else Dataset()
+    items = element.value if element is not None and element.value else []
+    return items[number - 1] if number <= len(items) else Dataset()

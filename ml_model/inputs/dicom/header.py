@@ -20,13 +20,16 @@ from ml_model.inputs.dicom.elements import (
     decimals,
     first_item,
     integer,
+    item_of,
     opened,
     our_errors,
     require_short,
     text_of,
     truncated,
 )
-from ml_model.inputs.dicom.transfer_syntax import NATIVE, UID_ROOT, codec_of, uid_name
+from ml_model.inputs.dicom.presentation import frame_of
+from ml_model.inputs.dicom.terms import Laterality, body_part_of, laterality_of, modality_of, view_of
+from ml_model.inputs.dicom.transfer_syntax import NATIVE, UID_ROOT, codec_of, instead_of, uid_name
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -34,7 +37,7 @@ if TYPE_CHECKING:
 # fmt: off
 _TAGS = [
     "SOPClassUID", "StudyDate", "Modality", "PatientName", "PatientID", "PatientBirthDate", "PatientAge",
-    "ImagerPixelSpacing", "ViewPosition", "Laterality", "ImageLaterality",
+    "ImagerPixelSpacing", "BodyPartExamined", "ViewPosition", "Laterality", "ImageLaterality",
     "SamplesPerPixel", "PhotometricInterpretation", "PlanarConfiguration", "NumberOfFrames", "Rows", "Columns",
     "PixelSpacing", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation", "PixelPaddingValue",
     "PixelPaddingRangeLimit", "WindowCenter", "WindowWidth", "RescaleIntercept", "RescaleSlope", "VOILUTFunction",
@@ -51,20 +54,21 @@ _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _DAYS_PER_YEAR = 365.25
 _AGE_UNITS_YEARS = {"D": 1 / _DAYS_PER_YEAR, "W": 7 / _DAYS_PER_YEAR, "M": 1 / 12, "Y": 1.0}
 _MAX_AGE_YEARS = 130
-_CODE = re.compile(r"[A-Z0-9_ ]{1,16}")
 
 
 @dataclass(frozen=True)
 class DicomFacts:
-    """What the header says about the picture; None where it is silent or makes no sense."""
+    """What the header says about the picture; None where it is silent or makes no sense. Words: those of `terms.py`."""
 
-    modality: str | None  # DX, CR, CT, MR, US, MG ...
+    modality: str | None  # DX, CR, CT, MR, US, MG ...; UNKNOWN_MODALITY where it is none of DICOM's
     view_position: str | None  # PA, AP, MLO ...
     patient_age_years: float | None
     pixel_spacing_mm: tuple[float, float] | None  # between rows, between columns; at the detector for radiographs
     photometric_interpretation: str
     frames: int
-    laterality: str | None = None  # L, R, B; of a paired part of the body
+    laterality: Laterality | None = None  # L, R, B, U; of a paired part of the body
+    body_part: str | None = None  # CHEST, BREAST, HEAD ...
+    frame: int = 1  # the one that is shown, from 1
     # Tells persons apart; of the patient's id, or of name and date of birth.
     person_sha256: str | None = field(default=None, repr=False)
 
@@ -94,10 +98,11 @@ class DicomHeader:
     stream: BoundedStream
 
 
-def read_dicom_header(data: bytes) -> DicomHeader:
-    """Facts and pixel layout of a file that `sniff_format` called DICOM.
+def read_dicom_header(data: bytes, frame: int | None = None) -> DicomHeader:
+    """Facts and pixel layout of a file that `sniff_format` called DICOM. frame: which one is shown, from 1; None: the
+    middle one, of two the first.
 
-    Raises UnsupportedFormat (no picture in it, or compressed in a way that is not read),
+    Raises UnsupportedFormat (no picture in it, or compressed in a way that is not read), InvalidValue (no such frame),
     UnreadableInput (truncated, corrupt), InputTooLarge (deflated beyond all measure), TooCostly.
     """
     with our_errors(lambda: "its header makes no sense"):
@@ -113,7 +118,7 @@ def read_dicom_header(data: bytes) -> DicomHeader:
         syntax = stated or (UID_ROOT if implicit else f"{UID_ROOT}.1" if little_endian else f"{UID_ROOT}.2")
         _require_pixels(dataset, stream, syntax)
         photometric, layout = _layout(dataset)
-        return DicomHeader(_facts(dataset, photometric), layout, dataset, syntax, stream)
+        return DicomHeader(_facts(dataset, photometric, frame), layout, dataset, syntax, stream)
 
 
 def _require_pixels(dataset: Dataset, stream: BoundedStream, syntax: str) -> None:
@@ -124,8 +129,7 @@ def _require_pixels(dataset: Dataset, stream: BoundedStream, syntax: str) -> Non
     at_pixels = head in (b"\xe0\x7f\x10\x00", b"\x7f\xe0\x00\x10")
     if (at_pixels or "Rows" in dataset) and not (syntax in NATIVE or codec_of(syntax, 8)):
         raise UnsupportedFormat(
-            f"pixels in the DICOM transfer syntax {uid_name(syntax)} are not decoded here; "
-            "export the picture uncompressed or as JPEG 2000"
+            f"pixels in the DICOM transfer syntax {uid_name(syntax)} are not decoded here; {instead_of(syntax)}"
         )
     if at_pixels:
         return
@@ -139,9 +143,9 @@ def _require_pixels(dataset: Dataset, stream: BoundedStream, syntax: str) -> Non
     raise UnsupportedFormat(f"a DICOM file of SOP class {kind} holds no picture; {instead}")
 
 
-def frame_item(dataset: Dataset, keyword: str) -> Dataset:
-    """The first frame's item of a functional group; of enhanced multi-frame objects."""
-    of_frame = first_item(first_item(dataset, "PerFrameFunctionalGroupsSequence"), keyword)
+def frame_item(dataset: Dataset, keyword: str, frame: int) -> Dataset:
+    """A frame's item of a functional group; of enhanced multi-frame objects. frame: from 1."""
+    of_frame = first_item(item_of(dataset, "PerFrameFunctionalGroupsSequence", frame), keyword)
     return of_frame if len(of_frame) else first_item(first_item(dataset, "SharedFunctionalGroupsSequence"), keyword)
 
 
@@ -175,15 +179,19 @@ def _layout(dataset: Dataset) -> tuple[str, PixelLayout]:
     )
 
 
-def _facts(dataset: Dataset, photometric: str) -> DicomFacts:
+def _facts(dataset: Dataset, photometric: str, asked: int | None) -> DicomFacts:
+    frames = max(1, integer(dataset, "NumberOfFrames", 1))
+    frame = frame_of(asked, frames)
     return DicomFacts(
-        modality=_code(text_of(dataset, "Modality")),
-        view_position=_code(text_of(dataset, "ViewPosition")),
+        modality=modality_of(text_of(dataset, "Modality")),
+        view_position=view_of(text_of(dataset, "ViewPosition")),
         patient_age_years=_age_years(dataset),
-        pixel_spacing_mm=_spacing_mm(dataset),
+        pixel_spacing_mm=_spacing_mm(dataset, frame),
         photometric_interpretation=photometric,
-        frames=max(1, integer(dataset, "NumberOfFrames", 1)),
-        laterality=_code(text_of(dataset, "ImageLaterality") or text_of(dataset, "Laterality")),
+        frames=frames,
+        laterality=laterality_of(text_of(dataset, "ImageLaterality") or text_of(dataset, "Laterality")),
+        body_part=body_part_of(text_of(dataset, "BodyPartExamined")),
+        frame=frame,
         person_sha256=_person(dataset),
     )
 
@@ -193,10 +201,6 @@ def _person(dataset: Dataset) -> str | None:
     if not told and text_of(dataset, "PatientName"):
         told = f"{text_of(dataset, 'PatientName')} {text_of(dataset, 'PatientBirthDate')}"
     return hashlib.sha256(told.encode()).hexdigest() if told else None
-
-
-def _code(text: str) -> str | None:
-    return text if _CODE.fullmatch(text) else None
 
 
 def _age_years(dataset: Dataset) -> float | None:
@@ -229,8 +233,8 @@ def _date(text: str) -> date | None:
         return None
 
 
-def _spacing_mm(dataset: Dataset) -> tuple[float, float] | None:
-    measured = frame_item(dataset, "PixelMeasuresSequence")
+def _spacing_mm(dataset: Dataset, frame: int) -> tuple[float, float] | None:
+    measured = frame_item(dataset, "PixelMeasuresSequence", frame)
     for source, keyword in ((dataset, "PixelSpacing"), (measured, "PixelSpacing"), (dataset, "ImagerPixelSpacing")):
         spacing = decimals(source, keyword)
         if len(spacing) == 2 and min(spacing) > 0:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
-from ml_model.errors import InputTooLarge, UnreadableInput
+from ml_model.errors import InputTooLarge, InvalidValue, UnreadableInput
 from ml_model.inputs.dicom.elements import (
     BoundedStream,
     corrupt,
@@ -22,8 +22,17 @@ from ml_model.inputs.dicom.elements import (
     our_errors,
     truncated,
 )
-from ml_model.inputs.dicom.grey_levels import LEVELS, histogram, modality_values, stretched, windowed
+from ml_model.inputs.dicom.grey_levels import (
+    LEVELS,
+    histogram,
+    is_rescaled,
+    modality_values,
+    stretched,
+    through_window,
+    windowed,
+)
 from ml_model.inputs.dicom.header import DicomHeader, PixelLayout
+from ml_model.inputs.dicom.presentation import window_of
 from ml_model.inputs.dicom.transfer_syntax import JPEG, JPEG_2000, JPEG_LS, NATIVE, RLE, codec_of, uid_name
 
 if TYPE_CHECKING:
@@ -40,9 +49,10 @@ _MAX_BYTES_PER_PIXEL = 6  # 16-bit RGB
 _HALVED_ABOVE_PIXELS = 25_000_000
 
 
-def decode_dicom(header: DicomHeader, max_pixels: int) -> NDArray[np.uint8]:
-    """uint8 (rows, columns) of grey, or RGB (rows, columns, 3), of the first frame, as a viewer shows it: high is
+def decode_dicom(header: DicomHeader, max_pixels: int, window: str | None = None) -> NDArray[np.uint8]:
+    """uint8 (rows, columns) of grey, or RGB (rows, columns, 3), of the header's frame, as a viewer shows it: high is
     bright, outside the patient dark. At half its scale where it is JPEG 2000 of more than 25 megapixels.
+    window: as in `Presentation`, in place of all that the file says of it.
 
     Grey values go through the modality look-up table (rescale) and the VOI look-up table or
     the first window. Without one: computed tomography is stretched from the smallest to the
@@ -51,15 +61,23 @@ def decode_dicom(header: DicomHeader, max_pixels: int) -> NDArray[np.uint8]:
     pixel or unused bits do not move. The same where the window shows nothing. Padding is
     black and counts in no statistic.
 
-    Raises UnreadableInput (truncated, corrupt), InputTooLarge.
+    Raises UnreadableInput (truncated, corrupt), InputTooLarge, InvalidValue (a window that means nothing here).
     """
     with our_errors(lambda: f"its {uid_name(header.transfer_syntax)} pixels cannot be decoded"):
+        asked = _asked_window(header, window) if window is not None else None
         stored = stored_values(header, max_pixels)
         if header.layout.samples == 3:
             return (stored >> max(0, header.layout.bits_stored - 8)).astype(np.uint8)
         if header.facts.photometric_interpretation == "PALETTE COLOR":
             return _palette_colours(stored, header.dataset)
-        return _shown(stored, header)
+        return _shown(stored, header, asked)
+
+
+def _asked_window(header: DicomHeader, window: str) -> tuple[float, float]:
+    facts = header.facts
+    if facts.photometric_interpretation not in ("MONOCHROME1", "MONOCHROME2"):
+        raise InvalidValue("window: this DICOM picture is in colour, and windows are of grey values; leave it out")
+    return window_of(window, facts.modality, rescaled=is_rescaled(header))
 
 
 def is_available(_syntax: str) -> bool:
@@ -116,7 +134,7 @@ def native_bytes(header: DicomHeader, frames: int) -> int:
 
 
 def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[Any]]:
-    """Stored values of the first frame: grey and palette integers (rows, columns), or RGB (rows, columns, 3); of a
+    """Stored values of the header's frame: grey and palette integers (rows, columns), or RGB (rows, columns, 3); of a
     large grey JPEG 2000 picture those of half its scale.
 
     Raises UnreadableInput, InputTooLarge; codecs raise anything.
@@ -124,24 +142,24 @@ def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[An
     from pydicom.encaps import encapsulate, get_frame
     from pydicom.pixels.decoders.base import get_decoder
 
-    layout, syntax, frames = header.layout, header.transfer_syntax, header.facts.frames
+    layout, syntax, facts = header.layout, header.transfer_syntax, header.facts
     count = layout.rows_px * layout.columns_px * layout.samples
     if count * layout.bits_allocated > 8 * _MAX_BYTES_PER_PIXEL * max_pixels:
         raise InputTooLarge("the DICOM picture has too many bits a pixel for its size; export it with 8 or 16 bits")
     (pixels, kind), plugin = read_pixels(header), ""
     if syntax in NATIVE:
-        needed = native_bytes(header, 1)
+        needed = native_bytes(header, facts.frame)
         if len(pixels) < needed:
             raise UnreadableInput(
                 f"the DICOM picture needs {needed} bytes of pixels and has {len(pixels)}: it is truncated; "
                 "export it again"
             )
-        pixels = pixels[: needed + needed % 2]
+        pixels = _of_frame(pixels, header)
     else:
         plugin = codec_of(syntax, layout.bits_stored)
         if int.from_bytes(pixels[4:8], "little") > _MAX_OFFSET_TABLE_BYTES:
             raise corrupt("its table of frames is longer than any series")
-        frame = get_frame(BoundedStream(pixels), 0, number_of_frames=frames)
+        frame = get_frame(BoundedStream(pixels), facts.frame - 1, number_of_frames=facts.frames)
         frame = _checked_frame(frame, layout, syntax)
         if syntax in JPEG_2000 and (halved := _halved(frame, header)) is not None:
             return halved
@@ -151,6 +169,17 @@ def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[An
     # pydicom takes the lowest bits for the stored ones; some devices use the highest.
     unused = layout.high_bit + 1 - layout.bits_stored
     return values >> unused if unused else values
+
+
+def _of_frame(pixels: bytes, header: DicomHeader) -> bytes:
+    """Those of the header's frame among uncompressed ones, which lie close together: of single bits in mid-byte."""
+    frame, size_px = header.facts.frame, header.layout.rows_px * header.layout.columns_px
+    before, end, first_px = native_bytes(header, frame - 1), native_bytes(header, frame), (frame - 1) * size_px
+    if header.layout.bits_allocated > 1 or first_px % 8 == 0:
+        return pixels[before : end + (end - before) % 2]
+    bits = np.unpackbits(np.frombuffer(pixels[first_px // 8 : end], np.uint8), bitorder="little")[first_px % 8 :]
+    own = np.packbits(bits[:size_px], bitorder="little").tobytes()
+    return own + bytes(len(own) % 2)
 
 
 def _halved(frame: bytes, header: DicomHeader) -> NDArray[np.integer[Any]] | None:
@@ -220,8 +249,11 @@ def _palette_colours(stored: NDArray[np.integer[Any]], dataset: Dataset) -> NDAr
     return eight[stored.astype(np.int64) - low]
 
 
-def _shown(stored: NDArray[np.integer[Any]], header: DicomHeader) -> NDArray[np.uint8]:
-    """Grey as displayed: one table over all levels that occur, so that the cost hardly depends on what is in it."""
+def _shown(
+    stored: NDArray[np.integer[Any]], header: DicomHeader, asked: tuple[float, float] | None
+) -> NDArray[np.uint8]:
+    """Grey as displayed: one table over all levels that occur, so that the cost hardly depends on what is in it.
+    asked: centre and width of a window."""
     dataset = header.dataset
     low, high = int(stored.min()), int(stored.max())
     step = (high - low) // LEVELS + 1  # 1 up to 16 bits; deeper values share levels
@@ -231,10 +263,10 @@ def _shown(stored: NDArray[np.integer[Any]], header: DicomHeader) -> NDArray[np.
         index = stored.astype(np.uint16) - np.uint16(low % LEVELS)
     levels = np.arange(low, high + 1, step, dtype=np.int64)
     padding = _is_padding(levels, dataset)
-    values = modality_values(levels, dataset)
-    unit = windowed(values, dataset)
+    values = modality_values(levels, header)
+    unit = through_window(values, *asked) if asked else windowed(values, header)
     real = ~padding
-    if unit is None or (real.any() and np.ptp(unit[real]) == 0 < np.ptp(values[real])):
+    if unit is None or (asked is None and real.any() and np.ptp(unit[real]) == 0 < np.ptp(values[real])):
         counts = np.where(padding, 0, histogram(index, len(levels)))
         unit = stretched(values, counts, header)
     table = np.rint(unit * 255).astype(np.uint8)

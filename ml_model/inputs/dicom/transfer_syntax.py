@@ -22,6 +22,24 @@ def uid_name(uid: str) -> str:
     return UID(uid).name if re.fullmatch(r"[\d.]{1,64}", uid) else "not stated"
 
 
+_HTJ2K = frozenset(f"{UID_ROOT}.4.{number}" for number in (201, 202, 203))
+_VIDEO = frozenset(
+    f"{UID_ROOT}.4.{number}{ending}" for number in range(100, 109) for ending in ("", ".1")
+)  # MPEG-2, MPEG-4 (H.264) and HEVC; fragmentable, too
+_REFERENCED = frozenset({f"{UID_ROOT}.4.94", f"{UID_ROOT}.4.95", f"{UID_ROOT}.4.204", f"{UID_ROOT}.4.205"})  # JPIP
+
+
+def instead_of(syntax: str) -> str:
+    """What to send in place of pixels in a transfer syntax that is not read."""
+    if syntax in _VIDEO:
+        return "it is a video: export the frame to be answered as a still picture, uncompressed or as JPEG"
+    if syntax in _HTJ2K:
+        return "it is High-Throughput JPEG 2000 (HTJ2K): export the picture uncompressed or as JPEG 2000"
+    if syntax in _REFERENCED:
+        return "its pixels are on a server (JPIP), not in the file: export the picture with its pixels"
+    return "export the picture uncompressed or as JPEG 2000"
+
+
 def codec_of(syntax: str, bits_stored: int) -> str:
     """pydicom's name of the codec for a compressed transfer syntax; empty where there is none.
 

@@ -26,6 +26,7 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.pixels import decode_dicom
+from ml_model.inputs.dicom.presentation import AS_STORED, Presentation, refuse_for
 from ml_model.inputs.file_type import sniff_format
 from ml_model.inputs.film_pose import UPRIGHT, FilmPose, film_pose
 from ml_model.inputs.images.colour_modes import to_rgb
@@ -87,7 +88,7 @@ class DecodedImage:
     original_height_px: int
     format: str
     dicom: DicomFacts | None = None  # what the header of a DICOM file says
-    frames: int = 1  # frames or pages that the file holds; the first is read
+    frames: int = 1  # frames or pages that the file holds; the first is read, of DICOM that of `dicom.frame`
     surround: Surround | None = None  # what was around the picture, in pixels of the original, and is cut off
     pose: FilmPose = UPRIGHT  # of a chest film, as it was sent; `rgb` is positive
 
@@ -144,20 +145,21 @@ def fitted(decoded: DecodedImage, image_input: ImageInput) -> LoadedImage:
 
 def decode_image(
     data: bytes, image_input: ImageInput, limits: ImageLimits = DEFAULT_LIMITS, *, full_size: bool = False,
-    whole: bool = False,
+    whole: bool = False, presentation: Presentation = AS_STORED,
 ) -> DecodedImage:  # fmt: skip
     """Decode one upload to upright RGB.
 
-    The first frame of an animation or series and the first page of a PDF document (where
-    `image_input.pdf_pages`), upright by its orientation tag, alpha laid over white, 16-bit, CMYK,
-    palette and grey brought to RGB. Colour profiles are ignored, as they were in training.
+    The first frame of an animation and the first page of a PDF document (where `image_input.pdf_pages`), of a DICOM
+    file the frame through the window that `presentation` asks for; upright by its orientation tag, alpha laid over
+    white, 16-bit, CMYK, palette and grey brought to RGB. Colour profiles are ignored, as they were in training.
     full_size: every pixel; else a JPEG far larger than the model's size may come reduced.
 
     Raises EmptyInput (no bytes), InputTooLarge (bytes or pixels over the limit), UnsupportedFormat (no picture by its
-    content), UnreadableInput (truncated, corrupt, zero-sized), PoorQuality (a side under `image_input.min_side_px`).
+    content), UnreadableInput (truncated, corrupt, zero-sized), PoorQuality (a side under `image_input.min_side_px`),
+    InvalidValue (a frame or window that this file does not have).
     A frame or a viewer's window around the picture is cut off (`surround.py`), but of an outline, which is `whole`.
     """
-    decoded = _decoded(data, image_input, limits, full_size)
+    decoded = _decoded(data, image_input, limits, full_size, presentation)
     return decoded if whole else _air_dark(_cut_free(decoded, image_input), image_input)
 
 
@@ -183,11 +185,15 @@ def _air_dark(decoded: DecodedImage, image_input: ImageInput) -> DecodedImage:
     return replace(decoded, rgb=ImageChops.invert(decoded.rgb) if pose.inverted else decoded.rgb, pose=pose)
 
 
-def _decoded(data: bytes, image_input: ImageInput, limits: ImageLimits, full_size: bool) -> DecodedImage:
+def _decoded(
+    data: bytes, image_input: ImageInput, limits: ImageLimits, full_size: bool, presentation: Presentation
+) -> DecodedImage:
     """The upload as it is, with all that is around the picture."""
     name = checked_format(data, image_input, limits)
     if name == "DICOM":
-        return _decode_dicom(data, image_input, limits)
+        return _decode_dicom(data, image_input, limits, presentation)
+    if presentation != AS_STORED:
+        refuse_for(name, presentation)
     if name == "PDF":
         return _decode_pdf(data, image_input, limits)
     with refusing_damage(name):
@@ -224,12 +230,14 @@ def _decode_still_webp(container: Container, width_px: int, height_px: int, imag
     return DecodedImage(_upright(to_rgb(image, container), container.orientation), width_px, height_px, "WEBP")
 
 
-def _decode_dicom(data: bytes, image_input: ImageInput, limits: ImageLimits) -> DecodedImage:
-    header = read_dicom_header(data)
+def _decode_dicom(
+    data: bytes, image_input: ImageInput, limits: ImageLimits, presentation: Presentation
+) -> DecodedImage:
+    header = read_dicom_header(data, presentation.frame)
     width_px, height_px = header.layout.columns_px, header.layout.rows_px
     check_pixels("DICOM", width_px, height_px, limits)
     check_min_side(width_px, height_px, image_input)
-    rgb = Image.fromarray(decode_dicom(header, limits.max_pixels)).convert("RGB")
+    rgb = Image.fromarray(decode_dicom(header, limits.max_pixels, presentation.window)).convert("RGB")
     return DecodedImage(rgb, width_px, height_px, "DICOM", header.facts, header.facts.frames)
 
 

@@ -1,4 +1,5 @@
-"""How many pictures a file holds, of which only the first is read. Told by its container; nothing is decoded."""
+"""How many pictures a file holds, of which one is read: the first, of DICOM that which `Presentation` says. Told by its
+container; nothing is decoded."""
 
 from __future__ import annotations
 
@@ -40,10 +41,14 @@ def riff_chunks(data: bytes, position: int) -> Iterator[tuple[bytes, int, bytes]
         position += 8 + length + length % 2
 
 
-def note_on_frames(name: str, frames: int) -> str | None:
-    """A sentence where a file holds more than was read."""
+def note_on_frames(name: str, frames: int, answered: int | None = None) -> str | None:
+    """A sentence where a file holds more than is read. answered: which one was, where that can be chosen."""
     if frames < 2:
         return None
+    if name == "DICOM":
+        which = f"frame {answered} was" if answered else "the middle one is"
+        asks = f"frame=1 to {frames} asks for another"
+        return f"the DICOM file holds {frames} frames; only {which} read and answered: {asks}"
     what = "pages" if name in _PAGED else "frames"
     return (
         f"the {name} file holds {frames} {what}; only the first was read and answered: "

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from dicom_files import dataset, write
+from dicom_files import ct_slice, dataset, write
 from made_tasks import thresholds
 from pictures import chest_film
 from PIL import Image
@@ -17,6 +19,7 @@ from samples import image_task, upload
 from backend.app import Application, create_app
 from backend.config import Config
 from ml_model.diagnosis.population import view_key
+from ml_model.diagnosis.reproduction import replay
 from ml_model.inference.bundle import Bundle
 
 FILM = chest_film()[..., 0]
@@ -86,3 +89,77 @@ def test_a_file_that_says_it_is_something_else_is_refused(xray_app: Application,
         assert error["error"].startswith(
             f"xray reads a frontal chest X-ray; the DICOM header says modality {modality}: send it to /analyze/"
         )
+
+
+def series(*frames: np.ndarray, **changes: object) -> bytes:
+    """A film of several frames."""
+    made = dataset(frames[0], NumberOfFrames=len(frames), **changes)
+    made.PixelData = b"".join(frame.tobytes() for frame in frames)
+    return write(made)
+
+
+def test_a_frame_is_answered_like_the_film_it_is_and_made_again_from_the_answer(
+    xray_app: Application, tmp_path: Path
+) -> None:
+    others = [np.clip(FILM.astype(int) // 2 + 40 * n, 0, 255).astype(np.uint8) for n in (0, 2)]
+    frames = [others[0], FILM, others[1]]
+    data = series(*frames, ImagerPixelSpacing=[0.2, 0.1], BodyPartExamined="CHEST", ViewPosition="PA")
+    alone = [asked(xray_app, write(dataset(one, ViewPosition="PA")))["all_predictions"] for one in frames]
+    assert alone[0] != alone[1] != alone[2]
+    for query, frame in (("", 2), ("?frame=1", 1), ("?frame=2", 2), ("?frame=3", 3)):
+        answer = asked(xray_app, data, query)
+        assert answer["all_predictions"] == alone[frame - 1]
+        assert answer["input_check"]["dicom"] == [{
+            "modality": "DX", "body_part": "CHEST", "view": "PA", "laterality": None, "pixel_spacing_mm": [0.2, 0.1],
+            "frame": frame, "frames": 3,
+        }]  # fmt: skip
+        assert f"holds 3 frames; only frame {frame} was read" in str(answer["input_check"]["warnings"])
+        assert answer["provenance"]["request"] == ({"frame": frame} if query else {})
+        made = replay(json.loads(json.dumps(answer)), [("film", data)], tmp_path)
+        assert (made.identical, made.same_preprocessing) == (True, True)
+    response = xray_app.test_client().post("/analyze/xray?frame=4", data=upload(data))
+    assert (response.status_code, response.get_json()["code"]) == (422, "invalid_value")
+    assert response.get_json()["error"] == "frame: received 4; the file holds 3 frames: send 1 to 3"
+
+
+def test_a_window_is_that_of_the_picture_seen_through_it(xray_app: Application, tmp_path: Path) -> None:
+    values = FILM.astype(np.int16) * 8 - 1000
+    data, png = ct_slice(values), io.BytesIO()
+    seen = np.rint(np.clip((values + 600.5) / 1499 + 0.5, 0, 1) * 255).astype(np.uint8)
+    Image.fromarray(seen).save(png, "PNG")
+    of_lung = asked(xray_app, data, "?gate=off&window=lung")
+    assert of_lung["all_predictions"] == asked(xray_app, png.getvalue(), "?gate=off")["all_predictions"]
+    assert of_lung["all_predictions"] == asked(xray_app, data, "?gate=off&window=-600,1500")["all_predictions"]
+    assert of_lung["all_predictions"] != asked(xray_app, data, "?gate=off")["all_predictions"]
+    assert of_lung["provenance"]["request"] == {"gate": "off", "window": "lung"}
+    assert replay(json.loads(json.dumps(of_lung)), [("x", data)], tmp_path).identical
+    for window, film, told in (
+        ("lung", write(dataset(FILM)), "lung is in Hounsfield units"),
+        ("lung", png.getvalue(), "this is a PNG file"),
+        ("wide", data, "expected lung, bone, brain, soft, or centre,width"),
+    ):
+        response = xray_app.test_client().post(f"/analyze/xray?gate=off&window={window}", data=upload(film))
+        assert (response.status_code, response.get_json()["code"]) == (422, "invalid_value")
+        assert told in response.get_json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ({"Modality": "CT", "BodyPartExamined": "CHEST"}, "modality CT: send it to /analyze/lung-ct"),
+        ({"BodyPartExamined": "HAND"}, "body part HAND: no endpoint here"),
+        ({"ViewPosition": "LL"}, "view LL: no endpoint here"),
+        ({"Modality": "SMITH"}, "modality unknown: no endpoint here"),
+    ],
+)
+def test_a_header_of_another_kind_is_refused_with_the_reason(
+    xray_app: Application, facts: dict[str, str], told: str
+) -> None:
+    data = write(dataset(FILM, PatientName="Nobody^Secret", **facts))
+    refused = xray_app.test_client().post("/analyze/xray", data=upload(data))
+    assert (refused.status_code, refused.get_json()["code"]) == (422, "wrong_modality")
+    assert told in refused.get_json()["error"]
+    warned = asked(xray_app, data, "?gate=warn")
+    assert told in str(warned["input_check"]["warnings"])
+    for text in (b"ecret", b"SMITH"):
+        assert text not in refused.data + json.dumps(warned).encode()

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import pytest
+from dicom_files import dataset, write
+from pictures import detailed
+
 from backend.app import Application
 from backend.services.records.sessions import SessionHistory
+from ml_model.diagnosis.reproduction import replay
 
 
 def test_predictions_are_remembered_for_their_session_newest_first(
@@ -92,3 +99,33 @@ def test_a_field_far_off_the_scale_is_said_so(live_app: Application, picture: Ca
     assert trained["warnings"] == []
     assert len(overview["warnings"]) == 1
     assert "2800 x 1840 micrometres" in overview["warnings"][0]
+
+
+@pytest.mark.parametrize(
+    ("path", "field", "modality"), [("/predict", "file", "SM"), ("/predict/breast-cancer", "image", "US")]
+)
+def test_a_frame_of_a_dicom_file_is_answered_and_made_again(
+    live_app: Application, path: str, field: str, modality: str
+) -> None:
+    frames = np.stack([detailed(seed=seed) for seed in (1, 2, 3)])
+    made = dataset(frames[0], NumberOfFrames=3, Modality=modality)
+    made.PixelData = frames.tobytes()
+    data = write(made)
+
+    def asked(query: str, sent: bytes = data) -> dict[str, Any]:
+        reply = live_app.test_client().post(f"{path}{query}", data={field: (io.BytesIO(sent), "x")})
+        assert reply.status_code == 200, reply.text
+        found: dict[str, Any] = reply.get_json()
+        return found
+
+    third = asked("?frame=3")
+    task = live_app.services.models.get(third["model"]["task"])
+    assert task is not None
+    assert replay(json.loads(json.dumps(third)), [("x", data)], task.bundle.path.parent).identical
+    alone = asked("", write(dataset(frames[2], Modality=modality)))
+    assert third.get("class_probabilities", third.get("confidence")) == alone.get(
+        "class_probabilities", alone.get("confidence")
+    )
+    reply = live_app.test_client().post(f"{path}?window=10,20", data={field: (io.BytesIO(data), "x")})
+    assert (reply.status_code, reply.get_json()["code"]) == (422, "invalid_value")
+    assert "in colour" in reply.get_json()["error"]

@@ -57,7 +57,26 @@ def test_header_and_looks_that_disagree_send_nobody_elsewhere() -> None:
 def test_a_view_in_the_header_is_told_with_the_refusal() -> None:
     facts = replace(NO_FACTS, modality="DX", view_position="LL")
     told = kind_refusal(image_task("xray"), TASKS, facts, looks("chest_xray", other=0.9, chest_xray=0.1))
-    assert "the header says view LL" in str(told)
+    assert "the DICOM header says view LL, and the picture looks like" in str(told)
+
+
+def test_part_of_the_body_and_view_speak_against_a_task_as_the_modality_does() -> None:
+    """What a header is silent of speaks against nothing, and an endpoint is named only where the whole header fits."""
+
+    def told(task: str, **facts: str) -> str | None:
+        return kind_refusal(image_task(task), TASKS, replace(NO_FACTS, **facts), None)
+
+    assert told("xray", modality="DX", body_part="HAND", view_position="LL") == (
+        "xray reads a frontal chest X-ray; the DICOM header says body part HAND and view LL: no endpoint here takes "
+        "such a picture; send one of that kind, or gate=warn for an answer with this warning"
+    )
+    assert told("xray", modality="DX", body_part="CHEST", view_position="PA") is None
+    assert told("mammogram", modality="MG", body_part="BREAST", view_position="CC", laterality="L") is None
+    assert "view XCCL" in str(told("mammogram", modality="MG", view_position="XCCL"))
+    assert "body part BRAIN" in str(told("lung-ct", modality="CT", body_part="BRAIN"))
+    assert str(told("xray", modality="CT", body_part="CHEST")).endswith("send it to /analyze/lung-ct")
+    assert "/analyze/" not in str(told("xray", modality="CT", body_part="FOOT"))
+    assert told("skin", body_part="FOOT", view_position="LL") is None
 
 
 def test_a_refusal_says_that_black_and_white_look_exchanged() -> None:

@@ -54,6 +54,7 @@ BY_OWNER: dict[tuple[str, str], dict[str, dict[str, int]]] = {
     ("POST", "/history/<prediction_id>/share"): SHARE,
     ("POST", "/history/<prediction_id>/feedback"): SAY,
     ("GET", "/files/<file_id>"): OWN,
+    ("GET", "/render/<file_id>"): OWN,
     ("DELETE", "/files/<file_id>"): OWN,
     ("GET", "/batches/<batch_id>"): PRIVATE,
     ("GET", "/batches/<batch_id>/export"): PRIVATE,

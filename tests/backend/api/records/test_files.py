@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
-from dicom_files import dataset, write
+from dicom_files import ct_slice, dataset, frames_of, write
 from ecg_files import csv_file, heart, wfdb_record
 from hostile.hidden_texts import HIDING, TEXT
 from pictures import chest_film
+from PIL import Image
 from records.buckets import ObjectServer, fresh_bucket, objects_in
 from records.people import Person, person
 
 from backend.app import Application
 from backend.services.records.retention import sweep
+from ml_model.diagnosis.reproduction import replay
 
 Picture = Callable[..., bytes]
 MakeApp = Callable[..., Application]
@@ -168,3 +172,86 @@ def test_a_recording_is_kept_as_its_signal_and_answered_the_same(records_file_ap
     for query, status in (("", 422), ("?sampling_rate_hz=500", 201)):
         sent = {"record": (io.BytesIO(rows), "x.csv")}
         assert ada.call("POST", f"/upload{query}", data=sent).status_code == status
+
+
+def drawn(ada: Person, file_id: str, query: str = "") -> tuple[str, list[int]]:
+    """Mode and levels of the first row of what /render gives."""
+    reply = ada.call("GET", f"/render/{file_id}{query}")
+    assert (reply.status_code, reply.mimetype) == (200, "image/png"), reply.data
+    with Image.open(io.BytesIO(reply.data)) as image:
+        return image.mode, np.asarray(image)[0].ravel().tolist()
+
+
+def test_any_frame_of_an_upload_at_any_window(records_app: Application) -> None:
+    ada = person(records_app)
+    ct = ada.upload(ct_slice(np.tile(np.array([-1350, -600, 0, 40, 150], np.int16), (5, 1))))
+    assert drawn(ada, ct, "?window=lung") == ("L", [0, 128, 230, 236, 255])
+    assert drawn(ada, ct, "?window=soft") == ("L", [0, 0, 102, 128, 198])
+    assert drawn(ada, ct, "?window=0,300&frame=1") == ("L", [0, 0, 128, 162, 255])
+    cine = ada.upload(write(frames_of(10, 90, 30)))
+    assert [drawn(ada, cine, f"?frame={n}")[1][0] for n in (1, 2, 3)] == [10, 90, 30]
+    assert drawn(ada, cine)[1] == [90] * 6
+    colours, png = np.random.default_rng(0).integers(0, 256, (4, 6, 3), np.uint8), io.BytesIO()
+    Image.fromarray(colours).save(png, "PNG")
+    assert drawn(ada, ada.upload(png.getvalue())) == ("RGB", colours[0].ravel().tolist())
+    large = ada.upload(write(dataset(np.tile(np.arange(0, 240, dtype=np.uint8), (8, 20)))))
+    assert len(drawn(ada, large)[1]) == 2048
+    for file_id, query, told in (
+        (cine, "?frame=4", "frame: received 4; the file holds 3 frames: send 1 to 3"),
+        (cine, "?window=lung", "window: lung is in Hounsfield units"),
+        (ct, "?window=wide", "expected lung, bone, brain, soft, or centre,width"),
+    ):
+        reply = ada.call("GET", f"/render/{file_id}{query}")
+        assert (reply.status_code, reply.get_json()["code"]) == (422, "invalid_value")
+        assert told in reply.get_json()["error"]
+
+
+def test_a_picture_that_is_the_same_is_not_drawn_again(
+    records_app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ada = person(records_app)
+    file_id = ada.upload(write(frames_of(10, 90, 30)))
+    first, other = (ada.call("GET", f"/render/{file_id}?frame={n}") for n in (1, 3))
+    assert first.headers["Cache-Control"] == "private, no-cache"
+    assert first.headers["ETag"] != other.headers["ETag"]
+    monkeypatch.setattr("backend.services.viewer.PictureToShow", None)
+    same = ada.call("GET", f"/render/{file_id}?frame=1", headers={"If-None-Match": first.headers["ETag"]})
+    assert (same.status_code, same.data, same.headers["ETag"]) == (304, b"", first.headers["ETag"])
+    foreign = person(records_app).call("GET", f"/render/{file_id}?frame=1", headers={"If-None-Match": "*"})
+    assert foreign.status_code == 404
+
+
+def test_a_recording_is_not_drawn(records_app: Application) -> None:
+    ada, files = person(records_app), csv_file(heart())
+    sent = {"record": [(io.BytesIO(data), name) for name, data in files]}
+    file_id = ada.call("POST", "/upload", data=sent).get_json()["file_id"]
+    reply = ada.call("GET", f"/render/{file_id}")
+    assert (reply.status_code, reply.get_json()["code"]) == (415, "unsupported_format")
+
+
+def test_a_record_is_of_the_frame_and_window_that_were_asked_for(records_app: Application) -> None:
+    """By a file that was uploaded and by one that is sent along, and made again from what is kept of both."""
+    ada = person(records_app)
+    values = chest_film()[..., 0].astype(np.int16) * 8 - 1000
+    made = dataset(np.stack([values, values // 2])[0] + 1024, NumberOfFrames=2, Modality="CT", RescaleSlope=1)
+    made.RescaleIntercept = -1024
+    made.PixelData = np.stack([values + 1024, values // 2 + 1024]).tobytes()
+    sent, asked = write(made), {"task": "skin", "gate": "off", "frame": 2, "window": "lung"}
+    query = "?gate=off&frame=2&window=lung"
+    opened = records_app.test_client().post(f"/analyze/skin{query}", data={"image": (io.BytesIO(sent), "x")}).get_json()
+    by_id = ada.call("POST", "/predict", json={**asked, "file_id": ada.upload(sent)}).get_json()
+    along = ada.call("POST", "/predict", data={**asked, "file": (io.BytesIO(sent), "x")}).get_json()
+    for told in (by_id, along):
+        kept = ada.get(f"/history/{told['prediction_id']}")["result"]
+        assert kept["all_predictions"] == opened["all_predictions"]
+        assert (kept["input_check"]["dicom"][0]["frame"], kept["provenance"]["request"]["window"]) == (2, "lung")
+        stored = ada.call("GET", f"/files/{told['file_id']}").data
+        models = records_app.services.models.get("skin")
+        assert models is not None
+        again = replay(json.loads(json.dumps(kept)), [("x", stored)], models.bundle.path.parent)
+        assert again.identical
+        assert ada.call("GET", f"/download/{told['prediction_id']}").data.startswith(b"%PDF-")
+    other = ada.call("POST", "/predict", json={**asked, "frame": 1, "file_id": by_id["file_id"]}).get_json()
+    assert other["result"]["all_predictions"] != opened["all_predictions"]
+    refused = ada.call("POST", "/predict", json={**asked, "frame": 3, "file_id": by_id["file_id"]})
+    assert (refused.status_code, refused.get_json()["code"]) == (422, "invalid_value")

@@ -3,54 +3,26 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
-import subprocess
-import sys
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from clients.fhir import observed, read
-from samples import ROOT
-from werkzeug.serving import make_server
+from records.documented import run_lines
 
 from backend.app import Application
 from ml_model.inference.bundle import MODELS_DIR
 
 
-def run(page: str, app: Application, folder: Path, photo: bytes) -> str:
-    """What the lines of a page of docs/ print, run in a folder with a picture against a server of the application."""
-    config, written = app.services.config, (ROOT / "docs" / page).read_text(encoding="utf-8")
-    lines = "\n".join(re.findall(r"^```sh\n(.*?)^```", written, re.MULTILINE | re.DOTALL))
-    folder.mkdir()
-    (folder / "photo.jpg").write_bytes(photo)
-    environment = {
-        **os.environ, "PYTHONPATH": str(ROOT), "DATA_DIR": str(config.data_dir), "DATABASE_URL": config.database_url,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-    }  # fmt: skip
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    serving = threading.Thread(target=server.serve_forever)
-    serving.start()
-    try:
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", lines.replace("localhost:5000", f"127.0.0.1:{server.server_port}")],
-            cwd=folder, env=environment, capture_output=True, encoding="utf-8", timeout=300, check=False,
-        )  # fmt: skip
-    finally:
-        server.shutdown()
-        serving.join()
-        server.server_close()
-    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
-    return done.stdout
-
-
 def test_the_journey_of_the_documentation(
     make_records_app: Callable[..., Application], tmp_path: Path, picture: Callable[..., bytes]
 ) -> None:
-    app, folder = make_records_app(tmp_path), tmp_path / "somebody"
-    printed = run("records.md", app, folder, picture())
+    app = make_records_app(tmp_path)
+    folder = tmp_path / "somebody"
+    folder.mkdir()
+    (folder / "photo.jpg").write_bytes(picture())
+    printed = run_lines("records.md", app, folder)
     first, second, record = (
         json.loads((folder / f"{n}.json").read_text("utf-8")) for n in ("first", "second", "record")
     )
@@ -76,11 +48,11 @@ def test_the_lines_of_the_clinic(
 ) -> None:
     for task in ("disease", "heart-risk"):
         shutil.copytree(MODELS_DIR / task, tmp_path / "shipped" / task)
-    app, folder = (
-        make_records_app(tmp_path, model_dirs=(tmp_path / "models", tmp_path / "shipped")),
-        tmp_path / "clinic",
-    )
-    run("clinic.md", app, folder, picture())
+    app = make_records_app(tmp_path, model_dirs=(tmp_path / "models", tmp_path / "shipped"))
+    folder = tmp_path / "clinic"
+    folder.mkdir()
+    (folder / "photo.jpg").write_bytes(picture())
+    run_lines("clinic.md", app, folder)
     record = read((folder / "record.fhir.json").read_text("utf-8"))
     assert record["Patient"][0]["identifier"][0]["value"] == "case-17"
     for kind, title in (("picture", "Named class"), ("symptoms", "Most probable condition")):
