@@ -143,7 +143,7 @@ def _check_picture(
             refusals.append(PoorQuality(poor))
         if image.dicom or (recognition and not recognition.accepted):
             refusals = _with_kind(task, tasks, image.dicom, recognition, refusals)
-    unread = note_on_frames(image.format, reading.frames, image.dicom and image.dicom.frame)
+    unread = note_on_frames(image.format, reading.frames, getattr(image.dicom, "frame", None))
     altered = alterations(image, reading.grid, task.input, judged=case.gate != "off")
     if altered.turned:
         refusals.append(PoorQuality(altered.turned))

@@ -284,7 +284,7 @@ def record_answer(row: Prediction) -> RecordAnswer:
 def feedback_entry(row: Feedback) -> FeedbackEntry:
     """As it is told."""
     told = {"agrees": row.agrees, "right_class": row.right_class, "note": row.note, "created_at": row.created_at}
-    return FeedbackEntry(id=row.id, by=row.user_id, **told)
+    return FeedbackEntry.model_validate({"id": row.id, "by": row.user_id, **told})
 
 
 def _change(before: Prediction | None, now: Prediction) -> Change | None:
