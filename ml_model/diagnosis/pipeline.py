@@ -84,8 +84,7 @@ def diagnose(task: ImageTask, case: Case, engines: Engines, limits: ImageLimits 
     if case.recording:
         return _recording(task, case, engines)
     looked_at = engines.gate is not None and case.gate != "off"
-    files = PictureFiles(case.pictures, task.input, limits.max_bytes, limits.max_pixels, looked_at)
-    files = replace(files, presentation=case.presentation)
+    files = PictureFiles(case.pictures, task.input, limits.max_bytes, limits.max_pixels, looked_at, case.presentation)
     if task.signal:
         return _page(task, task.signal, case, engines, files)
     readings = engines.reader(files)
@@ -143,7 +142,8 @@ def _check_picture(
             refusals.append(PoorQuality(poor))
         if image.dicom or (recognition and not recognition.accepted):
             refusals = _with_kind(task, tasks, image.dicom, recognition, refusals)
-    unread = note_on_frames(image.format, reading.frames, getattr(image.dicom, "frame", None))
+    shown = image.dicom.frame if image.dicom else None
+    unread = note_on_frames(image.format, reading.frames, shown) if reading.frames > 1 else None
     altered = alterations(image, reading.grid, task.input, judged=case.gate != "off")
     if altered.turned:
         refusals.append(PoorQuality(altered.turned))

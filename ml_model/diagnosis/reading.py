@@ -81,9 +81,9 @@ class PictureFiles:
     max_bytes: int
     max_pixels: int
     overview: bool
+    presentation: Presentation = AS_STORED
     page: bool = False
     signal: SignalInput | None = None
-    presentation: Presentation = AS_STORED
 
     def read(self, announce: Announce | None = None, /) -> tuple[PictureReading, ...]:
         """A reading of each. Raises the errors of `decode_image`."""
