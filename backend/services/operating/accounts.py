@@ -84,7 +84,7 @@ def listed(database: Database, passwords: Passwords) -> Iterator[Listed]:
             rows = session.execute(told.where(User.username_key > after).limit(_AT_ONCE)).all()
             waiting = set(session.scalars(_waiting()))
         for user, has_issuer, files_bytes in rows:
-            ways = {"password": user.password_hash != "", "issuer": has_issuer}
+            ways = {"password": bool(user.password_hash), "issuer": has_issuer}
             waits = not waiting.isdisjoint(_name_hashes(passwords, user))
             yield Listed(user_answer(user), tuple(way for way, there in ways.items() if there), int(files_bytes), waits)
         if len(rows) < _AT_ONCE:

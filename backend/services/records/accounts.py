@@ -176,7 +176,7 @@ class AccountBook:
 
     def _has_password(self, account: Account) -> bool:
         with self._database.reading() as session:
-            return _user(session, account).password_hash != ""
+            return bool(_user(session, account).password_hash)
 
     def _check_password(self, account: Account, password: str, request_id: str) -> None:
         """A stolen token alone changes no password and deletes nothing."""

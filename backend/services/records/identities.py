@@ -22,7 +22,7 @@ from backend.storage.tables import Identity, User
 
 _NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
 _MOST_SUBJECT, _MOST_NAME = 255, 40
-_NO_ADDRESS = "users.invalid"  # a domain that never is
+_NO_HASH, _NO_ADDRESS = "", "users.invalid"  # a domain that never is
 
 
 class Identities:
@@ -64,7 +64,7 @@ class Identities:
         name = self._free_name(session, claims)
         user = User(
             id=user_id, username=name, username_key=name.lower(), email=email, email_key=email.lower(),
-            password_hash="", role="user", generation=0, keep_answers=False,
+            password_hash=_NO_HASH, role="user", generation=0, keep_answers=False,
             created_at=datetime.now(UTC),
         )  # fmt: skip
         session.add(user)

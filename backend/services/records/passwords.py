@@ -42,7 +42,7 @@ class Passwords:
         """Whether it is the password. password_hash: empty where there is no account, or it has no password."""
         try:
             with self._room:
-                return self._hasher.verify(password_hash or self._nobodys, password) and password_hash != ""
+                return self._hasher.verify(password_hash or self._nobodys, password) and bool(password_hash)
         except VerificationError:
             return False
 
