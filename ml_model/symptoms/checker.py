@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -113,7 +113,7 @@ class SymptomChecker:
 
     def assess(self, words: Words, top_k: int = 5) -> SymptomAssessment:
         """Raises KeyError for an answer to an unknown finding."""
-        understood = self.reader.read(words.description)
+        understood = self._without_thoughts_past(self.reader.read(words.description), words.description)
         matched = tuple((phrase, self._read_symptom(phrase)) for phrase in words.symptoms)
         case = case_findings(words, understood, [m for _, found in matched for m in found], self.knowledge)
         if self._tells_self_harm(words, case):
@@ -162,6 +162,19 @@ class SymptomChecker:
         if finding is not None:
             return (Mention(phrase, 0, len(phrase), finding, present=True, history=False, score=100.0),)
         return self.reader.read(phrase).mentions
+
+    def _without_thoughts_past(self, understood: Understanding, text: str) -> Understanding:
+        """What was understood, thoughts of self-harm that are told as long past, or only asked about, as history."""
+        if SELF_HARM_FINDINGS.isdisjoint(m.finding for m in understood.mentions):
+            return understood
+        past = self.knowledge.self_harm.not_now(text)
+        mentions = tuple(
+            replace(m, history=True)
+            if m.finding in SELF_HARM_FINDINGS and any(a <= m.start and m.end <= b for a, b in past)
+            else m
+            for m in understood.mentions
+        )
+        return replace(understood, mentions=mentions)
 
     def _tells_self_harm(self, words: Words, case: CaseFindings) -> bool:
         told = any(self.knowledge.self_harm.found(text) for text in (words.description, *words.symptoms))

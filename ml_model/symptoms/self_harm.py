@@ -64,35 +64,60 @@ class SelfHarmReader:
     """Looks for what a list says of dying and self-harm. Immutable after construction."""
 
     def __init__(
-        self, phrases: Iterable[str], not_meant: Iterable[str], patterns: Iterable[str], answer: SelfHarmAnswer
+        self,
+        phrases: Iterable[str],
+        not_meant: Iterable[str],
+        patterns: Iterable[str],
+        answer: SelfHarmAnswer,
+        not_now: Iterable[str] = (),
+        doubt: Iterable[str] = (),
     ) -> None:
         self.answer = answer
-        meant, other = [*phrases, *patterns], list(not_meant)
-        count = Counter(w.text for text in [*meant, *other] for w in _words(text.replace("*", " ")))
+        meant, other, past = [*phrases, *patterns], list(not_meant), list(not_now)
+        count = Counter(w.text for text in [*meant, *other, *past, *doubt] for w in _words(text.replace("*", " ")))
         self._long: dict[str, list[str]] = {}  # by their first letter, which a slip leaves alone
         for word in (w for w, _ in count.most_common() if len(w) >= LONG_WORD):
             self._long.setdefault(word[0], []).append(word)
         self._known = frozenset(count)
-        self._meant, self._not_meant = (self._tree(texts) for texts in (meant, other))
+        self._meant, self._not_meant, self._not_now, self._doubt = map(self._tree, (meant, other, past, doubt))
 
     @classmethod
     def from_file(cls, path: Path) -> SelfHarmReader:
         """Read the lists and the answer from a TOML file. Raises KeyError where one is missing."""
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         told = SelfHarmAnswer(**{**table["answer"], "actions": tuple(table["answer"]["actions"])})
-        meant, other = ([_filled(text, table["words"]) for text in table[key]] for key in ("patterns", "not_meant"))
-        return cls(table["phrases"], other, meant, told)
+        rows = ("patterns", "not_meant", "not_now", "doubt")
+        meant, other, past, doubt = ([_filled(text, table["words"]) for text in table[row]] for row in rows)
+        return cls(table["phrases"], other, meant, told, past, doubt)
 
     def found(self, text: str) -> tuple[int, int] | None:
         """The characters of the first passage that speaks of dying or self-harm, or None."""
         words = self._mended(_words(text[:MAX_CHARACTERS]))
         free = [True] * len(words)
-        for start, end in list(_spans(words, self._not_meant, free)):
+        past, doubtful = self._told_of_past(words)
+        if doubtful:
+            return words[past[0][0]].start, words[past[0][1] - 1].end
+        for start, end in [*_spans(words, self._not_meant, free), *past]:
             free[start:end] = [False] * (end - start)
         for start, end in _spans(words, self._meant, free):
             if not _negated(words, start):
                 return words[start].start, words[end - 1].end
         return None
+
+    def not_now(self, text: str) -> list[tuple[int, int]]:
+        """The characters of passages that tell of thoughts long past, or only ask about them; none where anything in
+        the text leaves a doubt."""
+        words = self._mended(_words(text[:MAX_CHARACTERS]))
+        past, doubtful = self._told_of_past(words)
+        return [] if doubtful else [(words[start].start, words[end - 1].end) for start, end in past]
+
+    def _told_of_past(self, words: Sequence[_Said]) -> tuple[list[tuple[int, int]], bool]:
+        """Passages of the past, or that only ask, and whether what stands around them leaves a doubt."""
+        free = [True] * len(words)
+        past = list(_spans(words, self._not_now, free))
+        for start, end in past:
+            free[start:end] = [False] * (end - start)
+        return past, bool(past) and next(_spans(words, self._doubt, free), None) is not None
 
     @staticmethod
     def _tree(texts: Iterable[str]) -> _Node:
@@ -211,7 +236,9 @@ _SHORT = {
     "gona": "gonna", "iv": "ive", "dnt": "dont", "cnt": "cant", "enymore": "anymore", "miself": "myself",
     "meself": "myself", "scard": "scared", "scarred": "scared", "il": "ill", "hav": "have", "jus": "just",
     "kil": "kill", "liv": "live", "lyfe": "life", "fink": "think", "neva": "never", "notise": "notice",
-    "piont": "point", "poin": "point", "rn": "now", "sewiside": "suicide", "sucide": "suicide",
+    "piont": "point", "poin": "point", "ded": "dead", "hapier": "happier", "happyer": "happier",
+    "suacide": "suicide", "tonit": "tonight", "alife": "alive", "enuf": "enough", "burdon": "burden",
+    "rn": "now", "sewiside": "suicide", "sucide": "suicide",
     "suisidal": "suicidal", "sucidal": "suicidal", "suicidle": "suicidal", "suicydal": "suicidal",
     "cuting": "cutting", "ppl": "people", "luv": "love", "av": "have", "diee": "die", "thort": "thought",
     "evry1": "everyone", "noone": "nobody", "livin": "living", "thinkin": "thinking", "cuttin": "cutting",

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterator
 
 from ml_model.symptoms.reading.measures import NUMBERS, Vital
 
-_COUNT = r"(\d{1,2}(?:\.\d)?|one|two|three|four|five|six|seven|eight|nine|ten|twelve)"
+_COUNT = r"(\d{1,2}(?:\.\d)?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|fifteen|twenty|thirty)"
 _WEEKS = re.compile(
     r"(?<![\d.])(\d{1,2})(?: ?(?:\+ ?\d|\d ?/ ?7))?[ -]{0,2}(?:weeks?|wks?|weaks?)(?:'|s)?(?: and \d days?)?[ ,-]{0,2}"
     r"(?:of )?(?:pregnan\w{0,4}|gestation\w{0,2}|along|preg\b|gone\b|gravid\w{0,2})"
@@ -16,7 +16,10 @@ _WEEKS = re.compile(
     r"|gestation(?: of)?) ?(?:about |now )?(\d{1,2})(?: ?\+ ?\d)? ?(?:weeks?|wks?|weaks?)"
     r"(?! ?(?:old|ago|post|after|into|since|late|clean|sober|out|off|in))"
 )
-_MONTHS = re.compile(rf"\b{_COUNT}[ -]{{0,2}}(?:months?|mths?|mos?)[ -]{{0,2}}(?:pregnan\w{{0,4}}|along\b|gone\b)")
+_MONTHS = re.compile(
+    rf"\b{_COUNT}[ -]{{0,2}}(?:months?|mths?|mos?)[ -]{{0,2}}(?:pregnan\w{{0,4}}|preg\b|along\b|gone\b)"
+)
+_BARE_MONTHS = re.compile(rf"\b(?:i am|i'm|im|she is|she's) {_COUNT} months?(?= and\b| now\b|,)")
 _THIRD = re.compile(r"\b(?:third|3rd|last) trimester\b")
 _FIRST = re.compile(r"\b(?:first|1st) trimester\b")
 _LATE = re.compile(
@@ -28,10 +31,36 @@ _LAST = re.compile(
     rf"\b(?:lmp|last (?:menstrual )?period|last menses)\b[^.;\n\d]{{0,22}}?\b{_COUNT}"
     r" ?(days?|weeks?|wks?|months?|years?) ago"
 )
+_MEDICINE = (
+    r"(?:tablets?|tabs|pil+[sz]?|capsules?|caps|parac[a-z]{4,8}|acetam[a-z]{3,9}|tyl[ae]nols?|ibu[a-z]{3,8}|advils?"
+    r"|panadols?|aspirins?|naproxens?|aleves?|xanax|valium|[a-z]{3,9}(?:azepam|azolam|codone|morphone|triptyline|oxetine|traline)"
+    r"|oxys?|oxycontin|percocets?|vicodins?|norcos?|fent[a-z]{3,4}|methadone|morphine|tramadol|codeine|ambiens?"
+    r"|benadryls?|antidepres[a-z]{2,7}|pain ?killers?|sleeping|sleepers|meds?|medicines?|medications?|iron)"
+)
+_TENS = {
+    "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "twentyfive": 25, "thirty": 30, "forty": 40, "fourty": 40,
+    "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "dozen": 12, "dozens": 24, "hundred": 100,
+    "hundreds": 100,
+}  # fmt: skip
+_TOOK = (
+    r"\b(?:took|taken|tuk|swal+ow(?:ed)?|ate|eaten|downed|popped|ingested|had|necked|chugged|gulped|emptied"
+    r"|inhaled|scoffed|guzzled|gobbled|munched|knocked back|sank)\b"
+)
 _TABLETS = re.compile(
-    r"\b(?:took|taken|taking|swal+ow(?:ed)?|ate|eaten|downed|popped|ingested|had|necked)\b[^.;\n\d]{0,24}?(\d{2,3})\b ?"
-    r"(?![/.\d]|mg|mcg|ml|g\b|days?|hours?|minutes?|weeks?|months?|years?)(?:[a-z]{1,14} ){0,3}?"
-    r"(?:tablets?|tabs|pills?|capsules?|caps|parac[a-z]{4,8}|tylenols?|ibuprofens?|aspirins?|painkillers?|sleeping)\b"
+    rf"(?:{_TOOK}|\btaking\b)[^.;\n\d]{{0,24}}?\b(\d{{2,3}}|{'|'.join(_TENS)})\b ?"
+    r"(?![/.\d]|mg|mcg|ml|g\b|days?|hours?|minutes?|weeks?|months?|years?)"
+    rf"(?:[a-z']{{1,14}} ){{0,4}}?{_MEDICINE}\b(?![^.;\n]{{0,12}}\b(?:a|per|each|every|over) (?:the |past |last )*"
+    r"(?:day|week|month|year))"
+)
+_TOO_MANY = re.compile(
+    rf"{_TOOK}[^.;\n]{{0,16}}?\b(?:too|2|to|two) (?:many|much) (?:of )?(?:[a-z']{{1,14}} ){{0,3}}?{_MEDICINE}\b"
+)
+_WHOLE = re.compile(
+    rf"{_TOOK}[^.;\n]{{0,12}}?\b(?:(?:the |a |an |half |whole |entire |full )*(?:bottle|box|pack(?:et)?|strip|tub)"
+    r"|(?:bunch|ton|tons|load|loads|handfuls?|fistfuls?|pile|mouthful|heap)) of (?:[a-z']{1,14} ){0,3}?"
+    rf"{_MEDICINE}\b|{_TOOK} all (?:of )?(?:my|his|her|the) (?:[a-z']{{1,14}} ){{0,3}}?{_MEDICINE} (?:at once|in one)\b"
+    r"|\b(?:week|month|day)'?s'? worth\b[^.;\n]{0,16}\b(?:at once|in one|together|by mistake)"
+    r"|\bo\.?d(?:'?e?d|ed|ing)\b|\bod on\b"
 )
 _BARE = re.compile(
     r"(?<!for )(?<!last )(?<!past )(?<!over )(?<!every )(?<!within )(?<![\d.])\b(\d{2})(?: ?\+ ?\d)? ?(?:weeks|wks)\b"
@@ -39,14 +68,17 @@ _BARE = re.compile(
 )
 _EXPECTING = re.compile(
     r"\b(?:contractions?|tightenings?|waters?\b[^.;\n]{0,12}\b(?:broke|broken|went|gone|leak\w*)"
-    r"|(?:broke|broken|breaking) waters?|bump|midwife|f(?:o)?etal|kick\w*|labou?r|pregnan\w+|braxton)\b"
+    r"|(?:broke|broken|breaking) waters?|bump|midwife|f(?:o)?etal|kick\w*|labou?r|pregnan\w+|braxton|wriggl\w+|wiggl\w+"
+    r"|flutters?|somersaults?|baby\b[^.;\n]{0,24}\b(?:mov\w+|quiet\w*)|movements?|bleeding|spotting"
+    r"|blood pressure|bp)\b"
 )
 _WEIGHT = re.compile(
     r"\b(?:(lost|losing|loses?|shed|dropped|down)|(gained|gaining|gains?|put on|putting on|increase[ds]? (?:of|by)))\b"
     r"[^.;\n\d]{0,20}?(\d{1,3}(?:\.\d)?) ?(?:-|to)? ?(?:\d{1,3})? ?(kgs?|kilos?|kilograms?|lbs?|pounds?|stones?|st)\b"
 )
 _FITTING = re.compile(
-    r"\b(?:fit|fits|fitting|seizures?|seizing|convuls\w{2,5})\b[^.;\n]{0,24}?\b(?:for|lasted|lasting|since|already|over|than)\b"
+    r"\b(?:fit|fits|fitting|seizures?|seizing|convuls\w{2,5}|(?:jerk|twitch|thrash|spasm)ing"
+    r"|sha(?:king|kes) all over)\b[^.;\n]{0,24}?\b(?:for|lasted|lasting|since|already|over|than|been)\b"
     rf"[^.;\n\d]{{0,14}}?\b{_COUNT} ?(min|h)"
 )
 _NOSE = re.compile(
@@ -56,10 +88,14 @@ _NOSE = re.compile(
 )
 _NOT_MOVED = re.compile(
     r"\b(?:has ?n[o']t|hasnt|have ?n[o']t|havent|not|no|stopped|barely|hardly|is ?n[o']t|isnt)"
-    r" (?:[a-z]{1,10} ){0,2}?(?:mov(?:ed|ing)|kick(?:ed|ing|s)|wriggl(?:ed|ing)|stirred)\b(?! (?:my |her |its )?"
-    r"(?:bowels|house))"
+    r" (?:[a-z]{1,10} ){0,2}?(?:mov(?:ed|ing|ements?)|kick(?:ed|ing|s)?|wi(?:g|rigg)l(?:ed|ing|es?)|stirred|flutters?"
+    r"|felt her|felt him)\b"
+    r"(?! (?:my |her |its )?(?:bowels|house))|\bfelt nothing\b"
 )
-_UNBORN = re.compile(r"\b(?:baby|bub|bump|little one|kick\w{0,3}|wriggl\w{1,3}|he|she)\b")
+_INSIDE = re.compile(
+    r"\b(?:baby|bub|little one)\b[^.;\n]{0,12}\b(?:in|inside) (?:my (?:belly|tummy|womb|stomach)|me)\b"
+)
+_UNBORN = re.compile(r"(?<!bowel )\b(?:baby|bub|bump|little one|movements?|kick\w{0,3}|wriggl\w{1,3}|he|she)\b")
 _BLEEDING = re.compile(
     r"(?<!no )(?<!not )(?<!without )(?<!any )\b(?:ble[ae]+ding|spotting|bled)\b(?! (?:gum|nose|pile))"
 )
@@ -77,8 +113,22 @@ _ONLY_BLOOD = re.compile(
 )
 _NO_STOOL = re.compile(r"\b(?:pee\w{0,3}|wee\w{0,3}|urin\w{1,4}|periods?|vomit\w{0,3}|sick|nose)\b")
 _WIDE = re.compile(
-    r"\b(?:w?hole|entire|over|down|onto)(?: of)?(?: my| his| her| the| their){0,2}"
+    r"\b(?:w?hole|entire|over|down|onto)(?: of| on)?(?: my| his| her| the| their){0,2}"
     r" (?:himself|herself|myself|chest|back|belly|tummy|stomach|thighs?|neck|body|arms|legs?)\b"
+)
+_DEEP = re.compile(
+    r"\bskin\b[^.;\n]{0,20}\b(?:peel\w*|com(?:e|ing)|fall\w*|slid\w*|hang\w*)[^.;\n]{0,24}"
+    r"\b(?:off|sheets?|strips)\b"
+    r"|\b(?:charred|blackened|leathery|(?:gone|turned|went) white)\b"
+)
+_OF_THE_SUN = re.compile(r"\b(?:sun\w*|beach|tan(?:ned|ning)?)\b")
+_URINATE = r"(?:pee|pea|wee|urinat\w{1,3}|piss|pass(?:ing)? (?:any )?(?:water|urine)|bursting|busting|bladder)"
+_NOTHING = r"(?:nothing|not a (?:single )?drop|no drops?|nada|not (?:even )?a trickle)"
+_NO_DROP = re.compile(
+    rf"\b{_URINATE}\b[^.;\n]{{0,60}}\b{_NOTHING}\b(?! (?:to do|helps|else|wrong|hurts))"
+    rf"|\b(?:not a (?:single )?drop|nothing)\b[^.;\n]{{0,40}}\b(?:bursting|busting|bladder)\b"
+    r"|\bbladder\b[^.;\n]{0,24}\bfull\b[^.;\n]{0,16}\b(?:can'?t|cannot|can not|unable to) go\b"
+    rf"|\b(?:hours?|hrs) since (?:[a-z]{{1,9}} ){{0,5}}?(?:wee|pee|peed|urinated)\b"
 )
 _DAYS = {"d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}
 FULL_TERM_WEEKS, LATE_WEEKS, EARLY_WEEKS = 37, 28, 13
@@ -103,6 +153,8 @@ def amounts(text: str) -> Iterator[Vital]:
         for m in _BARE.finditer(text):
             if 20 <= int(m[1]) <= 42:
                 yield from _pregnant(int(m[1]), m)
+        for m in _BARE_MONTHS.finditer(text):
+            yield from _pregnant(round(_count(m[1]) * 4.35), m)
     for m in _WEIGHT.finditer(text):
         yield Vital("weight_loss_unintentional" if m[1] else "weight_gain", m.start(), m.end())
     yield from _lasting(text)
@@ -113,14 +165,17 @@ def amounts(text: str) -> Iterator[Vital]:
         if days >= OVERDUE_DAYS:
             yield Vital("missed_period" if days <= LONG_AGO_DAYS else "no_periods", m.start(), m.end())
     for m in _TABLETS.finditer(text):
-        if int(m[1]) > TOO_MANY_TABLETS:
+        if (int(m[1]) if m[1][0].isdigit() else _TENS[m[1]]) > TOO_MANY_TABLETS:
             yield Vital("overdose_taken", m.start(), m.end())
+    for m in (*_TOO_MANY.finditer(text), *_WHOLE.finditer(text)):
+        yield Vital("overdose_taken", m.start(), m.end())
 
 
 def together(text: str, present: Collection[str]) -> Iterator[Vital]:
     """Findings that a plain text says given that others (`present`) are told of in it."""
     late = not {"pregnancy_late", "pregnancy_before_37_weeks"}.isdisjoint(present)
-    if late and "reduced_fetal_movements" not in present and _UNBORN.search(text) and (m := _NOT_MOVED.search(text)):
+    carried = (late and _UNBORN.search(text)) or _INSIDE.search(text)
+    if carried and "reduced_fetal_movements" not in present and (m := _NOT_MOVED.search(text)):
         yield Vital("reduced_fetal_movements", m.start(), m.end())
     if "pregnant" in present and not _BLEEDS_ELSEWHERE.search(text) and (m := _BLEEDING.search(text)):
         yield Vital("vaginal_bleeding_in_pregnancy", m.start(), m.end())
@@ -128,7 +183,18 @@ def together(text: str, present: Collection[str]) -> Iterator[Vital]:
         yield Vital("clear_fluid_nose_or_ear_after_injury", m.start(), m.end())
     if not _NO_STOOL.search(text) and (m := _ONLY_BLOOD.search(text)):
         yield Vital("blood_in_stool", m.start(), m.end())
-    if not {"burn_injury", "blistering_burn"}.isdisjoint(present) and (m := _WIDE.search(text)):
+    if (m := _NO_DROP.search(text)) is not None:
+        yield Vital("cannot_pass_urine", m.start(), m.end())
+    yield from _burn(text, present)
+
+
+def _burn(text: str, present: Collection[str]) -> Iterator[Vital]:
+    """A burn that is wide or deep; a sunburn peels of itself."""
+    burnt = not {"burn_injury", "blistering_burn", "burn_skin"}.isdisjoint(present)
+    m = _WIDE.search(text) if not {"burn_injury", "blistering_burn"}.isdisjoint(present) else None
+    if m is None and burnt and not _OF_THE_SUN.search(text):
+        m = _DEEP.search(text)
+    if m is not None:
         yield Vital("burn_large", m.start(), m.end())
 
 

@@ -131,7 +131,7 @@ def _mark(flags: list[bool], start: int, end: int) -> None:
 def _relative_as_patient(words: Sequence[Word], parts: Sequence[Sentence], language: Language) -> str:
     """The relative whom the text is about ("my mother, 70, has chest pain"), or nothing."""
     texts = [w.text for w in words]
-    if any(texts[i] == "i" and texts[i + 1] in _I_HAVE for i in range(len(texts) - 1)):
+    if any(texts[i] == "i" and texts[i + 1] in _I_HAVE and texts[i - 1] != "who" for i in range(len(texts) - 1)):
         return ""
     for at in range(parts[0].start, parts[0].end if parts else 0) if parts else ():
         # "dad (with a bad liver) is vomiting blood", not "sister with breast cancer"

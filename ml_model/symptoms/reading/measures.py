@@ -45,7 +45,7 @@ _PULSE = re.compile(
     r"\b(?:pulse|heart rate|hr|heart beat)\b[^\d.;\n/]{0,20}(\d{2,3})\b|(?<![\d.])(\d{2,3}) ?(?:bpm|beats)"
 )
 _OXYGEN = re.compile(r"\b(?:spo2|sao2|o2 sats?|sats?|saturation|oxygen)\b[^\d.;\n]{0,25}(\d{2,3})(?: ?%)?")
-_SUGAR = re.compile(r"\b(?:glucose|sugar|sugars|bsl|bm)\b[^\d.;\n]{0,25}(\d{1,3}(?:\.\d)?)")
+_SUGAR = re.compile(r"\b(?:glucose|sugars?|sugers?|shugar|suggar|bsl|bm)\b[^\d.;\n]{0,25}(\d{1,3}(?:\.\d)?)")
 _METER = re.compile(
     r"\b(?:meter|monitor|libre|dexcom|sensor|finger ?prick|bloods?)\b"
     r"(?: (?:is|are|it|now|only|says?|said|reads?|reading|shows?|showing|of|at)){1,3} (\d{1,2}\.\d)\b(?! ?(?:°|deg))"
@@ -62,6 +62,7 @@ _WORDED = (
 _SINCE = {
     "last night": 0.5, "yesterday": 1.0, "this morning": 0.3, "today": 0.3, "last week": 7.0, "last month": 30.0,
     "last year": 365.0, "overnight": 0.4, "birth": 0.0, "childhood": 3650.0, "this afternoon": 0.15, "tonight": 0.1,
+    "lunch": 0.3, "lunchtime": 0.3, "breakfast": 0.3, "teatime": 0.2, "dinner": 0.2, "noon": 0.3, "this evening": 0.1,
 }  # fmt: skip
 _SINCE_WORDS = re.compile(
     r"\b(?:since|from|started|began|onset|begun|happened)\b[^.;\n]{0,20}?\b"

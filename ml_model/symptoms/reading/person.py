@@ -56,15 +56,17 @@ _WORDS_OF_AGE = (
     (
         0.5,
         re.compile(
-            r"\binfant\b|\b(?:my|our|the) baby (?:has|is|had|was|wo|will|keeps|cries|does|can|went|gone|got|gets|looks?"
-            r"|seems?|feels?|sounds?|stopped|started|woke|threw|fell|rolled|hit|choked|turned|just|refuse[sd]?|breath\w*"
-            r"|vomit\w*|swallow\w*)"
+            r"\binfant\b|\b(?:my|our|the) baby(?:'s|s)? (?:breathing|burning|not|been|having|hasn't|isn't|won't)"
+            r"|\b(?:my|our|the) baby (?:has|is|had|was|wo|will|keeps|cries|does|can|went|gone|got|gets|looks?"
+            r"|seems?|feels?|sounds?|stopped|started|woke|threw|fell|rolled|hit|choked|turned|just|refuse[sd]?"
+            r"|breath\w*|vomit\w*|swallow\w*)"
         ),
     ),
     (
         0.5,
         re.compile(
-            r"(?:^|[.,;] ?)(?:little |new )?baby,? (?:girl |boy )?(?:is|has|had|was|wo|will|keeps|cries|does|can|got"
+            r"(?:^|[.,;] ?)(?:little |new )?baby,? (?:girl |boy )?(?:hasn't|hasnt|isn't|won't|wont)\b"
+            r"|(?:^|[.,;] ?)(?:little |new )?baby,? (?:girl |boy )?(?:is|has|had|was|wo|will|keeps|cries|does|can|got"
             r"|not|with|vomit\w*|grunt\w*|breath\w*|scream\w*|fell|rolled|swallow\w*|cough\w*|crying|feed\w*)\b"
         ),
     ),

@@ -41,7 +41,9 @@ _BRITISH = (
 _SHORT = ("short", "shortness")
 _SHORT_OF = tuple([first, middle] for first in _SHORT for middle in ("of", "in"))
 _SIMPLE = re.compile("[a-z ]+")
-_RETURNING = frozenset({"come", "came", "go", "goe", "gone", "went", "bring", "brought", "fight", "look"})
+_RETURNING = frozenset(
+    {"come", "came", "go", "goe", "gone", "went", "bring", "brought", "fight", "look", "push", "put", "slide", "pop"}
+)
 _KEPT_ISE = frozenset(
     {"exercise", "exercised", "exercises", "exercising", "otherwise", "likewise", "bruise", "bruised", "bruises"}
 )
