@@ -244,7 +244,7 @@ _SHORT = {
     "evry1": "everyone", "noone": "nobody", "livin": "living", "thinkin": "thinking", "cuttin": "cutting",
     "bout": "about", "dis": "this", "gunna": "gonna", "sum1": "someone", "sumthing": "something",
     "nomore": "anymore", "pls": "please", "dissapear": "disappear", "disapear": "disappear",
-    "dissappear": "disappear",
+    "dissappear": "disappear", "wiv": "with", "thru": "through", "2moro": "tomorrow", "tomoro": "tomorrow",
 }  # fmt: skip
 _TWO = {
     ("do", "not"): "dont", ("does", "not"): "doesnt", ("did", "not"): "didnt", ("can", "not"): "cant",
