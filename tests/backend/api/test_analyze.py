@@ -157,9 +157,9 @@ def test_an_age_chooses_the_thresholds_of_its_population(
 
 
 def flat(red: int, blue: int) -> bytes:
-    """A picture with a dark square, of a colour that the tiny model takes a population from."""
-    pixels = np.full((96, 96, 3), (red, 90, blue), np.uint8)
-    pixels[30:60, 30:60] //= 3
+    """A picture with a bright square, as of a film, of a colour that the tiny model takes a population from."""
+    pixels = np.full((96, 96, 3), (red, 90, blue), np.uint8) // 3
+    pixels[24:72, 24:72] *= 3
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, "PNG")
     return stream.getvalue()
@@ -244,4 +244,4 @@ def test_a_client_s_request_id_is_not_the_heatmap_s_address(
     assert answer["request_id"] == reply.headers["X-Request-ID"] == "guess-me"
     assert "guess-me" not in answer["explanation"]["heatmap_url"]
     own = ask(live_app, "/analyze/skin", picture())
-    assert own["explanation"]["heatmap_url"] == f"/heatmaps/{own['request_id']}.png"
+    assert own["request_id"] not in own["explanation"]["heatmap_url"], "the log has the id"

@@ -155,11 +155,11 @@ def test_an_operator_writes_it_to_a_folder(
     assert all((tmp_path / "chest_xray" / row["file"]).is_file() for row in rows)
     assert main(["export-feedback", "xray", str(tmp_path)]) == 2, "what is there is not written over"
     assert main(["export-feedback", "breast", str(tmp_path)]) == 2
-    file = next((app.services.config.data_dir / FILES).glob("*/*"))
-    away = file.rename(file.with_suffix(".away"))
+    files = app.services.config.data_dir / FILES
+    away = files.rename(files.with_suffix(".away"))
     assert main(["export-feedback", "xray", str(tmp_path / "half")]) == 2
     assert not (tmp_path / "half" / "chest_xray" / "split.csv").exists(), "half of a data set is none"
-    away.rename(file)
+    away.rename(files)
 
 
 def rows_of(app: Application, owner: Person, count: int) -> list[Prediction]:
