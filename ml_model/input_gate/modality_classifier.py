@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
-from ml_model.inference.predictor import Predictor
+from ml_model.inference.bundle import Manifest
+from ml_model.inference.predictor import Prediction, Predictor
 from ml_model.inputs.images.geometry import resize_rgb
 from ml_model.tasks.image_schema import Frozen, ImageInput, PlainName, Text
 from ml_model.tasks.tabular_schema import contract_hash
@@ -104,13 +105,17 @@ def recognise(
     manifest = predictor.bundle.manifest
     if expected not in manifest.thresholds:
         return None
-    scores = predictor.predict(overview[None]).probabilities[0].tolist()
-    sent = Recognition(expected, dict(zip(manifest.classes, scores, strict=True)), manifest.thresholds)
+    sent = _recognition(predictor.predict(overview[None]), manifest, expected)
     if exchanged is None or (sent.accepted and not exchanged):
         return sent
-    scores = predictor.predict(255 - overview[None]).probabilities[0].tolist()
-    limits = manifest.thresholds if sent.accepted else {**manifest.thresholds, expected: PUT_RIGHT_FROM}
-    put_right = Recognition(expected, dict(zip(manifest.classes, scores, strict=True)), limits)
+    put_right = _recognition(predictor.predict(255 - overview[None]), manifest, expected)
+    if not sent.accepted:
+        put_right = replace(put_right, thresholds={**manifest.thresholds, expected: PUT_RIGHT_FROM})
     if exchanged:
         return put_right if put_right.accepted or sent.accepted else sent
     return replace(sent, exchanged=put_right.accepted)
+
+
+def _recognition(prediction: Prediction, manifest: Manifest, expected: str) -> Recognition:
+    scores = prediction.probabilities[0].tolist()
+    return Recognition(expected, dict(zip(manifest.classes, scores, strict=True)), manifest.thresholds)
