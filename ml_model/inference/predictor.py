@@ -167,7 +167,7 @@ def _openvino(bundle: Bundle, cache: CompiledCache | None) -> Callable[[NDArray[
         try:
             rows = []
             for index in range(len(images)):
-                request.infer({0: images[index : index + 1]})
+                request.infer({0: images[index : index + 1]}, share_inputs=True)
                 rows.append([request.get_output_tensor(i).data.copy() for i in range(len(names))])
         finally:
             idle.put(request)

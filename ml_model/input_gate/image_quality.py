@@ -95,7 +95,7 @@ def measure_quality(image: LoadedImage) -> Quality:
 def measure_detail(pixels: NDArray[np.uint8]) -> float:
     """`Quality.detail` of uint8 RGB (height_px, width_px, 3); 0 where all levels are the same."""
     cells = cv2.resize(pixels, (DETAIL_CELLS, DETAIL_CELLS), interpolation=cv2.INTER_AREA).astype(np.float32)
-    cells -= cells.mean(axis=(0, 1))
+    cells -= np.array(cv2.mean(cells)[:3], np.float32)
     energy = np.sum([np.square(cv2.dct(channel)) for channel in cv2.split(cells)], axis=0)
     of_detail, of_noise = _waves()
     noise = float(energy[of_noise].mean())

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.fft import rfft2
 
 from ml_model.tasks.registry import ImageInput
 
@@ -57,8 +58,7 @@ def grid_height(rgb: Image.Image) -> float:
     left, top = (rgb.width - size) // 2, (rgb.height - size) // 2
     patch = np.asarray(rgb.crop((left, top, left + size, top + size)).convert("L"), np.float32)
     window, kept = _window(size), _kept(size)
-    terms = cv2.dft((patch - patch.mean()) * window, flags=cv2.DFT_COMPLEX_OUTPUT)[:, : size // 2 + 1]
-    height = cv2.log(cv2.magnitude(terms[..., 0].copy(), terms[..., 1].copy()) + 1)
+    height = cv2.log(np.abs(rfft2((patch - patch.mean()) * window)) + 1)
     height = np.concatenate([height[size // 2 :], height[: size // 2]])
     peaks = cv2.GaussianBlur(height, (0, 0), 0.8) - cv2.blur(height, _NEIGHBOURS)
     return float(cv2.minMaxLoc(peaks, kept)[1])

@@ -24,8 +24,9 @@ _MEDIAN_LEVEL = 0.35  # of tissue, where the median comes to lie, 0-1
 _GAMMA_RANGE = (0.4, 2.5)
 _LEAST_PIXELS = 100
 _LUNG_LEVEL, _TISSUE_LEVEL = 40.0, 160.0  # of 0-255; air is darker, bone brighter
-# Responds to neither levels nor slopes nor edges along an axis; its norm is 1.
-_NOISE_FILTER = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32) / 6
+# Along rows and along columns: responds to neither levels nor slopes nor edges along an axis.
+_SECOND_STEP = np.array([1.0, -2.0, 1.0])
+_NORM_OF_STEPS = 6.0  # of the two together
 _MEDIAN_OF_NOISE = 0.6745  # of the absolute values of a normal distribution of deviation 1
 _COLOUR_WEIGHT = 0.7  # noise that differs between red and blue appears so much larger in their difference
 _COLOUR_NOISE = 0.7  # levels; the coding errors of a grey picture have none
@@ -114,8 +115,8 @@ def too_much_noise(pixels: NDArray[np.uint8], most: float, *, grey: bool) -> flo
 
 
 def _deviation(levels: NDArray[np.generic]) -> float:
-    residue = cv2.filter2D(np.asarray(levels, np.float32), -1, _NOISE_FILTER)[1:-1:_EVERY, 1:-1:_EVERY]
-    return float(np.median(np.abs(residue))) / _MEDIAN_OF_NOISE if residue.size else 0.0
+    residue = cv2.sepFilter2D(levels, cv2.CV_16S, _SECOND_STEP, _SECOND_STEP)[1:-1:_EVERY, 1:-1:_EVERY]
+    return float(np.median(np.abs(residue))) / _NORM_OF_STEPS / _MEDIAN_OF_NOISE if residue.size else 0.0
 
 
 def smoothed(
