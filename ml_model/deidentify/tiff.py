@@ -13,9 +13,12 @@ ORIENTATION = 274
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _ROWS, _PLANAR = 256, 257, 258, 259, 262, 277, 278, 284
 _STRIPS, _TILES, _TILE_WIDTH, _TILE_HEIGHT, _SUBSAMPLING = (273, 279), (324, 325), 322, 323, 530
 _JPEG_TABLES, _OLD_JPEG = 347, frozenset(range(513, 522))
+_YCBCR, _COLOURS, _OF_EACH_SAMPLE, _MOST_OF_YCBCR = 6, 320, (_BITS, 338, 339), {529: 3, 530: 2, 531: 1, 532: 6}
+_COUNTED_ELSEWHERE = frozenset({*_STRIPS, *_TILES, _JPEG_TABLES})
 _NONE, _JPEG, _WEBP = 1, 7, 50001  # compressions
 _TEXT_KINDS = frozenset({2, 7})
 _WIDTH_OF = {1: 1, 3: 2, 4: 4, 13: 4, 16: 8}  # bytes of TIFF's integer types
+_BYTES_OF = {1: 1, 2: 1, 6: 1, 7: 1, 3: 2, 8: 2, 4: 4, 9: 4, 11: 4, 13: 4}  # of all that have less than eight
 
 Entry = tuple[int, int, int, bytes]
 """Tag, kind, count, and the value or where it is."""
@@ -51,6 +54,13 @@ class _Directory:
         (found,) = struct.unpack(self.order + ("Q" if self.big else "I"), field)
         return int(found)
 
+    def drop(self, tag: int) -> None:
+        """Zeros for its values."""
+        _, kind, count, field = self.entries.pop(tag)
+        size = count * _BYTES_OF.get(kind, 8)
+        if size > len(field):
+            self.data[self.place(field) : self.place(field) + size] = bytes(size)
+
     def put_short(self, tag: int, value: int) -> None:
         self.entries[tag] = (tag, 3, 1, struct.pack(self.order + "H", value))
 
@@ -60,6 +70,7 @@ def kept_tiff(found: Container) -> bytes:
     directory = _directory(bytearray(found.data))
     data, at, told = directory.data, directory.at, directory.entries.keys()
     compression = directory.integer(_COMPRESSION, _NONE)
+    _check_counts(directory)
     if told & _OLD_JPEG or compression == _WEBP or {_STRIPS[0], _TILES[0]} <= told:
         raise UnsupportedFormat(
             "a TIFF with WebP or the old style of JPEG in it, or with strips and tiles, is not kept; send PNG or JPEG"
@@ -92,10 +103,24 @@ def _directory(data: bytearray) -> _Directory:
     found = _Directory(data, order, big, at, rows)
     data[at:end] = bytes(end - at)
     for tag in [tag for tag, kind, _, _ in rows.values() if kind in _TEXT_KINDS and tag != _JPEG_TABLES]:
-        _, _, count, field = rows.pop(tag)
-        if count > len(field):
-            data[found.place(field) : found.place(field) + count] = bytes(count)
+        found.drop(tag)
     return found
+
+
+def _check_counts(directory: _Directory) -> None:
+    """What is of no use to the decoder is a place for a text: of colours that the picture is not in it goes, else it is
+    refused."""
+    if directory.integer(_PHOTOMETRIC, 0) != _YCBCR:
+        for tag in _MOST_OF_YCBCR.keys() & directory.entries.keys():
+            directory.drop(tag)
+    samples, bits = directory.integer(_SAMPLES, 1), directory.integer(_BITS, 1)
+    most = dict.fromkeys(_OF_EACH_SAMPLE, samples) | {_COLOURS: 3 << min(bits, 16)} | _MOST_OF_YCBCR
+    for tag, _, count, _ in directory.entries.values():
+        if tag not in _COUNTED_ELSEWHERE and count > most.get(tag, 1):
+            raise UnsupportedFormat(f"a TIFF with {count} values of tag {tag} is not kept; send PNG or JPEG")
+    for starts, lengths in (_STRIPS, _TILES):
+        if len(directory.integers(starts)) != len(directory.integers(lengths)):
+            raise UnsupportedFormat("a TIFF with strips or tiles of no length is not kept; send PNG or JPEG")
 
 
 def _with_directory(directory: _Directory, sent: bytes) -> bytes:
