@@ -91,7 +91,7 @@ def value_of(tag: int, stated: str, value: bytes) -> bytes | None:
 
 def _is_harmless(tag: int, known: str, stated: str, value: bytes) -> bool:
     if tag in TABLES:
-        return stated in _TABLE_KINDS
+        return stated in _TABLE_KINDS and len(value) % 2 == 0  # a byte is added to others, and they could be read then
     if tag in _OFFSETS_OF_FRAMES:  # of eight bytes each, little endian, in a file of less than 4 GiB
         return not any(any(value[place::8]) for place in range(4, 8))
     if len(value) > _MAX_NUMBERS_BYTES:

@@ -13,7 +13,8 @@ ORIENTATION = 274
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _ROWS, _PLANAR = 256, 257, 258, 259, 262, 277, 278, 284
 _STRIPS, _TILES, _TILE_WIDTH, _TILE_HEIGHT, _SUBSAMPLING = (273, 279), (324, 325), 322, 323, 530
 _JPEG_TABLES, _OLD_JPEG = 347, frozenset(range(513, 522))
-_YCBCR, _COLOURS, _OF_EACH_SAMPLE, _MOST_OF_YCBCR = 6, 320, (_BITS, 338, 339), {529: 3, 530: 2, 531: 1, 532: 6}
+_PALETTE, _YCBCR, _MOST_OF_YCBCR = 3, 6, {529: 3, 530: 2, 531: 1, 532: 6}
+_COLOURS, _OF_EACH_SAMPLE = 320, (_BITS, 338, 339)
 _COUNTED_ELSEWHERE = frozenset({*_STRIPS, *_TILES, _JPEG_TABLES})
 _NONE, _JPEG, _WEBP = 1, 7, 50001  # compressions
 _TEXT_KINDS = frozenset({2, 7})
@@ -110,9 +111,10 @@ def _directory(data: bytearray) -> _Directory:
 def _check_counts(directory: _Directory) -> None:
     """What is of no use to the decoder is a place for a text: of colours that the picture is not in it goes, else it is
     refused."""
-    if directory.integer(_PHOTOMETRIC, 0) != _YCBCR:
-        for tag in _MOST_OF_YCBCR.keys() & directory.entries.keys():
-            directory.drop(tag)
+    colours = directory.integer(_PHOTOMETRIC, 0)
+    unread = (set() if colours == _YCBCR else _MOST_OF_YCBCR.keys()) | (set() if colours == _PALETTE else {_COLOURS})
+    for tag in unread & directory.entries.keys():
+        directory.drop(tag)
     samples, bits = directory.integer(_SAMPLES, 1), directory.integer(_BITS, 1)
     most = dict.fromkeys(_OF_EACH_SAMPLE, samples) | {_COLOURS: 3 << min(bits, 16)} | _MOST_OF_YCBCR
     for tag, _, count, _ in directory.entries.values():

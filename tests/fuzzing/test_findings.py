@@ -12,6 +12,7 @@ from fuzzing.findings import jpeg_ls_without_end
 from hostile.hidden_texts import TEXT
 
 from ml_model.deidentify.pictures import without_metadata
+from ml_model.diagnosis.reading import PictureToKeep
 from ml_model.errors import UnreadableInput, UnsupportedFormat
 from ml_model.inputs.images.decoder import DEFAULT_LIMITS, decode_image, load_image
 from ml_model.tasks.registry import ImageInput
@@ -54,7 +55,9 @@ def test_a_webp_that_is_decoded_otherwise_without_what_is_behind_its_pixels_is_n
     [
         (findings.webp_broken_behind_its_pixels, UnreadableInput, "corrupt"),
         (findings.png_with_colours_first, UnsupportedFormat, "out of place"),
-        (findings.png_of_300_degrees, UnsupportedFormat, "degrees of transparency"),
+        (findings.png_of_300_degrees, UnsupportedFormat, "more than 256 colours"),
+        (findings.png_of_300_colours, UnsupportedFormat, "more than 256 colours"),
+        (findings.dicom_of_odd_colours, UnreadableInput, "cannot be decoded"),
         (findings.tiff_of_more_samples, UnsupportedFormat, "5 values of tag 338"),
     ],
 )
@@ -62,7 +65,7 @@ def test_what_is_not_decoded_itself_or_has_room_for_a_text_is_not_kept(
     sent: Callable[[], bytes], error: type[Exception], what: str
 ) -> None:
     with pytest.raises(error, match=what):
-        without_metadata(sent(), DEFAULT_LIMITS)
+        PictureToKeep(sent(), DEFAULT_LIMITS.max_bytes, DEFAULT_LIMITS.max_pixels, INPUT).read()
 
 
 @pytest.mark.parametrize(

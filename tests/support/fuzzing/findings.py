@@ -66,6 +66,13 @@ def png_of_300_degrees() -> bytes:
     return made[:at] + png_chunk(b"tRNS", bytes(300)) + made[at:]
 
 
+def png_of_300_colours() -> bytes:
+    """The decoder refuses it, but not what is left of it with as many colours as its bits can tell."""
+    made = encode(picture().quantize(4), "PNG", bits=8)
+    at, end = made.index(b"PLTE") - 4, made.index(b"IDAT") - 4
+    return made[:at] + png_chunk(b"PLTE", bytes(900)) + made[end:]
+
+
 def bmp_with_a_text_for_a_size() -> bytes:
     """Between the kind of compression and the number of colours, and in the number of those that matter."""
     made = encode(picture(), "BMP")
@@ -79,7 +86,8 @@ def tiff_of_more_samples() -> bytes:
 
 def tiff_of_other_colours() -> bytes:
     """A text as the white and black of colours that the picture is not in."""
-    return _grey_tiff({532: struct.unpack("<5I", _LETTERS)})
+    letters = struct.unpack("<5I", _LETTERS)
+    return _grey_tiff({320: letters, 532: letters})
 
 
 def _grey_tiff(more: dict[int, tuple[int, ...]]) -> bytes:
@@ -91,3 +99,15 @@ def dicom_of_more_numbers() -> bytes:
     """A text behind a number, and as numbers of which there may be any count."""
     numbers = list(struct.unpack("<10H", _LETTERS))
     return write(dataset(GREY, RepresentativeFrameNumber=[1, *numbers], ReferencedFrameNumbers=numbers))
+
+
+def dicom_of_odd_colours() -> bytes:
+    """A palette that is half a colour too long cannot be read; with another byte it could."""
+    made = dataset(GREY // 64, PhotometricInterpretation="PALETTE COLOR")
+    for colour in ("Red", "Green", "Blue"):
+        setattr(made, f"{colour}PaletteColorLookupTableDescriptor", [4, 0, 16])
+        setattr(made, f"{colour}PaletteColorLookupTableData", bytes(8))
+    table = struct.pack("<HH2sHI", 0x28, 0x1203, b"OW", 0, 8)
+    found = write(made)
+    assert found.count(table) == 1
+    return found.replace(table + bytes(8), table[:8] + struct.pack("<I", 9) + bytes(9))
