@@ -41,6 +41,7 @@ _WEBP_EXIF, _WEBP_PROFILE_XMP = 0x08, 0x20 | 0x04
 _WEBP_HEADS = {b"VP8X": 10, b"ANIM": 6}  # their bytes
 _BMP_OS2_HEAD, _BMP_HEAD, _BMP_COLOURS_AT = 12, 40, 70
 _BMP_UNREAD = ((34, 46), (50, 54))  # bytes of pixels, pixels a metre, colours of importance
+_MOST_COLOURS = 256
 _BMP_MASKS = {3: 12, 6: 16}  # behind the oldest header, by the compression
 _BMP_RUN_LENGTHS = (1, 2)
 _ROWS_AT_ONCE = 64
@@ -167,6 +168,8 @@ def _bmp(found: Container) -> bytes:
     head = table = 14 + size + (_BMP_MASKS.get(compression, 0) if size == _BMP_HEAD else 0)
     if bits <= 8:
         told, colour_bytes = colours or 1 << bits, 3 if old else 4
+        if told > _MOST_COLOURS:
+            raise UnsupportedFormat(f"a BMP with more than {_MOST_COLOURS} colours in a palette is not kept; send PNG")
         first += 4 * told if first == 14 + size else 0  # so the decoder reads them
         head, table = head + colour_bytes * min(told, 1 << bits), table + colour_bytes * told
     first = first or table  # where it says nothing

@@ -73,6 +73,13 @@ def png_of_300_colours() -> bytes:
     return made[:at] + png_chunk(b"PLTE", bytes(900)) + made[end:]
 
 
+def bmp_of_300_colours() -> bytes:
+    """The same of a BMP."""
+    made = encode(picture().quantize(16), "BMP")
+    made = made[:46] + struct.pack("<I", 300) + made[50:54] + bytes(1200) + made[54:]
+    return made[:10] + struct.pack("<I", 54 + 1200) + made[14:]
+
+
 def bmp_with_a_text_for_a_size() -> bytes:
     """Between the kind of compression and the number of colours, and in the number of those that matter."""
     made = encode(picture(), "BMP")
