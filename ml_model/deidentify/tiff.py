@@ -148,15 +148,20 @@ def _places(directory: _Directory) -> list[tuple[int, int]]:
 
 
 def _raw_bytes(directory: _Directory, count: int, *, tiled: bool) -> tuple[int, ...]:
-    """Bytes of the pixels of so many strips or tiles without compression."""
+    """Bytes of the pixels of so many strips or tiles without compression, as far as there are so many."""
     planes = directory.integer(_SAMPLES, 1) if directory.integer(_PLANAR, 1) == 2 else 1
     bits = directory.integer(_BITS, 1) * directory.integer(_SAMPLES, 1) // planes
-    height = directory.integer(_HEIGHT, 0)
-    if tiled:
-        return (directory.integer(_TILE_HEIGHT, 0) * -(-directory.integer(_TILE_WIDTH, 0) * bits // 8),) * count
-    row, rows = -(-directory.integer(_WIDTH, 0) * bits // 8), directory.integer(_ROWS, height) or height
+    width, height = directory.integer(_WIDTH, 0), directory.integer(_HEIGHT, 0)
+    if tiled:  # of the last ones the decoder reads the rows that are in the picture
+        across, rows = directory.integer(_TILE_WIDTH, 0), directory.integer(_TILE_HEIGHT, 0)
+        row, beside = -(-across * bits // 8), -(-width // across)
+        plane = beside * -(-height // rows)
+        return tuple(
+            row * min(rows, height - number % plane // beside * rows) for number in range(min(count, plane * planes))
+        )
+    row, rows = -(-width * bits // 8), directory.integer(_ROWS, height) or height
     strips = -(-height // rows) if rows else 1
-    return tuple(row * min(rows, height - number % strips * rows) for number in range(count))
+    return tuple(row * min(rows, height - number % strips * rows) for number in range(min(count, strips * planes)))
 
 
 def _copy_jpegs(directory: _Directory, places: list[tuple[int, int]], kept: bytearray) -> None:

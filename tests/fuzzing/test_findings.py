@@ -70,9 +70,13 @@ def test_what_is_not_decoded_itself_or_has_room_for_a_text_is_not_kept(
 
 
 @pytest.mark.parametrize(
-    "sent", [findings.bmp_with_a_text_for_a_size, findings.tiff_of_other_colours, findings.dicom_of_more_numbers]
-)
-def test_a_text_among_numbers_goes(sent: Callable[[], bytes]) -> None:
+    "sent",
+    [
+        findings.bmp_with_a_text_for_a_size, findings.tiff_of_other_colours, findings.tile_beyond_the_picture,
+        findings.dicom_of_more_numbers,
+    ],
+)  # fmt: skip
+def test_a_text_among_numbers_and_unread_pixels_goes(sent: Callable[[], bytes]) -> None:
     data = sent()
     assert data.count(TEXT[:12]) > 0
     kept = without_metadata(data, DEFAULT_LIMITS).data

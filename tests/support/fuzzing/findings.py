@@ -102,6 +102,13 @@ def _grey_tiff(more: dict[int, tuple[int, ...]]) -> bytes:
     return tiff((GREY.tobytes(),), numbers | more, {})
 
 
+def tile_beyond_the_picture() -> bytes:
+    """A text among rows of a tile that are not in the picture."""
+    rows = GREY.tobytes() + bytes(96) + TEXT.ljust(96)
+    numbers = {256: (96,), 257: (64,), 258: (8,), 259: (1,), 262: (1,), 277: (1,), 322: (96,), 323: (66,)}
+    return tiff((rows,), numbers, {}, tiled=True)
+
+
 def dicom_of_more_numbers() -> bytes:
     """A text behind a number, and as numbers of which there may be any count."""
     numbers = list(struct.unpack("<10H", _LETTERS))

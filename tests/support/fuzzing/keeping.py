@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Iterator
 from typing import Literal
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from ml_model.diagnosis.reading import PictureToKeep, RecordingToKeep
 from ml_model.ecg.recording import load_recording
-from ml_model.errors import InvalidValue, MediDiagnoseError
+from ml_model.errors import MediDiagnoseError
 from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.inputs.file_type import sniff_format
 from ml_model.inputs.images.decoder import DEFAULT_LIMITS, decode_image
@@ -71,11 +72,9 @@ def _pixels(data: bytes) -> list[NDArray[np.uint8]]:
     """Of the first frame, of DICOM that of the second, too."""
     found = [np.asarray(decode_image(data, _INPUT, full_size=True, whole=True).rgb)]
     if sniff_format(data) == "DICOM":
-        try:
+        with contextlib.suppress(MediDiagnoseError):  # it has one frame, or the other is cut
             second = decode_image(data, _INPUT, whole=True, presentation=Presentation(frame=2))
             found.append(np.asarray(second.rgb))
-        except InvalidValue:  # it has one frame
-            pass
     return found
 
 
