@@ -15,7 +15,7 @@ help:
 	@echo "make run            the service on port $(PORT) (PORT=8080 make run for another)"
 	@echo "make test           the tests"
 	@echo "make lint           ruff, mypy, bandit, hadolint, compose-lint"
-	@echo "make fuzz           20,000 requests by the contract, damaged files to every parser and to a server; FUZZ_MINUTES=5 for less"
+	@echo "make fuzz           20,000 requests by the contract, damaged files to every parser, to keeping and to a server; FUZZ_MINUTES=5 for less"
 	@echo "make audit          committed secrets, dist/sbom.json, known vulnerabilities (asks the network)"
 	@echo "make bench          speed of inference and of the service"
 	@echo "make soak           ten times the load for a minute, 200 slow clients, 100 kills while clients write; on a machine that does nothing else"

@@ -26,8 +26,7 @@ from ml_model.errors import MediDiagnoseError
 MIN_BYTES_PER_S = 8_000
 KEEP_ALIVE_S = 120.0
 MOST_READ_AHEAD_BYTES = 262_144
-# What is refused is read on to here and dropped: a server that closes early makes many clients report a broken pipe in
-# place of the answer.
+# What is refused is read on to here and dropped: to a server that closes early many clients report a broken pipe.
 MOST_DROPPED_BYTES = 72_000_000
 LATE_S = 5.0  # by which an answer may miss its deadline, which a timer of its own keeps
 
@@ -240,6 +239,8 @@ class Connection(asyncio.Protocol):
         to_take_s = config.header_deadline_s + (self._transport.get_write_buffer_size() + left_bytes) / MIN_BYTES_PER_S
         if not request.whole and not self._eof:
             self._enter(State.DROPPING, to_take_s)
+            if answer.rest is not None:  # which is not sent
+                answer.rest.close()
             self._transport.write_eof()
             self._transport.resume_reading()
             self._drop(len(self._buffer.take(len(self._buffer.data))))

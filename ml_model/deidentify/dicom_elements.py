@@ -28,11 +28,14 @@ _DUMMIES |= dict.fromkeys(("SH", "ST", "LT", "UT", "UC", "AE"), b"REMOVED")
 _CURVES_AND_OVERLAYS = (0x50, 0x60)  # the high byte of their groups, which repeat
 _PIXELS = 0x7FE0
 _OFFSETS_OF_FRAMES = frozenset({0x7FE00001, 0x7FE00002})
-_BINARY = frozenset({"US", "SS", "UL", "SL", "UV", "SV", "FL", "FD", "AT"})
+_NUMBER_BYTES = {"US": 2, "SS": 2, "UL": 4, "SL": 4, "UV": 8, "SV": 8, "FL": 4, "FD": 8, "AT": 4}
+_BINARY = frozenset(_NUMBER_BYTES)
+_TABLE_KINDS = frozenset({"", "UN", "US", "SS", "OW"})
 _BULK = frozenset({"OB", "OW", "OF", "OD", "OL", "OV"})
 _LONG = _BULK | {"SQ", "UN", "UC", "UR", "UT", "SV", "UV"}  # their lengths take four bytes
 _MAX_NUMBERS_BYTES = 64 * 2**10
 _NUMBERS, _UID = re.compile(rb"[\d.+\-eE \\]*\0?"), re.compile(rb"[\d.\\]*[\0 ]?")
+_WORD = re.compile(rb"[ -~]{8}")
 _CODES = re.compile(rb"[A-Za-z0-9_ \\]*\0?")
 _CODE_WORDS = """
     Modality PhotometricInterpretation ViewPosition Laterality ImageLaterality FrameLaterality VOILUTFunction
@@ -88,19 +91,29 @@ def value_of(tag: int, stated: str, value: bytes) -> bytes | None:
 
 def _is_harmless(tag: int, known: str, stated: str, value: bytes) -> bool:
     if tag in TABLES:
-        return True
+        return stated in _TABLE_KINDS and len(value) % 2 == 0  # a byte is added to others, and they could be read then
     if tag in _OFFSETS_OF_FRAMES:  # of eight bytes each, little endian, in a file of less than 4 GiB
         return not any(any(value[place::8]) for place in range(4, 8))
     if len(value) > _MAX_NUMBERS_BYTES:
         return False
     binary = {"", "UN", *_BINARY}
     if set(known.split(" or ")) & _BINARY and stated in binary:
-        return True
+        return _is_numbers(tag, stated if stated in _BINARY else known[:2], value)
     if known in ("DS", "IS") or set(known.split(" or ")) & _BINARY:
         return _NUMBERS.fullmatch(value) is not None
     if known == "UI":
         return _UID.fullmatch(value) is not None
     return known == "CS" and tag in _code_word_tags() and _CODES.fullmatch(value) is not None
+
+
+def _is_numbers(tag: int, kind: str, value: bytes) -> bool:
+    """As many as the standard says; where it leaves that open, none that could be read as a word."""
+    from pydicom.datadict import dictionary_VM
+
+    count, most = len(value) // _NUMBER_BYTES[kind], dictionary_VM(tag)
+    if len(value) % _NUMBER_BYTES[kind]:
+        return False
+    return count <= int(most) if most.isdigit() else _WORD.search(value) is None
 
 
 def written(tag: int, kind: str, value: bytes, *, implicit: bool, little_endian: bool) -> bytes:

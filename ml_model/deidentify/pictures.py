@@ -7,6 +7,7 @@ at is kept, so that a kept picture is decoded to the same pixels, and answered t
 
 from __future__ import annotations
 
+import hashlib
 import io
 import struct
 from collections.abc import Callable, Iterator
@@ -28,6 +29,8 @@ from ml_model.inputs.upload_limits import ImageLimits, check_pixels
 from ml_model.tasks.registry import ImageInput
 
 KEPT_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "DICOM")
+# Their decoders look at more than what a container says: at directories and chunks that contradict each other.
+_COMPARED = frozenset({"TIFF", "WEBP"})
 _JPEG_END = b"\xff\xd9"
 # Chunks of a WebP that hold pixels; the flags of its header for the two that hold texts.
 _WEBP_STILL = frozenset({b"VP8 ", b"VP8L", b"ALPH"})
@@ -37,8 +40,11 @@ _WEBP_FRAME_HEAD = 16  # place, size and time of a frame
 _WEBP_EXIF, _WEBP_PROFILE_XMP = 0x08, 0x20 | 0x04
 _WEBP_HEADS = {b"VP8X": 10, b"ANIM": 6}  # their bytes
 _BMP_OS2_HEAD, _BMP_HEAD, _BMP_COLOURS_AT = 12, 40, 70
+_BMP_UNREAD = ((34, 46), (50, 54))  # bytes of pixels, pixels a metre, colours of importance
+_MOST_COLOURS = 256
 _BMP_MASKS = {3: 12, 6: 16}  # behind the oldest header, by the compression
 _BMP_RUN_LENGTHS = (1, 2)
+_ROWS_AT_ONCE = 64
 # Of any picture: no size is too small, nothing is cut off.
 _ANY_PICTURE = ImageInput(modality="picture", height_px=32, width_px=32, min_side_px=1)
 
@@ -63,7 +69,30 @@ def without_metadata(data: bytes, limits: ImageLimits) -> KeptFile:
         "GIF": lambda gif: _gif(gif, limits),
     }  # fmt: skip
     with refusing_damage(name):
-        return KeptFile(writers[name](read_container(name, data, limits.max_pixels)), name, count_frames(name, data))
+        copy = writers[name](read_container(name, data, limits.max_pixels))
+        if name in _COMPARED and copy != data and not _has_same_pixels(data, copy, limits):
+            raise UnsupportedFormat(
+                f"this {name} cannot be kept without its texts and be decoded to the same pixels; send PNG or JPEG, or "
+                "POST /analyze/<task>, which answers it without keeping it"
+            )
+        return KeptFile(copy, name, count_frames(name, data))
+
+
+def _has_same_pixels(sent: bytes, copy: bytes, limits: ImageLimits) -> bool:
+    """Raises the errors of decoding what was sent."""
+    before = _pixels_sha256(sent, limits)
+    try:
+        return _pixels_sha256(copy, limits) == before
+    except UnreadableInput:
+        return False
+
+
+def _pixels_sha256(data: bytes, limits: ImageLimits) -> bytes:
+    decoded = decode_image(data, _ANY_PICTURE, limits, full_size=True, whole=True).rgb
+    found = hashlib.sha256(repr(decoded.size).encode())
+    for top in range(0, decoded.height, _ROWS_AT_ONCE):
+        found.update(decoded.crop((0, top, decoded.width, min(top + _ROWS_AT_ONCE, decoded.height))).tobytes())
+    return found.digest()
 
 
 def _exif(orientation: int) -> bytes:
@@ -139,6 +168,8 @@ def _bmp(found: Container) -> bytes:
     head = table = 14 + size + (_BMP_MASKS.get(compression, 0) if size == _BMP_HEAD else 0)
     if bits <= 8:
         told, colour_bytes = colours or 1 << bits, 3 if old else 4
+        if told > _MOST_COLOURS:
+            raise UnsupportedFormat(f"a BMP with more than {_MOST_COLOURS} colours in a palette is not kept; send PNG")
         first += 4 * told if first == 14 + size else 0  # so the decoder reads them
         head, table = head + colour_bytes * min(told, 1 << bits), table + colour_bytes * told
     first = first or table  # where it says nothing
@@ -146,6 +177,8 @@ def _bmp(found: Container) -> bytes:
     kept = bytearray(max(head, last))
     kept[:head] = data[:head].ljust(head, b"\0")
     kept[2:10] = struct.pack("<II", len(kept), 0)
+    for start, end in () if old else _BMP_UNREAD:
+        kept[start:end] = bytes(end - start)
     if size > _BMP_COLOURS_AT - 14:  # spaces of colour, a profile or its name, which no pixel depends on
         kept[_BMP_COLOURS_AT : 14 + size] = b"BGRs".ljust(14 + size - _BMP_COLOURS_AT, b"\0")
     kept[first:last] = data[first:last]

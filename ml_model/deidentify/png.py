@@ -12,6 +12,7 @@ _SIGNATURE_BYTES, _HEADER_BYTES = 8, 13
 _PALETTE = 3
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by the type of colour
 _TRANSPARENCY_BYTES = {0: 2, 2: 6}  # of a palette: one for each colour
+_MOST_BYTES = {b"PLTE": 3 * 256, b"tRNS": 256}
 # Of an interlaced picture: first column and row of each pass, and the steps.
 _PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 _WHOLE = ((0, 0, 1, 1),)
@@ -28,10 +29,12 @@ def kept_png(data: bytes, exif: bytes) -> bytes:
     for kind, body in _chunks(data):
         if kind == b"IDAT":
             coded.append(body)
-        elif kind in told or (coded and kind != b"IEND"):
+        elif kind in told or (coded and kind != b"IEND") or not (told or coded or kind == b"IHDR"):
             raise UnsupportedFormat("a PNG with a chunk twice or out of place is not kept; export the picture again")
         else:
             told[kind] = body
+    if any(len(told.get(kind, b"")) > most for kind, most in _MOST_BYTES.items()):
+        raise UnsupportedFormat("a PNG with more than 256 colours in its palette is not kept; export it again")
     header = told[b"IHDR"][:_HEADER_BYTES]
     bits, colour = header[8], header[9]
     chunks = [_chunk(b"IHDR", header)]

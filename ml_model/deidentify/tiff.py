@@ -13,9 +13,13 @@ ORIENTATION = 274
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _ROWS, _PLANAR = 256, 257, 258, 259, 262, 277, 278, 284
 _STRIPS, _TILES, _TILE_WIDTH, _TILE_HEIGHT, _SUBSAMPLING = (273, 279), (324, 325), 322, 323, 530
 _JPEG_TABLES, _OLD_JPEG = 347, frozenset(range(513, 522))
+_PALETTE, _YCBCR, _MOST_OF_YCBCR = 3, 6, {529: 3, 530: 2, 531: 1, 532: 6}
+_COLOURS, _OF_EACH_SAMPLE = 320, (_BITS, 338, 339)
+_COUNTED_ELSEWHERE = frozenset({*_STRIPS, *_TILES, _JPEG_TABLES})
 _NONE, _JPEG, _WEBP = 1, 7, 50001  # compressions
 _TEXT_KINDS = frozenset({2, 7})
 _WIDTH_OF = {1: 1, 3: 2, 4: 4, 13: 4, 16: 8}  # bytes of TIFF's integer types
+_BYTES_OF = {1: 1, 2: 1, 6: 1, 7: 1, 3: 2, 8: 2, 4: 4, 9: 4, 11: 4, 13: 4}  # of all that have less than eight
 
 Entry = tuple[int, int, int, bytes]
 """Tag, kind, count, and the value or where it is."""
@@ -51,6 +55,13 @@ class _Directory:
         (found,) = struct.unpack(self.order + ("Q" if self.big else "I"), field)
         return int(found)
 
+    def drop(self, tag: int) -> None:
+        """Zeros for its values."""
+        _, kind, count, field = self.entries.pop(tag)
+        size = count * _BYTES_OF.get(kind, 8)
+        if size > len(field):
+            self.data[self.place(field) : self.place(field) + size] = bytes(size)
+
     def put_short(self, tag: int, value: int) -> None:
         self.entries[tag] = (tag, 3, 1, struct.pack(self.order + "H", value))
 
@@ -60,6 +71,7 @@ def kept_tiff(found: Container) -> bytes:
     directory = _directory(bytearray(found.data))
     data, at, told = directory.data, directory.at, directory.entries.keys()
     compression = directory.integer(_COMPRESSION, _NONE)
+    _check_counts(directory)
     if told & _OLD_JPEG or compression == _WEBP or {_STRIPS[0], _TILES[0]} <= told:
         raise UnsupportedFormat(
             "a TIFF with WebP or the old style of JPEG in it, or with strips and tiles, is not kept; send PNG or JPEG"
@@ -92,10 +104,25 @@ def _directory(data: bytearray) -> _Directory:
     found = _Directory(data, order, big, at, rows)
     data[at:end] = bytes(end - at)
     for tag in [tag for tag, kind, _, _ in rows.values() if kind in _TEXT_KINDS and tag != _JPEG_TABLES]:
-        _, _, count, field = rows.pop(tag)
-        if count > len(field):
-            data[found.place(field) : found.place(field) + count] = bytes(count)
+        found.drop(tag)
     return found
+
+
+def _check_counts(directory: _Directory) -> None:
+    """What is of no use to the decoder is a place for a text: of colours that the picture is not in it goes, else it is
+    refused."""
+    colours = directory.integer(_PHOTOMETRIC, 0)
+    unread = (set() if colours == _YCBCR else _MOST_OF_YCBCR.keys()) | (set() if colours == _PALETTE else {_COLOURS})
+    for tag in unread & directory.entries.keys():
+        directory.drop(tag)
+    samples, bits = directory.integer(_SAMPLES, 1), directory.integer(_BITS, 1)
+    most = dict.fromkeys(_OF_EACH_SAMPLE, samples) | {_COLOURS: 3 << min(bits, 16)} | _MOST_OF_YCBCR
+    for tag, _, count, _ in directory.entries.values():
+        if tag not in _COUNTED_ELSEWHERE and count > most.get(tag, 1):
+            raise UnsupportedFormat(f"a TIFF with {count} values of tag {tag} is not kept; send PNG or JPEG")
+    for starts, lengths in (_STRIPS, _TILES):
+        if len(directory.integers(starts)) != len(directory.integers(lengths)):
+            raise UnsupportedFormat("a TIFF with strips or tiles of no length is not kept; send PNG or JPEG")
 
 
 def _with_directory(directory: _Directory, sent: bytes) -> bytes:
@@ -121,15 +148,20 @@ def _places(directory: _Directory) -> list[tuple[int, int]]:
 
 
 def _raw_bytes(directory: _Directory, count: int, *, tiled: bool) -> tuple[int, ...]:
-    """Bytes of the pixels of so many strips or tiles without compression."""
+    """Bytes of the pixels of so many strips or tiles without compression, as far as there are so many."""
     planes = directory.integer(_SAMPLES, 1) if directory.integer(_PLANAR, 1) == 2 else 1
     bits = directory.integer(_BITS, 1) * directory.integer(_SAMPLES, 1) // planes
-    height = directory.integer(_HEIGHT, 0)
-    if tiled:
-        return (directory.integer(_TILE_HEIGHT, 0) * -(-directory.integer(_TILE_WIDTH, 0) * bits // 8),) * count
-    row, rows = -(-directory.integer(_WIDTH, 0) * bits // 8), directory.integer(_ROWS, height) or height
+    width, height = directory.integer(_WIDTH, 0), directory.integer(_HEIGHT, 0)
+    if tiled:  # of the last ones the decoder reads the rows that are in the picture
+        across, rows = directory.integer(_TILE_WIDTH, 0), directory.integer(_TILE_HEIGHT, 0)
+        row, beside = -(-across * bits // 8), -(-width // across)
+        plane = beside * -(-height // rows)
+        return tuple(
+            row * min(rows, height - number % plane // beside * rows) for number in range(min(count, plane * planes))
+        )
+    row, rows = -(-width * bits // 8), directory.integer(_ROWS, height) or height
     strips = -(-height // rows) if rows else 1
-    return tuple(row * min(rows, height - number % strips * rows) for number in range(count))
+    return tuple(row * min(rows, height - number % strips * rows) for number in range(min(count, strips * planes)))
 
 
 def _copy_jpegs(directory: _Directory, places: list[tuple[int, int]], kept: bytearray) -> None:

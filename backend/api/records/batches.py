@@ -28,10 +28,11 @@ TAG = Tag(name="Batches", description="many files, each with a result that is ke
 api = APIBlueprint("batches", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 
 
-@api.post("/batch-predict", summary="Have many pictures answered", responses={202: AcceptedAnswer})
+@api.post("/batch-predict", summary="Have many files answered", responses={202: AcceptedAnswer})
 @strict
 def submit(services: Services, account: Account) -> Response:
-    """Multipart: pictures as `files`, or one zip of them; beside them `task`, `batch_name`, `patient_ref`, `keep_names`
+    """Multipart: files as `files`, each what POST /analyze/<task> reads of one (a picture, a page, a recording that is
+    one file), or one zip of them; beside them `task`, `batch_name`, `patient_ref`, `keep_names`
     and what POST /analyze/<task> takes in its query. The same Idempotency-Key with the same content makes one batch,
     however often it is sent."""
     from backend.services.batches.book import Sent

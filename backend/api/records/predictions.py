@@ -55,8 +55,9 @@ def upload(services: Services, account: Account, query: UploadQuery) -> Response
 @api.post("/predict", summary="Answer a picture or a recording and keep the answer", responses={200: PredictedAnswer})
 @strict
 def predict(services: Services, account: Account) -> PredictedAnswer:
-    """JSON with `file_id` of an upload, or a form with a picture as `file`; beside it `task`, `patient_ref` and what
-    POST /analyze/<task> takes in its query. A recording is uploaded first."""
+    """JSON with `file_id` of an upload, or a form with a picture, or a recording that is one file, as `file`; beside it
+    `task`, `patient_ref` and what POST /analyze/<task> takes in its query. A recording of two files is uploaded first.
+    What cannot be kept (a page of PDF) is answered, and its record has no file."""
     body, sent = _asked()
     task = image_task(services, body.task)
     g.task = task.id

@@ -78,7 +78,7 @@ def _checked(infos: list[zipfile.ZipInfo], end: int, limits: ZipLimits) -> list[
         _check_entry(number, info)
     files = [info for info in infos if not info.is_dir() and not _OF_NOBODY.search(info.filename)]
     if not files:
-        raise EmptyInput("there is no file in the zip; put pictures into it")
+        raise EmptyInput("there is no file in the zip; put some into it")
     if len(files) > limits.members:
         raise InputTooLarge(f"the zip has {len(files)} files; at most {limits.members} are taken at a time")
     for number, info in enumerate(files, 1):

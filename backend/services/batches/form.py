@@ -103,7 +103,7 @@ class FormReader:
             except RequestEntityTooLarge as error:
                 raise InputTooLarge(f"the form has too many parts; at most {MOST_FILES} files, or one zip") from error
         if not self._form.files:
-            raise EmptyInput("no file was sent; send pictures as files: curl -F files=@a.jpg -F files=@b.jpg")
+            raise EmptyInput("no file was sent; send some as files: curl -F files=@a.jpg -F files=@b.jpg")
         return self._form
 
     def _decode(self, decoder: MultipartDecoder, stream: IO[bytes]) -> None:
@@ -131,7 +131,7 @@ class FormReader:
             self._take_text(part)
             return
         if part.name not in FILE_FIELDS:
-            raise UnknownField(f"unknown file field {part.name!r:.80}; send pictures, or one zip, as {FILE_FIELDS[0]}")
+            raise UnknownField(f"unknown file field {part.name!r:.80}; send files, or one zip, as {FILE_FIELDS[0]}")
         if self._zipped or (part.archive is not None and self._form.files):
             raise UnknownField("a zip was sent beside other files; send it alone")
         if part.archive is None:

@@ -59,8 +59,8 @@ class Leases:
         self._database, self._files = database, files
         self.lease_s = lease_s
 
-    def claim(self, most: int, batch_id: uuid.UUID | None = None) -> list[Claimed]:
-        """Take on up to `most` files, of this batch, or of the oldest of the account that was served longest ago.
+    def claim(self, most: int) -> list[Claimed]:
+        """Take on up to `most` files of the oldest batch of the account that was served longest ago.
 
         One that was begun before is taken on alone: what kills its worker takes no others with it. What was begun too
         often is given up.
@@ -68,8 +68,6 @@ class Leases:
         now, lease = datetime.now(UTC), uuid.uuid4()
         due = and_(BatchItem.batch_id == Batch.id, *_due(now))
         waiting = select(Batch).where(Batch.finished_at.is_(None), select(BatchItem.number).where(due).exists())
-        if batch_id is not None:
-            waiting = waiting.where(Batch.id == batch_id)
         # Also of batches that are finished: many small ones are no more turns than a large one.
         others = aliased(Batch)
         last = select(func.max(others.served_at)).where(others.user_id == Batch.user_id).correlate(Batch)

@@ -63,12 +63,12 @@ class BatchWork:
         self._files, self._keeping, self._images = files, keeping, images
         self._tasks, self._stopping, self._logger = tasks, stopping, logger
 
-    def some(self, batch_id: uuid.UUID | None = None) -> int:
-        """Answer some files, of this batch or of any. Returns how many were taken on. Raises RecordsUnavailable.
+    def some(self) -> int:
+        """Answer some files. Returns how many were taken on. Raises RecordsUnavailable.
 
         `_AT_ONCE` at a time: while one waits for the disk or the database, another is computed.
         """
-        block = self.leases.claim(BLOCK, batch_id)
+        block = self.leases.claim(BLOCK)
         files = iter(block)  # whose next is taken by one thread alone
         with ThreadPoolExecutor(_AT_ONCE, "batch-file") as threads:
             for hand in [threads.submit(self._work_off, files) for _ in block[:_AT_ONCE]]:

@@ -6,7 +6,6 @@ import base64
 import json
 import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -24,7 +23,6 @@ from backend.storage.tables import Prediction
 from backend.telemetry import RequestContext
 from ml_model.diagnosis.case import Case
 from ml_model.ecg.leads import EcgRecording
-from ml_model.errors import InputTooLarge, UnreadableInput, UnsupportedFormat
 from ml_model.tasks.registry import ImageTask
 
 OfBody = TypeVar("OfBody", DiseaseAnswer, RiskAnswer)
@@ -94,12 +92,7 @@ class AnswerKeeping:
         sent: Sent | None = case.pictures[0] if len(case.pictures) == 1 else None
         if case.recording and not isinstance(case.recording, EcgRecording):
             sent = case.recording
-        if sent is not None:
-            with suppress(
-                InputTooLarge, UnreadableInput, UnsupportedFormat
-            ):  # as a copy; the case itself may be answered
-                return self._keeping.sent_file(account, sent, context, case.sampling_rate_hz)
-        return None
+        return self._keeping.copy_or_none(account, sent, context, case.sampling_rate_hz) if sent is not None else None
 
 
 def _kept_case(case: Case, file: Kept | None) -> Case:

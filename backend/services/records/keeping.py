@@ -21,7 +21,8 @@ from backend.schemas.images import AnalyzeAnswer, AnalyzeQuery
 from backend.schemas.records import PredictBody, PredictedAnswer, UploadAnswer
 from backend.services.diagnosis import LIMITS, ImageDiagnosis
 from backend.services.records.accounts import Room, check_quota, hold
-from backend.services.rendering.messages import DEMO_WARNING
+from backend.services.rendering.client_answers import predicted_answer
+from backend.services.rendering.messages import NOT_KEPT
 from backend.storage.audit import Deed, append
 from backend.storage.database import Database
 from backend.storage.files import FileStore
@@ -30,9 +31,11 @@ from backend.telemetry import RequestContext
 from ml_model.deidentify.kept import KeptFile
 from ml_model.diagnosis.case import Case
 from ml_model.diagnosis.reading import RECORDING_FORMAT, PictureToKeep, RecordingToKeep, SandboxedReader
-from ml_model.errors import EmptyInput, MediDiagnoseError, UnsupportedFormat
+from ml_model.errors import EmptyInput, InputTooLarge, MediDiagnoseError, UnreadableInput, UnsupportedFormat
 from ml_model.inputs.dicom.presentation import Presentation
+from ml_model.inputs.file_type import sniff_format
 from ml_model.inputs.images.frames import note_on_frames
+from ml_model.inputs.images.pdf import is_pdf
 from ml_model.sandbox.pool import WorkerPool
 from ml_model.tasks.registry import ImageTask
 
@@ -100,17 +103,19 @@ class Keeping:
 
         Raises NotFound for a file of nobody's or of another's, EmptyInput for none, and what `images.analyze` raises.
         """
-        file = self.sent_file(account, sent, context) if sent is not None else self._own_file(account, body)
-        if file.row.format == RECORDING_FORMAT and task.signal is None:
+        file = self._own_file(account, body) if sent is None else None
+        if file and file.row.format == RECORDING_FORMAT and task.signal is None:
             raise UnsupportedFormat(f"{task.id} reads pictures, and this is a recording; ask for another task")
         query = AnalyzeQuery.model_validate(body.model_dump(exclude=_ASKED_OTHERWISE, exclude_unset=True))
         query = query.model_copy(update={"explain": "none" if query.explain == "none" else "inline", "top_k": None})
         with self.noting_refusals(account, task.id, context, slot):
-            answer = images.analyze(task, _case(file, query), query, context)
+            if sent is not None:
+                file = self._copy_of(account, sent, task, query, context)
+            answer = images.analyze(task, _case(file, sent or b"", query), query, context)
         return self._keep(account, body, file, answer, slot, new_file=sent is not None)
 
     def _keep(
-        self, account: Account, body: PredictBody, file: Kept, answer: AnalyzeAnswer, slot: Slot | None, *,
+        self, account: Account, body: PredictBody, file: Kept | None, answer: AnalyzeAnswer, slot: Slot | None, *,
         new_file: bool,
     ) -> PredictedAnswer:  # fmt: skip
         prediction_id = uuid.uuid4()
@@ -118,16 +123,19 @@ class Keeping:
         picture = result["explanation"].pop("heatmap_png_base64", None)
         address = heatmap_address(prediction_id) if picture and not answer.demo_mode else None
         result["explanation"]["heatmap_url"] = address
-        told = _predicted(answer, body, result, file.row, None if answer.demo_mode else prediction_id)
+        kept_id = None if answer.demo_mode else prediction_id
+        file_id = file.row.id if file and (kept_id or body.file_id) else None
+        warnings = _warnings(file.row, answered=True) if file else (NOT_KEPT,)
+        told = predicted_answer(answer, result, kept_id, file_id, body.patient_ref, warnings)
         if answer.demo_mode:
             return told
-        files = [file] if new_file else []
+        files = [file] if new_file and file else []
         overlay = None
         if picture:
             overlay = fresh_file(account, HEATMAP, "PNG", base64.b64decode(picture))
             files.append(overlay)
         row = image_row(account, body.patient_ref, answer, result, prediction_id)
-        row.file_id, row.heatmap_id = file.row.id, overlay.row.id if overlay else None
+        row.file_id, row.heatmap_id = file_id, overlay.row.id if overlay else None
         self.store(files, account, Deed(str(account.id), "predict", str(prediction_id), answer.request_id), row, slot)
         return told
 
@@ -144,6 +152,25 @@ class Keeping:
     def sent_file(self, account: Account, sent: Sent, context: RequestContext, rate_hz: float | None = None) -> Kept:
         """The copy that may be kept, on its way into the store. rate_hz: of a recording that does not say it."""
         return self._new_file(account, self._copy(sent, context, rate_hz))
+
+    def copy_or_none(
+        self, account: Account, sent: Sent, context: RequestContext, rate_hz: float | None = None
+    ) -> Kept | None:
+        """The same, where there can be one: of a PDF there is none, and the case may be answered all the same."""
+        with suppress(InputTooLarge, UnreadableInput, UnsupportedFormat):
+            return self.sent_file(account, sent, context, rate_hz)
+        return None
+
+    def _copy_of(
+        self, account: Account, sent: bytes, task: ImageTask, query: AnalyzeQuery, context: RequestContext
+    ) -> Kept | None:
+        """The same of a file that does not say what it is: what is no picture, or a DICOM file with a waveform, is a
+        recording where the task reads such. Raises the errors of reading that."""
+        form = sniff_format(sent)
+        if task.signal is not None and (form == "DICOM" or form is None and not is_pdf(sent)):
+            with suppress(*([UnsupportedFormat] if form else [])):
+                return self.sent_file(account, (("file", sent),), context, query.sampling_rate_hz)
+        return self.copy_or_none(account, sent, context)
 
     def _new_file(self, account: Account, copy: KeptFile) -> Kept:
         kept = fresh_file(account, UPLOAD, copy.format, copy.data)
@@ -235,10 +262,11 @@ def _warnings(row: StoredFile, *, answered: bool = False) -> tuple[str, ...]:
     return (*row.warnings, note) if note else tuple(row.warnings)
 
 
-def _case(file: Kept, query: AnalyzeQuery) -> Case:
-    recorded = file.row.format == RECORDING_FORMAT
+def _case(file: Kept | None, sent: bytes, query: AnalyzeQuery) -> Case:
+    """sent: what is answered where no copy of it is kept."""
+    data, recorded = (file.data, file.row.format == RECORDING_FORMAT) if file else (sent, False)
     return Case(
-        pictures=() if recorded else (file.data,), recording=(("kept", file.data),) if recorded else (),
+        pictures=() if recorded else (data,), recording=(("kept", data),) if recorded else (),
         age_years=query.age_years, sex=query.sex, view=query.view, pixel_size_um=query.pixel_size_um,
         sampling_rate_hz=query.sampling_rate_hz, gate=query.gate, presentation=Presentation(query.frame, query.window),
     )  # fmt: skip
@@ -268,33 +296,4 @@ def image_row(
         result=result,
         distance=answer.input_check.distance,
         quality={name: value for name in _COMPARED if (value := answer.input_check.quality.get(name)) is not None},
-    )
-
-
-def _predicted(
-    answer: AnalyzeAnswer, body: PredictBody, result: dict[str, Any], file: StoredFile, prediction_id: uuid.UUID | None
-) -> PredictedAnswer:
-    told = [DEMO_WARNING] if answer.demo_mode else [answer.warning] if answer.warning else []
-    if not answer.prediction.settled:
-        told.append(f"NOT SETTLED: {answer.headline}. {answer.triage.text}")
-    return PredictedAnswer(
-        **({"warning": " ".join(told)} if told else {}),
-        success=True,
-        prediction_id=prediction_id,
-        task=answer.model.task,
-        prediction=answer.prediction.name,
-        class_code=answer.prediction.code,
-        confidence=answer.prediction.confidence,
-        confidence_scores={one.name: one.confidence for one in answer.all_predictions},
-        settled=answer.prediction.settled,
-        headline=answer.headline,
-        triage=answer.triage,
-        heatmap_url=result["explanation"]["heatmap_url"],
-        file_id=file.id if prediction_id or body.file_id else None,
-        patient_ref=body.patient_ref,
-        processing_time=answer.processing_ms / 1000,
-        warnings=tuple(dict.fromkeys((*_warnings(file, answered=True), *answer.input_check.warnings))),
-        result=result,
-        demo_mode=answer.demo_mode,
-        request_id=answer.request_id,
     )

@@ -13,6 +13,9 @@ DEMO_WARNING = (
     "EXAMPLE ONLY: no trained model is loaded for this task. "
     "These values are fixed and were not computed from your input."
 )
+NOT_KEPT = (
+    "the record is without the file: of its kind none is kept, or its copy would be too large or not decoded the same"
+)
 MAP_METHOD = "Grad-CAM (exact, closed form)"
 MAP_NOTE = (
     "Shows which regions raised the score of this class in the model. It is influence, not location: "

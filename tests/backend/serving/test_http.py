@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 from child_processes.processes import Service
@@ -63,6 +65,25 @@ def test_what_is_broken_gets_its_status_in_the_shape_and_with_the_headers_of_eve
     assert headers["X-Request-ID"] == answer["request_id"] == str(uuid.UUID(answer["request_id"]))
     assert {n: headers[n] for n in SECURITY_HEADERS} == SECURITY_HEADERS
     assert headers["Access-Control-Allow-Origin"] == "*"
+
+
+def test_what_is_left_of_an_answer_to_half_a_request_goes_at_once(service: Service) -> None:
+    """Not with the connection: the client may go on sending what is dropped for minutes."""
+    before = unnamed(service)
+    head = b"POST /slow?s=0&file HTTP/1.1\r\n" + HOST + b"Content-Length: 33000000\r\n\r\n"
+    with contextlib.closing(opened(service.port, head)) as link:
+        assert link.recv(15) == b"HTTP/1.1 200 OK"
+        until = time.monotonic() + 5
+        while unnamed(service) != before:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        link.sendall(bytes(9))
+
+
+def unnamed(service: Service) -> int:
+    """Files without a name that it holds."""
+    held = Path(f"/proc/{service.process.pid}/fd").iterdir()
+    return sum(os.readlink(one).endswith("(deleted)") for one in held)
 
 
 def test_a_refusal_keeps_the_clients_id_and_is_a_problem_where_that_is_asked_for(service: Service) -> None:

@@ -1,4 +1,7 @@
-"""`backend/server.py` with one more address: `/slow?s=<seconds>` holds a thread for so long and says what it got."""
+"""`backend/server.py` with one more address: `/slow?s=<seconds>` holds a thread for so long and says what it got.
+
+With `&file` every answer to it, a refusal too, is sent from a file.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ if __name__ == "__main__":
 
     from backend.app import create_app
     from backend.config import Config
+    from backend.endpoint import spooled
     from backend.server import parse_arguments, serve
+    from backend.storage.spooled import Spool, Spooled
 
     config = parse_arguments(sys.argv[1:], Config.from_env())
     application = create_app(config)
@@ -21,6 +26,15 @@ if __name__ == "__main__":
         time.sleep(float(request.args["s"]))
         return Response(f"{len(request.get_data())} bytes from {request.remote_addr} by {request.scheme}")
 
+    def from_a_file(answer: Response) -> Response:
+        """Larger than what is held in memory."""
+        if "file" not in request.args:
+            return answer
+        with Spool(config.data_dir).writing() as file:
+            file.write(bytes(2_000_000))
+            return spooled(Spooled(file), "text/plain")
+
+    application.after_request(from_a_file)
     application.add_url_rule("/slow", view_func=slow, methods=["GET", "POST"])
     serve(application, config)
     sys.stdout.flush()

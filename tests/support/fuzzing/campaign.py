@@ -1,6 +1,6 @@
 """`make fuzz`: every parser in two processes, then every format over HTTP. Exits with 1 on any finding.
 
-python -m fuzzing.campaign [--minutes 30] [--seed N] | --replay FOLDER
+python -m fuzzing.campaign [--minutes 30] [--seed N] [--only KEPT-] | --replay FOLDER
 """
 
 from __future__ import annotations
@@ -47,15 +47,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Fuzz every parser and the server.")
     parser.add_argument("--minutes", type=float, default=30, help="of computing, in the parsers")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
+    parser.add_argument("--only", default="", help="parsers of formats whose names begin so, and no server")
     parser.add_argument("--replay", type=Path, metavar="FOLDER", help=f"a folder of {FINDINGS.name}/ once more")
     options = parser.parse_args(arguments)
     if options.replay:
         return _replayed(options.replay)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(2))  # so that what was started is ended
     print(f"seed {options.seed}; findings go to {FINDINGS}", flush=True)
-    tallies, computed_s = fuzz_parsers(options.seed, PROCESSES, options.minutes * 60)
+    tallies, computed_s = fuzz_parsers(options.seed, PROCESSES, options.minutes * 60, options.only)
     findings = _told("parsers", tallies)
     print(f"parsers: {computed_s / 60:.1f} minutes of computing, seed {options.seed}", flush=True)
+    if options.only:
+        return int(bool(findings))
     sent, memory, is_back = fuzz_server(options.seed, max(1, round(options.minutes * _REQUESTS_PER_MINUTE)))
     findings += _told("http", sent)
     print(memory + ("" if is_back else ": a finding, it did not come back"))

@@ -6,12 +6,14 @@ import random
 from dataclasses import dataclass
 
 from fuzzing.formats import rasters, tagged, texts
+from fuzzing.keeping import TEXT, seeds_to_keep
 from fuzzing.parts import Layout, mutated
 from fuzzing.seeds import SEEDS, Upload, seeds
 
 FAMILIES = tuple(SEEDS)
 PICTURES = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "PDF", "DICOM")
 RECORDINGS = ("DICOM-ECG", "WFDB", "CSV", "EDF")
+KEPT = "KEPT-"  # before a format: of files that are to be kept
 LONGEST_BYTES = 120_000  # of a run or of repeated parts; 25 times that in one case of fifty
 _LAYOUTS: dict[str, Layout] = {
     "PNG": rasters.PNG, "JPEG": rasters.JPEG, "WEBP": rasters.WEBP, "TIFF": tagged.TIFF, "BMP": rasters.BMP,
@@ -44,15 +46,24 @@ class Case:
     def upload(self, longest: int = LONGEST_BYTES) -> Upload:
         """The files that are sent. Of a record of several files one is changed."""
         rng = random.Random(str(self))
-        files = list(rng.choice(seeds(self.family)))
+        family, made = self.family.removeprefix(KEPT), seeds_of(self.family)
+        files = list(rng.choice(made))
         at = rng.randrange(len(files))
         name, data = files[at]
+        layout = _layout(family, name)
+        text = TEXT if family != self.family and rng.random() < 0.5 else b""
         longest *= 25 if rng.random() < 0.02 else 1
-        others = [upload[min(at, len(upload) - 1)][1] for upload in seeds(self.family)]
-        files[at] = name, mutated(data, self._layout(name), rng, others, longest)
+        others = [upload[min(at, len(upload) - 1)][1] for upload in made]
+        files[at] = name, mutated(data, layout, rng, others, longest, text)
         return tuple(files)
 
-    def _layout(self, name: str) -> Layout:
-        if self.family == "WFDB":
-            return texts.WFDB_HEADER if name.endswith(".hea") else texts.BYTES
-        return _LAYOUTS[self.family]
+
+def seeds_of(family: str) -> tuple[Upload, ...]:
+    """What a case of a format is made of."""
+    return seeds_to_keep(family.removeprefix(KEPT)) if family.startswith(KEPT) else seeds(family)
+
+
+def _layout(family: str, name: str) -> Layout:
+    if family == "WFDB":
+        return texts.WFDB_HEADER if name.endswith(".hea") else texts.BYTES
+    return _LAYOUTS[family]

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 EXTREMES = (0, 1, 2, 3, 7, 8, 127, 128, 255, 256, 32_767, 32_768, 65_535, 65_536, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
 _MAX_DEPTH = 3
@@ -43,13 +44,17 @@ class Layout:
     inner: Callable[[Part], Layout | None] = lambda _: None
 
 
-def mutated(data: bytes, layout: Layout, rng: random.Random, others: Sequence[bytes], longest: int) -> bytes:
+def mutated(
+    data: bytes, layout: Layout, rng: random.Random, others: Sequence[bytes], longest: int, text: bytes = b""
+) -> bytes:
     """`data` changed in one to four places.
 
-    others: files of the same format to splice with; longest: bytes of a run.
+    others: files of the same format to splice with; longest: bytes of a run; text: to be planted somewhere before.
     """
     if rng.random() < 0.8:
         parts = layout.split(data)
+        if text:
+            parts = _changed(parts, layout, rng, others, longest, 0, (partial(_planted, text),))
         for _ in range(rng.choice((1, 1, 2, 4))):
             parts = _changed(parts, layout, rng, others, longest, 0)
         data = layout.join(parts)
@@ -59,8 +64,9 @@ def mutated(data: bytes, layout: Layout, rng: random.Random, others: Sequence[by
 
 
 def _changed(
-    parts: Parts, layout: Layout, rng: random.Random, others: Sequence[bytes], longest: int, depth: int
-) -> Parts:
+    parts: Parts, layout: Layout, rng: random.Random, others: Sequence[bytes], longest: int, depth: int,
+    changes: Sequence[Callable[..., Parts]] = (),
+) -> Parts:  # fmt: skip
     """The parts with one change."""
     if not parts:
         return [Part(rng.choice(layout.kinds or (b"",)), odd_text(rng, longest))]
@@ -68,14 +74,23 @@ def _changed(
     part = parts[at]
     within = layout.inner(part)
     if within is not None and depth < _MAX_DEPTH and rng.random() < 0.6:
-        inner = _changed(within.split(part.body), within, rng, others, longest, depth + 1)
+        inner = _changed(within.split(part.body), within, rng, others, longest, depth + 1, changes)
         return [*parts[:at], replace(part, body=within.join(inner)), *parts[at + 1 :]]
-    new = rng.choice(_CHANGES)(part, layout, rng, others, longest)
+    new = rng.choice(changes or _CHANGES)(part, layout, rng, others, longest)
     if rng.random() < 0.1:  # elsewhere than it was
         rest = parts[:at] + parts[at + 1 :]
         to = rng.randrange(len(rest) + 1)
         return rest[:to] + new + rest[to:]
     return parts[:at] + new + parts[at + 1 :]
+
+
+def _planted(text: bytes, part: Part, layout: Layout, rng: random.Random, *_: object) -> Parts:
+    """The text as a part of its own, or before, within or behind what a part holds."""
+    if rng.random() < 0.4:
+        return [part, Part(rng.choice((*layout.kinds, part.kind)), text)]
+    at = rng.choice((0, len(part.body) // 2, len(part.body), rng.randint(0, len(part.body))))
+    declared = rng.choice((part.declared, None))
+    return [replace(part, body=part.body[:at] + text + part.body[at:], declared=declared)]
 
 
 def _dropped(_part: Part, *_: object) -> Parts:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from fuzzing.cases import PICTURES, RECORDINGS, Case
+from fuzzing.cases import KEPT, PICTURES, RECORDINGS, Case
+from fuzzing.keeping import kept_picture, kept_recording
 from fuzzing.seeds import Upload
 
 from ml_model.ecg.recording import check_recording, load_recording, network_signal
@@ -93,6 +94,8 @@ PARSERS: dict[str, Parser] = {
     **dict.fromkeys(RECORDINGS, _recording),
     "SYMPTOMS": _symptoms,
     "FACTORS": _factors,
+    **{KEPT + name: lambda upload, _: kept_picture(upload) for name in PICTURES if name != "PDF"},
+    **{KEPT + name: lambda upload, _: kept_recording(upload) for name in RECORDINGS},
 }
 
 

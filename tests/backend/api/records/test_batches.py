@@ -11,11 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from dicom_files import dataset, write
+from ecg_files import csv_file, dicom_file, dicom_group, edf_file, heart, wfdb_record
+from fuzzing.findings import pixels_of_the_head
+from pictures import encode
+from PIL import Image
 from records.batches import accepted, finished, send, zipped
 from records.people import PASSWORD, Person, person
 
 from backend.app import Application
+from backend.services.rendering.messages import NOT_KEPT
+from ml_model.ecg.leads import EcgRecording
+from ml_model.ecg.page_renderer import draw_page
 
 Picture = Callable[..., bytes]
 
@@ -67,6 +76,44 @@ def test_a_zip_is_a_batch_and_names_are_kept_on_request(ada: Person, pictures: l
     done = finished(ada, told["batch_id"])
     assert [(one["name"], one["state"]) for one in done["results"]] == [(name, "done") for name, _ in pictures]
     assert {one["heatmap_url"] for one in done["results"]} == {None}
+
+
+def test_recordings_and_pages_are_answered_as_where_each_is_sent_alone(records_file_app: Application) -> None:
+    """All that one file can be: a WFDB recording is two."""
+    ada, signal = person(records_file_app), heart(100)
+    drawn = draw_page(EcgRecording(signal.astype(np.float32), 100.0)).pixels
+    recordings = [csv_file(signal, 100)[0], edf_file(signal, 100)[0], dicom_file([dicom_group(signal, 100)])[0]]
+    sent = [*(("record", *one) for one in recordings), ("image", "page.pdf", encode(Image.fromarray(drawn), "PDF"))]
+    alone = [
+        records_file_app.test_client().post("/analyze/heart", data={field: (io.BytesIO(data), name)}).get_json()
+        for field, name, data in sent
+    ]
+    others = [
+        wfdb_record(signal, 100)[0],
+        ("x.csv", b"1,2,3"),
+        ("none.dcm", write(dataset(np.zeros((9, 9), np.uint8)))),
+    ]
+    told = accepted(ada, [*((name, data) for _, name, data in sent), *others], task="heart")
+    results = finished(ada, told["batch_id"])["results"]
+    assert [one["state"] for one in results] == ["done"] * 4 + ["failed"] * 3, results
+    errors = [one["error"]["error"] for one in results[4:]]
+    assert "the signal file (.dat) of the WFDB record is missing" in errors[0]
+    assert "shorter side" in errors[2], "a DICOM file without a waveform is a picture"
+    kept = [ada.get(f"/history/{one['prediction_id']}") for one in results[:4]]
+    assert [one["result"]["all_predictions"] for one in kept] == [one["all_predictions"] for one in alone]
+    assert ["recording" in one["result"] for one in kept] == ["recording" in one for one in alone]
+    files = {one["file_id"]: one["format"] for one in ada.get("/auth/export")["files"] if one["kind"] == "upload"}
+    assert [files.get(one["record"]["file_id"]) for one in kept] == ["ECG"] * 3 + [None], "of a PDF there is no copy"
+
+
+def test_what_cannot_be_kept_is_answered_and_its_record_has_no_file(records_app: Application) -> None:
+    ada, sent = person(records_app), pixels_of_the_head(tiled=False)
+    single = ada.predict(sent, gate="off")
+    assert (single["file_id"], NOT_KEPT in single["warnings"]) == (None, True)
+    record = ada.get(f"/history/{single['prediction_id']}")["record"]
+    assert (record["file_id"], record["class_code"]) == (None, single["class_code"])
+    refused = ada.call("POST", "/upload", data={"file": (io.BytesIO(sent), "x")})
+    assert (refused.status_code, refused.get_json()["code"]) == (415, "unsupported_format")
 
 
 @pytest.mark.parametrize(

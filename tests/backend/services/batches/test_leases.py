@@ -64,7 +64,7 @@ def test_of_many_who_take_on_at_once_each_has_files_of_its_own(bench: Bench) -> 
     batch_id, taken, lock = bench.batch(30), [], threading.Lock()
 
     def take() -> None:
-        while block := bench.leases(LONG_S).claim(4, batch_id):
+        while block := bench.leases(LONG_S).claim(4):
             with lock:
                 taken.extend(one.position for one in block)
 
@@ -79,7 +79,7 @@ def test_of_many_who_take_on_at_once_each_has_files_of_its_own(bench: Bench) -> 
 
 def test_what_a_crash_left_is_done_by_another_once(bench: Bench) -> None:
     batch_id = bench.batch(4)
-    dead = bench.leases(SHORT_S).claim(3, batch_id)  # and never heard of again
+    dead = bench.leases(SHORT_S).claim(3)  # and never heard of again
     time.sleep(2 * SHORT_S)
     done = bench.work(batch_id)
     assert done["done"] == 4
@@ -135,15 +135,15 @@ def test_what_passes_is_tried_again_and_what_kills_is_given_up(bench: Bench) -> 
     batch_id = bench.batch(2)
     leases, deadly = bench.leases(0.0), ""
     for _ in range(MOST_ATTEMPTS):
-        (one,) = leases.claim(1, batch_id)  # the first file kills whoever takes it on
+        (one,) = leases.claim(1)  # the first file kills whoever takes it on
         deadly = str(one.file_id)
     kept = bench.app.services.config.data_dir / "files" / deadly[:2] / deadly
     assert kept.exists()
     assert deadly in {one["file_id"] for one in bench.ada.get("/auth/export")["files"]}
-    late = leases.claim(2, batch_id)
+    late = leases.claim(2)
     assert [one.position for one in late] == [2]
     leases.put_back(late[0], LONG_S)
-    assert leases.claim(2, batch_id) == []
+    assert leases.claim(2) == []
     assert 3000 < (leases.due_in_s() or 0) <= LONG_S
     leases.put_back(late[0], 0.0)
     told = bench.ada.get(f"/batches/{batch_id}")
@@ -157,10 +157,10 @@ def test_what_passes_is_tried_again_and_what_kills_is_given_up(bench: Bench) -> 
 def test_what_was_begun_before_is_taken_on_alone(bench: Bench) -> None:
     """Of a block whose worker was killed any file may be the one that did it."""
     batch_id, leases = bench.batch(5), bench.leases(0.0)
-    assert [one.position for one in leases.claim(3, batch_id)] == [1, 2, 3]
-    (first,) = leases.claim(3, batch_id)
+    assert [one.position for one in leases.claim(3)] == [1, 2, 3]
+    (first,) = leases.claim(3)
     leases.put_back(first, LONG_S)
-    (second,) = leases.claim(3, batch_id)
+    (second,) = leases.claim(3)
     leases.put_back(second, 0.0, counted=False)
     assert (first.position, first.attempts, second.position, second.attempts) == (1, 2, 2, 2)
     bench.ada.call("DELETE", f"/batches/{batch_id}")
@@ -254,7 +254,7 @@ def test_a_store_may_be_gone_for_a_quarter_of_an_hour(bench: Bench, monkeypatch:
     monkeypatch.setattr(bench.opened.files, "get", gone)
     monkeypatch.setattr(work.leases, "put_back", put_back)
     bench.app.services.readiness.draining_since = None
-    while work.some(batch_id):
+    while work.some():
         pass
     assert waits == [2.0, 16.0, 128.0, 1024.0]
     (told,) = bench.ada.get(f"/batches/{batch_id}")["results"]

@@ -9,7 +9,7 @@ from functools import partial
 
 from fuzzing.parts import Layout, Part, Parts
 
-_BYTES_OF_TYPE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
+BYTES_OF_TYPE = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 _UNDEFINED = 0xFFFFFFFF
 _ITEM, _ITEM_END, _SEQUENCE_END = b"\xfe\xff\x00\xe0", b"\xfe\xff\x0d\xe0", b"\xfe\xff\xdd\xe0"
@@ -25,7 +25,7 @@ def _split_tiff(data: bytes) -> Parts:
     at, entry = start + (8 if big else 2), struct.Struct(order + ("HHQ8s" if big else "HHI4s"))
     parts = [Part(b"", data)]
     for tag, kind, count, field in entry.iter_unpack(data[at : at + number * entry.size]):
-        length = count * _BYTES_OF_TYPE.get(kind, 1)
+        length = count * BYTES_OF_TYPE.get(kind, 1)
         offset = int.from_bytes(field, "little" if order == "<" else "big")
         value = field[:length] if length <= len(field) else data[offset : offset + length]
         parts.append(Part(struct.pack(order + "HH", tag, kind), value, count))
@@ -43,7 +43,7 @@ def _join_tiff(parts: Sequence[Part]) -> bytes:
     values, values_at = b"", len(body) + len(directory[0]) + len(entries) * (20 if big else 12) + word
     for part in entries:
         kind = int.from_bytes(part.kind[2:], order)
-        count = len(part.body) // _BYTES_OF_TYPE.get(kind, 1) if part.declared is None else part.declared
+        count = len(part.body) // BYTES_OF_TYPE.get(kind, 1) if part.declared is None else part.declared
         field = part.body.ljust(word, b"\0")
         if len(field) > word:
             field = (values_at + len(values)).to_bytes(word, order)
