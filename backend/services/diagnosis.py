@@ -29,6 +29,7 @@ from backend.telemetry import Metrics, RequestContext
 from ml_model.diagnosis.case import Case, CaseResult, KindTold
 from ml_model.diagnosis.pipeline import Engines, diagnose, route
 from ml_model.diagnosis.reading import InstancesOfFiles, SandboxedReader
+from ml_model.diagnosis.routing import Files, Route, find_route
 from ml_model.ecg.leads import EcgRecording
 from ml_model.errors import InvalidValue, UnknownField
 from ml_model.inputs.dicom.instances import DicomInstance
@@ -103,6 +104,11 @@ class ImageDiagnosis:
         sent = () if isinstance(case.recording, EcgRecording) else tuple(data for _, data in case.recording)
         files = tuple(data for data in (*case.pictures, *sent) if sniff_format(data) == "DICOM")
         return SandboxedReader(self._pool, context.deadline)(InstancesOfFiles(files)) if files else ()
+
+    def route(self, files: Files, context: RequestContext) -> Route:
+        """Which task reads the files of one case. Raises the errors of `find_route`, and StillLoading."""
+        reader = SandboxedReader(self._pool, context.deadline)
+        return find_route(files, Engines(gate=self._models.gate, tasks=self._models.image_tasks, reader=reader), LIMITS)
 
     def analyze(self, task: ImageTask, case: Case, query: AnalyzeQuery, context: RequestContext) -> AnalyzeAnswer:
         """The answer to one case, by `task` or by another one that it also reads, told by request, header or looks.
