@@ -27,6 +27,7 @@ from backend.services.loading.models import ModelStore
 from backend.services.records.sessions import SessionHistory
 from backend.services.records.store import RecordStore
 from backend.services.scans.answering import ScanDiagnosis
+from backend.services.scans.processing import Processing
 from backend.services.symptoms import SymptomDiagnosis
 from backend.services.tabular import RiskDiagnosis
 from backend.storage.secret_key import secret_of
@@ -53,11 +54,7 @@ def create_app(config: Config) -> Application:
     log = LogWriter(sys.stdout)
     logger = make_logger(config.log, log)
     app, secret = _bare(), secret_of(config)
-    app.config.update(
-        SECRET_KEY=secret,
-        SESSION_COOKIE_NAME=COOKIE,
-        SESSION_COOKIE_SAMESITE="Lax",
-    )
+    app.config.update(SECRET_KEY=secret, SESSION_COOKIE_NAME=COOKIE, SESSION_COOKIE_SAMESITE="Lax")
     # Werkzeug would answer a doubled slash with an HTML redirect.
     app.url_map.merge_slashes = False
     metrics = make_metrics()
@@ -65,11 +62,13 @@ def create_app(config: Config) -> Application:
     store, pool, readiness = ModelStore(tasks, config, logger, metrics), reading_pool(), Readiness()
     images = ImageDiagnosis(store, metrics, config.demo_mode, pool)
     records = RecordStore(config, secret, store.tasks, pool, logger, images, readiness)
+    any_file = ScanDiagnosis(store, images, records, logger, config.result_cache_bytes)
     services = Services(
         config=config,
         models=store,
         images=images,
-        scans=ScanDiagnosis(store, images, records, logger, config.result_cache_bytes),
+        scans=any_file,
+        processing=Processing(any_file, images),
         symptoms=SymptomDiagnosis(store, config.demo_mode),
         risk=RiskDiagnosis(store, config.demo_mode),
         sessions=SessionHistory(),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, get_args
 
 from flask_openapi3 import Info, OpenAPI
 
@@ -13,6 +13,7 @@ from backend.errors import STATUS
 from backend.schemas.common import FHIR_CONTENT, Answer, ErrorAnswer, ProblemAnswer
 from backend.schemas.requests import RECORD_FILES, modality_words, risk_body, upload_body
 from backend.schemas.scans.answers import MOST_SCANS
+from backend.schemas.scans.regions import View
 from backend.services.loading.bundles import Task
 from backend.services.rendering.catalogue import endpoint_of
 from backend.services.rendering.messages import DISCLAIMER, SERVICE_NAME, service_version
@@ -21,7 +22,10 @@ from ml_model.tasks.registry import ImageTask, RiskTask
 
 ANALYZE, READINESS = "/analyze/{task}", "/readyz"
 # Addresses that take files without a task in their path: the form's field, and how many.
-UPLOADS = {"/predict": ("file", 1), "/predict/breast-cancer": ("image", 1), "/api/analyze": ("file", MOST_SCANS)}
+UPLOADS = {
+    "/predict": ("file", 1), "/predict/breast-cancer": ("image", 1), "/api/analyze": ("file", MOST_SCANS),
+    "/process-image": ("file", 1),
+}  # fmt: skip
 WITH_HISTORY = ("/predict", "/history")
 SESSION = "session"
 EDGE_TEXT = {
@@ -199,6 +203,7 @@ def build_document(app: OpenAPI, tasks: tuple[Task, ...]) -> dict[str, Any]:
         "task": {"type": "string", "enum": [task.id for task in tasks]},
         "answer_id": {"type": "string", "format": "uuid"},
         "kind": {"type": "string", "enum": ["csv", "zip"]},
+        "part": {"type": "string", "enum": list(get_args(View))},
         "member": {"type": "string", "enum": ["pictures", "signal"]},
         "name": {"type": "string", "pattern": r"^[A-Za-z0-9._-]+\.png$"},
         **records.IDENTIFIERS,

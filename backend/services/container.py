@@ -10,6 +10,7 @@ from backend.services.loading.models import ModelStore
 from backend.services.records.sessions import SessionHistory
 from backend.services.records.store import RecordStore
 from backend.services.scans.answering import ScanDiagnosis
+from backend.services.scans.processing import Processing
 from backend.services.symptoms import SymptomDiagnosis
 from backend.services.tabular import RiskDiagnosis
 from backend.telemetry import Logger, Metrics, Readiness
@@ -23,6 +24,7 @@ class Services:
     models: ModelStore
     images: ImageDiagnosis
     scans: ScanDiagnosis
+    processing: Processing
     symptoms: SymptomDiagnosis
     risk: RiskDiagnosis
     sessions: SessionHistory

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import ConfigDict, Field, RootModel
 
@@ -14,16 +14,19 @@ from ml_model.tasks.triage_scale import TriageLevel
 MOST_SCANS = 16  # files in one request
 
 
+SCAN_TYPE: Any = Field(
+    None, alias="scan_type", max_length=64,
+    description="what it is: a task, a kind of picture, or a word of it; capitals, dashes, blanks and underscores do "
+    "not count; found out if absent",
+)  # fmt: skip
+
+
 class ScanQuery(KeptAnalyzeQuery):
     """How an answer should look, and what the file is, where the client knows it."""
 
     model_config = ConfigDict(populate_by_name=True)
 
-    modality: str | None = Field(
-        None, alias="scan_type", max_length=64,
-        description="what it is: a task, a kind of picture, or a word of it; capitals, dashes, blanks and underscores "
-        "do not count; found out if absent",
-    )  # fmt: skip
+    modality: str | None = SCAN_TYPE
 
     def asked(self) -> AnalyzeQuery:
         """Without what decides nothing of the answer."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from backend.errors import INTERNAL, status_of, where
 from backend.schemas.accounts import Account
-from backend.schemas.images import AnalyzeAnswer
+from backend.schemas.images import AnalyzeAnswer, AnalyzeQuery
 from backend.schemas.requests import modality_words
 from backend.schemas.scans.answers import RegionAnswer, ScanAnswer, ScanFailure, ScanQuery, ScanResult, ScansAnswer
 from backend.services.diagnosis import ImageDiagnosis
@@ -89,8 +89,8 @@ class ScanDiagnosis:
         key = key_of(sent, asked, query.modality, models_of(self._models), context.owner)
         if asking.keeper is None and (known := self._cache.find(key, context)):
             return known
-        route = self.route(files, query, context)
-        case = case_of(files, route, query)
+        route = self.route(files, query.modality, context)
+        case = case_of(files, route, asked)
         if route.told_by == "request":
             asked = asked.model_copy(update={"modality": route.task.input.modality})
         if asking.keeper is None:
@@ -103,24 +103,30 @@ class ScanDiagnosis:
             self._cache.keep(key, told)
         return told
 
-    def route(self, files: Files, query: ScanQuery, context: RequestContext) -> Route:
+    def route(self, files: Files, scan_type: str | None, context: RequestContext) -> Route:
         """The task that reads the files of one case: by the request, else found out."""
-        if query.modality is None:
+        if scan_type is None:
             return self._images.route(files, context)
-        task = task_named(query.modality, self._models.image_tasks)
+        task = task_named(scan_type, self._models.image_tasks)
         recording = task.signal is not None and (len(files) > 1 or is_recording(files[0][1]))
         if not recording and task.signal is not None:  # a DICOM waveform is known by its header
             recording = self._images.route(files, context).recording
         return Route(task, "request", recording)
 
-    def _told(self, answer: AnalyzeAnswer, route: Route, context: RequestContext) -> ScanAnswer:
+    def kind_of(self, answer: AnalyzeAnswer, route: Route) -> str:
+        """The kind of what was answered: breast ultrasounds may have been mammograms."""
+        return "ecg_recording" if route.recording else self._task_of(answer).input.modality
+
+    def _task_of(self, answer: AnalyzeAnswer) -> ImageTask:
         task = self._models.tasks[answer.model.task]
         assert isinstance(task, ImageTask)  # noqa: S101 - only these answer pictures  # nosec B101
-        scan_type = "ecg_recording" if route.recording else task.input.modality
-        about = {rule.code: rule.name for rule in task.findings if rule.tumour}
+        return task
+
+    def _told(self, answer: AnalyzeAnswer, route: Route, context: RequestContext) -> ScanAnswer:
+        about = {rule.code: rule.name for rule in self._task_of(answer).findings if rule.tumour}
         return ScanAnswer(
             **{name: getattr(answer, name) for name in answer.model_fields_set},
-            scan_type=scan_type, scan_type_told_by=route.told_by,
+            scan_type=self.kind_of(answer, route), scan_type_told_by=route.told_by,
             tumor_detected=_tumour(answer, tuple(about)), tumor_findings=tuple(about.values()),
             regions=self._regions(answer, context),
             heatmap_url=answer.explanation.heatmap_url, cached=False,
@@ -178,7 +184,7 @@ def _plain(word: str) -> str:
     return "".join(letter for letter in word.lower() if letter.isalnum())
 
 
-def case_of(files: Files, route: Route, query: ScanQuery) -> Case:
+def case_of(files: Files, route: Route, query: AnalyzeQuery) -> Case:
     """The files as a case of the task."""
     return Case(
         pictures=() if route.recording else tuple(data for _, data in files),

@@ -62,6 +62,8 @@ def test_the_lines_of_the_clinic(
     found, several = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("any", "several"))
     assert (found["model"]["task"], found["scan_type_told_by"], found["cached"]) == ("skin", "picture", False)
     assert several["answered"] == 2
+    assert json.loads((folder / "processed.json").read_text("utf-8"))["scan_type"] == "dermatoscopy"
+    assert (folder / "enhanced.png").read_bytes().startswith(b"\x89PNG")
     record = read((folder / "record.fhir.json").read_text("utf-8"))
     assert record["Patient"][0]["identifier"][0]["value"] == "case-17"
     for kind, title in (("picture", "Named class"), ("symptoms", "Most probable condition")):
