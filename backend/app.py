@@ -9,7 +9,7 @@ import threading
 from flask_cors import CORS
 from flask_openapi3 import APIBlueprint, OpenAPI
 
-from backend.api import analyze, compat, health, models, pages, predict
+from backend.api import analyze, compat, health, models, pages, predict, scans
 from backend.api.records import accounts, batches, history, interop, monitoring, oidc, predictions, reports
 from backend.api.records.identity import Kind, current_account, set_up_tokens, signed_by_us
 from backend.api.records.limits import set_up_limits
@@ -26,6 +26,8 @@ from backend.services.diagnosis import ImageDiagnosis
 from backend.services.loading.models import ModelStore
 from backend.services.records.sessions import SessionHistory
 from backend.services.records.store import RecordStore
+from backend.services.scans.answering import ScanDiagnosis
+from backend.services.scans.processing import Processing
 from backend.services.symptoms import SymptomDiagnosis
 from backend.services.tabular import RiskDiagnosis
 from backend.storage.secret_key import secret_of
@@ -52,25 +54,25 @@ def create_app(config: Config) -> Application:
     log = LogWriter(sys.stdout)
     logger = make_logger(config.log, log)
     app, secret = _bare(), secret_of(config)
-    app.config.update(
-        SECRET_KEY=secret,
-        SESSION_COOKIE_NAME=COOKIE,
-        SESSION_COOKIE_SAMESITE="Lax",
-    )
+    app.config.update(SECRET_KEY=secret, SESSION_COOKIE_NAME=COOKIE, SESSION_COOKIE_SAMESITE="Lax")
     # Werkzeug would answer a doubled slash with an HTML redirect.
     app.url_map.merge_slashes = False
     metrics = make_metrics()
     metrics.log_lines_dropped.set_function(lambda: log.dropped)
     store, pool, readiness = ModelStore(tasks, config, logger, metrics), reading_pool(), Readiness()
     images = ImageDiagnosis(store, metrics, config.demo_mode, pool)
+    records = RecordStore(config, secret, store.tasks, pool, logger, images, readiness)
+    any_file = ScanDiagnosis(store, images, records, logger, config.result_cache_bytes)
     services = Services(
         config=config,
         models=store,
         images=images,
+        scans=any_file,
+        processing=Processing(any_file, images),
         symptoms=SymptomDiagnosis(store, config.demo_mode),
         risk=RiskDiagnosis(store, config.demo_mode),
         sessions=SessionHistory(),
-        records=RecordStore(config, secret, store.tasks, pool, logger, images, readiness),
+        records=records,
         metrics=metrics,
         readiness=readiness,
         logger=logger,
@@ -82,7 +84,7 @@ def create_app(config: Config) -> Application:
     register_error_handlers(app)
     _allow_origins(app, config)
     _let_in(app, config, secret)
-    for resource in (analyze, compat, predict, health, models):
+    for resource in (analyze, scans, compat, predict, health, models):
         app.register_api(resource.api)
     _register_records(app)
     pages.register_pages(app, build_document(app, tasks))

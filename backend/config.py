@@ -67,6 +67,7 @@ def _limits(environ: Mapping[str, str]) -> dict[str, Any]:
         "requests_per_address": whole_number_of(environ, "REQUESTS_PER_ADDRESS", 28, (1, 10_000)),
         "connections": whole_number_of(environ, "CONNECTIONS", 1000, (8, 100_000)),
         "connections_per_address": whole_number_of(environ, "CONNECTIONS_PER_ADDRESS", 256, (1, 100_000)),
+        "result_cache_bytes": 10**6 * whole_number_of(environ, "RESULT_CACHE_MB", 16, (0, 100_000)),
         "upload_memory_bytes": 10**6 * whole_number_of(environ, "UPLOAD_MEMORY_MB", 256, (40, 1_000_000)),
         "trusted_proxies": networks(environ, "TRUSTED_PROXIES"),
     }
@@ -82,8 +83,9 @@ class Config:
     picture are not told apart. `secret_key` signs the session cookie; empty: a random one for each process.
     From `request_deadline_s` to `trusted_proxies`: what the embedded server grants (`backend/serving`); an answer is
     due `request_deadline_s` after its request was received whole. `allowed_hosts` are the names by which the service
-    may be called; `*` means any. `database_url`: of records; empty: a file in the data folder. `storage_url`: the
-    bucket of their files; empty: a folder in the data folder. `quota_bytes`: of the files of one account.
+    may be called; `*` means any. `result_cache_bytes`: of the last answers of /api/analyze. `database_url`: of records;
+    empty: a file in the data folder. `storage_url`: the bucket of their files; empty: a folder in the data folder.
+    `quota_bytes`: of the files of one account.
     `registration`: whether anybody may make an account. `public_url`: by which people reach the service; empty: the
     name that a request came by. `auth_required`: whether nothing is answered without an account. `oidc_issuer`: where
     people may log in, too. From `account_rate` to `rate_storage`: how often somebody may ask
@@ -119,6 +121,7 @@ class Config:
     connections: int = 1000
     connections_per_address: int = 256
     upload_memory_bytes: int = 256_000_000
+    result_cache_bytes: int = 16_000_000
     trusted_proxies: tuple[Network, ...] = ()
     allowed_hosts: tuple[str, ...] = LOOPBACK_NAMES
     tasks_dir: Path = TASKS_DIR

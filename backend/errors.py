@@ -274,12 +274,16 @@ def _on_http_error(error: HTTPException) -> Response:
     return error_response(status, HTTP_CODES.get(status, f"http_{status}"), message, headers)
 
 
-def _on_unexpected(error: Exception) -> Response:
-    # Where, not what: an exception's message can quote the upload or a patient's value.
+def where(error: Exception) -> dict[str, Any]:
+    """For the log. Where, not what: an exception's message can quote the upload or a patient's value."""
     frames = [f"{f.filename}:{f.lineno} {f.name}" for f in traceback.extract_tb(error.__traceback__)[-8:]]
     frames += getattr(error, "frames", ())  # of a process that read the file
+    return {"error_type": type(error).__name__, "frames": frames}
+
+
+def _on_unexpected(error: Exception) -> Response:
     logger: structlog.typing.FilteringBoundLogger = g.logger
-    logger.error("unexpected_error", error_type=type(error).__name__, frames=frames, request_id=g.request_id)
+    logger.error("unexpected_error", **where(error), request_id=g.request_id)
     return error_response(500, "internal_error", INTERNAL)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import Any, get_args
 
 from flask_openapi3 import Info, OpenAPI
 
@@ -12,14 +12,20 @@ from backend.endpoint import COOKIE
 from backend.errors import STATUS
 from backend.schemas.common import FHIR_CONTENT, Answer, ErrorAnswer, ProblemAnswer
 from backend.schemas.requests import RECORD_FILES, modality_words, risk_body, upload_body
+from backend.schemas.scans.answers import MOST_SCANS
+from backend.schemas.scans.regions import View
 from backend.services.loading.bundles import Task
 from backend.services.rendering.catalogue import endpoint_of
 from backend.services.rendering.messages import DISCLAIMER, SERVICE_NAME, service_version
+from backend.services.scans.answering import words_for
 from ml_model.tasks.registry import ImageTask, RiskTask
 
 ANALYZE, READINESS = "/analyze/{task}", "/readyz"
-# Addresses that take one picture for one task, whatever else the task reads: the form's field.
-SINGLE_UPLOADS = {"/predict": "file", "/predict/breast-cancer": "image"}
+# Addresses that take files without a task in their path: the form's field, and how many.
+UPLOADS = {
+    "/predict": ("file", 1), "/predict/breast-cancer": ("image", 1), "/api/analyze": ("file", MOST_SCANS),
+    "/process-image": ("file", 1),
+}  # fmt: skip
 WITH_HISTORY = ("/predict", "/history")
 SESSION = "session"
 EDGE_TEXT = {
@@ -130,6 +136,17 @@ def _image_operation(shared: dict[str, Any], task: ImageTask, read: tuple[ImageT
     return operation
 
 
+def _uploads(paths: dict[str, Any], tasks: tuple[ImageTask, ...]) -> None:
+    """Forms of addresses without a task in their path; where any kind is taken, the words for it and all classes."""
+    codes = list(dict.fromkeys(code for task in tasks for code in task.codes))
+    for path, (field, most) in UPLOADS.items():
+        operation = paths[path]["post"]
+        operation["requestBody"] = upload_body(operation["summary"], {field: most})
+        for parameter in operation.get("parameters") or []:
+            if known := {"scan_type": list(words_for(tasks)), "target": codes}.get(parameter["name"]):
+                parameter["schema"] = {"type": "string", "enum": known}
+
+
 def _plain_arrays(node: Any) -> None:
     """Tuples of one type as arrays of a fixed length, which more programs read than `prefixItems`."""
     if isinstance(node, dict):
@@ -147,7 +164,7 @@ def _finish(method: str, path: str, operation: dict[str, Any], identifiers: dict
     extra = [{"name": n, "in": "path", "required": True, "schema": identifiers[n]} for n in named]
     queries = [_parameter(p) for p in operation.get("parameters") or [] if p["in"] != "path"]
     operation["parameters"] = extra + queries
-    statuses = {*COMMON, *(OF_PATHS if named or path in SINGLE_UPLOADS else ()), *((422,) if queries else ())}
+    statuses = {*COMMON, *(OF_PATHS if named or path in UPLOADS else ()), *((422,) if queries else ())}
     statuses |= {*OF_BODIES} if "requestBody" in operation else set()
     statuses |= records.statuses_of(method, path) if path.startswith(records.PREFIX) else set()
     statuses |= {401, 403, 429} if records.is_open_to_accounts(method, path) else set()
@@ -181,13 +198,12 @@ def build_document(app: OpenAPI, tasks: tuple[Task, ...]) -> dict[str, Any]:
         elif isinstance(task, RiskTask):
             paths[endpoint_of(task)]["post"]["requestBody"] = risk_body(task)
     records.request_bodies(paths, list(images))
-    for path, field in SINGLE_UPLOADS.items():
-        operation = paths[path]["post"]
-        operation["requestBody"] = upload_body(operation["summary"], {field: 1})
+    _uploads(paths, tuple(images.values()))
     identifiers: dict[str, dict[str, Any]] = {
         "task": {"type": "string", "enum": [task.id for task in tasks]},
         "answer_id": {"type": "string", "format": "uuid"},
         "kind": {"type": "string", "enum": ["csv", "zip"]},
+        "part": {"type": "string", "enum": list(get_args(View))},
         "member": {"type": "string", "enum": ["pictures", "signal"]},
         "name": {"type": "string", "pattern": r"^[A-Za-z0-9._-]+\.png$"},
         **records.IDENTIFIERS,

@@ -98,12 +98,12 @@ def activation_map(services: Services, answer_id: str) -> ActivationMapAnswer:
 
 def _kept_heatmap(services: Services, answer_id: str) -> Heatmap:
     found = services.images.heatmap(answer_id)
-    if found is None or not _may_see(found.owner):
+    if found is None or not may_see(found.owner):
         raise NotFound("this heatmap is not kept any more; analyse the picture again, or ask with ?explain=inline")
     return found.content
 
 
-def _may_see(owner: str | None) -> bool:
+def may_see(owner: str | None) -> bool:
     """What an account's answer left is shown to nobody else, and that there is something is not told."""
     if owner is None:
         return True
@@ -129,7 +129,7 @@ def _may_see(owner: str | None) -> bool:
 def signal(services: Services, answer_id: str, kind: str) -> Response:
     """CSV (mV, a row per sample) or a zip of WFDB files; the addresses are the answer's `recording` part."""
     found = services.images.signal(answer_id)
-    if found is None or kind not in ("csv", "zip") or not _may_see(found.owner):
+    if found is None or kind not in ("csv", "zip") or not may_see(found.owner):
         raise NotFound("this signal is not kept any more; analyse the page again, then ask for .csv or .zip")
     if kind == "csv":
         return Response(as_csv(found.content), mimetype="text/csv")

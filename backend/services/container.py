@@ -9,6 +9,8 @@ from backend.services.diagnosis import ImageDiagnosis
 from backend.services.loading.models import ModelStore
 from backend.services.records.sessions import SessionHistory
 from backend.services.records.store import RecordStore
+from backend.services.scans.answering import ScanDiagnosis
+from backend.services.scans.processing import Processing
 from backend.services.symptoms import SymptomDiagnosis
 from backend.services.tabular import RiskDiagnosis
 from backend.telemetry import Logger, Metrics, Readiness
@@ -21,6 +23,8 @@ class Services:
     config: Config
     models: ModelStore
     images: ImageDiagnosis
+    scans: ScanDiagnosis
+    processing: Processing
     symptoms: SymptomDiagnosis
     risk: RiskDiagnosis
     sessions: SessionHistory

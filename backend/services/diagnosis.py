@@ -8,7 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Generic, TypeVar
 
+import numpy as np
 from cachetools import TTLCache
+from numpy.typing import NDArray
 
 from backend.endpoint import MAX_UPLOAD_BYTES
 from backend.schemas.common import ProvenanceAnswer
@@ -28,14 +30,17 @@ from backend.services.rendering.responses import AnswerParts, analyze_answer, no
 from backend.telemetry import Metrics, RequestContext
 from ml_model.diagnosis.case import Case, CaseResult, KindTold
 from ml_model.diagnosis.pipeline import Engines, diagnose, route
-from ml_model.diagnosis.reading import InstancesOfFiles, SandboxedReader
+from ml_model.diagnosis.reading import InstancesOfFiles, PictureToShow, SandboxedReader
+from ml_model.diagnosis.routing import Files, Route, find_route
 from ml_model.ecg.leads import EcgRecording
 from ml_model.errors import InvalidValue, UnknownField
 from ml_model.inputs.dicom.instances import DicomInstance
+from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.inputs.file_type import input_sha256, sniff_format
 from ml_model.inputs.images.decoder import ImageLimits
 from ml_model.inputs.json_body import shown
 from ml_model.sandbox.pool import WorkerPool
+from ml_model.tasks.image_schema import ImageInput
 from ml_model.tasks.registry import ImageTask
 
 KEPT_BYTES = 64 * 2**20  # of heatmaps; that of a recording is its signal, 50 kB
@@ -43,6 +48,8 @@ KEPT_SIGNAL_BYTES = 16 * 2**20  # read off ECG pages, 50 kB each
 KEPT_S = 3600.0
 _START_WITHIN_S = 120.0
 LIMITS = ImageLimits(max_bytes=MAX_UPLOAD_BYTES)
+# A large JPEG may be decoded at a scale that still has twice these sides.
+AS_IT_IS = ImageInput(modality="any", height_px=1024, width_px=1024, min_side_px=1)
 T = TypeVar("T")
 
 
@@ -103,6 +110,16 @@ class ImageDiagnosis:
         sent = () if isinstance(case.recording, EcgRecording) else tuple(data for _, data in case.recording)
         files = tuple(data for data in (*case.pictures, *sent) if sniff_format(data) == "DICOM")
         return SandboxedReader(self._pool, context.deadline)(InstancesOfFiles(files)) if files else ()
+
+    def route(self, files: Files, context: RequestContext) -> Route:
+        """Which task reads the files of one case. Raises the errors of `find_route`, and StillLoading."""
+        reader = SandboxedReader(self._pool, context.deadline)
+        return find_route(files, Engines(gate=self._models.gate, tasks=self._models.image_tasks, reader=reader), LIMITS)
+
+    def shown(self, data: bytes, longest_px: int, asked: Presentation, context: RequestContext) -> NDArray[np.uint8]:
+        """A picture to be looked at, RGB (height, width, 3). Raises the errors of reading it."""
+        picture = PictureToShow(data, AS_IT_IS, LIMITS.max_bytes, LIMITS.max_pixels, longest_px, asked)
+        return SandboxedReader(self._pool, context.deadline)(picture)
 
     def analyze(self, task: ImageTask, case: Case, query: AnalyzeQuery, context: RequestContext) -> AnalyzeAnswer:
         """The answer to one case, by `task` or by another one that it also reads, told by request, header or looks.

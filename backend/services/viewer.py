@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from backend.schemas.accounts import Account
-from backend.services.diagnosis import LIMITS
+from backend.services.diagnosis import AS_IT_IS, LIMITS
 from backend.services.records.history import History
 from backend.storage.files import FileStore
 from backend.telemetry import RequestContext
@@ -19,11 +19,8 @@ from ml_model.errors import UnsupportedFormat
 from ml_model.inference.provenance import decoding_sha256
 from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.sandbox.pool import WorkerPool
-from ml_model.tasks.image_schema import ImageInput
 
 LONGEST_PX = 2048  # of the longer side
-# A large JPEG may be decoded at a scale that still has twice these sides.
-_AS_IT_IS = ImageInput(modality="any", height_px=LONGEST_PX // 2, width_px=LONGEST_PX // 2, min_side_px=1)
 _COMPRESSION = 3  # of zlib: a third of the time of 6, a tenth more bytes
 
 
@@ -40,13 +37,13 @@ class Viewer:
         row = self._history.own_file(account, file_id, "render", request_id)
         if row.format == RECORDING_FORMAT:
             raise UnsupportedFormat("this is a recording, of which there is no picture; GET /api/v1/files/<id> has it")
-        told = f"{row.sha256} {asked.frame} {asked.window} {decoding_sha256(_AS_IT_IS)}"
+        told = f"{row.sha256} {asked.frame} {asked.window} {decoding_sha256(AS_IT_IS)}"
         return hashlib.sha256(told.encode()).hexdigest()[:32]
 
     def png(self, file_id: uuid.UUID, asked: Presentation, context: RequestContext) -> bytes:
         """Grey or RGB, no larger than `LONGEST_PX`; of a file that `tag` was asked of. Raises the errors of reading."""
         data = self._files.get(file_id)
-        shown = PictureToShow(data, _AS_IT_IS, LIMITS.max_bytes, LIMITS.max_pixels, LONGEST_PX, asked)
+        shown = PictureToShow(data, AS_IT_IS, LIMITS.max_bytes, LIMITS.max_pixels, LONGEST_PX, asked)
         rgb = SandboxedReader(self._pool, context.deadline)(shown)
         grey = bool(np.array_equal(rgb[..., 0], rgb[..., 1]) and np.array_equal(rgb[..., 0], rgb[..., 2]))
         written = io.BytesIO()

@@ -99,8 +99,8 @@ def route(
     `task` itself where nothing speaks for one of `others`."""
     picture = KindOfFile(case.pictures[0], task.input, limits.max_bytes, limits.max_pixels)
     if sniff_format(picture.data) == "DICOM":
-        stated = engines.reader(picture).stated
-        return next(((t, "dicom") for t in (*others, task) if stated in t.dicom_modalities), (task, None))
+        modality = (facts := engines.reader(picture).dicom) and facts.modality
+        return next(((t, "dicom") for t in (*others, task) if modality in t.dicom_modalities), (task, None))
     if engines.gate is None or case.gate == "off":
         return task, None
     recognition = recognise(engines.gate, engines.reader(picture).overview, task.input.modality)

@@ -23,7 +23,7 @@ from ml_model.ecg.recording import examine_recording, load_recording, network_si
 from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.input_gate.modality_classifier import overview_of
 from ml_model.input_gate.screen_photo import grid_height
-from ml_model.inputs.dicom.header import read_dicom_header
+from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.instances import DicomInstance, read_instance
 from ml_model.inputs.dicom.presentation import AS_STORED, Presentation
 from ml_model.inputs.file_type import is_plain, sniff_format
@@ -116,27 +116,29 @@ def _overview_as_sent(decoded: DecodedImage) -> NDArray[np.uint8]:
 
 @dataclass(frozen=True)
 class KindClue:
-    """What tells the kind of a picture: the modality that a DICOM header states, else its overview."""
+    """What tells the kind of a picture: what a DICOM header states, and, of others or if `looked`, its overview."""
 
-    stated: str | None = None
+    dicom: DicomFacts | None = None
     overview: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
 class KindOfFile:
-    """A picture of which only the kind is asked."""
+    """A picture of which only the kind is asked. looked: whether DICOM is looked at, too."""
 
     data: bytes
     input: ImageInput
     max_bytes: int
     max_pixels: int
+    looked: bool = False
 
     def read(self, announce: Announce | None = None, /) -> KindClue:
-        """Of a DICOM file the header alone is read. Raises the errors of `read_dicom_header` and `decode_image`."""
-        if sniff_format(self.data) == "DICOM":
-            return KindClue(stated=read_dicom_header(self.data).facts.modality)
+        """Of DICOM the header first. Raises the errors of `read_dicom_header` and `decode_image`."""
+        facts = read_dicom_header(self.data).facts if sniff_format(self.data) == "DICOM" else None
+        if facts and not self.looked:
+            return KindClue(facts)
         picture = PictureFiles((self.data,), self.input, self.max_bytes, self.max_pixels, overview=True)
-        return KindClue(overview=picture.read(announce)[0].overview)
+        return KindClue(facts, picture.read(announce)[0].overview)
 
 
 @dataclass(frozen=True)

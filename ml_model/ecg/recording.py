@@ -138,6 +138,12 @@ def _read(files: Sequence[tuple[str, bytes]], rate_hz: float | None, limits: Rec
     raise UnsupportedFormat(f"the content is {what}, no ECG recording; {_SENDABLE}")
 
 
+def is_recording(data: bytes) -> bool:
+    """Whether a file that is no DICOM starts as one of a recording does: the header of a WFDB record, EDF, a table as
+    text, or what is kept of one."""
+    return sniff_format(data) is None and (is_kept(data) or is_wfdb_header(data) or is_edf(data) or _may_be_table(data))
+
+
 def _may_be_table(data: bytes) -> bool:
     """Whether it starts as text of no other known kind, in UTF-8, UTF-16 with its mark, or Latin-1."""
     what = describe_content(data)

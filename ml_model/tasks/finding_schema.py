@@ -26,7 +26,8 @@ class FindingRule(Frozen):
     """Classes that together must not be missed. Their summed probability is the finding's.
 
     name: as in a sentence ("... not ruled out"). min_sensitivity: share of its cases that must not be ruled out.
-    never_ruled_out: why its data cannot support a rule-out; None where they can. suspected: one sentence beside the
+    never_ruled_out: why its data cannot support a rule-out; None where they can. tumour: whether it means one, or its
+    precursor. suspected: one sentence beside the
     text of its most probable class, whose severity says how soon it is acted on. open_level, open: how soon, and what
     is said and done, while it is neither ruled out nor suspected. In a multi-label task `classes` is one class.
     """
@@ -37,6 +38,7 @@ class FindingRule(Frozen):
     classes: tuple[PlainName, ...] = Field(min_length=1)
     min_sensitivity: float = Field(gt=0, lt=1)
     never_ruled_out: Text | None = None
+    tumour: bool = False
     suspected: Text
     open_level: Literal["soon", "urgent"] = "soon"
     open: Advice

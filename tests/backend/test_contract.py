@@ -20,6 +20,7 @@ from child_processes.processes import Service
 from clients.contract import Known, Played, play, settings
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
+from pictures import detailed, encode
 from PIL import Image
 from samples import upload
 
@@ -32,6 +33,7 @@ from ml_model.tasks.registry import RiskTask, load_image_tasks, load_tasks
 LEAST_CASES = 3000
 KNOWN = Known(("fever", "headache", "cough", "chest pain", "fatigue", "nausea"))
 PLOT = "/models/{task}/plots/{member}/{name}"
+VIEW = "/regions/{answer_id}/{part}.png"
 RECORDS = "^/api/v1/"  # played in tests/backend/api/records/test_contract.py, by people with accounts
 PROBES = "^/(livez|readyz|health|history|symptoms|models)$"
 
@@ -58,6 +60,9 @@ def played(live_app: Application, request: pytest.FixtureRequest) -> Played:
     answer_id = _page_read(live_app)
     there = {"/signals/{answer_id}.{kind}": {"answer_id": answer_id, "kind": "zip"}}
     there |= dict.fromkeys((f"/heatmaps/{{answer_id}}.{form}" for form in ("png", "json")), {"answer_id": answer_id})
+    picture = upload(encode(detailed(280, 256, 1), "PNG"), field="file")
+    views = live_app.test_client().post("/process-image?scan_type=skin", data=picture).get_json()["views"]
+    there |= {VIEW: {"answer_id": views["enhanced"].split("/")[2], "part": "enhanced"}}
     there |= {PLOT: {"task": "skin", "member": "pictures", "name": "curve.png"}}
     known = Known(KNOWN.symptoms, there)
     schema = schemathesis.openapi.from_wsgi("/openapi.json", live_app, config=settings(examples, seed))

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Protocol
 
-from backend.errors import RecordsUnavailable
-from backend.services.batches.work import BatchWork, where
+from backend.errors import RecordsUnavailable, where
+from backend.services.batches.work import BatchWork
 from backend.telemetry import Logger
 
 POLL_S = 5.0  # at most, between two looks at what is due

@@ -4,15 +4,13 @@ them. Any number of threads, processes and machines may do it at once."""
 from __future__ import annotations
 
 import time
-import traceback
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.errors import INTERNAL, NotFound, RecordsUnavailable, StillLoading, Unauthenticated
+from backend.errors import INTERNAL, NotFound, RecordsUnavailable, StillLoading, Unauthenticated, where
 from backend.schemas.records import PredictBody
 from backend.services.batches.leases import MOST_ATTEMPTS, Claimed, LeaseLost, Leases, failure, settle
 from backend.services.batches.states import DONE
@@ -30,7 +28,6 @@ _MOST_S = 30.0  # for one file
 _PASSING = (DeadlineExceeded, Overloaded, ReaderUnavailable, StillLoading, RecordsUnavailable)
 _FIRST_WAIT_S = 2.0  # before another try, then so many times as long each time:
 _LONGER, _LONGER_WITHOUT_STORE = 2, 8  # a store may be gone for a quarter of an hour
-_FRAMES = 8
 
 
 class _Place:
@@ -142,9 +139,3 @@ class BatchWork:
     def _tell(self, claimed: Claimed, error: Exception) -> None:
         told = {"batch_id": str(claimed.batch_id), "position": claimed.position}
         self._logger.error("batch_file_failed", **where(error), **told)
-
-
-def where(error: Exception) -> dict[str, Any]:
-    """For the log. Where, not what: an exception's message can quote the upload."""
-    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
-    return {"error_type": type(error).__name__, "frames": [f"{f.filename}:{f.lineno} {f.name}" for f in frames]}

@@ -46,21 +46,29 @@ class Heatmap:
 
 
 def peak_region(heatmap: Heatmap) -> tuple[int, int, int, int] | None:
-    """Box (x, y, width, height) in original pixels around the map's peak.
+    """Box (x, y, width, height) in original pixels around the map's peak, the first of `strong_regions`; None for a map
+    without any activation: nothing spoke for the class."""
+    return next((box for box, _ in strong_regions(heatmap)), None)
 
-    The connected cells around the strongest one that reach half its value. None for a map
-    without any activation: nothing spoke for the class.
-    """
+
+def strong_regions(heatmap: Heatmap) -> list[tuple[tuple[int, int, int, int], float]]:
+    """Boxes (x, y, width, height) in original pixels around the connected cells of a map that reach half its peak, each
+    with its strongest cell as a share of the peak, the strongest first; none for a map without any activation."""
     cells = heatmap.activation_map
-    rows, columns = cells.shape
     peak = float(cells.max(initial=0))
     if peak <= 0:
-        return None
+        return []
     strong = (cells >= PEAK_SHARE * peak).astype(np.uint8)
-    _, labels = cv2.connectedComponents(strong, connectivity=4)
-    labels = np.asarray(labels).reshape(rows, columns)
-    row, column = np.unravel_index(int(cells.argmax()), cells.shape)
-    inside = labels == labels[row, column]
+    count, found = cv2.connectedComponents(strong, connectivity=4)
+    labels = np.asarray(found).reshape(cells.shape)
+    parts = [labels == label for label in range(1, count)]
+    parts.sort(key=lambda inside: -float(cells[inside].max()))
+    return [(_box(heatmap, inside), float(cells[inside].max()) / peak) for inside in parts]
+
+
+def _box(heatmap: Heatmap, inside: NDArray[np.bool_]) -> tuple[int, int, int, int]:
+    """Of some cells of the map, in original pixels."""
+    rows, columns = inside.shape
     ys, xs = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
     frame = heatmap.frame
     shares = np.array([xs[0], xs[-1] + 1]) / columns

@@ -22,6 +22,10 @@ MAP_NOTE = (
     "it does not outline a lesion and it does not show that the model is right."
 )
 NO_MAP_NOTE = "No heatmap: {reason}."
+REGION_NOTE = (
+    "A region of interest: where the activation map is strong, outlined by the picture's own levels. It shows what "
+    "moved the answer, no lesion was measured, and a lesion may lie elsewhere."
+)
 SET_NOTE = (
     "The classes still in question (class-conditional conformal prediction): made so that nine in ten cases of each "
     "class have it in their set; how often that was so on test stands beside it."

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from clients.fhir import observed, read
+from PIL import Image
 from records.documented import run_lines
+from samples import write_tiny_gate
 
 from backend.app import Application
 from ml_model.inference.bundle import MODELS_DIR
@@ -48,11 +52,18 @@ def test_the_lines_of_the_clinic(
 ) -> None:
     for task in ("disease", "heart-risk"):
         shutil.copytree(MODELS_DIR / task, tmp_path / "shipped" / task)
-    app = make_records_app(tmp_path, model_dirs=(tmp_path / "models", tmp_path / "shipped"))
+    write_tiny_gate(tmp_path / "models")
+    app = make_records_app(tmp_path, model_dirs=(tmp_path / "models", tmp_path / "shipped"), input_gate=True)
     folder = tmp_path / "clinic"
     folder.mkdir()
-    (folder / "photo.jpg").write_bytes(picture())
+    red = np.array([1.0, 0.1, 0.1])  # by which the tiny gate knows skin
+    Image.fromarray((np.asarray(Image.open(io.BytesIO(picture()))) * red).astype(np.uint8)).save(folder / "photo.jpg")
     run_lines("clinic.md", app, folder)
+    found, several = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("any", "several"))
+    assert (found["model"]["task"], found["scan_type_told_by"], found["cached"]) == ("skin", "picture", False)
+    assert several["answered"] == 2
+    assert json.loads((folder / "processed.json").read_text("utf-8"))["scan_type"] == "dermatoscopy"
+    assert (folder / "enhanced.png").read_bytes().startswith(b"\x89PNG")
     record = read((folder / "record.fhir.json").read_text("utf-8"))
     assert record["Patient"][0]["identifier"][0]["value"] == "case-17"
     for kind, title in (("picture", "Named class"), ("symptoms", "Most probable condition")):
