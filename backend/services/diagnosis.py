@@ -27,8 +27,9 @@ from backend.services.rendering.heatmaps import (
 from backend.services.rendering.responses import AnswerParts, analyze_answer, no_model
 from backend.telemetry import Metrics, RequestContext
 from ml_model.diagnosis.case import Case, CaseResult, KindTold
+from ml_model.diagnosis.headers import InstancesOfFiles
 from ml_model.diagnosis.pipeline import Engines, diagnose, route
-from ml_model.diagnosis.reading import InstancesOfFiles, SandboxedReader
+from ml_model.diagnosis.reading import SandboxedReader
 from ml_model.ecg.leads import EcgRecording
 from ml_model.errors import InvalidValue, UnknownField
 from ml_model.inputs.dicom.instances import DicomInstance

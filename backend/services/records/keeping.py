@@ -106,7 +106,7 @@ class Keeping:
         query = AnalyzeQuery.model_validate(body.model_dump(exclude=_ASKED_OTHERWISE, exclude_unset=True))
         query = query.model_copy(update={"explain": "none" if query.explain == "none" else "inline", "top_k": None})
         with self.noting_refusals(account, task.id, context, slot):
-            answer = images.analyze(task, _case(file, query), query, context)
+            answer = images.analyze(task, case_of(file, query), query, context)
         return self._keep(account, body, file, answer, slot, new_file=sent is not None)
 
     def _keep(
@@ -235,7 +235,7 @@ def _warnings(row: StoredFile, *, answered: bool = False) -> tuple[str, ...]:
     return (*row.warnings, note) if note else tuple(row.warnings)
 
 
-def _case(file: Kept, query: AnalyzeQuery) -> Case:
+def case_of(file: Kept, query: AnalyzeQuery) -> Case:
     recorded = file.row.format == RECORDING_FORMAT
     return Case(
         pictures=() if recorded else (file.data,), recording=(("kept", file.data),) if recorded else (),

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from clients.dicom import read as read_dicom
 from clients.fhir import observed, read
 from records.documented import run_lines
 
@@ -52,7 +54,12 @@ def test_the_lines_of_the_clinic(
     folder = tmp_path / "clinic"
     folder.mkdir()
     (folder / "photo.jpg").write_bytes(picture())
-    run_lines("clinic.md", app, folder)
+    printed = run_lines("clinic.md", app, folder)
+    assert "Imaging Measurement Report" in printed
+    assert read_dicom((folder / "report.dcm").read_bytes()).PatientID == "case-17"
+    with zipfile.ZipFile(folder / "objects.zip") as objects:
+        assert objects.namelist() == ["sr.dcm", "sc.dcm", "seg.dcm", "pdf.dcm", "picture.dcm"]
+        assert objects.read("sr.dcm") == (folder / "report.dcm").read_bytes()
     record = read((folder / "record.fhir.json").read_text("utf-8"))
     assert record["Patient"][0]["identifier"][0]["value"] == "case-17"
     for kind, title in (("picture", "Named class"), ("symptoms", "Most probable condition")):
