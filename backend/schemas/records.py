@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 from uuid import UUID
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -18,6 +18,8 @@ DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 DEFAULT_TASK = "lung-ct"
 MOST_PER_PAGE, MOST_PAGES = 100, 1_000_000
 MOST_FEEDBACK = 100  # of one record, in one answer
+DicomObject = Literal["sr", "sc", "seg", "pdf", "picture"]
+DICOM_OBJECTS: tuple[DicomObject, ...] = get_args(DicomObject)
 FileId = Annotated[str, Field(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
 
 

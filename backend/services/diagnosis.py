@@ -29,8 +29,9 @@ from backend.services.rendering.heatmaps import (
 from backend.services.rendering.responses import AnswerParts, analyze_answer, no_model
 from backend.telemetry import Metrics, RequestContext
 from ml_model.diagnosis.case import Case, CaseResult, KindTold
+from ml_model.diagnosis.headers import InstancesOfFiles
 from ml_model.diagnosis.pipeline import Engines, diagnose, route
-from ml_model.diagnosis.reading import InstancesOfFiles, PictureToShow, SandboxedReader
+from ml_model.diagnosis.reading import PictureToShow, SandboxedReader
 from ml_model.diagnosis.routing import Files, Route, find_route
 from ml_model.ecg.leads import EcgRecording
 from ml_model.errors import InvalidValue, UnknownField

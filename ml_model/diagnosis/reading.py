@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ml_model.deidentify.kept import KeptFile
 from ml_model.deidentify.pictures import without_metadata
+from ml_model.diagnosis.headers import InstancesOfFiles, SourceOfFile
 from ml_model.ecg.kept_recording import as_kept
 from ml_model.ecg.leads import EcgRecording
 from ml_model.ecg.page_inference import PageSignal, read_signal
@@ -24,7 +25,6 @@ from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.input_gate.modality_classifier import overview_of
 from ml_model.input_gate.screen_photo import grid_height
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
-from ml_model.inputs.dicom.instances import DicomInstance, read_instance
 from ml_model.inputs.dicom.presentation import AS_STORED, Presentation
 from ml_model.inputs.file_type import is_plain, sniff_format
 from ml_model.inputs.images.decoder import DecodedImage, ImageLimits, LoadedImage, decode_image, fitted, resize_rgb
@@ -240,20 +240,9 @@ class RecordingToKeep:
         return KeptFile(as_kept(recording, self.max_bytes), RECORDING_FORMAT, 1)
 
 
-@dataclass(frozen=True)
-class InstancesOfFiles:
-    """Files of one case, of which only the names that DICOM gave them are asked."""
-
-    files: tuple[bytes, ...]
-
-    def read(self, announce: Announce | None = None, /) -> tuple[DicomInstance, ...]:
-        """Of those that are DICOM and have them. Raises the errors of `read_instance`."""
-        found = (read_instance(data) for data in self.files)
-        return tuple(one for one in found if one is not None)
-
-
 QUESTIONS = (
-    PictureFiles, KindOfFile, RecordingFiles, PictureToKeep, PictureToShow, RecordingToKeep, InstancesOfFiles
+    PictureFiles, KindOfFile, RecordingFiles, PictureToKeep, PictureToShow, RecordingToKeep, InstancesOfFiles,
+    SourceOfFile,
 )  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from backend.api.records.identity import ACCESS_COOKIE
 from backend.endpoint import CSRF_HEADER
 from backend.schemas.batches import IDEMPOTENCY_KEY, KEY_PATTERN, MOST_FILES, BatchBody
-from backend.schemas.records import PATIENT_REF, PredictBody
+from backend.schemas.records import DICOM_OBJECTS, PATIENT_REF, PredictBody
 from backend.schemas.requests import RECORD_FILES, upload_body
 from ml_model.deidentify.pictures import KEPT_FORMATS
 
@@ -32,6 +32,7 @@ IDENTIFIERS: dict[str, dict[str, Any]] = {
     "file_id": _ID,
     "batch_id": _ID,
     "patient_ref": {"type": "string", "pattern": PATIENT_REF},
+    "dicom_object": {"type": "string", "enum": list(DICOM_OBJECTS)},
 }
 
 
@@ -60,9 +61,10 @@ def statuses_of(method: str, path: str) -> set[int]:
     found |= {429}
     found |= {403} if method != "get" or path.endswith(("/audit", "/performance", "/drift", "/dataset")) else set()
     found |= {404, 413} if path.endswith("/dataset") else set()
-    reads_picture = path.startswith((f"{PREFIX}download/", f"{PREFIX}render/")) or path.endswith("/fhir")
+    as_dicom = path.endswith(("/dicom", "/dicom-{dicom_object}"))
+    reads_picture = as_dicom or path.startswith((f"{PREFIX}download/", f"{PREFIX}render/")) or path.endswith("/fhir")
     found |= {413, 504} if reads_picture else set()
-    found |= {415} if path.startswith(f"{PREFIX}render/") else set()  # recordings
+    found |= {415} if as_dicom or path.startswith(f"{PREFIX}render/") else set()  # recordings
     found |= {406} if path.endswith("/fhir") else set()
     found |= {409} if path.endswith("/register") else set()
     return found | ({404} if path in (f"{PREFIX}predict", f"{PREFIX}batch-predict") else set())

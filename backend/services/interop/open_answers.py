@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from backend.schemas.images import AnalyzeAnswer
 from backend.schemas.symptoms import DiseaseAnswer
 from backend.schemas.tabular import RiskAnswer
+from backend.services.interop.answered import AnsweredCase
 from backend.services.interop.fhir.bundle import bundle_of
-from backend.services.interop.fhir.entries import AnsweredCase
 from backend.services.loading.bundles import Task
 from backend.services.reports.kept_answer import KeptAnswer
 from backend.telemetry import RequestContext

@@ -15,7 +15,8 @@ from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import StoredFile
 from backend.telemetry import RequestContext
-from ml_model.diagnosis.reading import InstancesOfFiles, SandboxedReader
+from ml_model.diagnosis.headers import InstancesOfFiles
+from ml_model.diagnosis.reading import SandboxedReader
 from ml_model.inputs.dicom.instances import DicomInstance
 from ml_model.sandbox.pool import WorkerPool
 
@@ -32,8 +33,8 @@ class RecordExports:
     def fhir(self, account: Account, record_id: uuid.UUID, context: RequestContext) -> str:
         """A record as a bundle of FHIR R4, JSON. Raises NotFound, RecordsUnavailable and the errors of reading the
         file."""
+        from backend.services.interop.answered import AnsweredCase
         from backend.services.interop.fhir.bundle import bundle_of
-        from backend.services.interop.fhir.entries import AnsweredCase
 
         with self._database.reading() as session:
             row = visible(session, account, record_id)

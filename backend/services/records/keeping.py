@@ -111,7 +111,7 @@ class Keeping:
         with self.noting_refusals(account, task.id, context, slot):
             if sent is not None:
                 file = self._copy_of(account, sent, task, query, context)
-            answer = images.analyze(task, _case(file, sent or b"", query), query, context)
+            answer = images.analyze(task, case_of(file, query, sent), query, context)
         return self._keep(account, body, file, answer, slot, new_file=sent is not None)
 
     def _keep(
@@ -262,9 +262,9 @@ def _warnings(row: StoredFile, *, answered: bool = False) -> tuple[str, ...]:
     return (*row.warnings, note) if note else tuple(row.warnings)
 
 
-def _case(file: Kept | None, sent: bytes, query: AnalyzeQuery) -> Case:
+def case_of(file: Kept | None, query: AnalyzeQuery, sent: bytes | None = None) -> Case:
     """sent: what is answered where no copy of it is kept."""
-    data, recorded = (file.data, file.row.format == RECORDING_FORMAT) if file else (sent, False)
+    data, recorded = (file.data, file.row.format == RECORDING_FORMAT) if file else (sent or b"", False)
     return Case(
         pictures=() if recorded else (data,), recording=(("kept", data),) if recorded else (),
         age_years=query.age_years, sex=query.sex, view=query.view, pixel_size_um=query.pixel_size_um,

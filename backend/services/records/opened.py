@@ -13,6 +13,7 @@ from backend.services.batches.executor import Executor, OwnLabour
 from backend.services.batches.leases import Leases
 from backend.services.batches.work import BatchWork
 from backend.services.diagnosis import ImageDiagnosis
+from backend.services.interop.dicom_records import DicomExports
 from backend.services.interop.records import RecordExports
 from backend.services.loading.bundles import Task
 from backend.services.monitoring.dataset import FeedbackDataset
@@ -55,6 +56,7 @@ class OpenRecords:
     dataset: FeedbackDataset
     reports: Reports
     interop: RecordExports
+    dicom: DicomExports
     batches: BatchBook
     executor: Executor
     work: BatchWork
@@ -84,6 +86,7 @@ def open_records(given: Surroundings) -> OpenRecords:
     passwords = Passwords(derived(given.secret, HASHING), cheap=config.cheap_passwords)
     keeping = Keeping(database, files, given.pool, config.quota_bytes)
     history = History(database, files)
+    reports = Reports(database, files, tasks, given.pool)
     work, executor = _labour(given, database, files, keeping)
     return OpenRecords(
         database=database,
@@ -99,8 +102,9 @@ def open_records(given: Surroundings) -> OpenRecords:
         exports=Exports(database),
         monitor=Monitor(database),
         dataset=FeedbackDataset(database, files, tasks),
-        reports=Reports(database, files, tasks, given.pool),
+        reports=reports,
         interop=RecordExports(database, files, tasks, given.pool),
+        dicom=DicomExports(database, files, tasks, given.pool, given.images, reports),
         batches=BatchBook(
             database, files, config.quota_bytes,
             ZipLimits(config.batch_files, MAX_UPLOAD_BYTES, config.batch_bytes), config.data_dir,

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from backend.schemas.common import ModelAnswer, ProvenanceAnswer, TriageAnswer
 from backend.schemas.ecg import MeasurementAnswer, RecordingAnswer
 from backend.schemas.findings import FindingAnswer, PredictionSetAnswer
-from backend.schemas.images import FieldOfViewAnswer, RankedAnswer, RecommendationAnswer, UrgencyAnswer
+from backend.schemas.images import DicomAnswer, FieldOfViewAnswer, RankedAnswer, RecommendationAnswer, UrgencyAnswer
 from backend.schemas.symptoms import RankedDiseaseAnswer, RedFlagAnswer, UnderstoodAnswer
 from backend.schemas.tabular import MissingFactorAnswer, ProbabilityInterval, RiskFactorAnswer
 
@@ -51,6 +51,7 @@ class KeptCheck(Part):
     field_of_view: FieldOfViewAnswer | None = None
     cropped: tuple[int, int, int, int] | None = None
     cropped_pictures: tuple[tuple[int, int, int, int] | None, ...] = ()
+    dicom: tuple[DicomAnswer | None, ...] = ()
     warnings: tuple[str, ...] = ()
 
 

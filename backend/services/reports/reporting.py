@@ -101,7 +101,7 @@ class Reports:
                 LIMITS.max_bytes,
                 LIMITS.max_pixels,
                 _SHOWN_PX,
-                _presentation(row.result),
+                presentation_of(row.result),
             )
             pixels = SandboxedReader(self._pool, context.deadline)(asked)
             written = io.BytesIO()
@@ -117,7 +117,7 @@ class Reports:
         return (*shown, Picture(overlay, explained)), None
 
 
-def _presentation(result: Mapping[str, Any]) -> Presentation:
+def presentation_of(result: Mapping[str, Any]) -> Presentation:
     """Frame and window that a picture was answered from; before the answers told them the first frame was."""
     told = (result.get("input_check") or {}).get("dicom") or [None]
     asked = (result.get("provenance") or {}).get("request") or {}

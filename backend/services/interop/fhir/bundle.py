@@ -14,7 +14,8 @@ from fhir.resources.R4B.patient import Patient
 from fhir.resources.R4B.provenance import Provenance, ProvenanceAgent, ProvenanceEntity
 from fhir.resources.R4B.reference import Reference
 
-from backend.services.interop.fhir.entries import ASSESSED, OBSERVED, REPORT, STATUS, AnsweredCase, Entries
+from backend.services.interop.answered import AnsweredCase
+from backend.services.interop.fhir.entries import ASSESSED, OBSERVED, REPORT, STATUS, Entries
 from backend.services.interop.fhir.heart_risk import risk_observations
 from backend.services.interop.fhir.imaging_study import add_studies
 from backend.services.interop.fhir.measurements import measurement_observations

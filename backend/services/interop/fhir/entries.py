@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 from fhir.resources.R4B.bundle import Bundle, BundleEntry
@@ -14,29 +13,12 @@ from fhir.resources.R4B.identifier import Identifier
 from fhir.resources.R4B.observation import Observation
 from fhir.resources.R4B.reference import Reference
 
+from backend.services.interop.answered import AnsweredCase
 from backend.services.interop.fhir.terms import URI, notes
-from backend.services.loading.bundles import Task
 from backend.services.rendering.messages import DISCLAIMER
-from backend.services.reports.kept_answer import KeptAnswer
-from ml_model.inputs.dicom.instances import DicomInstance
 
 REPORT, OBSERVED, ASSESSED, STUDY = "report", "observation/", "risk", "study/"  # names of resources, or how they begin
 STATUS = "preliminary"  # of whatever is stated: nobody has looked at it
-
-
-@dataclass(frozen=True)
-class AnsweredCase:
-    """An answer, and what is known with it. record_id: of an answer that is not kept its own id. task: None where the
-    service has it no more. instances: the DICOM files that were answered. record_sha256: as `GET /verify` takes it;
-    None where nothing is kept."""
-
-    record_id: uuid.UUID
-    answered_at: datetime
-    answer: KeptAnswer
-    task: Task | None
-    patient_ref: str | None = None
-    instances: tuple[DicomInstance, ...] = ()
-    record_sha256: str | None = None
 
 
 @dataclass

@@ -65,7 +65,7 @@ class Crowd:
             there["patient_ref"] = ["p-1"]
             name = next(iter(found or {}), "")
             return (
-                st.just(found) | st.sampled_from([{name: one} for one in there[name]])
+                st.just(found) | st.sampled_from([{**found, name: one} for one in there[name]])
                 if name in there
                 else st.just(found)
             )

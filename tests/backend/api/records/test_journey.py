@@ -6,10 +6,12 @@ import io
 import json
 import re
 import shutil
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from clients.dicom import read as read_dicom
 from clients.fhir import observed, read
 from PIL import Image
 from records.documented import run_lines
@@ -58,12 +60,17 @@ def test_the_lines_of_the_clinic(
     folder.mkdir()
     red = np.array([1.0, 0.1, 0.1])  # by which the tiny gate knows skin
     Image.fromarray((np.asarray(Image.open(io.BytesIO(picture()))) * red).astype(np.uint8)).save(folder / "photo.jpg")
-    run_lines("clinic.md", app, folder)
+    printed = run_lines("clinic.md", app, folder)
     found, several = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("any", "several"))
     assert (found["model"]["task"], found["scan_type_told_by"], found["cached"]) == ("skin", "picture", False)
     assert several["answered"] == 2
     assert json.loads((folder / "processed.json").read_text("utf-8"))["scan_type"] == "dermatoscopy"
     assert (folder / "enhanced.png").read_bytes().startswith(b"\x89PNG")
+    assert "Imaging Measurement Report" in printed
+    assert read_dicom((folder / "report.dcm").read_bytes()).PatientID == "case-17"
+    with zipfile.ZipFile(folder / "objects.zip") as objects:
+        assert objects.namelist() == ["sr.dcm", "sc.dcm", "seg.dcm", "pdf.dcm", "picture.dcm"]
+        assert objects.read("sr.dcm") == (folder / "report.dcm").read_bytes()
     record = read((folder / "record.fhir.json").read_text("utf-8"))
     assert record["Patient"][0]["identifier"][0]["value"] == "case-17"
     for kind, title in (("picture", "Named class"), ("symptoms", "Most probable condition")):

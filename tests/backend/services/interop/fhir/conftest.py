@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from backend.services.interop.answered import AnsweredCase
 from backend.services.interop.fhir.bundle import bundle_of
-from backend.services.interop.fhir.entries import AnsweredCase
 from backend.services.loading.bundles import Task
 from backend.services.reports.kept_answer import KeptAnswer
 
