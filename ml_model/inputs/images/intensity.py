@@ -114,7 +114,8 @@ def too_much_noise(pixels: NDArray[np.uint8], most: float, *, grey: bool) -> flo
     return noise if noise > most or grey and colour > _COLOUR_NOISE else None
 
 
-def _deviation(levels: NDArray[np.generic]) -> float:
+def _deviation(levels: NDArray[np.integer | np.floating]) -> float:
+    """levels: whole numbers from -255 to 255."""
     residue = cv2.sepFilter2D(levels, cv2.CV_16S, _SECOND_STEP, _SECOND_STEP)[1:-1:_EVERY, 1:-1:_EVERY]
     return float(np.median(np.abs(residue))) / _NORM_OF_STEPS / _MEDIAN_OF_NOISE if residue.size else 0.0
 
