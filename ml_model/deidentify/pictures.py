@@ -30,7 +30,7 @@ from ml_model.tasks.registry import ImageInput
 
 KEPT_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "AVIF", "DICOM")
 # Their decoders look at more than what a container says: at directories and chunks that contradict each other.
-_COMPARED = frozenset({"TIFF", "WEBP"})
+_COMPARED = frozenset({"TIFF", "WEBP", "BMP"})
 _JPEG_END = b"\xff\xd9"
 # Chunks of a WebP that hold pixels; the flags of its header for the two that hold texts.
 _WEBP_STILL = frozenset({b"VP8 ", b"VP8L", b"ALPH"})

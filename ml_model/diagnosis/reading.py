@@ -26,6 +26,7 @@ from ml_model.input_gate.modality_classifier import overview_of
 from ml_model.input_gate.screen_photo import grid_height
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.presentation import AS_STORED, Presentation
+from ml_model.inputs.dicom.transfer_syntax import DEFLATED
 from ml_model.inputs.file_type import is_plain, sniff_format
 from ml_model.inputs.images.decoder import DecodedImage, ImageLimits, LoadedImage, decode_image, fitted, resize_rgb
 from ml_model.sandbox.pool import WorkerPool
@@ -38,8 +39,9 @@ T = TypeVar("T")
 _FIXED_BYTES, _BYTES_PER_PX, _ANIMATED_BYTES_PER_PX = 48 * 2**20, 12, 19
 _CPU_S_PER_PX, _PAGE_CPU_S_PER_PX = 0.1e-6, 0.25e-6  # three times that of this project's machines; pages are digitised
 _PAGE_CPU_S = 3.0  # to digitise a page, whatever its size: up to 1.4 s on a busy machine
-# Of a file on its way to the copy that is kept: in memory at once; what is decoded for it, two times or as a PNG.
-_COPIES, _COPYING_S = 8, 3.0
+# Of a file on its way to the copy that is kept: in memory at once; what is decoded for it, two times or as a PNG; what
+# a deflated DICOM file unfolds to, in memory at once. Measured by benchmarks/records/kept_copies.py, with a margin.
+_COPIES, _COPYING_S, _UNFOLDED_BYTES, _HEAD_BYTES = 8, 3.0, 5 * 128 * 2**20, 1024
 _COPIED_BYTES_PER_PX, _COPYING_S_PER_PX = 15, 0.5e-6
 RECORDING_FORMAT = "ECG"  # of a kept one
 _KEPT_S = 10.0  # of a recording, to be told of; what the network takes is made of the whole
@@ -200,6 +202,8 @@ class PictureToKeep:
     def _cost(self, decoded_px: int) -> Cost:
         """decoded_px: of what is decoded to make the copy, which the copy may hold again."""
         memory_bytes = _COPIES * len(self.data) + _COPIED_BYTES_PER_PX * decoded_px
+        if DEFLATED.encode() in self.data[:_HEAD_BYTES]:
+            memory_bytes += _UNFOLDED_BYTES
         return Cost(_FIXED_BYTES + memory_bytes, _COPYING_S + _COPYING_S_PER_PX * decoded_px)
 
 

@@ -125,3 +125,11 @@ def dicom_of_odd_colours() -> bytes:
     found = write(made)
     assert found.count(table) == 1
     return found.replace(table + bytes(8), table[:8] + struct.pack("<I", 9) + bytes(9))
+
+
+def dicom_short_of_a_byte() -> bytes:
+    """Pixels of which the last is missing; a value of odd length gets another byte."""
+    made = write(dataset(GREY))
+    at = len(made) - GREY.size - 4
+    assert made[at : at + 4] == struct.pack("<I", GREY.size)
+    return made[:at] + struct.pack("<I", GREY.size - 1) + made[at + 4 : -1]
