@@ -15,7 +15,7 @@ export function provenance(answer) {
     el("summary", {}, "Model and request"),
     facts([
       ["Model", answer.model.version], ["SHA-256", answer.model.sha256], ["Trained on", answer.model.trained_on],
-      ["Judged as of", answer.model.population],
+      ["Judged as of", answer.model.population], ["Thresholds of", answer.model.judged_as],
       ["Population told by", TOLD_BY[answer.model.population_told_by]],
       ["Age told by", TOLD_BY[answer.model.age_told_by]],
       ["Evidence", answer.model.evidence], ["Time", `${answer.processing_ms} ms`], ["Request", answer.request_id],

@@ -78,6 +78,11 @@ class ModelAnswer(Answer):
     population: str | None = Field(None, description="the population it was judged for; null if not known")
     population_told_by: Literal["age_years", "dicom", "picture"] | None = None
     view: str | None = Field(None, description="the projection whose own operating point it was; null if none")
+    judged_as: str | None = Field(
+        None,
+        description="whose thresholds of findings and prediction set it was held against: a population, one of its "
+        "views, `age given`, or `page` for a signal that was read off one; null: those of everything",
+    )
     age_told_by: Literal["age_years", "dicom"] | None = Field(
         None, description="who said the age that the probabilities take into account; null if none was"
     )

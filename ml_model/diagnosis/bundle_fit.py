@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 
-from ml_model.diagnosis.population import AGE_GIVEN, view_key
+from ml_model.diagnosis.population import AGE_GIVEN, PAGE, view_key
 from ml_model.errors import BundleInvalid
 from ml_model.inference.bundle import Bundle, Manifest
 from ml_model.tasks.registry import ImageTask
@@ -55,7 +55,7 @@ def _of_lengths(manifest: Manifest, task: ImageTask) -> Iterator[str]:
 def _of_populations(manifest: Manifest, task: ImageTask) -> Iterator[str]:
     """Each is a data set of the task."""
     by_population = manifest.prediction_sets.by_population if manifest.prediction_sets else {}
-    keys = {key.split(_VIEW)[0] for key in (*manifest.findings_by_population, *by_population)} - {AGE_GIVEN}
+    keys = {key.split(_VIEW)[0] for key in (*manifest.findings_by_population, *by_population)} - {AGE_GIVEN, PAGE}
     used = {*manifest.populations, *manifest.evidence_by_population, *keys}
     known = [dataset.name for dataset in task.datasets]
     if unknown := sorted(used - set(known)):

@@ -283,7 +283,7 @@ def _page(task: ImageTask, signal_input: SignalInput, case: Case, engines: Engin
         measured = measured_ecg(task.measurements, recording, case.age_years, case.sex, page=True)
         check = _with_measured(replace(check, warnings=(*check.warnings, *read.reading.notes)), measured)
         beside = Beside(check.recognition, check.abstain_reasons, measured.findings)
-        decision = decide(task, signals.bundle.manifest, prediction, KnownFacts(), beside)
+        decision = decide(task, signals.bundle.manifest, prediction, KnownFacts(page=True), beside)
         ecg = EcgReading("page_signal", recording.format, recording, page=read.reading, measured=measured)
         view = _signal_view(read.shown_mv, signal_input, prediction)
         return CaseResult(task, decision, check, (view,), signals, prediction, ecg)

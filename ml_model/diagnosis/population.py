@@ -17,6 +17,7 @@ from ml_model.tasks.registry import ImageTask
 # Share of belief from which a picture alone settles the population; below it the most cautious thresholds serve.
 MIN_PROBABILITY = 0.9
 AGE_GIVEN = "age given"  # key of the thresholds for cases whose age moved the probabilities
+PAGE = "page"  # key of those for recordings that were read off a page
 AgeTold = Literal["age_years", "dicom"]
 ToldBy = Literal["age_years", "dicom", "picture"]
 
@@ -25,12 +26,13 @@ ToldBy = Literal["age_years", "dicom", "picture"]
 class KnownFacts:
     """What is known of the picture beside its pixels. `view`: projection of a chest X-ray, PA or AP.
 
-    `age_from`: whether the client gave the age or the DICOM file.
+    `age_from`: whether the client gave the age or the DICOM file. `page`: whether it is a signal that was read off one.
     """
 
     age_years: float | None = None
     view: str | None = None
     age_from: AgeTold = "age_years"
+    page: bool = False
 
 
 def known_facts(age_years: float | None, view: str | None, dicom: DicomFacts | None) -> KnownFacts:
@@ -54,9 +56,9 @@ class Judgement:
     """Whose thresholds a case is held against. `population` is the name of a data set of the task, None where it stays
     open; then so is `told_by`.
 
-    judged_as: key of the manifest's thresholds: of the population, of its projection `view` where that has its own, or
-    of cases whose age is known; None where nothing is known. `age_told_by` says where the age came from that moved the
-    probabilities, None where none did.
+    judged_as: key of the manifest's thresholds: of the population, of its projection `view` where that has its own, of
+    cases whose age is known, or of pages; None where nothing is known. `age_told_by` says where the age came from that
+    moved the probabilities, None where none did.
     """
 
     population: str | None
@@ -85,7 +87,8 @@ def judge(
     if name is None:
         name, told_by = _by_picture(manifest, population_probabilities), "picture"
     if name is None:
-        return Judgement(None, None, None, AGE_GIVEN if age_told_by else None, manifest.evidence, age_told_by)
+        of_page = PAGE if known.page and PAGE in manifest.findings_by_population else None
+        return Judgement(None, None, None, AGE_GIVEN if age_told_by else of_page, manifest.evidence, age_told_by)
     of_view = view_key(name, known.view) if known.view else ""
     view = known.view if of_view in manifest.findings_by_population else None
     evidence = manifest.evidence_by_population.get(name, manifest.evidence)

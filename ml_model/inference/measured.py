@@ -58,8 +58,7 @@ class Brief(Measured):
 
 class Part(Measured):
     """Which pictures: those of a data set (`population`), of one projection of it (`view`), or of those with one
-    `value` of an `attribute`; `known`: what the requests said beside the picture.
-    """
+    `value` of an `attribute`; `known`: what the requests said beside the picture."""
 
     population: str
     view: str | None = None
@@ -176,8 +175,7 @@ class ImageTest(Summary):
 
     `findings`, `triage`: as served with a picture and nothing else; `balanced`: of the class named by the manifest's
     weights. `by_group` by title, `populations_told` by source and judged for what, `variants` and `corruptions` by
-    change.
-    """
+    change."""
 
     labels: tuple[str, ...]
     findings: dict[str, FindingMeasured] = {}
@@ -222,13 +220,16 @@ class Explanation(Measured):
 
 
 class PageFigures(Measured):
-    """Pages drawn from recordings: shares that were answered, and whence; AUC of those."""
+    """Pages drawn of recordings: shares answered, and whence; AUC. The last three: as served, of pages not spoilt."""
 
     pages: int
     answered: float
     from_signal: float
     macro_auc: Interval | None = None
     picture_alone: Interval | None = None
+    findings: dict[str, FindingMeasured] = {}
+    triage: TriageMeasured | None = None
+    prediction_sets: PredictionSetsMeasured | None = None
 
 
 class Pages(Measured):

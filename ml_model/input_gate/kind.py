@@ -64,6 +64,8 @@ def _takes(task: ImageTask, dicom: DicomFacts | None, recognition: Recognition |
 
 def _looks(recognition: Recognition) -> str:
     kinds, expected = modality_spec().kinds, recognition.expected
+    if recognition.inverted_kind:
+        return f"with black and white exchanged the picture looks like {kinds[recognition.inverted_kind]}"
     if recognition.accepted:
         return f"the picture looks like {kinds[expected]}"
     score = f"as {kinds[expected]} it scores {recognition.score:.3f}, at least {recognition.threshold:.3f} is needed"

@@ -29,7 +29,7 @@ from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES,
 from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.answers import Answering, Evaluator, answering_pictures
 from ml_model.training.evaluation.border_baseline import frame_only
-from ml_model.training.evaluation.ecg_page_metrics import beside_recordings, page_figures
+from ml_model.training.evaluation.ecg_page_metrics import beside_recordings, page_figures, readable_pages
 from ml_model.training.evaluation.evaluator import evaluate
 from ml_model.training.evaluation.explanation_faithfulness import explanation_evidence
 from ml_model.training.evaluation.external import external_figures
@@ -47,8 +47,8 @@ from ml_model.training.reports.model_card import card_markdown, classification_r
 from ml_model.training.reports.plots import plot_confusion, plot_curves, plot_trust
 
 CURVES = "training_curves.png"
-PROBABILITIES_ALONE = ("pages", "explanation")  # figures that change little with how classes are named
 Further = Callable[[Predictor], Any]
+WORTH = ("evidence", "evidence_by_population")
 NAMING = ("calibration", "findings", "findings_by_population")
 
 
@@ -112,13 +112,13 @@ def measure(
 ) -> Bundle:
     """The one reading of the test split, by the model as it will be served, then the bundle.
 
-    old: manifest of the same graph. With the same probabilities and thresholds its figures on changed files, on pages
-    and on heatmaps are kept; with the same probabilities alone the AUC on changed files and the figures on pages. So
-    are those on other pictures where it is at a loss from the same distance on.
+    old: manifest of the same graph; its figures on changed files, heatmaps and strangers are kept as far as they hold.
     """
     kept = old if old is not None and all(getattr(old, name) == decided[name] for name in NAMING) else None
     same = old is not None and nearly_alike(old.calibration, decided["calibration"])  # the same probabilities
-    draft = fields(ImageMetrics(), evidence="insufficient", **decided)
+    # Where evidence is insufficient no answer is calm: what a new model's come to is measured as if it were not.
+    worth = {name: getattr(old, name) for name in WORTH} if old else {"evidence": "limited"}
+    draft = fields(ImageMetrics(), **decided, **worth)
     predictor = Predictor(write_bundle(draft_of(job.out_dir), draft, [MODEL_FILE, OOD_FILE]))
     evaluator = Evaluator(job.task, sent.answering(predictor), predictor.bundle.manifest, {} if same else sent.changes)
     test = evaluate(evaluator, job.pick("test"))
@@ -126,7 +126,7 @@ def measure(
         test = test.model_copy(update=_of_changed(old.image_test, sent.changes, named_alike=bool(kept)))
     more = {
         name: getattr(old.image_metrics, name)
-        if old is not None and (kept or (same and name in PROBABILITIES_ALONE))
+        if old is not None and same and name == "explanation"  # which changes little with how classes are named
         else measured(predictor)
         for name, measured in sent.further.items()
     }
@@ -296,4 +296,5 @@ def measure_signals(job: SignalJob, fields: Fields, metrics: ImageMetrics, old: 
 
     logs = [f"{name}-{seed}" for name, seed in job.recipe.members]
     sent = Sent(partial(answering_recordings, task=job.task), RECORDING_CHANGES, {"pages": pages}, logs)
-    return measure(job, sent, fields, metrics, decide(job, fields, sent.answering), old)
+    decided = decide(job, fields, sent.answering, pages=partial(readable_pages, job.task))
+    return measure(job, sent, fields, metrics, decided, old)

@@ -9,11 +9,11 @@ from backend.schemas.common import TriageAnswer, TriageReasonAnswer
 from backend.schemas.findings import FindingAnswer, IntervalAnswer, OperatingPointAnswer
 from ml_model.diagnosis.decision import Decision
 from ml_model.diagnosis.findings import Finding
-from ml_model.diagnosis.population import Judgement
+from ml_model.diagnosis.population import PAGE, Judgement
 from ml_model.diagnosis.triage import Triage
 from ml_model.inference.bundle import Manifest
 from ml_model.inference.interval import Interval
-from ml_model.inference.measured import ImageMetrics, ImageTest
+from ml_model.inference.measured import ImageMetrics, ImageTest, PageFigures
 from ml_model.inference.measured_findings import FindingMeasured
 from ml_model.tasks.registry import ImageTask
 
@@ -63,13 +63,20 @@ def _interval(share: Interval | None) -> IntervalAnswer | None:
 
 
 def _figures(manifest: Manifest | None, judged: Judgement | None) -> dict[str, FindingMeasured]:
-    """By finding: of the population or its view that the answer was judged for, with the age where that moved it, else
-    of all test cases."""
-    test = manifest.metrics.test if manifest and isinstance(manifest.metrics, ImageMetrics) else None
-    if test is None:
+    """By finding: of the population or its view that the answer was judged for, with the age where that moved it, of
+    pages where it was read off one, else of all test cases."""
+    metrics = manifest.metrics if manifest else None
+    if not isinstance(metrics, ImageMetrics) or (test := metrics.test) is None:
         return {}
+    if judged and judged.judged_as == PAGE:
+        return pages.findings if (pages := measured_pages(metrics)) else {}
     aged = test.age_given.findings if test.age_given and judged and judged.age_told_by else {}
     return {**test.findings, **aged, **_of_population(test, judged)}
+
+
+def measured_pages(metrics: ImageMetrics) -> PageFigures | None:
+    """Figures that answers to pages carry: of pages in many looks."""
+    return metrics.pages.many_looks if metrics.pages else None
 
 
 def _of_population(test: ImageTest, judged: Judgement | None) -> dict[str, FindingMeasured]:

@@ -24,12 +24,18 @@ from backend.schemas.images import (
 from backend.services.loading.bundles import LoadedModel
 from backend.services.rendering import messages
 from backend.services.rendering.ecg import measurement_answers, recording_answer
-from backend.services.rendering.findings import finding_answers, operating_point, operating_points, triage_answer
+from backend.services.rendering.findings import (
+    finding_answers,
+    measured_pages,
+    operating_point,
+    operating_points,
+    triage_answer,
+)
 from backend.telemetry import RequestContext
 from ml_model.diagnosis.case import CaseResult, InputCheck, KindTold
 from ml_model.diagnosis.conformal import SET_COVERAGE
 from ml_model.diagnosis.decision import Decision, screening_category
-from ml_model.diagnosis.population import Judgement
+from ml_model.diagnosis.population import PAGE, Judgement
 from ml_model.ecg.signal_quality import RecordingCheck
 from ml_model.errors import ModelUnavailable
 from ml_model.inference.bundle import Manifest
@@ -81,6 +87,7 @@ def model_answer(
             "population": judged.population if judged else None,
             "population_told_by": judged.told_by if judged else None,
             "view": judged.view if judged else None,
+            "judged_as": judged.judged_as if judged else None,
             "age_told_by": judged.age_told_by if judged else None,
             "evidence": settled.evidence if settled else "insufficient",
         }
@@ -156,12 +163,14 @@ def _prediction_set(result: CaseResult, manifest: Manifest | None) -> Prediction
 
 
 def _coverage(manifest: Manifest, judged: Judgement | None) -> dict[str, IntervalAnswer]:
-    """By label, what the promise came to on test; with the age where that moved the answer."""
-    test = manifest.metrics.test if isinstance(manifest.metrics, ImageMetrics) else None
-    if test is None:
+    """By label, what the promise came to on test; with the age where that moved the answer, of pages where it was read
+    off one."""
+    metrics = manifest.metrics
+    if not isinstance(metrics, ImageMetrics) or (test := metrics.test) is None:
         return {}
     aged = test.age_given if judged and judged.age_told_by else None
-    measured = aged.prediction_sets if aged else test.prediction_sets
+    pages = measured_pages(metrics) if judged and judged.judged_as == PAGE else None
+    measured = (pages or aged or test).prediction_sets
     by_label = measured.by_label.items() if measured else ()
     return {name: IntervalAnswer(**dict(row.coverage_interval)) for name, row in by_label if row.coverage_interval}
 

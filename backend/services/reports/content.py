@@ -146,6 +146,7 @@ def _origin(told: Told) -> Section:
         ("Evidence", model.evidence),
         ("Judged as of", model.population and f"{model.population}, told by {_TOLD_BY[model.population_told_by or '']}"
          if model.population_told_by else model.population),
+        ("Thresholds of", model.judged_as),
         ("Projection", model.view),
         ("Age counted", model.age_told_by and f"yes, from {_TOLD_BY[model.age_told_by]}"),
         ("Computed by", made.engine),

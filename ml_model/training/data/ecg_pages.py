@@ -14,6 +14,9 @@ from ml_model.ecg.recording import read_wfdb
 from ml_model.training.augmentation.page_photos import photograph
 from ml_model.training.data.samples import Sample
 
+FURTHER_LOOKS = 2  # ten would have room
+FIRST_FURTHER_LOOK = 10_001
+
 
 def with_page_styles(samples: Sequence[Sample], per_record: int) -> list[Sample]:
     """Each record for training `per_record` times, every other page photographed; the others once, as drawn.
@@ -32,6 +35,15 @@ def with_page_styles(samples: Sequence[Sample], per_record: int) -> list[Sample]
             attributes = {**sample.attributes, "layout": layout}
             drawn.append(replace(sample, look=look, photographed=copy % 2 == 1, attributes=attributes))
     return drawn
+
+
+def in_more_looks(samples: Sequence[Sample]) -> list[Sample]:
+    """Each record of these samples as FURTHER_LOOKS pages, as drawn, in looks of their own."""
+    return [
+        replace(sample, look=FIRST_FURTHER_LOOK + 10 * number + copy, photographed=False)
+        for copy in range(FURTHER_LOOKS)
+        for number, sample in enumerate(samples)
+    ]
 
 
 def page_of(sample: Sample) -> NDArray[np.uint8]:

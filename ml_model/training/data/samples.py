@@ -31,8 +31,12 @@ class Sample:
 
 
 def cases_of(samples: Sequence[Sample]) -> list[list[int]]:
-    """Row numbers of each case: the pictures that one request may hold, those of a side of a patient."""
-    keys = [f"{s.group}/{s.attributes.get('side', '')}" if s.attributes.get("side") else f"{s.path}" for s in samples]
+    """Row numbers of each case: the pictures that one request may hold, those of a side of a patient. Every page that
+    is drawn of a record is one of its own."""
+    keys = [
+        f"{s.group}/{s.attributes.get('side', '')}" if s.attributes.get("side") else f"{s.path} {s.look}"
+        for s in samples
+    ]
     rows: dict[str, list[int]] = {}
     for row, key in enumerate(keys):
         rows.setdefault(key, []).append(row)

@@ -22,10 +22,12 @@ from ml_model.inference.measured import PageFigures, Pages
 from ml_model.inference.predictor import Predictor
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.augmentation.page_photos import CORRUPTIONS
-from ml_model.training.data.decoded_cache import as_png
+from ml_model.training.data.decoded_cache import as_png, picture_bytes
 from ml_model.training.data.labels import label_space, target_masks
 from ml_model.training.data.samples import Sample
+from ml_model.training.evaluation.findings import finding_figures, triage_figures
 from ml_model.training.evaluation.metrics import Scored, bootstrap, called, macro_auc
+from ml_model.training.evaluation.uncertainty_metrics import set_figures
 
 Answer = NDArray[np.floating]  # probabilities, of one page (classes,) or of several
 Change = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
@@ -34,6 +36,17 @@ USUAL, MANY = "usual_look", "many_looks"
 # The pages are spoilt after they were drawn, in many looks; nothing is done to the first two.
 SPOILT = ("rotation_5", "blur", "shadow", "jpeg_30")
 CONDITIONS: dict[str, Change | None] = {USUAL: None, MANY: None, **{name: CORRUPTIONS[name] for name in SPOILT}}
+
+
+def readable_pages(
+    task: ImageTask, signals: Predictor, samples: Sequence[Sample]
+) -> tuple[list[Sample], NDArray[np.float32]]:
+    """Of samples as pages those whose signal can be read, and the model's own probabilities of these, (N, classes)."""
+    with ThreadPoolExecutor(2) as pool:
+        answers = pool.map(lambda sample: _answer(task, picture_bytes(sample), Engines(signals=signals)), samples)
+        read = [(s, a.outputs.uncalibrated) for s, a in zip(samples, answers, strict=True) if a is not None]
+    told = [uncalibrated for _, uncalibrated in read]
+    return [s for s, _ in read], np.concatenate([np.zeros((0, len(task.codes)), np.float32), *told])
 
 
 def beside_recordings(task: ImageTask, samples: Sequence[Sample], pictures: Predictor) -> Pages:
@@ -46,7 +59,8 @@ def beside_recordings(task: ImageTask, samples: Sequence[Sample], pictures: Pred
 def page_figures(
     task: ImageTask, samples: Sequence[Sample], signals: Predictor, pictures: Predictor | None = None
 ) -> Pages:
-    """By condition: how many pages were answered, from the signal or the picture, and the AUC over those.
+    """By condition: how many pages were answered, from the signal or the picture, and the AUC over those; as long as
+    nothing is done to them, also what the answers come to.
 
     With a model of pictures also the AUC of its answers to all pages, those included whose signal can be read.
     Every record has one look of its own in all conditions but the first.
@@ -69,6 +83,8 @@ def page_figures(
         with ThreadPoolExecutor(2) as pool:
             answers, alone = zip(*pool.map(answer, range(len(samples))), strict=True)
         figures[name] = _summary(answers, truth, groups, _auc(truth, np.stack(alone), groups) if pictures else None)
+        if change is None:
+            figures[name] = figures[name].model_copy(update=_decided(task, samples, answers, truth))
         if name == MANY:
             figures["many_looks_by_layout"] = _by_layout(answers, truth, groups)
     return Pages(**figures)
@@ -98,6 +114,23 @@ def _summary(
         macro_auc=_auc(truth[kept], np.stack(p), groups[kept]) if kept else None,
         picture_alone=picture_alone,
     )
+
+
+def _decided(
+    task: ImageTask, samples: Sequence[Sample], answers: Sequence[CaseResult | None], truth: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Findings, triage and prediction sets of the pages that were answered."""
+    kept = [i for i, a in enumerate(answers) if a is not None]
+    own, decisions = [samples[i] for i in kept], [a.decision for a in answers if a is not None]
+    if not kept:
+        return {}
+    p = np.stack([d.probabilities for d in decisions])
+    scored = Scored(truth[kept], called(p, task.multi_label), p, np.array([s.group for s in own]))
+    return {
+        "findings": finding_figures(task, own, p, decisions),
+        "triage": triage_figures(task, own, decisions),
+        "prediction_sets": set_figures(own, scored, decisions, label_space(task).names),
+    }
 
 
 def _auc(truth: NDArray[np.bool_], probabilities: Answer, groups: NDArray[np.str_]) -> Interval:

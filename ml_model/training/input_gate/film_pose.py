@@ -16,7 +16,7 @@ from PIL import Image, ImageChops
 from scipy.optimize import minimize
 
 from ml_model.inference.predictor import Predictor
-from ml_model.input_gate.modality_classifier import overview_of
+from ml_model.input_gate.modality_classifier import overview_of, recognise
 from ml_model.inputs.film_pose import SIDE_CELLS, cells_of, film_pose, in_all_poses
 from ml_model.inputs.images.decoder import decode_image
 from ml_model.tasks.registry import ImageTask
@@ -70,16 +70,20 @@ def pose_figures(task: ImageTask, films: Sequence[Sample]) -> Iterator[Figure]:
 
 def exchanged_figures(task: ImageTask, samples: Sequence[Sample], gate: Predictor, kind: str) -> Iterator[Figure]:
     """Of pictures of one kind, as they are and inverted: which the gate takes for films as they are sent, and which of
-    the others, called inverted, it would take when put right, by the score that is asked for."""
+    the others, called inverted, it would take when put right, by the score that is asked for; and which of those that
+    are taken as sent and not called inverted are refused, as they surely are of another kind when inverted."""
     column, groups = gate.bundle.manifest.classes.index(task.input.modality), [s.group for s in samples]
     threshold = gate.bundle.manifest.thresholds[task.input.modality]
     for inverted in (False, True):
         pictures = [_changed(_as_sent(task, sample), 0, inverted=inverted) for sample in samples]
         looks = [np.stack([overview, 255 - overview]) for overview in map(overview_of, pictures)]
         scores = np.stack([gate.predict(both).probabilities[:, column] for both in looks])
+        kept = [recognise(gate, sent, task.input.modality, exchanged=False) for sent, _ in looks]
         called = np.array([film_pose(picture).inverted for picture in pictures])
         taken, what = scores[:, 0] >= threshold, f"{kind}, {'inverted' if inverted else 'as they are'}"
         yield counted(f"{what}: taken as sent", taken.tolist(), groups)
+        other = taken & ~called & [bool(told and told.inverted_kind) for told in kept]
+        yield counted(f"{what}: of these not called inverted, and another kind when inverted", other.tolist(), groups)
         for least in PUT_RIGHT_CANDIDATES:
             put_right = called & ~taken & (scores[:, 1] >= least)
             yield counted(f"{what}: taken only when put right, from {least:g}", put_right.tolist(), groups)

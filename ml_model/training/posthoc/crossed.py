@@ -58,6 +58,20 @@ class Crossed(Answers):
         return Answers([*samples, *(samples[rows[0]] for rows in several)], np.array([*told, *averaged], np.float32))
 
 
+def crossed_pages(told_of: Answers, masks: Array, method: str, pages: Answers) -> Answers:
+    """Answers to pages of the validation recordings, each calibrated by a fit to recordings of other groups.
+
+    told_of: the recordings with the model's own probabilities; masks: (N, classes), what each label can stand for.
+    pages: with the model's own probabilities too. method: of the calibration that was chosen."""
+    groups, groups_of_pages = ([s.group for s in one.samples] for one in (told_of, pages))
+    told = np.zeros_like(pages.probabilities)
+    for others, own in by_group_folds(groups):
+        calibration = fitted_calibration(told_of.probabilities[others], masks[others], method)
+        rows = np.isin(groups_of_pages, [groups[i] for i in own])
+        told[rows] = calibrated(pages.probabilities[rows], calibration)
+    return Answers(pages.samples, told)
+
+
 def crossed_answers(
     task: ImageTask,
     train: Sequence[Sample],

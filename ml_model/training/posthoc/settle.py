@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from ml_model.diagnosis.population import AGE_GIVEN, view_key
+from ml_model.diagnosis.population import AGE_GIVEN, PAGE, view_key
 from ml_model.inference.bundle import (
     BalancedDecision,
     FindingThresholds,
@@ -21,6 +21,7 @@ from ml_model.inference.ood import OOD_FILE
 from ml_model.inference.predictor import MODEL_FILE, Predictor
 from ml_model.inference.publishing import draft_of
 from ml_model.tasks.registry import ImageTask
+from ml_model.training.data.ecg_pages import in_more_looks
 from ml_model.training.data.labels import label_space, target_masks
 from ml_model.training.data.samples import Sample, ages_years
 from ml_model.training.evaluation.answers import Answering, Evaluator
@@ -28,7 +29,7 @@ from ml_model.training.job import Job, SignalJob
 from ml_model.training.posthoc.age_prior import fit_age_effect
 from ml_model.training.posthoc.calibration import fit_calibration
 from ml_model.training.posthoc.conformal import COVERAGE, rescaled_weights, set_thresholds
-from ml_model.training.posthoc.crossed import Answers, Crossed, crossed_answers
+from ml_model.training.posthoc.crossed import Answers, Array, Crossed, crossed_answers, crossed_pages
 from ml_model.training.posthoc.findings import enough, finding_thresholds
 from ml_model.training.posthoc.ood import fit_ood_detector
 from ml_model.training.posthoc.screening import screening_calibration
@@ -36,6 +37,8 @@ from ml_model.training.posthoc.screening import screening_calibration
 MOST_FAMILIAR = 1500  # training samples that what is familiar is learnt from
 Fields = Callable[..., dict[str, Any]]  # of a manifest, from metrics and what was decided
 AnsweringBy = Callable[[Predictor], Answering]
+# From a predictor of recordings and samples as pages: those whose signal can be read, with its own probabilities.
+PagesBy = Callable[[Predictor, Sequence[Sample]], tuple[Sequence[Sample], Array]]
 
 
 def decide(
@@ -45,20 +48,19 @@ def decide(
     *,
     balanced: BalancedDecision | None = None,
     populations: tuple[str, ...] = (),
+    pages: PagesBy | None = None,
 ) -> dict[str, Any]:
     """Manifest fields for the model in the draft of `job.out_dir`, which also gets its familiarity.npz.
 
-    balanced: the recipe's weights, for the model's own probabilities.
+    balanced: the recipe's weights, for the model's own probabilities. pages: how pages of recordings are answered,
+    which are then judged apart. Of samples that are pages themselves further looks count for the thresholds.
     """
     task, samples = job.task, job.pick("val")
     given, draft = {"populations": populations}, draft_of(job.out_dir)
     unsettled = fields(ImageMetrics(), evidence="insufficient", **given)
     predictor = Predictor(write_bundle(draft, unsettled, [MODEL_FILE]))
     evaluator = Evaluator(task, answering(predictor), predictor.bundle.manifest)
-    seen = evaluator.predict(samples)
-    projection = label_space(task).projection
-    # What is measured is the label; where it is coarser than the classes, its classes are as good as each other.
-    masks = (target_masks(samples, task.codes) @ projection @ projection.T > 0).astype(np.float32)
+    seen, masks = evaluator.predict(samples), _possible(task, samples)
     groups = [s.group for s in samples]
     calibration = fit_calibration(seen.uncalibrated, masks, groups, multi_label=task.multi_label)
     known = evaluator.predict(_of_every_source(job.pick("train"), job.recipe.seed)).embedding
@@ -70,8 +72,23 @@ def decide(
         weights = rescaled_weights(balanced.weights, calibration.slope, calibration.intercept)
         balanced = BalancedDecision(weights=weights, rule=balanced.rule)
     decided = {**given, "calibration": calibration, "age_effect": aged, "familiarity": limits, "balanced": balanced}
-    crossed = crossed_answers(task, job.pick("train"), samples, seen.uncalibrated, masks, calibration.method, aged)
-    return {**decided, **_settled(job, crossed)}
+    apart = {}
+    if pages:
+        of_pages = Answers(*pages(predictor, [*samples, *in_more_looks(samples)]))
+        apart[PAGE] = crossed_pages(Answers(samples, seen.uncalibrated), masks, calibration.method, of_pages)
+    uncalibrated = seen.uncalibrated
+    if further := in_more_looks([s for s in samples if s.look]):
+        uncalibrated = np.concatenate([uncalibrated, evaluator.predict(further).uncalibrated])
+        samples, masks = [*samples, *further], np.concatenate([masks, _possible(task, further)])
+    crossed = crossed_answers(task, job.pick("train"), samples, uncalibrated, masks, calibration.method, aged)
+    return {**decided, **_settled(job, crossed, apart)}
+
+
+def _possible(task: ImageTask, samples: Sequence[Sample]) -> Array:
+    """(N, classes) 1 for what each label can stand for. What is measured is the label; where it is coarser than the
+    classes, its classes are as good as each other."""
+    projection = label_space(task).projection
+    return (target_masks(samples, task.codes) @ projection @ projection.T > 0).astype(np.float32)
 
 
 def _of_every_source(samples: Sequence[Sample], seed: int) -> list[Sample]:
@@ -85,12 +102,18 @@ def _of_every_source(samples: Sequence[Sample], seed: int) -> list[Sample]:
     return chosen
 
 
-def _settled(job: Job | SignalJob, crossed: Crossed) -> dict[str, Any]:
+def _settled(job: Job | SignalJob, crossed: Crossed, further: Mapping[str, Answers]) -> dict[str, Any]:
     """Thresholds of findings and prediction sets, from answers that no calibration was fitted to: of all validation
-    samples, and of what is judged apart."""
+    samples, of what is judged apart among them, and of `further` answers by their key."""
     task = job.task
     everything = crossed.rows(np.ones(len(crossed.samples), bool)), task.min_specificity
-    settled = {key: _thresholds(task, *part) for key, part in {"": everything, **_judged_apart(task, crossed)}.items()}
+    parts = {"": everything, **_judged_apart(task, crossed)}
+    parts |= {
+        key: (own, task.min_specificity)
+        for key, own in further.items()
+        if enough(task, own.samples, task.min_specificity)
+    }
+    settled = {key: _thresholds(task, *part) for key, part in parts.items()}
     findings, sets = settled.pop("")
     return {
         "findings": findings,

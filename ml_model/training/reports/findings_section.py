@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ml_model.inference.bundle import Manifest
-from ml_model.inference.measured import Brief, ImageTest
+from ml_model.inference.measured import Brief, ImageTest, PageFigures
 from ml_model.inference.measured_findings import TriageMeasured
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.reports.markdown import figure, figures_of, joined, section, table
@@ -45,8 +45,9 @@ def _thresholds(manifest: Manifest) -> Iterator[list[str]]:
             yield [key, code, below, f"{own.rule_in_from:.4f}", groups, bounds]
 
 
-def parts_of(manifest: Manifest) -> Iterator[tuple[str, ImageTest | Brief]]:
-    """What the findings were measured on, with its name: all test pictures, populations, with the age, abroad."""
+def parts_of(manifest: Manifest) -> Iterator[tuple[str, ImageTest | Brief | PageFigures]]:
+    """What the findings were measured on, with its name: all test pictures, populations, with the age, pages that were
+    drawn of the test recordings, abroad."""
     test = manifest.image_test
     yield "test", test
     for part in test.by_group.values():
@@ -56,6 +57,8 @@ def parts_of(manifest: Manifest) -> Iterator[tuple[str, ImageTest | Brief]]:
         yield "age given", test.age_given
         if test.age_given.by_case:
             yield "views averaged, age given", test.age_given.by_case
+    if pages := manifest.image_metrics.pages:
+        yield from ((f"pages, {name.replace('_', ' ')}", row) for name, row in pages.rows() if row.findings)
     yield from ((f"abroad: {name}", row) for name, row in (manifest.image_metrics.external or {}).items())
 
 

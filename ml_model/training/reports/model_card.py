@@ -9,6 +9,7 @@ from ml_model.inference.measured import (
     AgeGiven,
     Brief,
     ImageTest,
+    LabelCoverage,
     Pages,
     Robustness,
     Summary,
@@ -123,6 +124,12 @@ def _balanced(balanced: Brief | None) -> str:
     return section("Were the classes named by weight", text, found, level=3)
 
 
+APART = """\
+A signal that was read off a page is held against thresholds of its own (judged as `page`), chosen on validation
+recordings drawn as pages, in the usual look and in two others of each. What the answers come to stands among the
+findings; so often the prediction sets hold each label:"""
+
+
 def _pages(pages: Pages | None) -> str:
     """Pages drawn from the test recordings; empty for a model that is not asked about any."""
     if pages is None:
@@ -137,7 +144,15 @@ def _pages(pages: Pages | None) -> str:
 The test recordings drawn as pages, in the usual look (3 rows of 4 leads, a rhythm strip, 25 mm/s) and in many looks;
 then spoilt as cameras and copiers do. The signal is read off the page and answered; a page that cannot be read is
 refused, or answered by the model of pictures where there is one. The AUC is that of the answered pages."""
-    return section("Pictures of pages", text, table(named, rows), level=3)
+    sets = [(name, row.prediction_sets.by_label) for name, row in pages.rows() if row.prediction_sets]
+    labels = sorted({label for _, found in sets for label in found})
+    covered = [[name.replace("_", " "), *(_coverage(found.get(label)) for label in labels)] for name, found in sets]
+    held = f"{APART}\n\n{table(['sets of pages', *labels], covered)}" if covered else ""
+    return section("Pictures of pages", text, table(named, rows), held, level=3)
+
+
+def _coverage(label: LabelCoverage | None) -> str:
+    return figure(label.coverage_interval if label else None)
 
 
 def _headline(manifest: Manifest) -> str:

@@ -88,6 +88,15 @@ def test_a_refusal_says_that_black_and_white_look_exchanged() -> None:
     )
 
 
+def test_what_is_surely_another_kind_with_black_and_white_exchanged_is_sent_to_nobody_as_it_is() -> None:
+    seen = replace(looks("chest_xray", chest_xray=0.9, other=0.1), inverted_kind="breast_ultrasound")
+    assert refusal(image_task("xray"), None, seen) == (
+        "xray reads a frontal chest X-ray; with black and white exchanged the picture looks like an ultrasound picture "
+        "of a breast: send the whole picture, upright and in its own colours, or gate=warn for an answer with this "
+        "warning"
+    )
+
+
 @pytest.mark.parametrize("modality", ["OT", "SC", None])
 def test_a_header_that_says_nothing_refuses_nothing(modality: str | None) -> None:
     assert refusal(image_task("skin"), modality, looks("dermatoscopy", dermatoscopy=0.9, other=0.1)) is None

@@ -80,4 +80,10 @@ def test_what_looks_exchanged_is_looked_at_put_right_and_must_be_far_more_like_i
     for exchanged in (True, False):
         assert told(*pale, exchanged=exchanged) == (False, "mammogram", 0.4, False)
     assert told(*blue, exchanged=False) == (True, "chest_xray", 0.4, False)
-    assert told(*blue, exchanged=True) == (False, "mammogram", 0.4, False), "a mammogram when put right"
+    assert told(*blue, exchanged=True) == (False, "chest_xray", 0.4, False), "a mammogram when put right"
+    unsure = np.full((SPEC.input.height_px, SPEC.input.width_px, 3), (100, 100, 207), np.uint8)
+    for exchanged in (True, False):
+        found = recognise(tiny, unsure, "chest_xray", exchanged=exchanged)
+        assert found is not None
+        assert 0.4 < found.score < PUT_RIGHT_FROM
+        assert (found.accepted, found.inverted_kind) == (False, "mammogram")

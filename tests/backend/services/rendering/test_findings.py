@@ -13,14 +13,14 @@ from samples import image_task, measured_test
 
 from backend.services.rendering.findings import NOT_MEASURED, predictive_values
 from ml_model.diagnosis.decision import Beside
-from ml_model.diagnosis.population import KnownFacts
+from ml_model.diagnosis.population import PAGE, KnownFacts
 from ml_model.inference.bundle import PredictionSets
 from ml_model.inference.interval import Interval
-from ml_model.inference.measured import ImageMetrics, Subgroup
+from ml_model.inference.measured import ImageMetrics, PageFigures, Pages, Subgroup
 from ml_model.inference.measured_findings import FindingMeasured
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 
-SKIN, XRAY = image_task("skin"), image_task("xray")
+SKIN, XRAY, HEART = (image_task(name) for name in ("skin", "xray", "heart"))
 MELANOMA, OTHER_CANCER = SKIN.findings
 SETTLED: dict[str, Any] = {
     "findings": {"melanoma": thresholds(0.1, 0.3), "other_skin_cancer": thresholds(0.1, 0.4)},
@@ -185,6 +185,23 @@ def test_figures_are_those_of_what_the_answer_was_judged_for() -> None:
     ):
         told = sent(rendered(XRAY, {"normal": 1.0}, facts=facts, **fields))["findings"][0]
         assert told["sensitivity"]["value"] == expected, facts
+
+
+def test_a_signal_that_was_read_off_a_page_is_held_against_thresholds_of_pages_and_has_their_figures() -> None:
+    general = {rule.code: thresholds(0.1, 0.4) for rule in HEART.findings}
+    own = {"infarction": thresholds(0.2, 0.6)}
+    test = measured_test(findings={"infarction": measured(0.91)})
+    of_pages = PageFigures(pages=9, answered=1, from_signal=1, findings={"infarction": measured(0.87)})
+    metrics = ImageMetrics(test=test, pages=Pages(many_looks=of_pages))
+    fields = {"findings": general, "findings_by_population": {PAGE: {**general, **own}}, "metrics": metrics}
+    for page, state, expected in ((False, "suspected", 0.91), (True, "indeterminate", 0.87)):
+        answer = sent(rendered(HEART, {"mi": 0.5}, facts=KnownFacts(page=page), **fields))
+        (told,) = [f for f in answer["findings"] if f["code"] == "infarction"]
+        assert (told["state"], told["sensitivity"]["value"]) == (state, expected)
+        assert answer["model"]["judged_as"] == (PAGE if page else None)
+    nowhere = fields | {"findings_by_population": {}}
+    answer = sent(rendered(HEART, {"mi": 0.5}, facts=KnownFacts(page=True), **nowhere))
+    assert answer["model"]["judged_as"] is None
 
 
 def test_a_prevalence_gives_predictive_values() -> None:

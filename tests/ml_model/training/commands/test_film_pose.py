@@ -37,4 +37,5 @@ def test_weights_are_fitted_and_compared_and_films_are_counted(
         assert f"| {inverted}, turned by {turns} degrees: told so | 2 | 1.000 " in out
         assert f"| {inverted}, turned by {turns} degrees: polarity right | 2 | 1.000 " in out
     assert "| films, inverted: taken only when put right, from 0.98 | 2 | " in out
+    assert "| films, as they are: of these not called inverted, and another kind when inverted | 2 | 0.000 " in out
     assert "pictures of" not in out

@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +17,16 @@ from samples import ROOT, image_task, write_tiny
 from ml_model.ecg.recording import EcgRecording, network_signal, read_wfdb
 from ml_model.inference.bundle import MODELS_DIR, Manifest, load_bundle
 from ml_model.inference.interval import Interval
-from ml_model.inference.predictor import Predictor
+from ml_model.inference.ood import OOD_FILE, OodDetector
+from ml_model.inference.predictor import MODEL_FILE, Predictor
+from ml_model.inference.publishing import fresh_draft
 from ml_model.tasks.registry import ImageTask
+from ml_model.training import pipeline
 from ml_model.training.augmentation.signal_corruptions import RECORDING_CHANGES
 from ml_model.training.augmentation.signals import SignalAugmentation, augment_signal, windows_of
 from ml_model.training.data.readers import read_task
 from ml_model.training.evaluation import ecg_page_metrics
+from ml_model.training.evaluation.answers import Evaluator
 from ml_model.training.reports.model_card import card_markdown
 
 QUIET = SignalAugmentation(
@@ -156,5 +162,32 @@ def test_pages_are_answered_from_the_signal_and_by_the_picture_alone(
     samples = read_task(tmp_path / "ptb-xl", task)[:10]
     figures = ecg_page_metrics.beside_recordings(task, samples, Predictor(write_tiny(task, tmp_path / "models")))
     assert (figures.usual_look.from_signal, figures.usual_look.answered) == (1, 1)
+    assert figures.usual_look.triage.harmless == sum(s.codes == ("normal",) for s in samples) > 0
+    assert set(figures.usual_look.findings) <= {rule.code for rule in task.findings}
+    assert 0 < figures.usual_look.prediction_sets.coverage <= 1
     assert 0 <= figures.usual_look.picture_alone.value <= 1
     assert figures.usual_look.picture_alone != figures.usual_look.macro_auc
+
+
+def test_what_answers_come_to_is_measured_with_what_they_may_claim(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a model whose evidence is insufficient none is calm; measured so, no model's serious cases would be."""
+    manifest = write_tiny(heart(), tmp_path, evidence="sufficient").manifest
+    draft, kept = fresh_draft(tmp_path / "out"), manifest.model_dump(exclude={"files", "format_version"})
+    (draft / MODEL_FILE).write_bytes((tmp_path / "heart" / MODEL_FILE).read_bytes())
+    OodDetector(np.zeros(3), np.eye(3)[:, :1]).write(draft / OOD_FILE)
+    claimed: list[str] = []
+
+    def evaluate(evaluator: Evaluator, samples: object) -> None:
+        claimed.append(evaluator.manifest.evidence)
+        raise StopIteration
+
+    monkeypatch.setattr(pipeline, "evaluate", evaluate)
+    job: Any = SimpleNamespace(task=heart(), out_dir=tmp_path / "out", pick=lambda split: [])
+    sent = pipeline.Sent(lambda predictor: lambda sample, change: predictor, {}, {}, [])
+    decided = {name: kept[name] for name in (*pipeline.NAMING, "familiarity")}
+    for old in (None, manifest, manifest.model_copy(update={"evidence": "insufficient"})):
+        with pytest.raises(StopIteration):
+            pipeline.measure(job, sent, lambda metrics, **more: {**kept, **more}, manifest.image_metrics, decided, old)
+    assert claimed == ["limited", "sufficient", "insufficient"]

@@ -15,11 +15,11 @@ from made_tasks import made_finding, made_task
 from numpy.typing import NDArray
 from samples import image_task
 
-from ml_model.diagnosis.population import AGE_GIVEN, view_key
+from ml_model.diagnosis.population import AGE_GIVEN, PAGE, view_key
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.data.samples import Sample, cases_of
 from ml_model.training.posthoc.calibration import by_group_folds
-from ml_model.training.posthoc.crossed import Crossed, crossed_answers
+from ml_model.training.posthoc.crossed import Answers, Crossed, crossed_answers, crossed_pages
 from ml_model.training.posthoc.findings import Weighted, allowed, finding_thresholds, group_weights, suspected_from
 from ml_model.training.posthoc.settle import _judged_apart, _settled
 
@@ -151,6 +151,11 @@ def test_answers_are_calibrated_by_a_fit_that_has_not_seen_their_group() -> None
     after = crossed_answers(TWO, [], samples, p, turned, "temperature", None).probabilities
     assert (after[own] == before[own]).all()
     assert (after[others] != before[others]).any()
+    pages, of_pages = Answers(samples[::-1], p[::-1]), []
+    for labels in (masks, turned):  # pages of the recordings, and no label of their own patients
+        of_pages.append(crossed_pages(Answers(samples, p), labels, "temperature", pages).probabilities[::-1])
+    assert (of_pages[0] == before).all()
+    assert (of_pages[1] == after).all()
 
 
 def xray_answers(children: int, adults: int, of_view: int) -> Crossed:
@@ -180,8 +185,13 @@ def test_what_has_cases_enough_is_judged_apart_with_its_own_specificity() -> Non
 
 def test_everything_is_settled_at_once_and_agrees() -> None:
     task = image_task("xray")
-    settled = _settled(cast("Any", SimpleNamespace(task=task)), xray_answers(400, 200, 100))
+    crossed = xray_answers(400, 200, 100)
+    fainter = Answers(crossed.samples, np.stack([crossed.probabilities[:, i] * (1, 0.5)[i] for i in (0, 1)], axis=1))
+    pages = {PAGE: fainter, "too few": Answers(crossed.samples[:20], crossed.probabilities[:20])}
+    settled = _settled(cast("Any", SimpleNamespace(task=task)), crossed, pages)
     assert set(settled["findings"]) == {"pneumonia"}
+    assert {PAGE, "too few"} & set(settled["findings_by_population"]) == {PAGE}
+    assert settled["findings_by_population"][PAGE]["pneumonia"].rule_in_from < 0.4
     assert set(settled["findings_by_population"]) == set(settled["prediction_sets"].by_population)
     found = settled["findings"]["pneumonia"]
     assert 0.1 < found.rule_out_below < found.rule_in_from < 0.8
