@@ -45,7 +45,7 @@ def security_of(method: str, path: str) -> list[dict[str, list[str]]]:
 
 def is_open_to_accounts(method: str, path: str) -> bool:
     """Whether it answers anybody, and an account that shows itself, too."""
-    return method == "post" and path.startswith(("/analyze/", "/predict"))
+    return method == "post" and path.startswith(("/analyze/", "/api/chat", "/predict"))
 
 
 def gives_fhir(method: str, path: str) -> bool:
