@@ -9,7 +9,7 @@ import threading
 from flask_cors import CORS
 from flask_openapi3 import APIBlueprint, OpenAPI
 
-from backend.api import analyze, compat, health, models, pages, predict, scans
+from backend.api import analyze, chat, compat, health, models, pages, predict, scans
 from backend.api.records import accounts, batches, history, interop, monitoring, oidc, predictions, reports
 from backend.api.records.identity import Kind, current_account, set_up_tokens, signed_by_us
 from backend.api.records.limits import set_up_limits
@@ -21,6 +21,7 @@ from backend.memory import give_large_memory_back, keep_what_is_loaded
 from backend.openapi import api_info, build_document
 from backend.schemas.accounts import Account
 from backend.schemas.common import ErrorAnswer
+from backend.services.chat.conversation import Chat
 from backend.services.container import Services
 from backend.services.diagnosis import ImageDiagnosis
 from backend.services.loading.models import ModelStore
@@ -61,6 +62,7 @@ def create_app(config: Config) -> Application:
     metrics.log_lines_dropped.set_function(lambda: log.dropped)
     store, pool, readiness = ModelStore(tasks, config, logger, metrics), reading_pool(), Readiness()
     images = ImageDiagnosis(store, metrics, config.demo_mode, pool)
+    symptoms = SymptomDiagnosis(store, config.demo_mode)
     records = RecordStore(config, secret, store.tasks, pool, logger, images, readiness)
     any_file = ScanDiagnosis(store, images, records, logger, config.result_cache_bytes)
     services = Services(
@@ -69,8 +71,9 @@ def create_app(config: Config) -> Application:
         images=images,
         scans=any_file,
         processing=Processing(any_file, images),
-        symptoms=SymptomDiagnosis(store, config.demo_mode),
+        symptoms=symptoms,
         risk=RiskDiagnosis(store, config.demo_mode),
+        chat=Chat(store, images, symptoms, records, config.chat),
         sessions=SessionHistory(),
         records=records,
         metrics=metrics,
@@ -84,7 +87,7 @@ def create_app(config: Config) -> Application:
     register_error_handlers(app)
     _allow_origins(app, config)
     _let_in(app, config, secret)
-    for resource in (analyze, scans, compat, predict, health, models):
+    for resource in (analyze, scans, chat, compat, predict, health, models):
         app.register_api(resource.api)
     _register_records(app)
     pages.register_pages(app, build_document(app, tasks))

@@ -10,6 +10,7 @@ from flask_openapi3 import Info, OpenAPI
 from backend.api.records import document as records
 from backend.endpoint import COOKIE
 from backend.errors import STATUS
+from backend.schemas.chat.turns import EVENT_STREAM, ChatQuestion, chat_bodies
 from backend.schemas.common import FHIR_CONTENT, Answer, ErrorAnswer, ProblemAnswer
 from backend.schemas.requests import RECORD_FILES, modality_words, risk_body, upload_body
 from backend.schemas.scans.answers import MOST_SCANS
@@ -20,7 +21,7 @@ from backend.services.rendering.messages import DISCLAIMER, SERVICE_NAME, servic
 from backend.services.scans.answering import words_for
 from ml_model.tasks.registry import ImageTask, RiskTask
 
-ANALYZE, READINESS = "/analyze/{task}", "/readyz"
+ANALYZE, CHAT, READINESS = "/analyze/{task}", "/api/chat", "/readyz"
 # Addresses that take files without a task in their path: the form's field, and how many.
 UPLOADS = {
     "/predict": ("file", 1), "/predict/breast-cancer": ("image", 1), "/api/analyze": ("file", MOST_SCANS),
@@ -167,6 +168,7 @@ def _finish(method: str, path: str, operation: dict[str, Any], identifiers: dict
     statuses = {*COMMON, *(OF_PATHS if named or path in UPLOADS else ()), *((422,) if queries else ())}
     statuses |= {*OF_BODIES} if "requestBody" in operation else set()
     statuses |= records.statuses_of(method, path) if path.startswith(records.PREFIX) else set()
+    statuses |= {404} if path == CHAT else set()  # a record that is not there
     statuses |= {401, 403, 429} if records.is_open_to_accounts(method, path) else set()
     if records.gives_fhir(method, path):
         statuses.add(406)
@@ -184,6 +186,14 @@ def _finish(method: str, path: str, operation: dict[str, Any], identifiers: dict
         operation["security"] = [*records.security_of(method, path), *operation.get("security", [{}])]
 
 
+def _add_chat(document: dict[str, Any], operation: dict[str, Any], tasks: list[str]) -> None:
+    schemas = ChatQuestion.model_json_schema(ref_template="#/components/schemas/{model}")
+    document["components"]["schemas"] |= schemas.pop("$defs", {})
+    bodies = {"application/json": {"schema": schemas}, **chat_bodies(tasks)}
+    operation["requestBody"] = {"required": True, "content": bodies}
+    operation["responses"]["200"]["content"] |= {EVENT_STREAM: {"schema": {"type": "string"}}}
+
+
 def build_document(app: OpenAPI, tasks: tuple[Task, ...]) -> dict[str, Any]:
     """The finished document. Call it after every blueprint is registered."""
     document: dict[str, Any] = copy.deepcopy(app.api_doc)
@@ -199,6 +209,7 @@ def build_document(app: OpenAPI, tasks: tuple[Task, ...]) -> dict[str, Any]:
             paths[endpoint_of(task)]["post"]["requestBody"] = risk_body(task)
     records.request_bodies(paths, list(images))
     _uploads(paths, tuple(images.values()))
+    _add_chat(document, paths[CHAT]["post"], list(images))
     identifiers: dict[str, dict[str, Any]] = {
         "task": {"type": "string", "enum": [task.id for task in tasks]},
         "answer_id": {"type": "string", "format": "uuid"},

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from backend.config import Config
+from backend.services.chat.conversation import Chat
 from backend.services.diagnosis import ImageDiagnosis
 from backend.services.loading.models import ModelStore
 from backend.services.records.sessions import SessionHistory
@@ -27,6 +28,7 @@ class Services:
     processing: Processing
     symptoms: SymptomDiagnosis
     risk: RiskDiagnosis
+    chat: Chat
     sessions: SessionHistory
     records: RecordStore
     metrics: Metrics

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from chats.asking import Asker, asker
 from records.buckets import ObjectServer, fresh_bucket, object_server
 from records.databases import DATABASES, fresh_postgres, postgres_server
 from samples import image_task, write_tiny, write_tiny_signal
@@ -104,6 +105,14 @@ def make_file_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable
     yield make
     for app in made:
         close(app)
+
+
+@pytest.fixture(scope="session")
+def somebody(
+    make_file_app: Callable[..., Application], tmp_path_factory: pytest.TempPathFactory, picture: Callable[..., bytes]
+) -> Asker:
+    """Who asks the chat."""
+    return asker(make_file_app, tmp_path_factory.mktemp("chat"), picture(seed=1), picture(seed=2))
 
 
 @pytest.fixture

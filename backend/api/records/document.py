@@ -46,7 +46,8 @@ def security_of(method: str, path: str) -> list[dict[str, list[str]]]:
 
 def is_open_to_accounts(method: str, path: str) -> bool:
     """Whether it answers anybody, and an account that shows itself, too."""
-    return method == "post" and path.startswith(("/analyze/", "/api/analyze", "/process-image", "/predict"))
+    answers = ("/analyze/", "/api/analyze", "/api/chat", "/process-image", "/predict")
+    return method == "post" and path.startswith(answers)
 
 
 def gives_fhir(method: str, path: str) -> bool:

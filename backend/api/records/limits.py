@@ -18,7 +18,7 @@ SHARED_BY = 10  # so many people with accounts may sit behind one address
 _ACCOUNTS, _UPLOADS, _RECORDS, _ANSWERS = "accounts", "uploads", "records", "answers"
 _ELSEWHERE = "oidc"  # a blueprint, whose log-ins are looked at
 _TAKES_FILES = ("kept", "batches")  # blueprints
-_ANSWERS_ALL = ("analyze", "scans", "compat", "predict")
+_ANSWERS_ALL = ("analyze", "scans", "chat", "compat", "predict")
 _REDIS_WITHIN_S = 1.0  # else requests are counted in memory until it is back
 
 

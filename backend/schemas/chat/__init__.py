@@ -1,0 +1,4 @@
+"""What is asked and answered in a conversation.
+
+May import schemas and ml_model.
+"""
