@@ -29,7 +29,6 @@ from backend.services.rendering.heatmaps import (
 from backend.services.rendering.responses import AnswerParts, analyze_answer, no_model
 from backend.telemetry import Metrics, RequestContext
 from ml_model.diagnosis.case import Case, CaseResult, KindTold
-from ml_model.diagnosis.headers import InstancesOfFiles
 from ml_model.diagnosis.pipeline import Engines, diagnose, route
 from ml_model.diagnosis.reading import PictureToShow, SandboxedReader
 from ml_model.diagnosis.routing import Files, Route, find_route
@@ -37,6 +36,7 @@ from ml_model.ecg.leads import EcgRecording
 from ml_model.errors import InvalidValue, UnknownField
 from ml_model.inputs.dicom.instances import DicomInstance
 from ml_model.inputs.dicom.presentation import Presentation
+from ml_model.inputs.dicom.questions import InstancesOfFiles
 from ml_model.inputs.file_type import input_sha256, sniff_format
 from ml_model.inputs.images.decoder import ImageLimits
 from ml_model.inputs.json_body import shown

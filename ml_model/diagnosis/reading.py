@@ -16,7 +16,6 @@ from numpy.typing import NDArray
 
 from ml_model.deidentify.kept import KeptFile
 from ml_model.deidentify.pictures import without_metadata
-from ml_model.diagnosis.headers import InstancesOfFiles, SourceOfFile
 from ml_model.ecg.kept_recording import as_kept
 from ml_model.ecg.leads import EcgRecording
 from ml_model.ecg.page_inference import PageSignal, read_signal
@@ -26,6 +25,7 @@ from ml_model.input_gate.modality_classifier import overview_of
 from ml_model.input_gate.screen_photo import grid_height
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.presentation import AS_STORED, Presentation
+from ml_model.inputs.dicom.questions import InstancesOfFiles, SourceOfFile
 from ml_model.inputs.dicom.transfer_syntax import DEFLATED
 from ml_model.inputs.file_type import is_plain, sniff_format
 from ml_model.inputs.images.decoder import DecodedImage, ImageLimits, LoadedImage, decode_image, fitted, resize_rgb

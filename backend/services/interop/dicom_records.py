@@ -28,9 +28,9 @@ from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import Prediction, StoredFile
 from backend.telemetry import RequestContext
-from ml_model.diagnosis.headers import SourceOfFile
 from ml_model.diagnosis.reading import RECORDING_FORMAT, PictureToShow, SandboxedReader
 from ml_model.errors import UnsupportedFormat
+from ml_model.inputs.dicom.questions import SourceOfFile
 from ml_model.inputs.dicom.study import SourceImage
 from ml_model.sandbox.pool import WorkerPool
 from ml_model.tasks.registry import ImageTask

@@ -15,9 +15,9 @@ from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import StoredFile
 from backend.telemetry import RequestContext
-from ml_model.diagnosis.headers import InstancesOfFiles
 from ml_model.diagnosis.reading import SandboxedReader
 from ml_model.inputs.dicom.instances import DicomInstance
+from ml_model.inputs.dicom.questions import InstancesOfFiles
 from ml_model.sandbox.pool import WorkerPool
 
 
