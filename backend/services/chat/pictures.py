@@ -17,10 +17,8 @@ from backend.services.diagnosis import KEPT_S, LIMITS, ImageDiagnosis
 from backend.services.loading.models import ModelStore
 from backend.telemetry import RequestContext
 from ml_model.diagnosis.case import Case
-from ml_model.diagnosis.pipeline import Engines, route
 from ml_model.diagnosis.reading import PictureToShow, SandboxedReader, reading_pool
-from ml_model.errors import MediDiagnoseError
-from ml_model.inputs.file_type import sniff_format
+from ml_model.errors import InvalidValue, MediDiagnoseError
 from ml_model.tasks.image_schema import ImageInput
 from ml_model.tasks.registry import ImageTask
 
@@ -74,14 +72,12 @@ class ChatPictures:
         return AnsweredPicture(number, data, self._models_task(answer.model.task), case_id, answer, None)
 
     def task_of(self, data: bytes, context: RequestContext) -> ImageTask | None:
-        """What a picture is of, by its DICOM header or its looks; None where neither tells. Raises the errors of
-        reading it. The one place where the chat meets the router of kinds."""
-        first, *others = sorted(self._models.image_tasks, key=lambda task: not task.input.pdf_pages)
-        if sniff_format(data) == "PDF":
-            return first if first.input.pdf_pages else None
-        engines = Engines(gate=self._models.gate, reader=SandboxedReader(reading_pool(), context.deadline))
-        task, told_by = route(first, others, Case(pictures=(data,)), engines, LIMITS)
-        return task if told_by else None
+        """What a picture is of, as POST /api/analyze finds it; None where kinds are not told apart. Raises the errors
+        of `find_route` for what no task reads, and of reading it. The one place where the chat meets the router."""
+        try:
+            return self._images.route((("", data),), context).task
+        except InvalidValue:
+            return None
 
     def _models_task(self, task_id: str) -> ImageTask | None:
         return next((task for task in self._models.image_tasks if task.id == task_id), None)
