@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from backend.settings.batches import BYTES_BESIDE, of_batches
+from backend.settings.pacs import Pacs, of_pacs
 from backend.settings.reading import ConfigError, flag, threads, whole_number, whole_number_of
 from backend.settings.values import (
     IN_MEMORY,
@@ -90,7 +91,7 @@ class Config:
     (`backend/api/records/limits.py`); None: as often as there is room. `batch_bytes` and `batch_files` may be sent at
     once; after `batch_lease_s` a file that was begun and not ended is begun by another; one account may have
     `unfinished_batches`. `celery_broker_url`: of the queue that tells workers of batches; empty: this process works on
-    them itself.
+    them itself. `pacs`: of `python -m backend.dicomweb`.
 
     This class is the configuration of development: a secret that is missing is made and kept in the data folder.
     """
@@ -146,6 +147,7 @@ class Config:
     batch_lease_s: float = 60.0
     unfinished_batches: int = 10
     celery_broker_url: str = field(default="", repr=False)
+    pacs: Pacs = Pacs()  # noqa: RUF009 - frozen
 
     @property
     def batch_body_bytes(self) -> int:
@@ -189,6 +191,7 @@ class Config:
             **_rates(env, kind),
             **of_batches(env, kind.unfinished_batches),
             **oidc(env),
+            pacs=of_pacs(env),
         )
         if config.needs_secret and not config.secret_key:
             raise ConfigError(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ml_model.deidentify.kept import KeptFile
 from ml_model.deidentify.pictures import without_metadata
-from ml_model.diagnosis.headers import InstancesOfFiles, SourceOfFile
+from ml_model.diagnosis.headers import FactsOfFile, InstancesOfFiles, SourceOfFile
 from ml_model.ecg.kept_recording import as_kept
 from ml_model.ecg.leads import EcgRecording
 from ml_model.ecg.page_inference import PageSignal, read_signal
@@ -240,7 +240,7 @@ class RecordingToKeep:
 
 QUESTIONS = (
     PictureFiles, KindOfFile, RecordingFiles, PictureToKeep, PictureToShow, RecordingToKeep, InstancesOfFiles,
-    SourceOfFile,
+    SourceOfFile, FactsOfFile,
 )  # fmt: skip
 
 

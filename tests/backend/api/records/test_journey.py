@@ -56,6 +56,7 @@ def test_the_lines_of_the_clinic(
     (folder / "photo.jpg").write_bytes(picture())
     printed = run_lines("clinic.md", app, folder)
     assert "Imaging Measurement Report" in printed
+    assert printed.endswith("reason\n0 pictures are tried again\n")
     assert read_dicom((folder / "report.dcm").read_bytes()).PatientID == "case-17"
     with zipfile.ZipFile(folder / "objects.zip") as objects:
         assert objects.namelist() == ["sr.dcm", "sc.dcm", "seg.dcm", "pdf.dcm", "picture.dcm"]
