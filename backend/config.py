@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 from backend.settings.batches import BYTES_BESIDE, of_batches
 from backend.settings.chat import ChatSettings, of_chat
 from backend.settings.mcp import McpSettings, of_mcp
+from backend.settings.pacs import Pacs, of_pacs
 from backend.settings.reading import ConfigError, flag, threads, whole_number, whole_number_of
 from backend.settings.values import (
     IN_MEMORY,
@@ -94,8 +95,8 @@ class Config:
     (`backend/api/records/limits.py`); None: as often as there is room. `batch_bytes` and `batch_files` may be sent at
     once; after `batch_lease_s` a file that was begun and not ended is begun by another; one account may have
     `unfinished_batches`. `celery_broker_url`: of the queue that tells workers of batches; empty: this process works on
-    them itself. `chat`: the language model that words replies, if any; `mcp`: of
-    `python -m backend.mcp`, not of the service.
+    them itself. `chat`: the language model that words replies, if any; `mcp` and `pacs`: of `python -m backend.mcp` and
+    `python -m backend.dicomweb`, not of the service.
 
     This class is the configuration of development: a secret that is missing is made and kept in the data folder.
     """
@@ -154,6 +155,7 @@ class Config:
     celery_broker_url: str = field(default="", repr=False)
     chat: ChatSettings = ChatSettings()
     mcp: McpSettings = McpSettings()
+    pacs: Pacs = Pacs()  # noqa: RUF009 - frozen
 
     @property
     def batch_body_bytes(self) -> int:
@@ -199,6 +201,7 @@ class Config:
             **oidc(env),
             chat=of_chat(env),
             mcp=of_mcp(env),
+            pacs=of_pacs(env),
         )
         if config.needs_secret and not config.secret_key:
             raise ConfigError(

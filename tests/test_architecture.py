@@ -22,7 +22,7 @@ RECIPES = ("train_", "image_classification", "audit", "replay", "evaluate")
 # Imported when the first record is asked for.
 OF_RECORDS = (
     "celery", "kombu", "redis", "sqlalchemy", "alembic", "psycopg", "s3fs", "botocore", "reportlab", "authlib",
-    "fhir", "highdicom", "pynetdicom", "dicomweb_client", "openai", "mcp",
+    "fhir", "highdicom", "pynetdicom", "openai", "mcp",
 )  # fmt: skip
 HEAVY = ("tensorflow", "keras", "sklearn", "pandas", "matplotlib", "torch", "tf2onnx")
 

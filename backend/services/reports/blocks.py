@@ -111,7 +111,8 @@ class Banner:
 
 @dataclass(frozen=True)
 class Report:
-    """All that is printed. address: where the record's id and its SHA-256 can be confirmed."""
+    """All that is printed. address: where the record's id and its SHA-256 can be confirmed; empty where nothing is
+    kept."""
 
     title: str
     record_id: str

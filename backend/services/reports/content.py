@@ -25,7 +25,7 @@ _TOLD_BY = {"age_years": "the age given", "dicom": "the DICOM file", "picture": 
 @dataclass(frozen=True)
 class Told:
     """A record, and what is shown with it. pictures: as it was sent (where it is kept), and with its heatmap. page:
-    of an ECG, drawn."""
+    of an ECG, drawn. sha256, address: empty of an answer that is not kept."""
 
     record_id: UUID
     patient_ref: str | None

@@ -68,8 +68,8 @@ def story(report: Report, width_pt: float) -> list[Flowable]:
 def _heading(report: Report, width_pt: float) -> Table:
     side = _QR_MM * mm
     left = [words(report.title, TITLE), Spacer(1, 1.5 * mm), _facts(report.facts, width_pt - side, 0.24)]
-    about = words("Scan to confirm this record and its SHA-256", SMALL)
-    table = Table([[left, [code(report.address, side), about]]], colWidths=[width_pt - side, side])
+    about = [code(report.address, side), words("Scan to confirm this record and its SHA-256", SMALL)]
+    table = Table([[left, about if report.address else ""]], colWidths=[width_pt - side, side])
     table.setStyle([*_TIGHT, ("RIGHTPADDING", *_ALL, 0)])
     return table
 

@@ -26,7 +26,7 @@ _SHAPES = {
 }  # fmt: skip
 # How many numbers each has.
 _PLACES = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2, "SliceThickness": 1}
-_ALSO = ["FrameOfReferenceUID", "Rows", "Columns", "NumberOfFrames"]
+_ALSO = ["FrameOfReferenceUID", "Rows", "Columns", "NumberOfFrames", "ContentQualification"]
 _ALSO += ["BurnedInAnnotation", "Laterality", "ImageLaterality"]
 _COMPRESSED = {
     "LossyImageCompression": re.compile(r"01"),
@@ -39,8 +39,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f\\]")
 
 @dataclass(frozen=True)
 class SourceImage:
-    """A picture that was answered. names_nobody: whether its header says that its pixels name no one. laterality: R or
-    L, else empty. places: position (mm), orientation (cosines), spacing and thickness (mm) of its pixels, by keyword,
+    """A picture that was answered. names_nobody: whether its header says that its pixels name no one. for_research:
+    whether it says that it is a product of research, as those of this service do. laterality: R or L, else empty.
+    places: position (mm), orientation (cosines), spacing and thickness (mm) of its pixels, by keyword,
     all or none of them; frame_of_reference_uid: within which they lie. compression: what was lost, by keyword. said: of
     its patient and study, by keyword; empty where nothing is said or nothing shall be."""
 
@@ -49,6 +50,7 @@ class SourceImage:
     columns_px: int
     frames: int
     names_nobody: bool = False
+    for_research: bool = False
     laterality: str = ""
     frame_of_reference_uid: str = ""
     places: dict[str, tuple[float, ...]] = field(default_factory=dict)
@@ -78,7 +80,9 @@ def read_source(data: bytes, *, with_patient: bool) -> SourceImage | None:
         return SourceImage(
             instance, rows_px, columns_px, frames, compression=_compression(dataset), frame_of_reference_uid=uid,
             names_nobody=text_of(dataset, "BurnedInAnnotation").upper() == "NO", places=places,
-            laterality=side if side in ("R", "L") else "", said=_said(dataset) if with_patient else {},
+            laterality=side if side in ("R", "L") else "",
+            for_research=text_of(dataset, "ContentQualification") == "RESEARCH",
+            said=_said(dataset) if with_patient else {},
         )  # fmt: skip
 
 

@@ -31,7 +31,8 @@ def _program(name: str) -> str:
     return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """One that nobody listens on."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         return int(taken.getsockname()[1])
@@ -47,7 +48,7 @@ class PostgresServer:
         self._run = {"user": "postgres" if os.geteuid() == 0 else None, "cwd": folder, "check": True}
         if self._run["user"]:
             shutil.chown(folder, "postgres")
-        port = _free_port()
+        port = free_port()
         self.address = f"postgresql://records@127.0.0.1:{port}"
         self._control = [_program("pg_ctl"), "-D", str(folder / "data"), "-s", "-w"]
         initdb = [_program("initdb"), "-D", str(folder / "data"), "-U", "records", "-A", "trust", "-E", "UTF8"]
@@ -87,7 +88,7 @@ def postgres_server(*, keeps: bool = False) -> Iterator[PostgresServer]:
 @contextmanager
 def redis_server(port: int | None = None) -> Iterator[str]:
     """The address of a server of our own, which keeps nothing. port: a free one, where none is given."""
-    port = port or _free_port()
+    port = port or free_port()
     command = [_program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
         try:

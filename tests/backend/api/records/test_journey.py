@@ -67,6 +67,7 @@ def test_the_lines_of_the_clinic(
     assert json.loads((folder / "processed.json").read_text("utf-8"))["scan_type"] == "dermatoscopy"
     assert (folder / "enhanced.png").read_bytes().startswith(b"\x89PNG")
     assert "Imaging Measurement Report" in printed
+    assert printed.endswith("reason\n0 pictures are tried again\n")
     assert read_dicom((folder / "report.dcm").read_bytes()).PatientID == "case-17"
     with zipfile.ZipFile(folder / "objects.zip") as objects:
         assert objects.namelist() == ["sr.dcm", "sc.dcm", "seg.dcm", "pdf.dcm", "picture.dcm"]
