@@ -44,6 +44,16 @@ LOOPBACK_ADDRESSES = frozenset({"127.0.0.1", "::1", "localhost"})
 LOOPBACK_NAMES = ("localhost", ".localhost")
 
 
+def _secret_key(env: Mapping[str, str], kind: type[Config]) -> str:
+    key = secret_key(env)
+    if kind.needs_secret and not key:
+        raise ConfigError(
+            "SECRET_KEY: APP_ENV=production needs one of at least 16 characters, the same at every start; "
+            "python -c 'import secrets; print(secrets.token_hex(32))' makes one"
+        )
+    return key
+
+
 def _rates(environ: Mapping[str, str], kind: type[Config]) -> dict[str, Any]:
     """How often somebody may ask."""
     return {
@@ -172,7 +182,7 @@ class Config:
         if engine not in ENGINES:
             raise ConfigError(f"ENGINE={engine!r}: expected one of {', '.join(ENGINES)}")
         host = env.get("HOST", "").strip() or cls.host
-        config = kind(
+        return kind(
             host=host,
             port=whole_number_of(env, "PORT", cls.port, PORTS),
             threads=threads(env, cls.threads, THREADS),
@@ -188,7 +198,7 @@ class Config:
             model_dirs=(*((Path(env["MODEL_DIR"]),) if env.get("MODEL_DIR") else ()), MODELS_DIR),
             user_models_dir=Path(env.get("USER_MODELS_DIR") or cls.user_models_dir),
             data_dir=Path(env.get("DATA_DIR") or cls.data_dir),
-            secret_key=secret_key(env),
+            secret_key=_secret_key(env, kind),
             database_url=database_url(env),
             storage_url=storage_url(env),
             retention_days=whole_number_of(env, "RETENTION_DAYS", 0, (0, 36_500)),
@@ -203,12 +213,6 @@ class Config:
             mcp=of_mcp(env),
             pacs=of_pacs(env),
         )
-        if config.needs_secret and not config.secret_key:
-            raise ConfigError(
-                "SECRET_KEY: APP_ENV=production needs one of at least 16 characters, the same at every start; "
-                "python -c 'import secrets; print(secrets.token_hex(32))' makes one"
-            )
-        return config
 
 
 @dataclass(frozen=True)
