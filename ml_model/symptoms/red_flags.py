@@ -19,7 +19,8 @@ Message = Annotated[str, StringConstraints(min_length=1, max_length=600, strip_w
 class RedFlagRule(BaseModel):
     """Applies where one of `any`, one of `any_too` and all of `all` are present and none of `none`, to an age from
     min_age_years to below max_age_years and a sex; empty rows ask for nothing. An age or sex that is not known does not
-    keep a rule from applying, unless the rule is only for the young: then the age must be known."""
+    keep a rule from applying, unless the rule is only for the young: then the age must be known. `least`: how many of
+    `any` must be told, each in its own words; what they imply does not count."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -32,6 +33,7 @@ class RedFlagRule(BaseModel):
     sex: Literal["female", "male", ""] = ""
     min_age_years: float = Field(0.0, ge=0)
     max_age_years: float | None = Field(None, gt=0)
+    least: int = Field(1, ge=1)
     message: Message
 
     def applies(self, present: frozenset[str], case: CaseFindings) -> bool:
@@ -44,6 +46,8 @@ class RedFlagRule(BaseModel):
         elif case.age_years < self.min_age_years or case.age_years >= (self.max_age_years or 200):
             return False
         asked = all(not row or present & set(row) for row in (self.any, self.any_too))
+        if self.least > 1 and len(case.present & set(self.any)) < self.least:
+            return False
         return asked and present >= set(self.all) and not present & set(self.none)
 
 

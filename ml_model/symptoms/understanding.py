@@ -170,7 +170,10 @@ class TextReader:
         for match in ordered:
             present = self._is_present(match, negation, used, words)
             longer = at_word.get(min(match.words), ())
-            if any(match.words < other.words and (there or there == present) for other, there in longer):
+            if any(
+                match.words < other.words and (there or there == present) and not _joins(other, match, words)
+                for other, there in longer
+            ):
                 continue
             kept.append((match, present))
             for number in match.words:
@@ -260,6 +263,12 @@ class TextReader:
 def _inside(word: Word, spans: Sequence[tuple[int, int]]) -> bool:
     at = bisect_left(spans, (word.start + 1, 0)) - 1
     return at >= 0 and spans[at][0] <= word.start and word.end <= spans[at][1]
+
+
+def _joins(longer: Match, part: Match, words: Sequence[Word]) -> bool:
+    """Whether a phrase puts together two complaints, of which the part is one: "stiff neck and fever"."""
+    ands = [n for n in range(min(longer.words), max(longer.words)) if words[n].text == "and"]
+    return any(max(part.words) < n or min(part.words) > n for n in ands)
 
 
 def _once(mentions: Sequence[Mention]) -> list[Mention]:

@@ -197,7 +197,6 @@ class SymptomTask(TaskSpec):
     description_template: Text
     general_precautions: tuple[Text, ...] = Field(min_length=1)
     conditions: tuple[ConditionText, ...] = ()
-    not_in_icd10: tuple[Text, ...] = ()
     recommendations: tuple[Text, ...] = Field(min_length=1)
     few_symptoms: int = Field(ge=1)
     few_symptoms_note: Text

@@ -32,18 +32,33 @@ _LAST = re.compile(
     r" ?(days?|weeks?|wks?|months?|years?) ago"
 )
 _MEDICINE = (
-    r"(?:tablets?|tabs|pil+[sz]?|capsules?|caps|parac[a-z]{4,8}|acetam[a-z]{3,9}|tyl[ae]nols?|ibu[a-z]{3,8}|advils?"
+    r"(?:tablets?|tabs|tabl[aei]ts?|pil+[sz]?|capsules?|caps|parac[a-z]{4,8}|acetam[a-z]{3,9}|tyl[ae]nols?|ibu[a-z]{3,8}"
+    r"|advils?"
     r"|panadols?|aspirins?|naproxens?|aleves?|xanax|valium|[a-z]{3,9}(?:azepam|azolam|codone|morphone|triptyline|oxetine|traline)"
     r"|oxys?|oxycontin|percocets?|vicodins?|norcos?|fent[a-z]{3,4}|methadone|morphine|tramadol|codeine|ambiens?"
-    r"|benadryls?|antidepres[a-z]{2,7}|pain ?killers?|sleeping|sleepers|meds?|medicines?|medications?|iron)"
+    r"|benadryls?|antidepres[a-z]{2,7}|pain ?killers?|sleeping|sleepers|meds?|medicines?|medications?|iron"
+    r"|co-?codamols?|co-?dydramols?|nurofens?|anadins?|solpadeines?|digoxins?|warfarins?|metformins?|gliclazides?"
+    r"|[a-z]{3,9}(?:olol|dipine|tiapine|apine|iclone|gabalin|gabapentin|histamines?|blockers)|lithium)"
 )
+_GREAT = (
+    r"(?:severe|terrible|awful|horr(?:ible|ific|endous)|excruciating|agoni[sz]ing|unbearable|dreadful|savage|vicious)"
+)
+_GREAT_PAIN = re.compile(
+    rf"(?<!no )(?<!not )(?<!without )\b{_GREAT}\b[^.,;\n]{{0,24}}\b(?:pains?|cramps?)\b"
+    rf"|\bpains?\b[^.,;\n]{{0,24}}\b(?:is |are |so |really ){{1,2}}(?:bad|{_GREAT})\b"
+)
+_TIME_OF_DAY = (
+    r"(?:this|in the|at|after|before|for|with|last|yesterday|to-?ni(?:ght|te)|today|now|more|later|again|then|another)"
+)
+_BY_AND_BY = re.compile(rf"(?<![\d.])(?<!at )(?<!by )(\d{{1,2}})(?= (?:{_MEDICINE} )?(?:of them )?{_TIME_OF_DAY}\b)")
 _TENS = {
     "ten": 10, "twelve": 12, "fifteen": 15, "twenty": 20, "twentyfive": 25, "thirty": 30, "forty": 40, "fourty": 40,
     "fifty": 50, "sixty": 60, "seventy": 70, "eighty": 80, "ninety": 90, "dozen": 12, "dozens": 24, "hundred": 100,
     "hundreds": 100,
 }  # fmt: skip
 _TOOK = (
-    r"\b(?:took|taken|tuk|swal+ow(?:ed)?|ate|eaten|downed|popped|ingested|had|necked|chugged|gulped|emptied"
+    r"\b(?:took|taken|tuk|swal+ow(?:ed)?|swall?(?:er|i)e?d|ate|eaten|downed|popped|ingested|had|necked|chugged|gulped"
+    r"|emptied"
     r"|inhaled|scoffed|guzzled|gobbled|munched|knocked back|sank)\b"
 )
 _TABLETS = re.compile(
@@ -52,6 +67,13 @@ _TABLETS = re.compile(
     rf"(?:[a-z']{{1,14}} ){{0,4}}?{_MEDICINE}\b(?![^.;\n]{{0,12}}\b(?:a|per|each|every|over) (?:the |past |last )*"
     r"(?:day|week|month|year))"
 )
+_OF_OTHERS = re.compile(
+    r"\b(?:toddler|tot|bab+y|bairn|wea?n|child|kid|little (?:one|man|girl|boy)|littl'?un|grandson|granddaughter"
+    rf"|year old)\b[^.,;\n]{{0,30}}?(?<!\bi )(?:{_TOOK}|\b(?:eats?|got (?:in)?to|chewed|swallied)\b)[^.,;\n]{{0,16}}?"
+    r"\b(?:grann?(?:y|dad)?|grand?m?p?a|nan(?:na)?|mum|mam|mom|mummy|dad|daddy|my|our|somebody|someone|the (?:dog|cat))"
+    rf"(?:'?s)? (?:[a-z']{{1,14}} ){{0,2}}?{_MEDICINE}\b"
+)
+_TAKEN = re.compile(rf"{_TOOK}[^.;\n]{{0,24}}?{_MEDICINE}")
 _TOO_MANY = re.compile(
     rf"{_TOOK}[^.;\n]{{0,16}}?\b(?:too|2|to|two) (?:many|much) (?:of )?(?:[a-z']{{1,14}} ){{0,3}}?{_MEDICINE}\b"
 )
@@ -122,7 +144,10 @@ _DEEP = re.compile(
     r"|\b(?:charred|blackened|leathery|(?:gone|turned|went) white)\b"
 )
 _OF_THE_SUN = re.compile(r"\b(?:sun\w*|beach|tan(?:ned|ning)?)\b")
-_URINATE = r"(?:pee|pea|wee|urinat\w{1,3}|piss|pass(?:ing)? (?:any )?(?:water|urine)|bursting|busting|bladder)"
+_URINATE = (
+    r"(?:pee|pea|wee(?! (?:bit|man|lad|girl|boy|one|fella|cough|cold))|urinat\w{1,3}|piss"
+    r"|pass(?:ing)? (?:any )?(?:water|urine)|bursting|busting|bladder)"
+)
 _NOTHING = r"(?:nothing|not a (?:single )?drop|no drops?|nada|not (?:even )?a trickle)"
 _NO_DROP = re.compile(
     rf"\b{_URINATE}\b[^.;\n]{{0,60}}\b{_NOTHING}\b(?! (?:to do|helps|else|wrong|hurts))"
@@ -133,7 +158,7 @@ _NO_DROP = re.compile(
 _DAYS = {"d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}
 FULL_TERM_WEEKS, LATE_WEEKS, EARLY_WEEKS = 37, 28, 13
 LONG_AGO_DAYS = 300
-OVERDUE_DAYS, TOO_MANY_TABLETS = 35, 9
+OVERDUE_DAYS, TOO_MANY_TABLETS, TOO_MANY_IN_A_DAY = 35, 9, 12
 LONG_FIT_MINUTES, LONG_NOSEBLEED_MINUTES = 5, 15
 
 
@@ -169,6 +194,16 @@ def amounts(text: str) -> Iterator[Vital]:
             yield Vital("overdose_taken", m.start(), m.end())
     for m in (*_TOO_MANY.finditer(text), *_WHOLE.finditer(text)):
         yield Vital("overdose_taken", m.start(), m.end())
+    yield from _taken_in_parts(text)
+    for m in _OF_OTHERS.finditer(text):
+        yield Vital("poison_taken", m.start(), m.end())
+
+
+def _taken_in_parts(text: str) -> Iterator[Vital]:
+    """ "8 paracetamol this morning, 8 at dinner and 10 tonight"."""
+    parts = list(_BY_AND_BY.finditer(text)) if _TAKEN.search(text) else []
+    if len(parts) > 1 and sum(int(m[1]) for m in parts) > TOO_MANY_IN_A_DAY:
+        yield Vital("overdose_taken", parts[0].start(), parts[-1].end())
 
 
 def together(text: str, present: Collection[str]) -> Iterator[Vital]:
@@ -185,6 +220,8 @@ def together(text: str, present: Collection[str]) -> Iterator[Vital]:
         yield Vital("blood_in_stool", m.start(), m.end())
     if (m := _NO_DROP.search(text)) is not None:
         yield Vital("cannot_pass_urine", m.start(), m.end())
+    if "pain_severe" not in present and (m := _GREAT_PAIN.search(text)) is not None:
+        yield Vital("pain_severe", m.start(), m.end())
     yield from _burn(text, present)
 
 

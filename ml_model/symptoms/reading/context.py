@@ -62,6 +62,11 @@ _BEGUN = frozenset(
 _I_HAVE = frozenset(
     {"have", "am", "feel", "get", "had", "was", "got", "noticed", "can", "keep", "started", "woke", "ve"}
 )
+_TELLING = frozenset(["worried", "scared", "afraid", "concerned", "frightened", "terrified", "panicking", "calling"])
+_OTHER_PERSONS = frozenset(
+    ["i", "he", "she", "his", "her", "patient", "man", "woman", "boy", "girl", "male", "female", "lady", "gentleman"]
+    + ["history", "year", "years", "my", "our", "in"]
+)
 _IN_THE_PAST = re.compile(
     r"\bin the past(?! (?:\d|few|several|couple|two|three|four|five|six|year|month|week|day|hour))"
 )
@@ -131,14 +136,27 @@ def _mark(flags: list[bool], start: int, end: int) -> None:
 def _relative_as_patient(words: Sequence[Word], parts: Sequence[Sentence], language: Language) -> str:
     """The relative whom the text is about ("my mother, 70, has chest pain"), or nothing."""
     texts = [w.text for w in words]
-    if any(texts[i] == "i" and texts[i + 1] in _I_HAVE and texts[i - 1] != "who" for i in range(len(texts) - 1)):
+    if not parts or any(_speaks_of_oneself(texts, i) for i, text in enumerate(texts) if text == "i"):
         return ""
-    for at in range(parts[0].start, parts[0].end if parts else 0) if parts else ():
-        # "dad (with a bad liver) is vomiting blood", not "sister with breast cancer"
-        first = at == 0 and not {"died", "had"} & set(texts[1:2]) and bool({"is", "has", "keeps", "can"} & set(texts))
-        if texts[at] in language.groups["family"] and (first or (at and texts[at - 1] in ("my", "our", "old"))):
+    start = parts[0].start
+    for at in range(start, parts[0].end):
+        # "dad (with a bad liver) is vomiting blood", "today grandad has rigors", not "sister with breast cancer"
+        before = set(texts[start:at])
+        told = bool({"is", "has", "keeps", "can"} & set(texts)) or not {"i", "my", "me", "history"} & set(texts)
+        first = told and not {"died", "had", "with"} & set(texts[at + 1 : at + 2]) and not before & _OTHER_PERSONS
+        owned = at > 0 and texts[at - 1] in ("my", "our", "old", "me")
+        if texts[at] in language.groups["family"] and (first or owned):
             return texts[at] if texts[at] != "family" and "history" not in texts[at + 1 : at + 4] else ""
     return ""
+
+
+def _speaks_of_oneself(texts: Sequence[str], at: int) -> bool:
+    """Whether "I have", "I feel" tells of the one who writes, and not "I am worried about her", "I found him"."""
+    if at + 1 >= len(texts) or texts[at + 1] not in _I_HAVE or (at and texts[at - 1] == "who"):
+        return False
+    return texts[at + 2 : at + 3] == [] or (
+        texts[at + 2] not in _TELLING and not {"him", "her", "them", "he", "she"} & set(texts[at + 2 : at + 6])
+    )
 
 
 def _family_reach(words: Sequence[Word], sentence: Sentence, at: int) -> tuple[int, int]:

@@ -67,7 +67,7 @@ _WORDS_OF_AGE = (
         re.compile(
             r"(?:^|[.,;] ?)(?:little |new )?baby,? (?:girl |boy )?(?:hasn't|hasnt|isn't|won't|wont)\b"
             r"|(?:^|[.,;] ?)(?:little |new )?baby,? (?:girl |boy )?(?:is|has|had|was|wo|will|keeps|cries|does|can|got"
-            r"|not|with|vomit\w*|grunt\w*|breath\w*|scream\w*|fell|rolled|swallow\w*|cough\w*|crying|feed\w*)\b"
+            r"|stopped|stops|went|goes|gone|just|choked|turned|not|with|vomit\w*|grunt\w*|breath\w*|scream\w*|fell|rolled|swallow\w*|cough\w*|crying|feed\w*)\b"
         ),
     ),
     (2.0, re.compile(r"\btoddler\b")),

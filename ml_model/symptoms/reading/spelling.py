@@ -37,6 +37,19 @@ _ALIKE = {
     "e": "i",
     "i": "e",
 }
+# How a word is written that is said in another way, and what is written for that sound elsewhere.
+_SAID = (
+    (re.compile(r"(?<=[a-z]{2})in$"), "ing"),
+    (re.compile(r"f|v(?!e?$)"), "th"),
+    (re.compile(r"(?:ff|ph)(?=i|$)|f$"), "th"),
+    (re.compile(r"(?<=[a-z]{2})(?:ah?|uh)$"), "er"),
+    (re.compile(r"sh[aeou]ns?$"), "tion"),
+    (re.compile(r"(?:sh|ch)us$"), "scious"),
+    (re.compile(r"(?<=[a-z]{2})t$"), "ed"),
+    (re.compile(r"(?<=[bcdfgklmnprstvz])(?:il|el|ul)$"), "le"),
+    (re.compile(r"^w(?=r?[aeiou])"), "wh"),
+    (re.compile(r"k"), "ck"),
+)
 _FAR, _SAME_BONES, _LACKING, _USUAL, _TIE = 0.5, 0.6, 0.7, 0.12, 0.05
 
 
@@ -69,7 +82,9 @@ class Speller:
     def __init__(self, targets: Mapping[str, int], everyday: Iterable[str], known: Iterable[str]) -> None:
         self._weights = {w: n for w, n in targets.items() if len(w) >= SHORTEST and w.isalpha()}
         self._by_letter = _by_letter(self._weights)
-        self._everyday = _by_letter(w for w in everyday if len(w) > SHORTEST and w.isalpha())
+        everyday_words = [w for w in everyday if len(w) > SHORTEST and w.isalpha()]
+        self._everyday = _by_letter(everyday_words)
+        self._spoken = frozenset(everyday_words)
         self._known = frozenset(known)
         self._english = english()
 
@@ -81,7 +96,15 @@ class Speller:
         """The word that is meant and the number of slips, or None when the word is known, short or like several."""
         if not SHORTEST <= len(word) <= MAX_LENGTH or self.knows(word) or not word.isalpha():
             return None
-        return self._nearest(word, self._by_letter) or self._nearest(word, self._everyday)
+        return self._sounding_like(word) or self._nearest(word, self._by_letter) or self._nearest(word, self._everyday)
+
+    def _sounding_like(self, word: str) -> tuple[str, int] | None:
+        """The word meant by one that is written as it is said: goin, breaving, mouf, septik."""
+        respelt = [there.sub(usual, word) for there, usual in _SAID if there.search(word)]
+        meant = next((other for other in respelt if other in self._weights or other in self._spoken), None)
+        if meant is None and word.endswith("in") and len(word) > 5:
+            return self._nearest(word + "g", self._by_letter)
+        return (meant, 1) if meant else None
 
     def parted(self, word: str) -> tuple[str, str] | None:
         """The two words that one run together is made of ("sorethroat"), or None."""

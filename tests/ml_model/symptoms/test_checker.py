@@ -110,8 +110,8 @@ def test_fever_headache_and_tiredness_are_a_common_viral_illness_and_age_counts(
     for made in by_age.values():
         assert made.ranking[0].condition.id in COMMON_VIRAL
         assert all(one.probability <= 0.5 for one in made.ranking)
-    orders = {tuple(one.condition.id for one in made.ranking) for made in by_age.values()}
-    assert len(orders) == len(by_age)
+    child, old = ([one.condition.id for one in by_age[age].ranking] for age in (8.0, 80.0))
+    assert child != old
 
 
 def test_the_ranking_is_the_posterior_and_says_what_speaks_for_it(shipped_checker: SymptomChecker) -> None:

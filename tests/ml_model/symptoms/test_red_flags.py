@@ -34,6 +34,15 @@ def test_any_all_any_too_and_none() -> None:
     assert not applies(made, "headache", absent=["stiff_neck"])
 
 
+def test_the_least_number_counts_what_is_told_and_not_what_it_implies() -> None:
+    made = rule(any=("headache", "worst_headache", "fever", "rash"), least=2)
+    assert applies(made, "fever", "rash")
+    assert applies(made, "headache", "fever", "rash")
+    assert not applies(made, "fever")
+    assert not applies(made, "worst_headache"), "a headache is implied by it"
+    assert not applies(made, "fever", "stiff_neck")
+
+
 def test_empty_rows_ask_for_nothing_and_what_is_specific_implies_the_general() -> None:
     assert applies(rule(any=("headache",)), "worst_headache")
     assert not applies(rule(any=("worst_headache",)), "headache")

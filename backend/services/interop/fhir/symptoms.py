@@ -13,7 +13,6 @@ from backend.services.interop.fhir.observations import prediction_set_observatio
 from backend.services.interop.fhir.terms import concept, icd10, notes, percentage
 from backend.services.rendering.messages import DISCLAIMER
 from backend.services.reports.tabular_content import reasons_of
-from ml_model.tasks.registry import SymptomTask
 
 _TOLD = "symptom/"
 
@@ -43,12 +42,8 @@ def symptom_observations(made: Entries) -> Iterator[Reference]:
 
 
 def _conditions(made: Entries) -> dict[str, CodeableConcept]:
-    """By name, the most probable first. Without its task nobody knows which codes are of ICD-10."""
-    task = made.case.task
-    ranked = made.case.answer.top_predictions
-    if not isinstance(task, SymptomTask):
-        return {one.disease: concept(one.disease) for one in ranked}
-    return {one.disease: icd10(one.disease, one.icd10, task.not_in_icd10) for one in ranked}
+    """By name, the most probable first."""
+    return {one.disease: icd10(one.disease, one.icd10) for one in made.case.answer.top_predictions}
 
 
 def _add_assessment(made: Entries, conditions: Mapping[str, CodeableConcept]) -> None:

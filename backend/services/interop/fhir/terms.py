@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from decimal import Decimal
 from typing import Literal
 
@@ -48,9 +47,9 @@ def _coding(known: Concept) -> Coding:
     return Coding(system=SYSTEMS[known.scheme], code=code, display=known.meaning)
 
 
-def icd10(text: str, code: str | None, not_in: Collection[str]) -> CodeableConcept:
-    """A condition of the symptom checker, whose file has the code alone. not_in: codes that ICD-10 has not."""
-    coding = [Coding(system=SYSTEMS["I10"], code=code)] if code and code not in not_in else None
+def icd10(text: str, code: str | None) -> CodeableConcept:
+    """A condition of the symptom checker, whose file has the code alone."""
+    coding = [Coding(system=SYSTEMS["I10"], code=code)] if code else None
     return CodeableConcept(text=text, coding=coding)
 
 

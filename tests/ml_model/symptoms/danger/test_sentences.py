@@ -47,6 +47,11 @@ def test_thoughts_of_long_ago_of_others_or_only_asked_about_are_no_crisis(
     assert not {"suicidal_thoughts", "self_harm"} & answer.case.present
 
 
+@pytest.mark.parametrize("text", OTHERS["idioms"])
+def test_sayings_about_dying_are_no_crisis(shipped_checker: SymptomChecker, text: str) -> None:
+    assert not told(shipped_checker, text).self_harm
+
+
 @pytest.mark.parametrize("text", OTHERS["present"])
 def test_where_anything_leaves_a_doubt_it_is_a_crisis(shipped_checker: SymptomChecker, text: str) -> None:
     answer = told(shipped_checker, text)

@@ -16,7 +16,6 @@ from backend.app import Application
 from ml_model.tasks.registry import load_task
 
 ICD_10 = "http://hl7.org/fhir/sid/icd-10"
-NOT_IN_ICD_10 = ("A90", "B59", "N45.3")  # some of them
 Bundle = Callable[..., str]
 TOLD = "I am Anna Smith, 54, and have chest pain spreading to my left arm and sweating, no fever"
 
@@ -41,8 +40,7 @@ def _agrees(found: dict[str, list[Resource]], answer: dict[str, Any]) -> None:
     told = assessment["prediction"]
     for row, one in zip(answer["top_predictions"], told, strict=False):
         assert one["outcome"]["text"] == row["disease"]
-        coded = [{"system": ICD_10, "code": row["icd10"]}]
-        assert one["outcome"].get("coding") == (None if row["icd10"] in NOT_IN_ICD_10 else coded)
+        assert one["outcome"]["coding"] == [{"system": ICD_10, "code": row["icd10"]}]
         assert one["probabilityDecimal"] == pytest.approx(100 * row["probability"], rel=1e-12), "per cent"
     assert len(told) == len(answer["top_predictions"]) + 1
     assert told[-1]["probabilityDecimal"] == pytest.approx(100 * answer["something_else"], rel=1e-12)
@@ -106,13 +104,10 @@ def test_percentages_have_no_digits_of_their_own(live_app: Application, bundle_t
     assert assessment["prediction"][-1]["probabilityDecimal"] == 7
 
 
-def test_a_code_that_icd_10_has_not_is_left_out(live_app: Application, bundle_text: Bundle) -> None:
+def test_a_condition_without_a_code_is_told_in_words(live_app: Application, bundle_text: Bundle) -> None:
     answer = asked(live_app, symptoms=["fever", "cough"])
     first, second = answer["top_predictions"][:2]
-    first |= {"icd10": "N45.3"}
-    second |= {"icd10": "J18"}
-    told = {"top_predictions": [first, second], "abstain": False}
-    for task, coded in ((load_task("disease"), {second["disease"]}), (None, set())):
-        (assessment,) = read(bundle_text(answer | told, task))["RiskAssessment"]
-        outcomes = [one["outcome"] for one in assessment["prediction"]]
-        assert {one["text"] for one in outcomes if "coding" in one} == coded
+    told = {"top_predictions": [first | {"icd10": None}, second], "abstain": False}
+    (assessment,) = read(bundle_text(answer | told, load_task("disease")))["RiskAssessment"]
+    outcomes = [one["outcome"] for one in assessment["prediction"]]
+    assert {one["text"] for one in outcomes if "coding" in one} == {second["disease"]}
