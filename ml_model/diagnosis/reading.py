@@ -26,6 +26,7 @@ from ml_model.input_gate.screen_photo import grid_height
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.instances import DicomInstance, read_instance
 from ml_model.inputs.dicom.presentation import AS_STORED, Presentation
+from ml_model.inputs.dicom.slices import SlicesOfFiles
 from ml_model.inputs.file_type import is_plain, sniff_format
 from ml_model.inputs.images.decoder import DecodedImage, ImageLimits, LoadedImage, decode_image, fitted, resize_rgb
 from ml_model.sandbox.pool import WorkerPool
@@ -253,7 +254,8 @@ class InstancesOfFiles:
 
 
 QUESTIONS = (
-    PictureFiles, KindOfFile, RecordingFiles, PictureToKeep, PictureToShow, RecordingToKeep, InstancesOfFiles
+    PictureFiles, KindOfFile, RecordingFiles, PictureToKeep, PictureToShow, RecordingToKeep, InstancesOfFiles,
+    SlicesOfFiles,
 )  # fmt: skip
 
 
