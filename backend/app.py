@@ -29,6 +29,7 @@ from backend.services.records.sessions import SessionHistory
 from backend.services.records.store import RecordStore
 from backend.services.scans.answering import ScanDiagnosis
 from backend.services.scans.processing import Processing
+from backend.services.scans.series import SeriesDiagnosis, limits_of
 from backend.services.symptoms import SymptomDiagnosis
 from backend.services.tabular import RiskDiagnosis
 from backend.storage.secret_key import secret_of
@@ -71,6 +72,7 @@ def create_app(config: Config) -> Application:
         images=images,
         scans=any_file,
         processing=Processing(any_file, images),
+        series=SeriesDiagnosis(any_file, images, limits_of(config), lambda: readiness.draining_since is not None),
         symptoms=symptoms,
         risk=RiskDiagnosis(store, config.demo_mode),
         chat=Chat(store, images, symptoms, records, config.chat),

@@ -10,9 +10,11 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import re
+import tempfile
 from collections.abc import Callable, Collection, Mapping
 from functools import wraps
 from io import BytesIO
+from pathlib import Path
 from typing import IO, Any, get_type_hints
 
 from flask import Flask, Request, Response, current_app, g, request
@@ -33,7 +35,8 @@ MAX_UPLOAD_BYTES = 32_000_000
 MULTIPART_SLACK_BYTES = 64 * 1024
 SERVICES = "medidiagnose"  # the application's extension that holds them
 SIGNED = "medidiagnose-signed"  # that tells whether a token could be one of ours, without a look at the accounts
-BATCH_PATHS = ("/api/v1/batch-predict", "/api/batch-predict")  # whose bodies go through a file
+# Whose bodies go through a file, where an account sends them.
+BATCH_PATHS = ("/api/v1/batch-predict", "/api/batch-predict", "/api/analyze/series")
 IDENTIFY = "medidiagnose-identity"  # that tells whose token a request has
 COOKIE = "medidiagnose_session"
 CSRF_HEADER = "X-CSRF-TOKEN"
@@ -44,8 +47,10 @@ ALIKE_FROM = 60  # of 100: from here on one name is taken for a misspelling of a
 
 
 class UploadRequest(Request):
-    """A request whose uploads stay in memory: an image is patient data and is never spooled to disk."""
+    """A request whose uploads stay in memory: an image is patient data and is never spooled to disk. file_dir: the
+    folder of a file without a name, which an account's many files at once go through."""
 
+    file_dir: Path | None = None
     max_content_length = MAX_UPLOAD_BYTES + MULTIPART_SLACK_BYTES
     max_form_parts = 64
 
@@ -56,7 +61,7 @@ class UploadRequest(Request):
         filename: str | None = None,
         content_length: int | None = None,
     ) -> IO[bytes]:
-        return BytesIO()
+        return BytesIO() if self.file_dir is None else tempfile.TemporaryFile(dir=self.file_dir)
 
 
 class SignedCookie(SecureCookieSessionInterface):

@@ -12,7 +12,15 @@ from backend.endpoint import COOKIE
 from backend.errors import STATUS
 from backend.schemas.chat.turns import EVENT_STREAM, ChatQuestion, chat_bodies
 from backend.schemas.common import FHIR_CONTENT, Answer, ErrorAnswer, ProblemAnswer
-from backend.schemas.requests import RECORD_FILES, modality_words, risk_body, upload_body
+from backend.schemas.requests import (
+    ANY_FORMATS,
+    FORMATS,
+    RECORD_FILES,
+    SERIES_FORMATS,
+    modality_words,
+    risk_body,
+    upload_body,
+)
 from backend.schemas.scans.answers import MOST_SCANS
 from backend.schemas.scans.regions import View
 from backend.services.loading.bundles import Task
@@ -22,10 +30,11 @@ from backend.services.scans.answering import words_for
 from ml_model.tasks.registry import ImageTask, RiskTask
 
 ANALYZE, CHAT, READINESS = "/analyze/{task}", "/api/chat", "/readyz"
-# Addresses that take files without a task in their path: the form's field, and how many.
+# Addresses that take files without a task in their path: the form's field, how many, and of which formats.
 UPLOADS = {
-    "/predict": ("file", 1), "/predict/breast-cancer": ("image", 1), "/api/analyze": ("file", MOST_SCANS),
-    "/process-image": ("file", 1),
+    "/predict": ("file", 1, FORMATS), "/predict/breast-cancer": ("image", 1, FORMATS),
+    "/process-image": ("file", 1, FORMATS), "/api/analyze": ("file", MOST_SCANS, ANY_FORMATS),
+    "/api/analyze/series": ("file", 1, SERIES_FORMATS),
 }  # fmt: skip
 WITH_HISTORY = ("/predict", "/history")
 SESSION = "session"
@@ -140,9 +149,9 @@ def _image_operation(shared: dict[str, Any], task: ImageTask, read: tuple[ImageT
 def _uploads(paths: dict[str, Any], tasks: tuple[ImageTask, ...]) -> None:
     """Forms of addresses without a task in their path; where any kind is taken, the words for it and all classes."""
     codes = list(dict.fromkeys(code for task in tasks for code in task.codes))
-    for path, (field, most) in UPLOADS.items():
+    for path, (field, most, formats) in UPLOADS.items():
         operation = paths[path]["post"]
-        operation["requestBody"] = upload_body(operation["summary"], {field: most})
+        operation["requestBody"] = upload_body(operation["summary"], {field: most}, formats)
         for parameter in operation.get("parameters") or []:
             if known := {"scan_type": list(words_for(tasks)), "target": codes}.get(parameter["name"]):
                 parameter["schema"] = {"type": "string", "enum": known}

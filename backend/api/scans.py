@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from flask import Response, current_app, g
+from flask import Response, current_app, g, request
 from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 
 from backend.api.analyze import PNG, may_see
-from backend.endpoint import COUNT, keeper, strict, uploaded_files
-from backend.errors import NotFound
+from backend.endpoint import COUNT, keeper, strict, to_json, uploaded_files
+from backend.errors import NotFound, on_disk
 from backend.schemas.accounts import Account
 from backend.schemas.scans.answers import MOST_SCANS, AnyScanAnswer, ScanAnswer, ScanQuery, ScansAnswer
 from backend.schemas.scans.regions import ProcessAnswer, ProcessQuery
+from backend.schemas.scans.series import SeriesAnswer, SeriesQuery
 from backend.services.container import Services
 from backend.services.scans.answering import Asking
 from backend.telemetry import request_context
@@ -36,6 +37,34 @@ def scan(services: Services, account: Account | None, query: ScanQuery) -> ScanA
     if isinstance(told, ScanAnswer):
         g.task = told.model.task
     return told
+
+
+@api.post("/api/analyze/series", summary="Analyse a series of slices", responses={202: SeriesAnswer})
+@strict
+def series(services: Services, account: Account | None, query: SeriesQuery) -> Response:
+    """Send a zip of the DICOM files of one CT or MR series as multipart field `file`, or one DICOM file of several
+    frames: evenly spread slices are answered one by one in the background, and the gravest counts. The answer says
+    where to ask how far it is. At most 32 MB without an account, with one as much as a batch may have."""
+    if account is not None:
+        request.max_content_length = services.config.batch_body_bytes
+        services.config.data_dir.mkdir(parents=True, exist_ok=True)
+        request.file_dir = services.config.data_dir  # type: ignore[attr-defined]  # ours is an UploadRequest
+    with on_disk():
+        _, files = uploaded_files({FILE: 1}, _parameters(SeriesQuery))
+    told = services.series.begin(files[0].stream, query, request_context())
+    response = to_json(told, 202)
+    response.headers["Location"] = told.status_url
+    return response
+
+
+@api.get("/api/analyze/series/<answer_id>", summary="How far a series is", responses={200: SeriesAnswer})
+@strict
+def series_state(services: Services, answer_id: str) -> SeriesAnswer:
+    """The slices that are answered so far, and once all are the gravest one's answer; kept in memory for an hour."""
+    found = services.series.look(answer_id, request_context())
+    if found is None or not may_see(found.owner):
+        raise NotFound("this series is not known any more; send it again")
+    return found.content
 
 
 @api.post(
@@ -64,6 +93,9 @@ def region_view(services: Services, answer_id: str, part: str) -> Response:
 
 def _files(most: int, query: type[BaseModel]) -> tuple[tuple[str, bytes], ...]:
     """Name and content of each that was sent. Raises EmptyInput and UnknownField."""
-    parameters = tuple(field.alias or name for name, field in query.model_fields.items())
-    _, files = uploaded_files({FILE: most}, parameters)
+    _, files = uploaded_files({FILE: most}, _parameters(query))
     return tuple((file.filename or "", file.read()) for file in files)
+
+
+def _parameters(query: type[BaseModel]) -> tuple[str, ...]:
+    return tuple(field.alias or name for name, field in query.model_fields.items())

@@ -15,6 +15,8 @@ from ml_model.tasks.tabular_schema import RiskFeature
 
 RECORD_FILES = 2  # a WFDB recording is a header and its signals
 FORMATS = "PNG, JPEG, WebP, TIFF, BMP, GIF, AVIF or DICOM"
+ANY_FORMATS = f"{FORMATS}; or a recording: WFDB (.hea and .dat), CSV or EDF"
+SERIES_FORMATS = "a zip of DICOM files, or a DICOM file of several frames"
 
 
 def modality_words(task: ImageTask) -> tuple[str, ...]:
@@ -29,9 +31,9 @@ def _files(described: str, most: int) -> dict[str, Any]:
     return {"type": "array", "items": one, "minItems": 1, "maxItems": most, "description": described}
 
 
-def upload_body(title: str, fields: Mapping[str, int]) -> dict[str, Any]:
+def upload_body(title: str, fields: Mapping[str, int], formats: str = FORMATS) -> dict[str, Any]:
     """A multipart form: files in exactly one of `fields`, each with the number of files it takes at most."""
-    said = {"image": f"{title}: {FORMATS}", "file": f"{title}: {FORMATS}"}
+    said = {"image": f"{title}: {formats}", "file": f"{title}: {formats}"}
     said["record"] = "a recording: WFDB (.hea and .dat), CSV, EDF or a DICOM waveform"
     schema: dict[str, Any] = {
         "type": "object",

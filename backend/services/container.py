@@ -12,6 +12,7 @@ from backend.services.records.sessions import SessionHistory
 from backend.services.records.store import RecordStore
 from backend.services.scans.answering import ScanDiagnosis
 from backend.services.scans.processing import Processing
+from backend.services.scans.series import SeriesDiagnosis
 from backend.services.symptoms import SymptomDiagnosis
 from backend.services.tabular import RiskDiagnosis
 from backend.telemetry import Logger, Metrics, Readiness
@@ -26,6 +27,7 @@ class Services:
     images: ImageDiagnosis
     scans: ScanDiagnosis
     processing: Processing
+    series: SeriesDiagnosis
     symptoms: SymptomDiagnosis
     risk: RiskDiagnosis
     chat: Chat

@@ -37,6 +37,7 @@ from ml_model.errors import InvalidValue, UnknownField
 from ml_model.inputs.dicom.instances import DicomInstance
 from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.inputs.dicom.questions import InstancesOfFiles
+from ml_model.inputs.dicom.slices import SliceFacts, SlicesOfFiles
 from ml_model.inputs.file_type import input_sha256, sniff_format
 from ml_model.inputs.images.decoder import ImageLimits
 from ml_model.inputs.json_body import shown
@@ -116,6 +117,10 @@ class ImageDiagnosis:
         """Which task reads the files of one case. Raises the errors of `find_route`, and StillLoading."""
         reader = SandboxedReader(self._pool, context.deadline)
         return find_route(files, Engines(gate=self._models.gate, tasks=self._models.image_tasks, reader=reader), LIMITS)
+
+    def slices(self, files: tuple[bytes, ...], context: RequestContext) -> tuple[SliceFacts | None, ...]:
+        """Where each lies in its series; None for what is no DICOM picture."""
+        return SandboxedReader(self._pool, context.deadline)(SlicesOfFiles(files))
 
     def shown(self, data: bytes, longest_px: int, asked: Presentation, context: RequestContext) -> NDArray[np.uint8]:
         """A picture to be looked at, RGB (height, width, 3). Raises the errors of reading it."""

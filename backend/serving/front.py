@@ -42,7 +42,7 @@ class Front:
             told = f"the batch has more than the {most} bytes that are taken at a time; send it in parts"
             return Room(most, self.config.data_dir, told, self.census.spooling)
         if int(header(head, b"content-length") or 0) > Room.most_bytes:
-            raise Unauthenticated("a batch needs an account: log in first (POST /api/v1/auth/login)")
+            raise Unauthenticated("so much needs an account: log in first (POST /api/v1/auth/login)")
         return Room()
 
     def deadline_s(self, environ: Environ) -> float:

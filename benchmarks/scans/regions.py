@@ -1,5 +1,5 @@
 """How well the region of interest of POST /process-image lies on the lesions that were outlined by hand (masks of
-BUSI), by Dice, the 95 % Hausdorff distance (of the longer side) and the pointing game (is its peak inside).
+BUSI), by Dice, the 95 % Hausdorff distance (of the longer side) and the pointing game: is the map's peak in it.
 
     python benchmarks/scans/regions.py ml_model/Dataset --split val
 

@@ -26,6 +26,11 @@ REGION_NOTE = (
     "A region of interest: where the activation map is strong, outlined by the picture's own levels. It shows what "
     "moved the answer, no lesion was measured, and a lesion may lie elsewhere."
 )
+SERIES_NOTE = (
+    "Single slices were answered, evenly spread over the series, and the gravest triage of them is told. How good "
+    "this rule is was not measured: there were no whole series to measure it on. What lies between the slices was not "
+    "looked at, and many slices make a false alarm more likely than one."
+)
 SET_NOTE = (
     "The classes still in question (class-conditional conformal prediction): made so that nine in ten cases of each "
     "class have it in their set; how often that was so on test stands beside it."

@@ -63,7 +63,7 @@ class ScanDiagnosis:
             return self.one(cases[0], asking)
         numbers = {id(one): number for number, one in enumerate(files, 1)}
         places = (tuple(numbers[id(one)] for one in case) for case in cases)
-        waiting = [self._threads.submit(self._attempt, case, _apart(asking)) for case in cases]
+        waiting = [self._threads.submit(self.attempt, case, _apart(asking)) for case in cases]
         told = tuple(_result(place, one.result()) for place, one in zip(places, waiting, strict=True))
         answers = [one.answer for one in told if one.answer]
         return ScansAnswer(
@@ -72,7 +72,8 @@ class ScanDiagnosis:
             request_id=asking.context.request_id, processing_ms=asking.context.elapsed_ms(), disclaimer=DISCLAIMER,
         )  # fmt: skip
 
-    def _attempt(self, files: Files, asking: Asking) -> ScanAnswer | ScanFailure:
+    def attempt(self, files: Files, asking: Asking) -> ScanAnswer | ScanFailure:
+        """The same, or why there is none."""
         try:
             return self.one(files, asking)
         except Exception as error:  # the other files are answered all the same

@@ -192,11 +192,12 @@ def _facts(dataset: Dataset, photometric: str, asked: int | None) -> DicomFacts:
         laterality=laterality_of(text_of(dataset, "ImageLaterality") or text_of(dataset, "Laterality")),
         body_part=body_part_of(text_of(dataset, "BodyPartExamined")),
         frame=frame,
-        person_sha256=_person(dataset),
+        person_sha256=person_of(dataset),
     )
 
 
-def _person(dataset: Dataset) -> str | None:
+def person_of(dataset: Dataset) -> str | None:
+    """A hash that tells persons apart, of the patient's id, or of name and date of birth; None without either."""
     told = text_of(dataset, "PatientID")
     if not told and text_of(dataset, "PatientName"):
         told = f"{text_of(dataset, 'PatientName')} {text_of(dataset, 'PatientBirthDate')}"

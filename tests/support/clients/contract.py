@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
+import numpy as np
 import schemathesis
+from dicom_files import ct_slice
 from ecg_files import csv_file, dicom_file, dicom_group, heart
 from hypothesis import strategies as st
 from pictures import detailed, encode
@@ -29,9 +33,10 @@ from backend.schemas.batches import BatchBody
 # What a file may be refused with for its content although the request's form is right.
 OF_FILES = {
     "unsupported_format", "unreadable_input", "poor_quality", "wrong_modality", "out_of_distribution",
-    "input_too_large", "too_costly",
+    "input_too_large", "too_costly", "archive_refused",
 }  # fmt: skip
 BATCH = "POST /api/v1/batch-predict"
+SERIES = "POST /api/analyze/series"
 BREAST = "POST /analyze/breast"  # hands over to mammograms, which have other codes and may be several
 GIVEN = ("yes", "no", "unsure")
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
@@ -72,6 +77,21 @@ def _recordings() -> tuple[bytes, ...]:
     return tuple(data for files in made for _, data in files)
 
 
+@cache
+def ct_series() -> bytes:
+    """A zip of two slices."""
+    written = io.BytesIO()
+    with zipfile.ZipFile(written, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in (1, 2):
+            film = np.asarray(detailed(96, 80, number).convert("L"), np.int16) * 4 - 800
+            archive.writestr(f"{number}", ct_slice(film, BodyPartExamined="CHEST", InstanceNumber=number))
+    return written.getvalue()
+
+
+def _of_series() -> tuple[bytes, ...]:
+    return (ct_series(),)
+
+
 @st.composite
 def _files(draw: st.DrawFn, made: Callable[[], tuple[bytes, ...]]) -> bytes:
     """Most of them whole, the others cut off, altered in a few bytes, or of no format.
@@ -107,6 +127,8 @@ def _bodies(known: Known) -> Callable[[HookContext, Any], st.SearchStrategy[Any]
     def flatmap_body(context: HookContext, body: Any) -> st.SearchStrategy[Any]:
         record, said = (body.get(name) if isinstance(body, dict) else None for name in ("record", "symptoms"))
         answers = body.get("answers", {}) if isinstance(body, dict) else None
+        if context.operation and context.operation.label == SERIES and isinstance(body, dict) and "file" in body:
+            return st.just(body) | _files(_of_series).map(lambda data: {**body, "file": data})
         if isinstance(record, list) and len(record) == 1:
             return _files(_recordings).map(lambda data: {**body, "record": [data]})
         if isinstance(said, list) and 1 <= len(said) <= 3 and all(map(_is_said, said)) and _are_answers(answers):

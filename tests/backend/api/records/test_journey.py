@@ -13,6 +13,8 @@ from pathlib import Path
 import numpy as np
 from clients.dicom import read as read_dicom
 from clients.fhir import observed, read
+from dicom_files import ct_slice
+from pictures import chest_film
 from PIL import Image
 from records.documented import run_lines
 from samples import write_tiny_gate
@@ -60,7 +62,13 @@ def test_the_lines_of_the_clinic(
     folder.mkdir()
     red = np.array([1.0, 0.1, 0.1])  # by which the tiny gate knows skin
     Image.fromarray((np.asarray(Image.open(io.BytesIO(picture()))) * red).astype(np.uint8)).save(folder / "photo.jpg")
+    for number in (1, 2, 3):
+        film = chest_film(number)[..., 0].astype(np.int16) * 6 - 900
+        told = {"SeriesInstanceUID": "1.2.3", "InstanceNumber": number, "BodyPartExamined": "CHEST"}
+        (folder / f"ct-{number}.dcm").write_bytes(ct_slice(film, **told))
     printed = run_lines("clinic.md", app, folder)
+    state = json.loads((folder / "state.json").read_text("utf-8"))
+    assert (state["done"], state["slices_in_series"], state["measured"]) == (2, 3, False)
     found, several = (json.loads((folder / f"{name}.json").read_text("utf-8")) for name in ("any", "several"))
     assert (found["model"]["task"], found["scan_type_told_by"], found["cached"]) == ("skin", "picture", False)
     assert several["answered"] == 2
