@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import sqlite3
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
@@ -63,7 +63,7 @@ class Ledger:
         """Whether it is new. uids: of study, series and instance. skipped: why it is passed over."""
         study, series, instance = uids
         with self._link() as link:
-            row = (instance, series, study, origin, "skipped" if skipped else "waiting", skipped, time.time())
+            row = (instance, series, study, origin, "skipped" if skipped else "waiting", skipped, now())
             done = link.execute(
                 "INSERT INTO pictures (instance_uid, series_uid, study_uid, origin, state, reason, changed_at) "
                 "VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -87,8 +87,9 @@ class Ledger:
         with self._link() as link:
             row = link.execute(
                 f"SELECT {_COLUMNS} FROM pictures WHERE origin = ? AND state IN ('answered', 'waiting') "  # noqa: S608  # nosec B608 - ours
-                "AND due_at <= ? ORDER BY state, due_at, number LIMIT 1",
-                (origin, time.time()),
+                # No wait outlasts the longest, whatever becomes of the clock.
+                "AND NOT due_at BETWEEN ? AND ? ORDER BY state, due_at, number LIMIT 1",
+                (origin, now(), now() + _LONGEST_WAIT_S),
             ).fetchone()
         return Entry(*row) if row else None
 
@@ -97,18 +98,18 @@ class Ledger:
         with self._link() as link:
             link.execute(
                 "UPDATE pictures SET state = ?, reason = ?, attempts = 0, due_at = 0, changed_at = ? WHERE number = ?",
-                (state, reason, time.time(), entry.number),
+                (state, reason, now(), entry.number),
             )
 
     def failed(self, entry: Entry, reason: str, most_attempts: int, backoff_s: float) -> None:
         """It is tried again, later each time; after so many attempts it is given up."""
         attempts = entry.attempts + 1
         state = "dead" if attempts >= most_attempts else entry.state
-        due_at = time.time() + min(backoff_s * 2.0 ** (attempts - 1), _LONGEST_WAIT_S)
+        due_at = now() + min(backoff_s * 2.0 ** (attempts - 1), _LONGEST_WAIT_S)
         with self._link() as link:
             link.execute(
                 "UPDATE pictures SET state = ?, reason = ?, attempts = ?, due_at = ?, changed_at = ? WHERE number = ?",
-                (state, reason, attempts, due_at, time.time(), entry.number),
+                (state, reason, attempts, due_at, now(), entry.number),
             )
 
     def listed(self, states: Sequence[State]) -> Iterator[Entry]:
@@ -157,6 +158,11 @@ class Ledger:
                 yield link
         finally:
             link.close()
+
+
+def now() -> float:
+    """Seconds since 1970: what is due must outlast the process, and with it every other clock."""
+    return datetime.now(UTC).timestamp()
 
 
 def write_whole(path: Path, data: bytes) -> None:

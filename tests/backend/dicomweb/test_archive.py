@@ -56,6 +56,20 @@ def environment(archive: Orthanc, tmp_path_factory: pytest.TempPathFactory) -> d
     }  # fmt: skip
 
 
+@pytest.fixture
+def start() -> Iterator[Callable[..., Command]]:
+    """Factory of commands, none of which outlives its test."""
+    started: list[Command] = []
+
+    def make(environment: dict[str, str], name: str) -> Command:
+        started.append(Command(environment, name))
+        return started[-1]
+
+    yield make
+    for one in started:
+        one.process.kill()
+
+
 def film(picture: bytes, number: int, **changes: object) -> bytes:
     """Of somebody with a name, in a study of its own."""
     with Image.open(io.BytesIO(picture)) as image:
@@ -91,12 +105,12 @@ def answered(archive: Orthanc, *numbers: int) -> bool:
 
 
 def test_five_studies_have_their_results_once_though_both_are_restarted(
-    archive: Orthanc, environment: dict[str, str], picture: Picture, capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
+    archive: Orthanc, environment: dict[str, str], picture: Picture, start: Callable[..., Command],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     for number in (100, 101, 102):
         archive.add(film(picture(400, 300, seed=number), number))
-    first = Command(environment, "watch")
+    first = start(environment, "watch")
     wait_for("a report", lambda: any(found["SR"] for found in archive.modalities().values()))
     told = first.kill()
     archive.stop()
@@ -105,7 +119,7 @@ def test_five_studies_have_their_results_once_though_both_are_restarted(
         archive.add(film(picture(400, 300, seed=number), number))
     archive.add(film(picture(400, 300), 105, Modality="CT", SOPClassUID=CTImageStorage))
     archive.add(film(picture(400, 300), 106, BodyPartExamined="KNEE"))
-    second = Command(environment, "watch")
+    second = start(environment, "watch")
     second.first_line()
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
@@ -146,13 +160,13 @@ def test_results_are_of_the_patient_and_refer_to_the_picture(archive: Orthanc) -
 
 
 def test_what_is_sent_is_answered_once_though_it_is_killed_and_sent_again(
-    archive: Orthanc, environment: dict[str, str], picture: Picture
+    archive: Orthanc, environment: dict[str, str], picture: Picture, start: Callable[..., Command]
 ) -> None:
     told = {
         "DICOM_ALLOWED_AES": "SCANNER", "DICOM_PORT": str(free_port()), "DICOM_AE_TITLE": "MEDI",
         "DICOM_RETURN_TO": f"ORTHANC@127.0.0.1:{archive.dicom_port}",
     }  # fmt: skip
-    listening = Command(environment | told, "listen")
+    listening = start(environment | told, "listen")
     port = int(re.findall(r"\d+", listening.first_line())[0])
     films = [film(picture(400, 300, seed=n - 100), n) for n in (201, 202)]
     for data in films:
@@ -160,7 +174,7 @@ def test_what_is_sent_is_answered_once_though_it_is_killed_and_sent_again(
     assert send("SCANNER", port, films) == [0, 0]
     assert send("STRANGER", port, films) is None
     log = listening.kill()
-    again = Command(environment | told, "listen")
+    again = start(environment | told, "listen")
     again.first_line()
     assert send("SCANNER", port, films) == [0, 0]
     wait_for("results", lambda: answered(archive, 201, 202))

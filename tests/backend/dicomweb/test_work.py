@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 import pytest
 
 from backend.config import Config, ConfigError
+from backend.dicomweb import ledger as clock
 from backend.dicomweb.answering import PassedOver
 from backend.dicomweb.archive import ArchiveUnavailable, DicomWeb, _only_part
 from backend.dicomweb.ledger import Entry, Ledger
@@ -75,8 +75,8 @@ def states(ledger: Ledger) -> list[tuple[str, int]]:
 
 
 def later(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + seconds)
+    then = clock.now() + seconds
+    monkeypatch.setattr("backend.dicomweb.ledger.now", lambda: then)
 
 
 def test_results_are_sent_again_as_they_were_and_removed_then(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:

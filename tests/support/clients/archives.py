@@ -18,7 +18,7 @@ from samples import ROOT
 
 USER, PASSWORD = "watcher", " ".join(("words", "of", "a", "test"))
 _PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
-_WITHIN_S = 60.0
+_WITHIN_S = 240.0  # on a machine that is busy with other things
 
 
 def wait_for(what: str, found: Any) -> None:

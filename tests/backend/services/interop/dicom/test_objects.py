@@ -88,7 +88,7 @@ def test_a_report_says_what_the_answer_says(task: ImageTask) -> None:
         words = {"suspected": "Suspected", "indeterminate": "Not ruled out", "ruled_out": "Ruled out"}
         assert states == [words[f.state if f in stated else "indeterminate"] for f in answer.findings]
         assert sum(name == "Suspected from" for _, name, _ in found) == (len(task.findings) if with_limits else 0)
-        assert (sum(name == "Named class" for _, name, _ in found) == 1) is not silent
+        assert (sum(name == "Most probable class" for _, name, _ in found) == 1) is not silent
         conclusions = [str(value) for _, name, value in found if name == "Conclusion"]
         assert (conclusions[0] == "No statement is made.") is silent
         assert answer.triage.text in "".join(conclusions)
