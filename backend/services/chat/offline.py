@@ -15,7 +15,7 @@ _TOPICS: dict[str, tuple[str, ...]] = {
     "danger": ("headline", "findings", "abnormal", "triage"),
     "next": ("triage", "actions"),
     "treatment": ("treatment",),
-    "prognosis": ("stage",),
+    "prognosis": ("headline", "stage"),
     "certainty": ("class", "settled", "findings", "figures", "set", "evidence"),
     "figures": ("figures", "evidence"),
     "where": ("where",),
@@ -149,9 +149,9 @@ def _intent(
     name: str, question: str, result: ToldResult, passages: Sequence[Passage], library: Library, writer: Writer
 ) -> None:
     if name in _WHOLE:
-        writer.say(name)
-        if name == "medicine" and result.settled and _of_topics(passages, ("treatment",)):
-            name = "treatment"
+        general = name == "medicine" and result.settled and bool(_of_topics(passages, ("treatment",)))
+        writer.say("medicine_no_result" if name == "medicine" and not general else name)
+        name = "treatment" if general else name
     if name == "prognosis" and not result.settled:
         writer.say("no_stage")
     for topic in _TOPICS.get(name, ()):
@@ -189,7 +189,12 @@ def _found_or_unknown(
         writer.say(small[0])
         return
     content = chat_language().content(question)
-    fitting = [p for p in passages if content and sum(_names(word, p.text) for word in content) >= len(content) / 2]
+    # What is said of treatment in general answers no other question.
+    fitting = [
+        p
+        for p in passages
+        if p.topic != "treatment" and content and sum(_names(word, p.text) for word in content) >= len(content) / 2
+    ]
     found = fitting[:2] or library.search(question, [result.model.task])
     if found:
         writer.cite(found)

@@ -34,6 +34,8 @@ def fields(answer: dict[str, Any]) -> set[str]:
         ("What should I do now?", "recommendation.actions.0"),
         ("Which part of the picture mattered?", "explanation"),
         ("Was it tested on dark skin?", "limits_of_use.1"),
+        ("Will I die?", "headline"),
+        ("So I am healthy, right?", "findings.melanoma.state"),
         ("Could it be a dermatofibroma?", "all_predictions.df"),
         ("waht is the diagnsis", "headline"),
     ],
@@ -65,7 +67,10 @@ def test_what_is_not_known_is_said_and_which_result_is_asked_back(somebody: Aske
     assert SAYS["unknown"] in unknown
     assert SAYS["ask_about"] in unknown
     assert SAYS["ask_which"] in somebody.ask("How sure are you?")["reply"]
-    assert SAYS["medicine"] in somebody.ask("How much ibuprofen can I take?", prediction_id=somebody.own_id)["reply"]
+    assert (
+        SAYS["medicine_no_result"]
+        in somebody.ask("How much ibuprofen can I take?", prediction_id=somebody.own_id)["reply"]
+    )
     other = somebody.ask("Could it be tuberculosis?", prediction_id=somebody.own_id)
     assert SAYS["not_among"].partition("{")[0] in other["reply"]
     assert other["citations"][0]["of"] == "pulmonary-tuberculosis"

@@ -18,7 +18,6 @@ from dicom_files import ct_slice
 from ecg_files import csv_file, dicom_file, dicom_group, heart
 from hypothesis import strategies as st
 from pictures import detailed, encode
-from pydantic import ValidationError
 from schemathesis.config import SchemathesisConfig
 from schemathesis.core.failures import AcceptedNegativeData, Failure
 from schemathesis.core.transport import Response
@@ -29,6 +28,8 @@ from schemathesis.openapi.checks import RejectedPositiveData
 from schemathesis.schemas import BaseSchema
 
 from backend.schemas.batches import BatchBody
+from backend.schemas.chat.turns import ChatQuestion
+from ml_model.tasks.registry import load_image_tasks
 
 # What a file may be refused with for its content although the request's form is right.
 OF_FILES = {
@@ -37,6 +38,9 @@ OF_FILES = {
 }  # fmt: skip
 BATCH = "POST /api/v1/batch-predict"
 SERIES = "POST /api/analyze/series"
+CHAT = "POST /api/chat"
+FILES = {BATCH: "files", CHAT: "images"}
+TASKS = [task.id for task in load_image_tasks()]
 BREAST = "POST /analyze/breast"  # hands over to mammograms, which have other codes and may be several
 GIVEN = ("yes", "no", "unsure")
 FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
@@ -174,7 +178,7 @@ def _counts(context: HookContext, failure: Failure, case: Case, response: Respon
     if label == "POST /predict-disease":
         return bool(told["code"] != "no_symptom_recognised") and not told["error"].startswith("answers: ")
     # Of what a field of a form holds as JSON, the document says nothing; which findings there are, GET /symptoms does.
-    if label == "POST /api/chat" and told["error"].startswith(("history", "answers")):
+    if label == CHAT and told["error"].startswith(("history", "answers")):
         return False
     if label == BREAST and case.query and "target" in case.query and told["error"].startswith("target: "):
         return False
@@ -196,16 +200,21 @@ def _valid_once_sent(case: Case) -> bool:
 
 
 def _valid_as_text(case: Case) -> bool:
-    """Whether the fields of a batch are right once they are text: a form has no other values, so that a number where
-    a text is asked for cannot be told from one."""
-    if case.operation.label != BATCH or not isinstance(case.body, dict):
+    """Whether the fields of a form are right once they are text: a form has no other values, so that a number where a
+    text is asked for cannot be told from one."""
+    label = case.operation.label
+    if label not in (BATCH, CHAT) or case.media_type != "multipart/form-data" or not isinstance(case.body, dict):
         return False
-    files, fields = case.body.get("files"), {name: v for name, v in case.body.items() if name != "files"}
+    files, model = (FILES[BATCH], BatchBody) if label == BATCH else (FILES[CHAT], ChatQuestion)
+    fields = {n: v if isinstance(v, str) else json.dumps(v) for n, v in case.body.items() if n != files}
+    known = fields.pop("task", "skin") if label == CHAT else "skin"
     try:
-        BatchBody.model_validate({n: v if isinstance(v, str) else json.dumps(v) for n, v in fields.items()})
-    except ValidationError:
+        as_json = {name: json.loads(fields.pop(name)) for name in ("history", "answers") if name in fields}
+        model.model_validate(({"message": "x"} if label == CHAT else {}) | fields | as_json)
+    except ValueError:
         return False
-    return isinstance(files, list) and len(files) > 0
+    sent = case.body.get(files, [] if label == BATCH else None)
+    return known in TASKS and (sent is None or (isinstance(sent, list) and len(sent) > 0))
 
 
 def _sent(case: Case) -> list[bytes]:
