@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from archives import PASSWORD, USER, Command, Orthanc, wait_for
+from clients.archives import PASSWORD, USER, Command, Orthanc, wait_for
 from clients.dicom import items, read
 from dicom_files import dataset, write
 from PIL import Image
