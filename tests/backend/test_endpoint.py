@@ -10,7 +10,7 @@ import pytest
 from samples import HEART_VALUES, upload
 
 from backend.app import Application
-from backend.openapi import SINGLE_UPLOADS
+from backend.openapi import UPLOADS
 from backend.schemas.kept import KeptAnalyzeQuery
 
 ALL = ", ".join(KeptAnalyzeQuery.model_fields)
@@ -57,10 +57,17 @@ def test_addresses_without_parameters_say_that_they_take_none(
     live_app: Application, picture: Callable[..., bytes]
 ) -> None:
     """Every route but the files of the page."""
-    examples = {"task": "skin", "answer_id": "0", "kind": "csv", "member": "pictures", "name": "roc.png"}
+    examples = {
+        "task": "skin",
+        "answer_id": "0",
+        "kind": "csv",
+        "member": "pictures",
+        "name": "roc.png",
+        "part": "mask",
+    }
     seen = set()
     for rule in live_app.url_map.iter_rules():
-        others = ("/analyze/<task>", "/models/<task>/card", "/predict-disease", "/predict-heart", *SINGLE_UPLOADS)
+        others = ("/analyze/<task>", "/models/<task>/card", "/predict-disease", "/predict-heart", *UPLOADS)
         if rule.endpoint == "static" or rule.rule in others or rule.rule.startswith("/api/"):
             continue
         _, path = rule.build({name: examples[name] for name in rule.arguments}) or ("", "")

@@ -11,7 +11,16 @@ from backend.errors import INTERNAL, status_of, where
 from backend.schemas.accounts import Account
 from backend.schemas.images import AnalyzeAnswer, AnalyzeQuery
 from backend.schemas.requests import modality_words
-from backend.schemas.scans.answers import RegionAnswer, ScanAnswer, ScanFailure, ScanQuery, ScanResult, ScansAnswer
+from backend.schemas.scans.answers import (
+    MOST_SCANS,
+    RegionAnswer,
+    ScanAnswer,
+    ScanFailure,
+    ScanQuery,
+    ScanResult,
+    ScansAnswer,
+)
+from backend.services.batches.archive import ZIP_STARTS
 from backend.services.diagnosis import ImageDiagnosis
 from backend.services.loading.models import ModelStore
 from backend.services.records.store import RecordStore
@@ -22,7 +31,7 @@ from backend.telemetry import Logger, RequestContext
 from ml_model.diagnosis.case import Case
 from ml_model.diagnosis.routing import Files, Route, sent_together
 from ml_model.ecg.recording import is_recording
-from ml_model.errors import InvalidValue, MediDiagnoseError
+from ml_model.errors import InvalidValue, MediDiagnoseError, UnsupportedFormat
 from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.inputs.file_type import input_sha256
 from ml_model.inputs.json_body import shown
@@ -105,7 +114,12 @@ class ScanDiagnosis:
         return told
 
     def route(self, files: Files, scan_type: str | None, context: RequestContext) -> Route:
-        """The task that reads the files of one case: by the request, else found out."""
+        """The task that reads the files of one case: by the request, else found out; UnsupportedFormat of a zip."""
+        if files[0][1].startswith(ZIP_STARTS):
+            raise UnsupportedFormat(
+                "this is a zip; send the slices of a series as one to POST /api/analyze/series, and "
+                f"files of several cases beside each other, up to {MOST_SCANS}"
+            )
         if scan_type is None:
             return self._images.route(files, context)
         task = task_named(scan_type, self._models.image_tasks)

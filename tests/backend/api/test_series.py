@@ -140,6 +140,12 @@ def test_what_is_no_series_is_refused(live_app: Application, data: bytes, status
     assert told in error["error"]
 
 
+def test_files_of_any_kind_say_where_a_zip_belongs(live_app: Application) -> None:
+    reply = live_app.test_client().post("/api/analyze", data=upload(zipped(made(1)), field="file"))
+    assert (reply.status_code, reply.get_json()["code"]) == (415, "unsupported_format")
+    assert f"POST {SERIES}" in reply.get_json()["error"]
+
+
 def test_an_accounts_series_is_nobody_elses_and_goes_through_a_file(records_file_app: Application) -> None:
     owner, other = ({"Authorization": f"Bearer {person(records_file_app).access_token}"} for _ in range(2))
     told = begun(records_file_app, zipped(made(1)), "?scan_type=skin&gate=off", **owner)
