@@ -19,7 +19,7 @@ from ecg_files import csv_file, dicom_file, dicom_group, heart
 from hypothesis import strategies as st
 from pictures import detailed, encode
 from schemathesis.config import SchemathesisConfig
-from schemathesis.core.failures import AcceptedNegativeData, Failure
+from schemathesis.core.failures import AcceptedNegativeData, Failure, ServerError
 from schemathesis.core.transport import Response
 from schemathesis.engine import events, from_schema
 from schemathesis.generation.case import Case
@@ -165,6 +165,8 @@ def _counts(context: HookContext, failure: Failure, case: Case, response: Respon
     """Whether a failure is one; a request of the right form may be refused for what only its content can tell."""
     if isinstance(failure, AcceptedNegativeData):
         return not (_valid_once_sent(case) or _valid_as_text(case))
+    if isinstance(failure, ServerError) and case.operation.label == SERIES and response.status_code == 503:
+        return bool(response.json()["code"] != "overloaded")  # a few are answered at once, in the background
     if not isinstance(failure, RejectedPositiveData):
         return True
     label, told = case.operation.label, response.json()
