@@ -15,7 +15,7 @@ from ml_model.symptoms.inference import CaseFindings, Fit, Posterior, Sex, Sympt
 from ml_model.symptoms.knowledge import SymptomKnowledge
 from ml_model.symptoms.questions import Interview, Question
 from ml_model.symptoms.red_flags import RedFlagRule, red_flags
-from ml_model.symptoms.understanding import Mention, TextReader, Understanding
+from ml_model.symptoms.understanding import PASSING, Mention, TextReader, Understanding
 from ml_model.symptoms.urgency import ConditionLevels, SymptomTriage, SymptomTriageReason, Urgencies, symptom_triage
 from ml_model.symptoms.vocabulary import FindingVocabulary
 
@@ -253,7 +253,8 @@ def case_findings(
 
 
 def _is_background(mention: Mention, knowledge: SymptomKnowledge) -> bool:
-    return knowledge.vocabulary.findings[mention.finding].kind in ("history", "medicine", "exposure", "state")
+    lasting = knowledge.vocabulary.findings[mention.finding].kind in ("history", "medicine", "exposure", "state")
+    return lasting and not mention.finding.startswith(PASSING)
 
 
 def _settled(case: CaseFindings, vocabulary: FindingVocabulary, answers: Mapping[str, Given]) -> frozenset[str]:

@@ -13,11 +13,14 @@ from pathlib import Path
 from rapidfuzz import process
 from rapidfuzz.distance import DamerauLevenshtein
 
+from ml_model.symptoms.reading.spelling import Speller
+
 MAX_CHARACTERS = 5_000
 MAX_SKIPPED_WORDS = 3
 LONG_WORD = 6
 MAX_LENGTH = 20
 MAX_MENDED = 600
+MAX_SOUNDED = 60
 _WORD = re.compile(r"[^\W_]++(?:['\u2019\u2018`\u02bc][^\W_]++){0,2}")
 _APOSTROPHES = re.compile("['\u2019\u2018`\u02bc]")
 _NAME = re.compile(r"<(\w+)>")
@@ -79,6 +82,7 @@ class SelfHarmReader:
         for word in (w for w, _ in count.most_common() if len(w) >= LONG_WORD):
             self._long.setdefault(word[0], []).append(word)
         self._known = frozenset(count)
+        self._speller = Speller(count, (), self._known)
         self._meant, self._not_meant, self._not_now, self._doubt = map(self._tree, (meant, other, past, doubt))
 
     @classmethod
@@ -138,11 +142,17 @@ class SelfHarmReader:
         return root
 
     def _mended(self, words: Sequence[_Said]) -> list[_Said]:
-        """Long words that differ from one of the list by one letter are read as that one."""
+        """Long words that differ from one of the list by one letter are read as that one, others that are no English
+        as the word of the list that they sound like."""
         mended: dict[str, str] = {}
+        sounded = 0
         for word in words:
             if word.text not in mended:
-                mended[word.text] = self._meant_word(word.text) if len(mended) < MAX_MENDED else word.text
+                meant = self._meant_word(word.text) if len(mended) < MAX_MENDED else word.text
+                if meant == word.text and sounded < MAX_SOUNDED and not self._speller.knows(meant):
+                    sounded += 1
+                    meant = (self._speller.correct(meant) or (meant,))[0]
+                mended[word.text] = meant
         return [_Said(mended[w.text], w.start, w.end, w.apart) for w in words]
 
     def _meant_word(self, word: str) -> str:
@@ -246,6 +256,7 @@ _SHORT = {
     "bout": "about", "dis": "this", "gunna": "gonna", "sum1": "someone", "sumthing": "something",
     "nomore": "anymore", "pls": "please", "dissapear": "disappear", "disapear": "disappear",
     "dissappear": "disappear", "wiv": "with", "thru": "through", "2moro": "tomorrow", "tomoro": "tomorrow",
+    "cud": "could", "slep": "sleep", "wak": "wake", "wayk": "wake", "meny": "many", "fal": "fall", "aslep": "asleep",
 }  # fmt: skip
 _TWO = {
     ("do", "not"): "dont", ("does", "not"): "doesnt", ("did", "not"): "didnt", ("can", "not"): "cant",

@@ -22,8 +22,15 @@ MAX_CORRECTED_WORDS = 60
 MAX_LINK_WORDS = 3
 COMPOSED, LINKED = 4.0, 2.0
 _LASTING = ("history", "medicine", "exposure", "state")  # kinds of findings that "past history: ..." tells of as of now
-_PASSING = ("pregnan", "recently_gave_birth", "breastfeeding", "contact_", "unprotected_", "new_", "vaccinated_") + (
+PASSING = ("pregnan", "recently_gave_birth", "breastfeeding", "contact_", "unprotected_", "new_", "vaccinated_") + (
     "serious_accident",
+    "fall_recent",
+    "animal_bite",
+    "snake_bite",
+    "bee_wasp_sting",
+    "head_injury",
+    "near_drowning",
+    "electric_shock",
     "fracture_suspected",
     "open_fracture",
     "high_speed_injury",
@@ -79,6 +86,7 @@ class TextReader:
         parts = sentences(words)
         context = read_context(words, parts, self._language)
         matches = self._resolved(self._matches(words, parts, context), self._negation.read(words, parts), words)
+        matches = [(m, there) for m, there in matches if not any(context.asked[n] for n in m.words)]
         mentions = [self._mention(m, present, words, context, text) for m, present in matches]
         duration = self._duration(plain, words, parts, context, mentions)
         told: list[measures.Vital | measures.Duration] = [*measures.vitals(plain.text), *amounts.amounts(plain.text)]
@@ -198,7 +206,7 @@ class TextReader:
         aside = any(context.family[n] or context.past[n] for n in match.words)
         family = any(context.family[n] for n in match.words)
         history = aside and not match.finding.startswith(_ALWAYS_TRUE)
-        if history and not family and not match.finding.startswith(_PASSING):
+        if history and not family and not match.finding.startswith(PASSING):
             finding = self._vocabulary.findings.get(match.finding)
             history = finding is None or finding.kind not in _LASTING
         if match.finding.startswith("history_") and family:

@@ -110,14 +110,25 @@ _NOSE = re.compile(
 )
 _NOT_MOVED = re.compile(
     r"\b(?:has ?n[o']t|hasnt|have ?n[o']t|havent|not|no|stopped|barely|hardly|is ?n[o']t|isnt)"
-    r" (?:[a-z]{1,10} ){0,2}?(?:mov(?:ed|ing|ements?)|kick(?:ed|ing|s)?|wi(?:g|rigg)l(?:ed|ing|es?)|stirred|flutters?"
-    r"|felt her|felt him)\b"
+    r" (?:[a-z]{1,10} ){0,3}?(?:budg(?:ed?|ing)|mov(?:ed|ing|ements?)|kick(?:ed|ing|s)?|wi(?:g|rigg)l(?:ed|ing|es?)"
+    r"|stirred|flutters?|felt her|felt him)\b"
     r"(?! (?:my |her |its )?(?:bowels|house))|\bfelt nothing\b"
+    r"|\bnot a (?:thing|kick|peep|flutter|wiggle|budge|sausage)\b"
+    r"|\b(?:can ?no?t|can'?t|cannot) (?:remember|recall|think of|say) (?:when|the last time) (?:he|she|it|baby|they)"
+    r" (?:last )?(?:kicked|moved)\b"
+)
+_MUSHROOMS = re.compile(
+    r"\b(?:mush(?:ie|room|rom)s?|shrooms|toadstools?|fungi)\b[^;\n]{0,60}"
+    r"\b(?:pick\w{0,3}|forag\w{2,3}|collect\w{0,3}|gather\w{0,3}|found|wild|forests?|woods?|fields?|oaks?|garden|lawn)\b"
+    r"|\b(?:pick\w{0,3}|forag\w{2,3}|collect\w{0,3}|gather\w{0,3}|found|wild|ate|eaten)\b[^;\n]{0,40}"
+    r"\b(?:mush(?:ie|room|rom)s?|shrooms|toadstools?|fungi)\b"
 )
 _INSIDE = re.compile(
     r"\b(?:baby|bub|little one)\b[^.;\n]{0,12}\b(?:in|inside) (?:my (?:belly|tummy|womb|stomach)|me)\b"
 )
-_UNBORN = re.compile(r"(?<!bowel )\b(?:baby|bub|bump|little one|movements?|kick\w{0,3}|wriggl\w{1,3}|he|she)\b")
+_UNBORN = re.compile(
+    r"(?<!bowel )\b(?:baby|bub|bump|(?:little|wee) (?:one|man|fella)|movements?|kick\w{0,3}|wriggl\w{1,3}|he|she)\b"
+)
 _BLEEDING = re.compile(
     r"(?<!no )(?<!not )(?<!without )(?<!any )\b(?:ble[ae]+ding|spotting|bled)\b(?! (?:gum|nose|pile))"
 )
@@ -222,6 +233,9 @@ def together(text: str, present: Collection[str]) -> Iterator[Vital]:
         yield Vital("cannot_pass_urine", m.start(), m.end())
     if "pain_severe" not in present and (m := _GREAT_PAIN.search(text)) is not None:
         yield Vital("pain_severe", m.start(), m.end())
+    if not {"vomiting", "diarrhea", "abdominal_pain", "vomiting_many_times"}.isdisjoint(present):
+        for m in _MUSHROOMS.finditer(text):
+            yield Vital("poison_taken", m.start(), m.end())
     yield from _burn(text, present)
 
 

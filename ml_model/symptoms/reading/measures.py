@@ -36,6 +36,9 @@ _FEVER = re.compile(
     r"[^\d.;\n]{0,20}(\d{2,3}(?:\.\d{1,2})?) ?(?:°|deg(?:rees)?)? ?(c|f)?\b(?! ?(?:days?|weeks?|h))"
     r"|\b(?:hot|burning up|boiling|shiver(?:s|ing|y)|chills|rigors|sweats)\b[^\d.;\n]{0,12}(3[5-9]\.\d|4[0-2]\.\d)\b"
     r"(?! ?(?:weeks|wks|kg|days|%|years|stone))"
+    r"|\b(?:thermomet\w{1,3}|running|runs|spik(?:ed|ing|es)|burning up)\b[^\d.,;\n]{0,14}"
+    r"(3[0-9]\.\d|4[01]\.\d|9\d\.\d|10\d\.\d|10[0-6])(?![\d/])"
+    r"(?! ?(?:km?|miles?|m(?:et\w{1,4})?|mph|mg|%|bpm|steps|pounds)\b)"
     r"|(?<![\d.])(\d{2,3}(?:\.\d{1,2})?) ?(?:(?:°|deg(?:rees)?) ?(c|f)?|(c|f)\b)"
 )
 _PRESSURE = re.compile(
@@ -85,6 +88,8 @@ _FIRST = re.compile(
     r"|first (?:ever )?episode)\b"
 )
 HIGH_KETONES = 3.0  # mmol/l
+HYPOTHERMIA = 35.0  # degrees Celsius
+VERY_SLOW = 40  # beats a minute
 
 
 @dataclass(frozen=True)
@@ -99,9 +104,11 @@ class Vital:
 def vitals(text: str) -> Iterator[Vital]:
     """Findings that figures in a plain text say: fever, blood pressure, pulse, oxygen, sugar, breaths."""
     for m in _FEVER.finditer(text):
-        value, unit = float(m[1] or m[3] or m[4]), m[2] or m[5] or m[6] or ""
+        value, unit = float(m[1] or m[3] or m[4] or m[5]), m[2] or m[6] or m[7] or ""
         if (celsius := _celsius(value, unit)) is not None and (finding := _of_temperature(celsius)):
             yield Vital(finding, m.start(), m.end())
+            if celsius < HYPOTHERMIA:
+                yield Vital("temperature_below_35", m.start(), m.end())
     for m in _PRESSURE.finditer(text):
         upper, lower = int(m[1]), int(m[2])
         if 50 <= upper <= 280 and 25 <= lower <= 170 and upper > lower + 10:
@@ -110,6 +117,7 @@ def vitals(text: str) -> Iterator[Vital]:
             elif upper < 95 or lower < 55:
                 yield Vital("blood_pressure_low", m.start(), m.end())
     yield from _outside(_PULSE, text, 25, 260, (50, "pulse_slow"), (101, "pulse_fast"))
+    yield from _outside(_PULSE, text, 25, 260, (VERY_SLOW, "pulse_very_slow"), (261, ""))
     yield from _outside(_OXYGEN, text, 50, 100, (94, "oxygen_low"), (101, ""))
     yield from _outside(_BREATHS, text, 5, 90, (5, ""), (25, "rapid_breathing"))
     for m in _KETONES.finditer(text):
@@ -134,7 +142,7 @@ def _outside(
 
 def _celsius(value: float, unit: str) -> float | None:
     if unit != "c" and 90 <= value <= 112:
-        return (value - 32) / 1.8
+        return round((value - 32) / 1.8, 1)
     return value if unit != "f" and 30 <= value <= 43 else None
 
 

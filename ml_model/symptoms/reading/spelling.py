@@ -49,6 +49,7 @@ _SAID = (
     (re.compile(r"(?<=[bcdfgklmnprstvz])(?:il|el|ul)$"), "le"),
     (re.compile(r"^w(?=r?[aeiou])"), "wh"),
     (re.compile(r"k"), "ck"),
+    (re.compile(r"(?<=[a-z])ite$"), "ight"),
 )
 _FAR, _SAME_BONES, _LACKING, _USUAL, _TIE = 0.5, 0.6, 0.7, 0.12, 0.05
 
