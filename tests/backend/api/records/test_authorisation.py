@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,6 +51,8 @@ BY_OWNER: dict[tuple[str, str], dict[str, dict[str, int]]] = {
     ("GET", "/history/<prediction_id>/heatmap.png"): READ,
     ("GET", "/download/<prediction_id>"): READ,
     ("GET", "/predictions/<prediction_id>/fhir"): READ,
+    ("GET", "/predictions/<prediction_id>/dicom"): READ,
+    ("GET", "/predictions/<prediction_id>/dicom-<dicom_object>"): READ,
     ("DELETE", "/history/<prediction_id>"): OWN,
     ("POST", "/history/<prediction_id>/share"): SHARE,
     ("POST", "/history/<prediction_id>/feedback"): SAY,
@@ -133,7 +136,7 @@ def cast(records_app: Application, picture: Callable[..., bytes]) -> Cast:
 
 
 # Of older clients' prefix: what is the newer one's, and files of any kind, which are open to anybody.
-NO_RECORDS = ("/api/v1/", "/api/analyze")
+NO_RECORDS = ("/api/v1/", "/api/analyze", "/api/chat")
 
 
 def test_every_route_is_in_the_table(records_app: Application) -> None:
@@ -163,13 +166,14 @@ def test_routes_of_what_is_somebodys(cast: Cast, route: tuple[str, str], role: s
         used_up = method == "DELETE" or rule.endswith("/share")
         file_id, prediction_id = (cast.made if used_up else cast.kept)(whose, owner == "shared")
         path = rule.replace("<file_id>", file_id).replace("<prediction_id>", prediction_id)
+        path = path.replace("<dicom_object>", "sr")
         if "<batch_id>" in rule:
             path = rule.replace("<batch_id>", cast.batch(whose))
         if (method, rule) == ("DELETE", "/files/<file_id>"):  # the file of a record goes with that alone
             path = f"/files/{whose.upload(cast.picture)}"
         assert cast.call(role, method, path) == BY_OWNER[route][owner][role], owner
         gone = method == "DELETE" and "<batch_id>" not in rule and BY_OWNER[route][owner][role] == 200
-        look = path.removesuffix("/share").removesuffix("/feedback").removesuffix("/fhir")
+        look = re.sub("/(share|feedback|fhir|dicom|dicom-sr)$", "", path)
         look = look.replace("/download/", "/history/").replace("/predictions/", "/history/")
         assert whose.call("GET", look).status_code == (404 if gone else 200), "what is refused changes nothing"
 
@@ -191,6 +195,7 @@ def test_a_file_of_another_is_not_answered(cast: Cast) -> None:
 # What shows something of other people, by how the audit log calls it.
 OF_OTHERS = {
     "view": "/history/{id}", "heatmap": "/history/{id}/heatmap.png", "report": "/download/{id}",
+    "dicom": "/predictions/{id}/dicom-sr",
     "performance": "/stats/performance?task=skin", "drift": "/stats/drift", "dataset": "/feedback/dataset?task=skin",
     "audit": "/audit?per_page=1",
 }  # fmt: skip
