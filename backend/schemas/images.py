@@ -193,7 +193,7 @@ class AnalyzeAnswer(Answer):
 
     warning: str | None = None
     success: Literal[True]
-    headline: str = Field(description="the named class, and what is open beside it")
+    headline: str = Field(description="the named class, what is open beside it, what was measured beyond its range")
     triage: TriageAnswer
     findings: tuple[FindingAnswer, ...]
     prediction: PredictionAnswer

@@ -84,10 +84,11 @@ class Decision:
     in_question: tuple[str, ...] | None
     prediction_set: tuple[str, ...]
     abstain_reasons: tuple[str, ...] = ()
+    measured: tuple[MeasuredFinding, ...] = ()
 
     @property
     def headline(self) -> str:
-        """The named class, and what is open beside it."""
+        """The named class, what is open beside it and what was measured beyond its range."""
         if self.abstain_reasons:
             return "No statement can be made"
         named = self.diagnosis.predicted
@@ -102,7 +103,8 @@ class Decision:
         elif len(told[0].classes) > 1:
             said[0] += f", most likely {named.name}"
         open_ = [f"{rule.name} not ruled out" for rule in open_rules if rule.classes != (named.code,)]
-        line = "; ".join([*said, *open_])
+        measured = ", ".join(found.name[0].lower() + found.name[1:] for found in self.measured)
+        line = "; ".join([*said, *open_, *([f"measured: {measured}"] if measured else [])])
         return line[0].upper() + line[1:]
 
 
@@ -158,7 +160,8 @@ def _decided(
     diagnosis = interpret(task, ranking, findings, told if sound else ())
     worth = judgement.evidence if judgement else "insufficient"
     known = Evidence(diagnosis.predicted, diagnosis.settled, findings, told, reasons, worth, beside.measured)
-    return Decision(probabilities, diagnosis, findings, triage(task, known), judgement, in_question, told, reasons)
+    level = triage(task, known)
+    return Decision(probabilities, diagnosis, findings, level, judgement, in_question, told, reasons, beside.measured)
 
 
 def ranked(task: ImageTask, probabilities: NDArray[np.float32]) -> tuple[RankedClass, ...]:

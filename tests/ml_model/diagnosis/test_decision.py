@@ -140,6 +140,7 @@ def test_a_measured_finding_joins_the_triage_and_may_lower_the_claim() -> None:
     again = decided(
         FOUR, values(0.1, 0.0, 0.9, 0.0), grave=(0.1, 0.5), mild=(0.1, 0.5), beside=Beside(measured=(plain,))
     )
+    assert told.headline.endswith("; measured: irregular")
     assert (states(again)[0], again.triage.reasons[0].code) == ("suspected", "suspected")
 
 
