@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ml_model.symptoms.conditions import Condition, load_conditions
 from ml_model.symptoms.red_flags import RedFlagRule, load_red_flags
-from ml_model.symptoms.self_harm import SelfHarmReader
+from ml_model.symptoms.self_harm.reader import SelfHarmReader
 from ml_model.symptoms.vocabulary import FindingVocabulary, load_vocabulary
 
 SELF_HARM_FILE = "self_harm.toml"

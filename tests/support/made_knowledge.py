@@ -9,7 +9,7 @@ from ml_model.symptoms.conditions import Condition
 from ml_model.symptoms.inference import CaseFindings, Fit
 from ml_model.symptoms.knowledge import SymptomKnowledge
 from ml_model.symptoms.red_flags import RedFlagRule
-from ml_model.symptoms.self_harm import SelfHarmAnswer, SelfHarmReader
+from ml_model.symptoms.self_harm.reader import SelfHarmAnswer, SelfHarmReader
 from ml_model.symptoms.vocabulary import ClinicalFinding, FindingVocabulary
 
 # Every term of the formula at its plainest: no tempering, nothing of what is not mentioned, nothing misread.

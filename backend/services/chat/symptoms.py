@@ -14,7 +14,7 @@ from backend.telemetry import RequestContext
 from ml_model.errors import ModelUnavailable, NothingRecognised
 from ml_model.inputs.tabular import DiseaseQuestion
 from ml_model.symptoms.engine import shipped_knowledge
-from ml_model.symptoms.self_harm import SelfHarmAnswer
+from ml_model.symptoms.self_harm.reader import SelfHarmAnswer
 
 MOST_CHARACTERS = 5000
 _SHORT_REPLY = 6  # words up to which "yes" is the answer to a question that was asked back

@@ -1,0 +1,143 @@
+"""Thoughts of dying and of self-harm, read apart from everything else so that none is missed."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rapidfuzz import process
+from rapidfuzz.distance import DamerauLevenshtein
+
+from ml_model.symptoms.reading.spelling import Speller
+from ml_model.symptoms.self_harm.patterns import NEGATIONS, pattern_tree, spans
+from ml_model.symptoms.self_harm.words import Said, words_of
+
+MAX_CHARACTERS = 5_000
+LONG_WORD = 6
+MAX_LENGTH = 20
+MAX_MENDED = 600
+MAX_SOUNDED = 60
+_NAME = re.compile(r"<(\w+)>")
+_NEGATED_REACH = 4
+_PERSONS = frozenset({"i", "im", "ive", "my", "he", "she", "they"})
+_BETWEEN = frozenset([
+    "any", "really", "ever", "actually", "even", "current", "active", "recent", "feel", "feeling", "had", "have",
+    "having", "been", "to", "thoughts", "thought", "ideas", "of", "about", "thinking", "plans", "plan",
+    "intention", "or", "self", "harm", "suicidal", "ideation", "want", "wanting", "no",
+])  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SelfHarmAnswer:
+    """What is said then: warm, plain, and whom to call."""
+
+    title: str
+    message: str
+    actions: tuple[str, ...]
+
+
+class SelfHarmReader:
+    """Looks for what a list says of dying and self-harm. Immutable after construction."""
+
+    def __init__(
+        self,
+        phrases: Iterable[str],
+        not_meant: Iterable[str],
+        patterns: Iterable[str],
+        answer: SelfHarmAnswer,
+        not_now: Iterable[str] = (),
+        doubt: Iterable[str] = (),
+    ) -> None:
+        self.answer = answer
+        meant, other, past = [*phrases, *patterns], list(not_meant), list(not_now)
+        count = Counter(w.text for text in [*meant, *other, *past, *doubt] for w in words_of(text.replace("*", " ")))
+        self._long: dict[str, list[str]] = {}  # by their first letter, which a slip leaves alone
+        for word in (w for w, _ in count.most_common() if len(w) >= LONG_WORD):
+            self._long.setdefault(word[0], []).append(word)
+        self._known = frozenset(count)
+        self._speller = Speller(count, (), self._known)
+        self._meant, self._not_meant, self._not_now, self._doubt = map(pattern_tree, (meant, other, past, doubt))
+
+    @classmethod
+    def from_file(cls, path: Path) -> SelfHarmReader:
+        """Read the lists and the answer from a TOML file. Raises KeyError where one is missing."""
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        told = SelfHarmAnswer(**{**table["answer"], "actions": tuple(table["answer"]["actions"])})
+        rows = ("patterns", "not_meant", "not_now", "doubt")
+        meant, other, past, doubt = ([filled(text, table["words"]) for text in table[row]] for row in rows)
+        return cls(table["phrases"], other, meant, told, past, doubt)
+
+    def found(self, text: str) -> tuple[int, int] | None:
+        """The characters of the first passage that speaks of dying or self-harm, or None."""
+        words = self._mended(words_of(text[:MAX_CHARACTERS]))
+        free = [True] * len(words)
+        past, doubtful = self._told_of_past(words)
+        if doubtful:
+            return words[past[0][0]].start, words[past[0][1] - 1].end
+        for start, end in [*spans(words, self._not_meant, free), *past]:
+            free[start:end] = [False] * (end - start)
+        for start, end in spans(words, self._meant, free):
+            if not _negated(words, start):
+                return words[start].start, words[end - 1].end
+        return None
+
+    def not_now(self, text: str) -> list[tuple[int, int]]:
+        """The characters of passages that tell of thoughts long past, or only ask about them; none where anything in
+        the text leaves a doubt."""
+        words = self._mended(words_of(text[:MAX_CHARACTERS]))
+        past, doubtful = self._told_of_past(words)
+        return [] if doubtful else [(words[start].start, words[end - 1].end) for start, end in past]
+
+    def _told_of_past(self, words: Sequence[Said]) -> tuple[list[tuple[int, int]], bool]:
+        """Passages of the past, or that only ask, and whether what stands around them leaves a doubt."""
+        free = [True] * len(words)
+        past = list(spans(words, self._not_now, free))
+        for start, end in past:
+            free[start:end] = [False] * (end - start)
+        return past, bool(past) and next(spans(words, self._doubt, free), None) is not None
+
+    def _mended(self, words: Sequence[Said]) -> list[Said]:
+        """Long words that differ from one of the list by one letter are read as that one, others that are no English
+        as the word of the list that they sound like."""
+        mended: dict[str, str] = {}
+        sounded = 0
+        for word in words:
+            if word.text not in mended:
+                meant = self._meant_word(word.text) if len(mended) < MAX_MENDED else word.text
+                if meant == word.text and sounded < MAX_SOUNDED and not self._speller.knows(meant):
+                    sounded += 1
+                    meant = (self._speller.correct(meant) or (meant,))[0]
+                mended[word.text] = meant
+        return [replace(w, text=mended[w.text]) for w in words]
+
+    def _meant_word(self, word: str) -> str:
+        if word in self._known:
+            return word
+        if not LONG_WORD - 1 <= len(word) <= MAX_LENGTH:
+            return word
+        near = process.extractOne(word, self._long.get(word[0], ()), scorer=DamerauLevenshtein.distance, score_cutoff=1)
+        usual = near is not None and not near[0].endswith("ed")
+        return near[0] if near is not None and usual else word
+
+
+def _negated(words: Sequence[Said], start: int) -> bool:
+    """Whether what begins at `start` is denied just before, in the same breath; never what begins with a person."""
+    if words[start].text in _PERSONS:
+        return False
+    for at in range(start - 1, max(-1, start - 1 - _NEGATED_REACH), -1):
+        if words[at + 1].apart:
+            return False
+        if words[at].text in NEGATIONS:
+            return True
+        if words[at].text not in _BETWEEN:
+            return False
+    return False
+
+
+def filled(text: str, choices: Mapping[str, str]) -> str:
+    """A pattern with its <names> replaced by their choices. Raises KeyError where a name has none."""
+    return _NAME.sub(lambda name: choices[name[1]], text)
