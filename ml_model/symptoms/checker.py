@@ -119,6 +119,8 @@ class SymptomChecker:
         if self._tells_self_harm(words, case):
             return self._help(case, understood, matched)
         decided = self.decide(case)
+        if not any(flag.level == "emergency" for flag in decided.flags) and self._sounds_like_self_harm(words):
+            return self._help(case, understood, matched)
         posterior, ranked = decided.posterior, bool(case.present)
         settled = _settled(case, self.knowledge.vocabulary, words.answers or {})
         return SymptomAssessment(
@@ -179,6 +181,10 @@ class SymptomChecker:
     def _tells_self_harm(self, words: Words, case: CaseFindings) -> bool:
         told = any(self.knowledge.self_harm.found(text) for text in (words.description, *words.symptoms))
         return told or bool(case.present & SELF_HARM_FINDINGS)
+
+    def _sounds_like_self_harm(self, words: Words) -> bool:
+        """By sentences as a whole, which is less certain: the help for another emergency comes before."""
+        return any(self.knowledge.self_harm.heard(text) for text in (words.description, *words.symptoms))
 
     def _help(
         self, case: CaseFindings, understood: Understanding, matched: tuple[tuple[str, tuple[Mention, ...]], ...]

@@ -14,6 +14,7 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from ml_model.symptoms.reading.spelling import Speller
 from ml_model.symptoms.self_harm.patterns import NEGATIONS, pattern_tree, spans
+from ml_model.symptoms.self_harm.sentences import SentenceModel
 from ml_model.symptoms.self_harm.words import Said, words_of
 
 MAX_CHARACTERS = 5_000
@@ -51,8 +52,9 @@ class SelfHarmReader:
         answer: SelfHarmAnswer,
         not_now: Iterable[str] = (),
         doubt: Iterable[str] = (),
+        sentences: SentenceModel | None = None,
     ) -> None:
-        self.answer = answer
+        self.answer, self._sentences = answer, sentences
         meant, other, past = [*phrases, *patterns], list(not_meant), list(not_now)
         count = Counter(w.text for text in [*meant, *other, *past, *doubt] for w in words_of(text.replace("*", " ")))
         self._long: dict[str, list[str]] = {}  # by their first letter, which a slip leaves alone
@@ -64,16 +66,22 @@ class SelfHarmReader:
 
     @classmethod
     def from_file(cls, path: Path) -> SelfHarmReader:
-        """Read the lists and the answer from a TOML file. Raises KeyError where one is missing."""
+        """Read the lists and the answer from a TOML file, and what was fitted to sentences from the file beside it.
+        Raises KeyError where a list is missing, OSError where a file is."""
+        return cls.from_lists(path, SentenceModel.read(path.with_suffix(".npz")))
+
+    @classmethod
+    def from_lists(cls, path: Path, sentences: SentenceModel | None = None) -> SelfHarmReader:
+        """Read the lists and the answer alone."""
         table = tomllib.loads(path.read_text(encoding="utf-8"))
         told = SelfHarmAnswer(**{**table["answer"], "actions": tuple(table["answer"]["actions"])})
         rows = ("patterns", "not_meant", "not_now", "doubt")
         meant, other, past, doubt = ([filled(text, table["words"]) for text in table[row]] for row in rows)
-        return cls(table["phrases"], other, meant, told, past, doubt)
+        return cls(table["phrases"], other, meant, told, past, doubt, sentences)
 
     def found(self, text: str) -> tuple[int, int] | None:
-        """The characters of the first passage that speaks of dying or self-harm, or None."""
-        words = self._mended(words_of(text[:MAX_CHARACTERS]))
+        """The characters of the first passage that speaks of dying or self-harm by a pattern, or None."""
+        words = self.words(text)
         free = [True] * len(words)
         past, doubtful = self._told_of_past(words)
         if doubtful:
@@ -85,10 +93,22 @@ class SelfHarmReader:
                 return words[start].start, words[end - 1].end
         return None
 
+    def words(self, text: str) -> list[Said]:
+        """As patterns and sentences are compared with them."""
+        return self._mended(words_of(text[:MAX_CHARACTERS]))
+
+    def heard(self, text: str) -> tuple[int, int] | None:
+        """The characters of sentences that sound like it, although no pattern may hold them, or None."""
+        words = self.words(text)
+        if self._sentences is None or self._told_of_past(words)[0]:
+            return None
+        heard = self._sentences.found(words)
+        return (words[heard[0]].start, words[heard[1] - 1].end) if heard else None
+
     def not_now(self, text: str) -> list[tuple[int, int]]:
         """The characters of passages that tell of thoughts long past, or only ask about them; none where anything in
         the text leaves a doubt."""
-        words = self._mended(words_of(text[:MAX_CHARACTERS]))
+        words = self.words(text)
         past, doubtful = self._told_of_past(words)
         return [] if doubtful else [(words[start].start, words[end - 1].end) for start, end in past]
 

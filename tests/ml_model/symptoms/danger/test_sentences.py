@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import tomllib
-from pathlib import Path
 
 import pytest
 
 from ml_model.symptoms.checker import SymptomAssessment, SymptomChecker, Words
+from ml_model.training.symptoms.self_harm_sentences import SENTENCES
 
-HERE = Path(__file__).parent
 SOON_ENOUGH = ("emergency", "urgent")
 
 
 def sentences(file: str) -> dict[str, list[str]]:
     """Lines of a file, by class."""
-    table = tomllib.loads((HERE / file).read_text(encoding="utf-8"))
+    table = tomllib.loads((SENTENCES / file).read_text(encoding="utf-8"))
     return {name: text.strip().splitlines() for name, text in table.items()}
 
 
-DANGERS, OTHERS = sentences("sentences.toml"), sentences("harmless.toml")
+DANGERS, OTHERS = sentences("dangers.toml"), sentences("others.toml")
 
 
 def told(checker: SymptomChecker, text: str) -> SymptomAssessment:
@@ -112,3 +111,14 @@ def test_what_is_read(shipped_checker: SymptomChecker, text: str, finding: str) 
 )
 def test_what_is_not(shipped_checker: SymptomChecker, text: str, finding: str) -> None:
     assert finding not in told(shipped_checker, text).case.present
+
+
+def test_thoughts_of_dying_that_only_sound_so_do_not_hide_another_emergency(shipped_checker: SymptomChecker) -> None:
+    alone = "Every tablet in this house is counted and it's enough."
+    text = f"{alone} I have crushing pain in my chest and my left arm."
+    assert not shipped_checker.knowledge.self_harm.found(text)
+    assert shipped_checker.knowledge.self_harm.heard(text)
+    answer = told(shipped_checker, text)
+    assert (answer.self_harm, answer.triage.level) == (False, "emergency")
+    heard = told(shipped_checker, alone)
+    assert (heard.self_harm, heard.ranking) == (True, ())

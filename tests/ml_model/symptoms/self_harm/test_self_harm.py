@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 import pytest
 
 from ml_model.symptoms.self_harm.reader import MAX_CHARACTERS, SelfHarmAnswer, SelfHarmReader
 from ml_model.tasks.registry import TASKS_DIR
+from ml_model.training.symptoms.self_harm_sentences import SENTENCES
 
-HERE = Path(__file__).parent
-TOLD = (HERE / "told.txt").read_text(encoding="utf-8")
-HARMLESS = (HERE / "look_alikes.txt").read_text(encoding="utf-8")
+TOLD = (SENTENCES / "self_harm_1.txt").read_text(encoding="utf-8")
+HARMLESS = (SENTENCES / "look_alikes_1.txt").read_text(encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
