@@ -15,6 +15,8 @@ from ml_model.symptoms.inference import CaseFindings, Fit, Posterior, Sex, Sympt
 from ml_model.symptoms.knowledge import SymptomKnowledge
 from ml_model.symptoms.questions import Interview, Question
 from ml_model.symptoms.red_flags import RedFlagRule, red_flags
+from ml_model.symptoms.self_harm.words import words_of as plain_words
+from ml_model.symptoms.sentences import few_sentences
 from ml_model.symptoms.understanding import PASSING, Mention, TextReader, Understanding
 from ml_model.symptoms.urgency import ConditionLevels, SymptomTriage, SymptomTriageReason, Urgencies, symptom_triage
 from ml_model.symptoms.vocabulary import FindingVocabulary
@@ -147,7 +149,7 @@ class SymptomChecker:
         levels = self._levels(vocabulary.with_implied(case.present))
         triage = symptom_triage(
             flags, network.conditions, posterior.probabilities, levels, self.decisions.urgencies,
-            ranked=ranked, abstain_reasons=reasons,
+            ranked=ranked, abstain_reasons=reasons, sounds_grave=case.sounds_grave,
         )  # fmt: skip
         return CaseDecision(posterior, in_question, reasons, flags, triage)
 
@@ -255,7 +257,14 @@ def case_findings(
         understood.duration_days,
         understood.onset_sudden,
         understood.recurrent,
+        any(_sounds_grave(text, knowledge) for text in (words.description, *words.symptoms)),
     )
+
+
+def _sounds_grave(text: str, knowledge: SymptomKnowledge) -> bool:
+    """Long texts hold some such sentence for other reasons, and most of what they say is understood."""
+    words = plain_words(text)
+    return few_sentences(words) and knowledge.danger.found(words) is not None
 
 
 def _is_background(mention: Mention, knowledge: SymptomKnowledge) -> bool:

@@ -69,7 +69,7 @@ class Fit:
 @dataclass(frozen=True)
 class CaseFindings:
     """What is known of a case. present, absent: finding ids. duration_days: of the complaint; the others None where
-    nothing is said."""
+    nothing is said. sounds_grave: what was said, as a whole, is what people say of a danger."""
 
     present: frozenset[str]
     absent: frozenset[str] = frozenset()
@@ -78,6 +78,7 @@ class CaseFindings:
     duration_days: float | None = None
     sudden: bool | None = None
     recurrent: bool | None = None
+    sounds_grave: bool = False
 
 
 @dataclass(frozen=True)

@@ -9,20 +9,22 @@ from pathlib import Path
 from ml_model.symptoms.conditions import Condition, load_conditions
 from ml_model.symptoms.red_flags import RedFlagRule, load_red_flags
 from ml_model.symptoms.self_harm.reader import SelfHarmReader
+from ml_model.symptoms.sentences import SentenceModel
 from ml_model.symptoms.vocabulary import FindingVocabulary, load_vocabulary
 
-SELF_HARM_FILE = "self_harm.toml"
+SELF_HARM_FILE, DANGER_FILE = "self_harm.toml", "danger.npz"
 _FOLDERS = ("vocabulary", "conditions", "red_flags")
 
 
 @dataclass(frozen=True)
 class SymptomKnowledge:
-    """sha256: of `knowledge_sha256`."""
+    """danger: hears in whole sentences what no rule of `red_flags` may hold. sha256: of `knowledge_sha256`."""
 
     vocabulary: FindingVocabulary
     conditions: tuple[Condition, ...]
     red_flags: tuple[RedFlagRule, ...]
     self_harm: SelfHarmReader
+    danger: SentenceModel
     sha256: str
 
 
@@ -35,6 +37,7 @@ def load_knowledge(tasks_dir: Path) -> SymptomKnowledge:
         load_conditions(tasks_dir / "conditions", vocabulary),
         load_red_flags(tasks_dir / "red_flags" / "rules.toml", vocabulary),
         SelfHarmReader.from_file(tasks_dir / "red_flags" / SELF_HARM_FILE),
+        SentenceModel.read(tasks_dir / "red_flags" / DANGER_FILE),
         knowledge_sha256(tasks_dir),
     )
 

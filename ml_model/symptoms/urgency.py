@@ -14,10 +14,11 @@ from ml_model.symptoms.red_flags import RedFlagRule
 from ml_model.tasks.image_schema import Severity
 from ml_model.tasks.triage_scale import AT_LEAST, LEVELS, TriageLevel, severity_of
 
-ReasonCode = Literal["self_harm", "red_flag", "abstained", "named", "in_question", "not_known"]
+ReasonCode = Literal["self_harm", "red_flag", "abstained", "named", "in_question", "not_known", "sounds_grave"]
 LEVEL_OF: dict[Urgency, TriageLevel] = {
     "self_care": "none", "routine": "routine", "soon": "soon", "urgent": "urgent", "emergency": "emergency",
 }  # fmt: skip
+SOUNDS_GRAVE: TriageLevel = "urgent"
 _PLACE_OF = {urgency: LEVELS.index(level) for urgency, level in LEVEL_OF.items()}
 TO_DO: dict[TriageLevel, str] = {
     "emergency": "Call the local emergency number or go to the nearest emergency department now.",
@@ -88,11 +89,15 @@ def symptom_triage(
     *,
     ranked: bool,
     abstain_reasons: Sequence[str] = (),
+    sounds_grave: bool = False,
 ) -> SymptomTriage:
     """levels: (conditions,) from `ConditionLevels`. ranked: whether the conditions mean anything; where they do not, a
     case without a red flag is seen soon, as nothing is known of it. abstain_reasons: why no condition is named; where
     one is, no answer is calmer than it."""
     reasons = [SymptomTriageReason("red_flag", flag.level, flag.message) for flag in flags]
+    if sounds_grave and not any(flag.level in ("emergency", "urgent") for flag in flags):
+        text = "Taken together, this is told as people tell what should be looked at today."
+        reasons.append(SymptomTriageReason("sounds_grave", SOUNDS_GRAVE, text))
     if ranked:
         reasons.append(_of_conditions(conditions, probabilities, levels, limits))
         reasons.append(of_the_named(conditions, probabilities, levels, abstain_reasons))

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from ml_model.symptoms.conditions import Condition
 from ml_model.symptoms.inference import CaseFindings, Fit
 from ml_model.symptoms.knowledge import SymptomKnowledge
 from ml_model.symptoms.red_flags import RedFlagRule
 from ml_model.symptoms.self_harm.reader import SelfHarmAnswer, SelfHarmReader
+from ml_model.symptoms.sentences import PLACES, SentenceModel
 from ml_model.symptoms.vocabulary import ClinicalFinding, FindingVocabulary
 
 # Every term of the formula at its plainest: no tempering, nothing of what is not mentioned, nothing misread.
@@ -55,4 +58,5 @@ def made_knowledge(
 ) -> SymptomKnowledge:
     answer = SelfHarmAnswer("You are not alone", "Thank you for telling.", ("Call now.", "Stay with someone."))
     reader = SelfHarmReader(["want to die"], [], [], answer)
-    return SymptomKnowledge(vocabulary, tuple(conditions), tuple(rules), reader, "0" * 64)
+    deaf = SentenceModel(np.zeros(PLACES, np.float32), 1.0)
+    return SymptomKnowledge(vocabulary, tuple(conditions), tuple(rules), reader, deaf, "0" * 64)

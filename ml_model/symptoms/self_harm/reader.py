@@ -14,8 +14,8 @@ from rapidfuzz.distance import DamerauLevenshtein
 
 from ml_model.symptoms.reading.spelling import Speller
 from ml_model.symptoms.self_harm.patterns import NEGATIONS, pattern_tree, spans
-from ml_model.symptoms.self_harm.sentences import SentenceModel
 from ml_model.symptoms.self_harm.words import Said, words_of
+from ml_model.symptoms.sentences import SentenceModel
 
 MAX_CHARACTERS = 5_000
 LONG_WORD = 6

@@ -15,7 +15,7 @@ from ml_model.symptoms.checker import Decisions, abstain_reasons
 from ml_model.symptoms.inference import Posterior, SymptomNetwork
 from ml_model.symptoms.knowledge import SymptomKnowledge
 from ml_model.symptoms.red_flags import red_flags
-from ml_model.symptoms.urgency import ConditionLevels, Urgencies, level_masses, of_the_named
+from ml_model.symptoms.urgency import SOUNDS_GRAVE, ConditionLevels, Urgencies, level_masses, of_the_named
 from ml_model.tasks.triage_scale import LEVELS, TriageLevel
 from ml_model.training.evaluation.intervals import proportion
 from ml_model.training.symptoms.checker_fit import FOLDS, Chosen, Told
@@ -86,7 +86,9 @@ def _case(network: SymptomNetwork, knowledge: SymptomKnowledge, levels_of: Condi
     flags = red_flags(knowledge.red_flags, one.case, vocabulary)
     named = of_the_named(knowledge.conditions, probabilities, levels, abstains)
     return _Case(
-        max(map(LEVELS.index, [named.level, *(flag.level for flag in flags)])),
+        max(
+            map(LEVELS.index, [named.level, *(flag.level for flag in flags), *([SOUNDS_GRAVE] * one.case.sounds_grave)])
+        ),
         not abstains,
         level_masses(probabilities, levels),
         _needed(posterior, one.truth),

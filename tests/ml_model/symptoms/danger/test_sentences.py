@@ -7,7 +7,7 @@ import tomllib
 import pytest
 
 from ml_model.symptoms.checker import SymptomAssessment, SymptomChecker, Words
-from ml_model.training.symptoms.self_harm_sentences import SENTENCES
+from ml_model.training.symptoms.sentence_models import SENTENCES
 
 SOON_ENOUGH = ("emergency", "urgent")
 
@@ -122,3 +122,15 @@ def test_thoughts_of_dying_that_only_sound_so_do_not_hide_another_emergency(ship
     assert (answer.self_harm, answer.triage.level) == (False, "emergency")
     heard = told(shipped_checker, alone)
     assert (heard.self_harm, heard.ranking) == (True, ())
+
+
+def test_what_sounds_like_a_danger_is_seen_today_although_no_rule_holds_it(shipped_checker: SymptomChecker) -> None:
+    answer = told(shipped_checker, "Nan can't find the right words since lunch and keeps dropping the fork.")
+    assert answer.case.sounds_grave
+    assert (answer.flags, answer.triage.level, answer.triage.reasons[0].code) == ((), "urgent", "sounds_grave")
+    calm = told(shipped_checker, "My scalp itches and my lips are chapped.")
+    assert (calm.case.sounds_grave, calm.triage.level) == (False, "routine")
+    long = told(
+        shipped_checker, "My scalp itches. " * 3 + "Nan can't find the right words and keeps dropping the fork."
+    )
+    assert not long.case.sounds_grave

@@ -8,7 +8,7 @@ import pytest
 
 from ml_model.symptoms.self_harm.reader import MAX_CHARACTERS, SelfHarmAnswer, SelfHarmReader
 from ml_model.tasks.registry import TASKS_DIR
-from ml_model.training.symptoms.self_harm_sentences import SENTENCES
+from ml_model.training.symptoms.sentence_models import SENTENCES
 
 TOLD = (SENTENCES / "self_harm_1.txt").read_text(encoding="utf-8")
 HARMLESS = (SENTENCES / "look_alikes_1.txt").read_text(encoding="utf-8")

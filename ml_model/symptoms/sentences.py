@@ -1,7 +1,7 @@
-"""Texts as a whole: whether their words, and pairs and threes of them, are those of people who tell of self-harm.
+"""Texts as a whole: whether their words, and pairs and threes of them, are those of people who tell of something.
 
-A linear model, fitted by `ml_model/training/symptoms/self_harm_sentences.py` to sentences written for it; it hears what
-no pattern holds.
+Linear models, fitted by `ml_model/training/symptoms/sentence_models.py` to sentences written for them; they hear what
+no pattern and no phrase holds.
 """
 
 from __future__ import annotations
@@ -57,6 +57,11 @@ class SentenceModel:
         scored = [(self.score([w.text for w in words[a:b]]), a, b) for a, b in passages(words)]
         most, begin, end = max(scored, default=(-math.inf, 0, 0))
         return (begin, end) if most > self.threshold else None
+
+
+def few_sentences(words: Sequence[Said]) -> bool:
+    """Whether a text is no longer than those that the models were fitted to."""
+    return sum(word.begins for word in words[1:]) < MOST_SENTENCES
 
 
 def passages(words: Sequence[Said]) -> Iterator[tuple[int, int]]:

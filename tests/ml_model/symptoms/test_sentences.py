@@ -7,12 +7,13 @@ import zlib
 import numpy as np
 import pytest
 
+from ml_model.symptoms.knowledge import DANGER_FILE, SELF_HARM_FILE
 from ml_model.symptoms.self_harm.reader import SelfHarmReader
-from ml_model.symptoms.self_harm.sentences import PLACES, SentenceModel, features
 from ml_model.symptoms.self_harm.words import words_of
-from ml_model.training.symptoms.self_harm_sentences import WORDS, read_sentences
+from ml_model.symptoms.sentences import PLACES, SentenceModel, features
+from ml_model.training.symptoms.sentence_models import FOLDER, Told, danger_told, self_harm_told
 
-FITTED = WORDS.with_suffix(".npz")
+WORDS = FOLDER / SELF_HARM_FILE
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +21,10 @@ def reader() -> SelfHarmReader:
     return SelfHarmReader.from_file(WORDS)
 
 
-def test_the_model_was_fitted_to_the_sentences_that_are_there() -> None:
-    with np.load(FITTED, allow_pickle=False) as stored:
-        assert str(stored["fitted_to"]) == read_sentences().sha256
+@pytest.mark.parametrize(("file", "told"), [("self_harm.npz", self_harm_told()), (DANGER_FILE, danger_told())])
+def test_the_models_were_fitted_to_the_sentences_that_are_there(file: str, told: Told) -> None:
+    with np.load(FOLDER / file, allow_pickle=False) as stored:
+        assert str(stored["fitted_to"]) == told.sha256
 
 
 def test_a_feature_counts_once_and_at_its_place() -> None:
@@ -45,9 +47,16 @@ def test_the_sentence_that_tells_is_found_among_others() -> None:
 
 
 def test_most_sentences_are_heard_and_few_that_only_sound_alike(reader: SelfHarmReader) -> None:
-    told = read_sentences()
+    told = self_harm_told()
     heard = np.array([(reader.found(text) or reader.heard(text)) is not None for text in told.sentences])
     assert heard[told.told].mean() >= 0.95
+    assert heard[~told.told].mean() <= 0.02
+
+
+def test_dangers_are_heard_and_few_sentences_that_only_hold_their_words() -> None:
+    told, model = danger_told(), SentenceModel.read(FOLDER / DANGER_FILE)
+    heard = np.array([model.found(words_of(text)) is not None for text in told.sentences])
+    assert heard[told.told].mean() >= 0.9
     assert heard[~told.told].mean() <= 0.02
 
 
