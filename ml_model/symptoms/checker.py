@@ -118,10 +118,13 @@ class SymptomChecker:
         understood = self._without_thoughts_past(self.reader.read(words.description), words.description)
         matched = tuple((phrase, self._read_symptom(phrase)) for phrase in words.symptoms)
         case = case_findings(words, understood, [m for _, found in matched for m in found], self.knowledge)
-        if self._tells_self_harm(words, case):
+        self_harm = self.knowledge.self_harm
+        told = [self_harm.words(text) for text in (words.description, *words.symptoms)]
+        if case.present & SELF_HARM_FINDINGS or any(map(self_harm.found_in, told)):
             return self._help(case, understood, matched)
         decided = self.decide(case)
-        if not any(flag.level == "emergency" for flag in decided.flags) and self._sounds_like_self_harm(words):
+        # By sentences as a whole it is less certain: the help for another emergency comes before.
+        if not any(flag.level == "emergency" for flag in decided.flags) and any(map(self_harm.heard_in, told)):
             return self._help(case, understood, matched)
         posterior, ranked = decided.posterior, bool(case.present)
         settled = _settled(case, self.knowledge.vocabulary, words.answers or {})
@@ -179,14 +182,6 @@ class SymptomChecker:
             for m in understood.mentions
         )
         return replace(understood, mentions=mentions)
-
-    def _tells_self_harm(self, words: Words, case: CaseFindings) -> bool:
-        told = any(self.knowledge.self_harm.found(text) for text in (words.description, *words.symptoms))
-        return told or bool(case.present & SELF_HARM_FINDINGS)
-
-    def _sounds_like_self_harm(self, words: Words) -> bool:
-        """By sentences as a whole, which is less certain: the help for another emergency comes before."""
-        return any(self.knowledge.self_harm.heard(text) for text in (words.description, *words.symptoms))
 
     def _help(
         self, case: CaseFindings, understood: Understanding, matched: tuple[tuple[str, tuple[Mention, ...]], ...]

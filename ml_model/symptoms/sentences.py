@@ -65,9 +65,8 @@ def few_sentences(words: Sequence[Said]) -> bool:
 
 
 def passages(words: Sequence[Said]) -> Iterator[tuple[int, int]]:
-    """Each sentence, and each two and three that follow one another."""
+    """Each sentence, and each three that follow one another, or all where there are fewer."""
     starts = [n for n, word in enumerate(words) if n == 0 or word.begins]
     ends = [*starts[1:], len(words)] if words else []
-    for first, start in enumerate(starts):
-        for end in ends[first : first + MOST_SENTENCES]:
-            yield start, end
+    found = {*zip(starts, ends, strict=True), *zip(starts, ends[MOST_SENTENCES - 1 :], strict=False)}
+    yield from sorted(found | ({(0, len(words))} if 0 < len(starts) <= MOST_SENTENCES else set()))

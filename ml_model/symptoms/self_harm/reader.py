@@ -81,7 +81,10 @@ class SelfHarmReader:
 
     def found(self, text: str) -> tuple[int, int] | None:
         """The characters of the first passage that speaks of dying or self-harm by a pattern, or None."""
-        words = self.words(text)
+        return self.found_in(self.words(text))
+
+    def found_in(self, words: Sequence[Said]) -> tuple[int, int] | None:
+        """`found` in words of a text."""
         free = [True] * len(words)
         past, doubtful = self._told_of_past(words)
         if doubtful:
@@ -99,7 +102,10 @@ class SelfHarmReader:
 
     def heard(self, text: str) -> tuple[int, int] | None:
         """The characters of sentences that sound like it, although no pattern may hold them, or None."""
-        words = self.words(text)
+        return self.heard_in(self.words(text))
+
+    def heard_in(self, words: Sequence[Said]) -> tuple[int, int] | None:
+        """`heard` in words of a text."""
         if self._sentences is None or self._told_of_past(words)[0]:
             return None
         heard = self._sentences.found(words)
@@ -132,7 +138,7 @@ class SelfHarmReader:
                     sounded += 1
                     meant = (self._speller.correct(meant) or (meant,))[0]
                 mended[word.text] = meant
-        return [replace(w, text=mended[w.text]) for w in words]
+        return [w if mended[w.text] == w.text else replace(w, text=mended[w.text]) for w in words]
 
     def _meant_word(self, word: str) -> str:
         if word in self._known:

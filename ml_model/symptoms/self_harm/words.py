@@ -68,5 +68,5 @@ def _plain(words: Sequence[Said]) -> list[Said]:
         if found and (joined := PAIRS.get((found[-1].text, text))) is not None and found[-1].end + 3 > word.start:
             found[-1] = replace(found[-1], text=joined, end=word.end)
         else:
-            found.append(replace(word, text=text))
+            found.append(word if text == word.text else replace(word, text=text))
     return found
