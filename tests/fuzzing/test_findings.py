@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fuzzing import findings
 from fuzzing.findings import jpeg_ls_without_end
+from fuzzing.keeping import kept_picture
 from hostile.hidden_texts import TEXT
 
 from ml_model.deidentify.pictures import without_metadata
@@ -43,6 +44,12 @@ def test_a_tiff_of_a_strip_of_no_bytes_is_not_kept() -> None:
     assert load_image(sent, INPUT).pixels.shape == (32, 48, 3)
     with pytest.raises(UnsupportedFormat, match="this TIFF cannot be kept .* the same pixels"):
         without_metadata(sent, DEFAULT_LIMITS)
+
+
+def test_a_text_behind_the_last_block_of_a_jpeg_is_coded_data() -> None:
+    sent = findings.jpeg_of_a_stuffed_byte_filled_up()
+    kept_picture((("sent", sent),))
+    assert without_metadata(sent, DEFAULT_LIMITS).data.endswith(sent[-25:])
 
 
 def test_a_webp_that_is_decoded_otherwise_without_what_is_behind_its_pixels_is_not_kept() -> None:

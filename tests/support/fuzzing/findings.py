@@ -32,6 +32,12 @@ def pixels_of_the_head(*, tiled: bool) -> bytes:
     return made.replace(tag + struct.pack("<I", place), tag + bytes(4))
 
 
+def jpeg_of_a_stuffed_byte_filled_up() -> bytes:
+    """A text behind the last block of its scan, which is coded data: the decoder takes filling bytes before the zero of
+    a stuffed byte for nothing."""
+    return encode(picture(), "JPEG")[:-2] + b"\xff\xff\0\x15" + TEXT + b"\xff\xd9"
+
+
 def strip_of_no_bytes() -> bytes:
     """TIFF of a JPEG that goes on, as its decoder believes, to the end of the file, whatever is there."""
     made, strip = jpeg_tiff(), struct.pack("<HHI", 279, 4, 1)
