@@ -65,6 +65,7 @@ def test_a_webp_that_is_decoded_otherwise_without_what_is_behind_its_pixels_is_n
         (findings.png_of_300_degrees, UnsupportedFormat, "more than 256 colours"),
         (findings.png_of_300_colours, UnsupportedFormat, "more than 256 colours"),
         (findings.bmp_of_300_colours, UnsupportedFormat, "more than 256 colours"),
+        (findings.dicom_of_an_odd_table, UnsupportedFormat, "answered the same"),
         (findings.dicom_short_of_a_byte, UnsupportedFormat, "answered the same"),
         (findings.dicom_of_odd_colours, UnreadableInput, "cannot be decoded"),
         (findings.tiff_of_more_samples, UnsupportedFormat, "5 values of tag 338"),

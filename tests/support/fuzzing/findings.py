@@ -6,7 +6,7 @@ import struct
 
 import imagecodecs
 import numpy as np
-from dicom_files import compressed, dataset, write
+from dicom_files import compressed, dataset, look_up_table, write
 from hostile.hidden_texts import GREY, TEXT, jpeg_tiff, tiff
 from pictures import encode, picture, png_chunk
 from pydicom.uid import JPEGLSLossless
@@ -131,6 +131,21 @@ def dicom_of_odd_colours() -> bytes:
     found = write(made)
     assert found.count(table) == 1
     return found.replace(table + bytes(8), table[:8] + struct.pack("<I", 9) + bytes(9))
+
+
+def dicom_of_an_odd_table() -> bytes:
+    """A table of grey levels with half a level behind them, which its reader passes over."""
+    made = dataset(GREY, VOILUTSequence=look_up_table(0, 8, *range(256)))
+    found = write(made)
+    table = struct.pack("<HH2sHI", 0x28, 0x3006, b"OW", 0, 512)
+    assert found.count(table) == 1
+    sequence = found.index(struct.pack("<HH2sH", 0x28, 0x3010, b"SQ", 0)) + 8
+    at, length = found.index(table), int.from_bytes(found[sequence : sequence + 4], "little")
+    longer = [struct.pack("<I", length + 1), struct.pack("<I", length - 7)]
+    return b"".join((
+        found[:sequence], longer[0], found[sequence + 4 : sequence + 8], longer[1], found[sequence + 12 : at],
+        table[:8], struct.pack("<I", 513), found[at + 12 : at + 524], b"J", found[at + 524 :],
+    ))  # fmt: skip
 
 
 def dicom_short_of_a_byte() -> bytes:
