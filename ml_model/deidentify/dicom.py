@@ -20,7 +20,7 @@ from ml_model.errors import InputTooLarge, TooCostly, UnsupportedFormat
 from ml_model.inputs.dicom.elements import items_of, opened, our_errors, text_of, values_of
 from ml_model.inputs.dicom.grey_levels import table_item
 from ml_model.inputs.dicom.header import DicomHeader, days_of_life, read_dicom_header, stated_age
-from ml_model.inputs.dicom.pixels import native_bytes, read_pixels, stored_values
+from ml_model.inputs.dicom.pixels import kind_of_pixels, native_bytes, read_pixels, stored_values
 from ml_model.inputs.dicom.transfer_syntax import NATIVE, UID_ROOT
 from ml_model.inputs.upload_limits import ImageLimits, check_pixels
 
@@ -206,7 +206,7 @@ def _has_same_pixels(
         return kept[1][:needed] == sent[1][:needed]  # also where the last is missing: one would be added
     if kept[1] == sent[1]:
         return True
-    check_pixels("DICOM", header.layout.columns_px, header.layout.rows_px, limits)
+    check_pixels(kind_of_pixels(header), header.layout.columns_px, header.layout.rows_px, limits)
     before = stored_values(read_dicom_header(sent[0]), limits.max_pixels)
     try:
         after = stored_values(read_dicom_header(kept[0]), limits.max_pixels)
