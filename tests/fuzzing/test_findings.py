@@ -52,6 +52,13 @@ def test_a_text_behind_the_last_block_of_a_jpeg_is_coded_data() -> None:
     assert without_metadata(sent, DEFAULT_LIMITS).data.endswith(sent[-25:])
 
 
+@pytest.mark.parametrize("marker", [0xC8, 0xD8, 0xDE, 0xDF])
+def test_a_text_behind_the_last_scan_of_a_jpeg_goes(marker: int) -> None:
+    sent = findings.jpeg_that_goes_on(marker)
+    kept_picture((("sent", sent),))
+    assert TEXT not in without_metadata(sent, DEFAULT_LIMITS).data
+
+
 def test_a_webp_that_is_decoded_otherwise_without_what_is_behind_its_pixels_is_not_kept() -> None:
     with pytest.raises(UnsupportedFormat, match="this WEBP cannot be kept .* the same pixels"):
         without_metadata(findings.webp_of_two_transparencies(), DEFAULT_LIMITS)
@@ -61,6 +68,7 @@ def test_a_webp_that_is_decoded_otherwise_without_what_is_behind_its_pixels_is_n
     ("sent", "error", "what"),
     [
         (findings.webp_broken_behind_its_pixels, UnreadableInput, "corrupt"),
+        (lambda: findings.jpeg_that_goes_on(0xC0), UnreadableInput, "two frames"),
         (findings.png_with_colours_first, UnsupportedFormat, "out of place"),
         (findings.png_of_300_degrees, UnsupportedFormat, "more than 256 colours"),
         (findings.png_of_300_colours, UnsupportedFormat, "more than 256 colours"),

@@ -38,6 +38,12 @@ def jpeg_of_a_stuffed_byte_filled_up() -> bytes:
     return encode(picture(), "JPEG")[:-2] + b"\xff\xff\0\x15" + TEXT + b"\xff\xd9"
 
 
+def jpeg_that_goes_on(marker: int) -> bytes:
+    """A text behind a marker that decoders refuse, but not where they have every pixel from what they were given
+    before, which is 64 KiB at a time."""
+    return encode(picture(), "JPEG")[:-2] + bytes(2**17) + b"\xff" + bytes([marker]) + b"\0\x15" + TEXT + b"\xff\xd9"
+
+
 def strip_of_no_bytes() -> bytes:
     """TIFF of a JPEG that goes on, as its decoder believes, to the end of the file, whatever is there."""
     made, strip = jpeg_tiff(), struct.pack("<HHI", 279, 4, 1)
