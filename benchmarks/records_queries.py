@@ -85,6 +85,8 @@ FEEDBACK = {
     "agrees": "1",
     "note": f"printf('regular network, no change since visit %d', {_ANY} % 1000)",
     "created_at": "created_at",
+    "owner_id": "user_id",
+    "record_number": "number",
 }
 SAID = f"SELECT {', '.join(FEEDBACK.values())} FROM predictions WHERE number % 100 = 0"  # noqa: S608 - words of this file
 

@@ -6,6 +6,7 @@ SQLite in WAL mode, in the data folder, unless `DATABASE_URL` names PostgreSQL.
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 FILE_NAME = "records.sqlite3"
 HEAD = "head"
 _BUSY_S = 10  # how long one transaction waits for another
+_AGAIN_S = 0.01
 _SCRUB_S = 0.5  # and the emptying of the log for those who read; writers wait meanwhile
 _POOL: dict[str, Any] = {"pool_size": 8, "max_overflow": 32, "pool_timeout": 5}  # more threads wait for a connection
 # A peer that is gone is noticed, and a transaction that is waited for or forgotten ends.
@@ -180,9 +182,23 @@ def _make_private(path: Path) -> None:
 
 def _set_up_sqlite(connection: Any, _record: Any) -> None:
     connection.isolation_level = None  # a transaction begins where `_begin_sqlite` says, not where the driver guesses
+    _turn_to_wal(connection)
     # Deleted rows are overwritten with zeros, not only let go.
-    for setting in ("journal_mode = WAL", "synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
+    for setting in ("synchronous = FULL", "foreign_keys = ON", "secure_delete = ON"):
         connection.execute(f"PRAGMA {setting}")
+
+
+def _turn_to_wal(connection: Any) -> None:
+    """Of several that open a new file at once SQLite lets one do so, and has the others wait for nothing."""
+    until = time.monotonic() + _BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN_S)
 
 
 def _begin_sqlite(connection: Connection) -> None:

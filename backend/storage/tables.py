@@ -189,7 +189,8 @@ class Refusal(Table):
 
 
 class Feedback(Table):
-    """What a clinician says of an answer. right_class: the code, where it was another."""
+    """What a clinician says of an answer. right_class: the code, where it was another. owner_id, record_number: whose
+    the record is, and its number, by which a search finds the notes of an account."""
 
     __tablename__ = "feedback"
 
@@ -200,8 +201,10 @@ class Feedback(Table):
     right_class: Mapped[str | None] = mapped_column(String(64))
     note: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
+    owner_id: Mapped[uuid.UUID]
+    record_number: Mapped[int] = mapped_column(Number)
 
-    __table_args__ = (Index(None, "user_id"),)
+    __table_args__ = (Index(None, "user_id"), Index(None, "owner_id"))
 
 
 class AuditEntry(Table):

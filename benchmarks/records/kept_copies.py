@@ -86,7 +86,7 @@ def jpeg_2000(pixels: NDArray[np.integer], syntax: str, level: int) -> bytes:
 
 def cases() -> dict[str, Callable[[], bytes]]:
     colours = partial(lambda one: np.stack([one, one[::-1], one[:, ::-1]], 2), levels())
-    deep = levels().astype(np.uint16) * 16 + np.random.default_rng(1).integers(0, 16, (SIDE, SIDE), np.uint16)
+    deep = levels().astype(np.uint16) * 256 + np.random.default_rng(1).integers(0, 4096, (SIDE, SIDE), np.uint16)
     bulky = int((LARGEST // 3) ** 0.5)
     return {
         "PNG": lambda: saved(colours(), "PNG", compress_level=1),
@@ -115,7 +115,11 @@ def cases() -> dict[str, Callable[[], bytes]]:
         "DICOM, lossless JPEG": lambda: film(JPEGLosslessSV1, imagecodecs.ljpeg_encode(levels()), levels()),
         "DICOM, JPEG-LS": lambda: film(JPEGLSLossless, imagecodecs.jpegls_encode(levels()), levels()),
         "DICOM, JPEG 2000": lambda: jpeg_2000(levels(), JPEG2000Lossless, 0),
-        "DICOM, JPEG 2000, 16 bits": lambda: jpeg_2000(deep, JPEG2000, 40),
+        # Lossy, and nearly as large as a file may be; up to 25 megapixels are decoded whole.
+        "DICOM, JPEG 2000, 16 bits": lambda: jpeg_2000(deep, JPEG2000, 56),
+        "DICOM, JPEG 2000, signed": lambda: jpeg_2000(deep.view(np.int16), JPEG2000, 56),
+        "DICOM, JPEG 2000, whole": lambda: jpeg_2000(deep[:4990, :4990], JPEG2000, 80),
+        "DICOM, JPEG 2000, RGB": lambda: jpeg_2000(colours()[:4990, :4990], JPEG2000, 60),
     }
 
 

@@ -17,9 +17,10 @@ from ml_model.deidentify.codestreams import encapsulated_without_texts
 from ml_model.deidentify.dicom_elements import SEQUENCE, fate_of, kind_of, value_of, written
 from ml_model.deidentify.kept import KeptFile
 from ml_model.errors import InputTooLarge, TooCostly, UnsupportedFormat
-from ml_model.inputs.dicom.elements import items_of, opened, our_errors, text_of
+from ml_model.inputs.dicom.elements import items_of, opened, our_errors, text_of, values_of
+from ml_model.inputs.dicom.grey_levels import table_item
 from ml_model.inputs.dicom.header import DicomHeader, days_of_life, read_dicom_header, stated_age
-from ml_model.inputs.dicom.pixels import native_bytes, read_pixels, stored_values
+from ml_model.inputs.dicom.pixels import kind_of_pixels, native_bytes, read_pixels, stored_values
 from ml_model.inputs.dicom.transfer_syntax import NATIVE, UID_ROOT
 from ml_model.inputs.upload_limits import ImageLimits, check_pixels
 
@@ -205,7 +206,7 @@ def _has_same_pixels(
         return kept[1][:needed] == sent[1][:needed]  # also where the last is missing: one would be added
     if kept[1] == sent[1]:
         return True
-    check_pixels("DICOM", header.layout.columns_px, header.layout.rows_px, limits)
+    check_pixels(kind_of_pixels(header), header.layout.columns_px, header.layout.rows_px, limits)
     before = stored_values(read_dicom_header(sent[0]), limits.max_pixels)
     try:
         after = stored_values(read_dicom_header(kept[0]), limits.max_pixels)
@@ -222,7 +223,13 @@ def _looked_at(header: DicomHeader) -> tuple[object, ...]:
         facts.modality, facts.view_position, facts.laterality, facts.body_part, facts.pixel_spacing_mm, facts.frames,
         facts.photometric_interpretation, *(text_of(dataset, word) for word in ("WindowCenter", "WindowWidth")),
         *(text_of(dataset, word) for word in ("RescaleSlope", "RescaleIntercept", "PixelPaddingValue")),
+        *(_table(dataset, word) for word in ("ModalityLUTSequence", "VOILUTSequence")),
     )  # fmt: skip
+
+
+def _table(dataset: Dataset, keyword: str) -> tuple[list[Any], ...]:
+    item = table_item(dataset, keyword)
+    return () if item is None else (values_of(item, "LUTDescriptor"), values_of(item, "LUTData"))
 
 
 def _warnings(whole: Dataset) -> tuple[str, ...]:

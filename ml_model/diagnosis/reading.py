@@ -35,9 +35,11 @@ from ml_model.sandbox.worker import Announce, Cost, Question
 from ml_model.tasks.image_schema import ImageInput, SignalInput
 
 T = TypeVar("T")
-# What decoding and placing take at most, measured with 50 megapixels of each format; an animated WebP is decoded into
-# four copies.
-_FIXED_BYTES, _BYTES_PER_PX, _ANIMATED_BYTES_PER_PX = 48 * 2**20, 12, 19
+# What decoding and placing take at most, measured with 50 megapixels of each format. More of what is decoded into
+# several copies, and of JPEG 2000 time by the bytes that are coded.
+_FIXED_BYTES, _BYTES_PER_PX = 48 * 2**20, 12
+_MORE_BYTES_PER_PX = {"animated WEBP": 7, "JPEG 2000": 5, "colour JPEG 2000": 15}
+_JPEG_2000_S_PER_BYTE = 0.5e-6
 _CPU_S_PER_PX, _PAGE_CPU_S_PER_PX = 0.1e-6, 0.25e-6  # three times that of this project's machines; pages are digitised
 _PAGE_CPU_S = 3.0  # to digitise a page, whatever its size: up to 1.4 s on a busy machine
 # Of a file on its way to the copy that is kept: in memory at once; what is decoded for it, two times or as a PNG; what
@@ -96,9 +98,10 @@ class PictureFiles:
         return tuple(self._reading(data, limits) for data in self.files)
 
     def _cost(self, name: str, pixels: int) -> Cost:
-        bytes_per_px = _ANIMATED_BYTES_PER_PX if name == "animated WEBP" else _BYTES_PER_PX
+        bytes_per_px = _BYTES_PER_PX + _MORE_BYTES_PER_PX.get(name, 0)
         fixed_s, cpu_s_per_px = (_PAGE_CPU_S, _PAGE_CPU_S_PER_PX) if self.page else (0.0, _CPU_S_PER_PX)
-        return Cost(_FIXED_BYTES + bytes_per_px * pixels, len(self.files) * (fixed_s + cpu_s_per_px * pixels))
+        seconds = sum(fixed_s + cpu_s_per_px * pixels + _coded_s(name, data) for data in self.files)
+        return Cost(_FIXED_BYTES + bytes_per_px * pixels, seconds)
 
     def _reading(self, data: bytes, limits: ImageLimits) -> PictureReading:
         decoded = decode_image(data, self.input, limits, full_size=self.page, presentation=self.presentation)
@@ -109,6 +112,10 @@ class PictureFiles:
             read_signal(decoded.rgb, self.signal) if self.signal else None,
             grid_height(decoded.rgb) if self.overview and not self.page else 0.0,
         )
+
+
+def _coded_s(name: str, data: bytes) -> float:
+    return _JPEG_2000_S_PER_BYTE * len(data) if name.endswith("JPEG 2000") else 0.0
 
 
 def _overview_as_sent(decoded: DecodedImage) -> NDArray[np.uint8]:
@@ -192,20 +199,22 @@ class PictureToKeep:
         """The copy. Raises the errors of `without_metadata` and `decode_image`."""
         limits = ImageLimits(self.max_bytes, self.max_pixels)
         if announce is not None:
-            announce(self._cost(0))
-            limits = replace(limits, announce=lambda _name, pixels: announce(self._cost(pixels)), isolated=True)
+            announce(self._cost("", 0))
+            limits = replace(limits, announce=lambda n, pixels: announce(self._cost(n, pixels)), isolated=True)
         copy = without_metadata(self.data, limits)
         if self.checked is not None:
             picture = PictureFiles((copy.data,), self.checked, self.max_bytes, self.max_pixels, overview=False)
             picture.read(announce)
         return copy
 
-    def _cost(self, decoded_px: int) -> Cost:
+    def _cost(self, name: str, decoded_px: int) -> Cost:
         """decoded_px: of what is decoded to make the copy, which the copy may hold again."""
-        memory_bytes = _COPIES * len(self.data) + _COPIED_BYTES_PER_PX * decoded_px
+        bytes_per_px = _COPIED_BYTES_PER_PX + _MORE_BYTES_PER_PX.get(name, 0)
+        memory_bytes = _COPIES * len(self.data) + bytes_per_px * decoded_px
         if DEFLATED.encode() in self.data[:_HEAD_BYTES]:
             memory_bytes += _UNFOLDED_BYTES
-        return Cost(_FIXED_BYTES + memory_bytes, _COPYING_S + _COPYING_S_PER_PX * decoded_px)
+        seconds = _COPYING_S + _COPYING_S_PER_PX * decoded_px + 2 * _coded_s(name, self.data)  # before and after
+        return Cost(_FIXED_BYTES + memory_bytes, seconds)
 
 
 @dataclass(frozen=True)

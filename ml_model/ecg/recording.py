@@ -53,7 +53,8 @@ __all__ = [
 
 # What the limb leads that are missing are, of I and II (Einthoven, Goldberger).
 _DERIVED = {"III": (-1.0, 1.0), "aVR": (-0.5, -0.5), "aVL": (1.0, -0.5), "aVF": (-0.5, 1.0)}
-_SENDABLE = "send WFDB (.hea and .dat together), CSV, EDF, or a DICOM ECG waveform"
+_BOTH = "send both in one request to /analyze/heart or /upload; a batch reads single files: CSV, EDF or DICOM"
+_SENDABLE = "send CSV, EDF, a DICOM ECG waveform, or, but in a batch, WFDB (.hea and .dat in one request)"
 _LATIN_TEXT = b"\t\n\f\r" + bytes(range(32, 127)) + bytes(range(160, 256))
 _MAX_RATE_DIFFERENCE = 0.01
 _MAX_RATIO_TERM = 10_000  # of the ratio of two sampling rates; 10 s of signal are then right to half a millisecond
@@ -133,7 +134,7 @@ def _read(files: Sequence[tuple[str, bytes]], rate_hz: float | None, limits: Rec
     if kind is None and _may_be_table(data):
         return read_csv(data, rate_hz, limits)
     if kind is None and name.lower().endswith((".dat", ".mat")):
-        raise UnreadableInput("the header (.hea) of the WFDB record is missing; send it together with the signal file")
+        raise UnreadableInput(f"the header (.hea) of the WFDB record is missing; {_BOTH}")
     what = f"a {kind} picture" if kind else describe_content(data)
     raise UnsupportedFormat(f"the content is {what}, no ECG recording; {_SENDABLE}")
 
@@ -168,7 +169,7 @@ def _paired(header: WfdbHeader, others: Sequence[tuple[str, bytes]]) -> Mapping[
     if not paired:
         raise UnreadableInput(
             f"the signal file (.dat) of the WFDB record is missing: {len(others)} other files were received, none of "
-            "the name that the header (.hea) gives; send the two together"
+            f"the name that the header (.hea) gives; {_BOTH}"
         )
     return paired
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from fuzzing import findings
 from fuzzing.findings import jpeg_ls_without_end
+from fuzzing.keeping import kept_picture
 from hostile.hidden_texts import TEXT
 
 from ml_model.deidentify.pictures import without_metadata
@@ -45,6 +46,19 @@ def test_a_tiff_of_a_strip_of_no_bytes_is_not_kept() -> None:
         without_metadata(sent, DEFAULT_LIMITS)
 
 
+def test_a_text_behind_the_last_block_of_a_jpeg_is_coded_data() -> None:
+    sent = findings.jpeg_of_a_stuffed_byte_filled_up()
+    kept_picture((("sent", sent),))
+    assert without_metadata(sent, DEFAULT_LIMITS).data.endswith(sent[-25:])
+
+
+@pytest.mark.parametrize("marker", [0xC8, 0xD8, 0xDE, 0xDF])
+def test_a_text_behind_the_last_scan_of_a_jpeg_goes(marker: int) -> None:
+    sent = findings.jpeg_that_goes_on(marker)
+    kept_picture((("sent", sent),))
+    assert TEXT not in without_metadata(sent, DEFAULT_LIMITS).data
+
+
 def test_a_webp_that_is_decoded_otherwise_without_what_is_behind_its_pixels_is_not_kept() -> None:
     with pytest.raises(UnsupportedFormat, match="this WEBP cannot be kept .* the same pixels"):
         without_metadata(findings.webp_of_two_transparencies(), DEFAULT_LIMITS)
@@ -54,10 +68,12 @@ def test_a_webp_that_is_decoded_otherwise_without_what_is_behind_its_pixels_is_n
     ("sent", "error", "what"),
     [
         (findings.webp_broken_behind_its_pixels, UnreadableInput, "corrupt"),
+        (lambda: findings.jpeg_that_goes_on(0xC0), UnreadableInput, "two frames"),
         (findings.png_with_colours_first, UnsupportedFormat, "out of place"),
         (findings.png_of_300_degrees, UnsupportedFormat, "more than 256 colours"),
         (findings.png_of_300_colours, UnsupportedFormat, "more than 256 colours"),
         (findings.bmp_of_300_colours, UnsupportedFormat, "more than 256 colours"),
+        (findings.dicom_of_an_odd_table, UnsupportedFormat, "answered the same"),
         (findings.dicom_short_of_a_byte, UnsupportedFormat, "answered the same"),
         (findings.dicom_of_odd_colours, UnreadableInput, "cannot be decoded"),
         (findings.tiff_of_more_samples, UnsupportedFormat, "5 values of tag 338"),

@@ -50,7 +50,7 @@ class FeedbackBook:
             self._check(record, body)
             row = Feedback(
                 id=uuid.uuid4(), prediction_id=record.id, user_id=account.id, created_at=datetime.now(UTC),
-                **body.model_dump(),
+                owner_id=record.user_id, record_number=record.number, **body.model_dump(),
             )  # fmt: skip
             session.add(row)
             session.flush()

@@ -179,22 +179,21 @@ def _chosen(account: Account, query: HistoryQuery, *, in_sqlite: bool) -> list[C
         (Prediction.triage_level, query.triage),
     )
     found = chosen_days(account, query) + [column == value for column, value in filters if value is not None]
-    return found if query.q is None else [*found, _found_by(query.q, in_sqlite=in_sqlite)]
+    return found if query.q is None else [*found, _found_by(account, query.q, in_sqlite=in_sqlite)]
 
 
-def _found_by(text: str, *, in_sqlite: bool) -> ColumnElement[bool]:
+def _found_by(account: Account, text: str, *, in_sqlite: bool) -> ColumnElement[bool]:
     """Records that have every word of the text in a class, a task, a patient reference or a clinician's note.
 
     Parts of words count, and capitals do not. Signs that mean something to the database are looked for as they are.
     """
-    return and_(*(_has(word, in_sqlite) for word in dict.fromkeys(text.split())))
+    return and_(*(_has(account, word, in_sqlite) for word in dict.fromkeys(text.split())))
 
 
-def _has(word: str, in_sqlite: bool) -> ColumnElement[bool]:
+def _has(account: Account, word: str, in_sqlite: bool) -> ColumnElement[bool]:
     own = [Prediction.class_name, *([Prediction.task, Prediction.patient_ref] if word.isascii() else [])]  # as they are
-    # Of everybody: whose they are is asked of the record, and notes are fewer than records.
-    of_notes = select(Feedback.prediction_id).where(_within(Feedback.note, word, in_sqlite))
-    noted = select(Prediction.number).where(Prediction.id.in_(of_notes))
+    of_own = Feedback.owner_id == account.id
+    noted = select(Feedback.record_number).where(of_own, _within(Feedback.note, word, in_sqlite))
     return or_(*(_within(column, word, in_sqlite) for column in own), Prediction.number.in_(noted))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL.Jpeg2KImagePlugin import Jpeg2KImageFile
 
-from ml_model.errors import InputTooLarge, InvalidValue, UnreadableInput
+from ml_model.errors import InputTooLarge, InvalidValue, TooCostly, UnreadableInput
 from ml_model.inputs.dicom.elements import (
     BoundedStream,
     corrupt,
@@ -105,6 +105,14 @@ def decode_frame(frame: bytes, runner: DecodeRunner) -> bytes | bytearray:
     return values.tobytes()
 
 
+def kind_of_pixels(header: DicomHeader) -> str:
+    """For `check_pixels`, by what decoding costs: JPEG 2000 that is decoded whole takes more."""
+    layout = header.layout
+    if header.transfer_syntax not in JPEG_2000 or layout.rows_px * layout.columns_px > _HALVED_ABOVE_PIXELS:
+        return "DICOM"
+    return "colour JPEG 2000" if layout.samples == 3 else "JPEG 2000"
+
+
 def read_pixels(header: DicomHeader) -> tuple[bytes, str]:
     """Value and kind (OB, OW) of the pixel element, once for a header. Raises UnreadableInput."""
     from pydicom.dataelem import RawDataElement
@@ -137,7 +145,7 @@ def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[An
     """Stored values of the header's frame: grey and palette integers (rows, columns), or RGB (rows, columns, 3); of a
     large grey JPEG 2000 picture those of half its scale.
 
-    Raises UnreadableInput, InputTooLarge; codecs raise anything.
+    Raises UnreadableInput, InputTooLarge, TooCostly; codecs raise anything.
     """
     from pydicom.encaps import encapsulate, get_frame
     from pydicom.pixels.decoders.base import get_decoder
@@ -161,8 +169,8 @@ def stored_values(header: DicomHeader, max_pixels: int) -> NDArray[np.integer[An
             raise corrupt("its table of frames is longer than any series")
         frame = get_frame(BoundedStream(pixels), facts.frame - 1, number_of_frames=facts.frames)
         frame = _checked_frame(frame, layout, syntax)
-        if syntax in JPEG_2000 and (halved := _halved(frame, header)) is not None:
-            return halved
+        if syntax in JPEG_2000 and layout.rows_px * layout.columns_px > _HALVED_ABOVE_PIXELS:
+            return _halved(frame, header)
         pixels = encapsulate([frame])
     options = _decoder_options(header) | {"pixel_vr": kind}
     values, _ = get_decoder(syntax).as_array(pixels, index=0, decoding_plugin=plugin, **options)
@@ -182,21 +190,24 @@ def _of_frame(pixels: bytes, header: DicomHeader) -> bytes:
     return own + bytes(len(own) % 2)
 
 
-def _halved(frame: bytes, header: DicomHeader) -> NDArray[np.integer[Any]] | None:
-    """Grey values of a large JPEG 2000 picture at half its scale, in a third of the time; None where it is not large,
-    or not of unsigned grey values that lie as they are stored, or holds no smaller scale."""
+def _halved(frame: bytes, header: DicomHeader) -> NDArray[np.integer[Any]]:
+    """Grey values of a large JPEG 2000 picture at half its scale, in a third of the time. Raises TooCostly where they
+    do not lie as they are stored, are numbers of colours, or come in no smaller scale: whole it would take too much."""
     layout = header.layout
     grey = header.facts.photometric_interpretation in ("MONOCHROME1", "MONOCHROME2")  # numbers of colours do not mix
-    precision = frame[42] + 1  # of the first component; with the highest bit set it is signed
-    plain = grey and precision == layout.bits_stored == layout.high_bit + 1 and not layout.signed
-    if not plain or layout.rows_px * layout.columns_px <= _HALVED_ABOVE_PIXELS:
-        return None
-    with contextlib.suppress(OSError), Jpeg2KImageFile(io.BytesIO(frame)) as image:
-        image.reduce = 1
-        image.load()
-        values = np.asarray(image)
-        return values >> (8 * values.itemsize - precision)  # Pillow widens them to whole bytes
-    return None
+    signed, precision = frame[42] >> 7, (frame[42] & 0x7F) + 1  # of the first component
+    plain = grey and precision == layout.bits_stored == layout.high_bit + 1 and signed == layout.signed
+    if plain:
+        with contextlib.suppress(OSError), Jpeg2KImageFile(io.BytesIO(frame)) as image:
+            image.reduce = 1
+            image.load()
+            values = np.asarray(image)
+            values = values >> (8 * values.itemsize - precision)  # Pillow widens them to whole bytes, from zero on
+            return (values.astype(np.int32) - (1 << precision - 1)).astype(np.int16) if signed else values
+    raise TooCostly(
+        f"a JPEG 2000 picture of over {_HALVED_ABOVE_PIXELS / 1e6:g} megapixels is read where it is of grey values, as "
+        "many bits as the header says, and in several scales; export it uncompressed or as JPEG"
+    )
 
 
 def _decoder_options(header: DicomHeader) -> dict[str, Any]:

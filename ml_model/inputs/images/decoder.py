@@ -25,7 +25,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
-from ml_model.inputs.dicom.pixels import decode_dicom
+from ml_model.inputs.dicom.pixels import decode_dicom, kind_of_pixels
 from ml_model.inputs.dicom.presentation import AS_STORED, Presentation, refuse_for
 from ml_model.inputs.file_type import sniff_format
 from ml_model.inputs.film_pose import UPRIGHT, FilmPose, film_pose
@@ -235,7 +235,7 @@ def _decode_dicom(
 ) -> DecodedImage:
     header = read_dicom_header(data, presentation.frame)
     width_px, height_px = header.layout.columns_px, header.layout.rows_px
-    check_pixels("DICOM", width_px, height_px, limits)
+    check_pixels(kind_of_pixels(header), width_px, height_px, limits)
     check_min_side(width_px, height_px, image_input)
     rgb = Image.fromarray(decode_dicom(header, limits.max_pixels, presentation.window)).convert("RGB")
     return DecodedImage(rgb, width_px, height_px, "DICOM", header.facts, header.facts.frames)

@@ -22,7 +22,8 @@ _MAX_JPEG_SCANS = 100
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 # The last byte of a run of fill bytes and the marker: a run of its own would be searched anew from each of its bytes.
 _JPEG_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
-_JPEG_EOI, _JPEG_SOS, _JPEG_LINES = 0xD9, 0xDA, 0xDC
+_JPEG_SOI, _JPEG_EOI, _JPEG_SOS, _JPEG_LINES = 0xD8, 0xD9, 0xDA, 0xDC
+_JPEG_REFUSED = frozenset({0xC8, 0xDE, 0xDF})  # by decoders, unless every pixel is decoded; nothing of it is read
 _JPEG_TOLD = {(0xE0, b"JFIF\x00"): 16, (0xEE, b"Adobe"): 14}  # bytes with the length; a thumbnail is behind
 _GIF_CONTROL_BYTES = 7  # without the empty block behind it
 _MAX_BOXES = 1000  # of a whole AVIF file; pictures have about five
@@ -117,11 +118,13 @@ def _read_jpeg(data: bytes) -> Container:
             kept.append(found[0] if found else b"")
             break
         marker, position = found[1][0], found.end()
-        end = position + int.from_bytes(data[position : position + 2], "big")
+        end = position + int.from_bytes(data[position : position + 2], "big") * (marker != _JPEG_SOI)
         segment = data[position + 2 : end]
         if marker == 0xE1 and segment.startswith(b"Exif\x00\x00"):
             exif = segment
         if marker in _JPEG_FRAMES:
+            if size is not None:
+                raise _corrupt("JPEG", "it has two frames")
             size = _jpeg_size(segment)
         if (needed := _jpeg_needed(marker, data[position:end])) is not None:
             kept.append(b"\xff" + bytes([marker]) + needed)
@@ -138,6 +141,8 @@ def _read_jpeg(data: bytes) -> Container:
 def _jpeg_needed(marker: int, segment: bytes) -> bytes | None:
     """Frames, tables and scans (C0-DF), each behind its length, and what JFIF (APP0) and Adobe (APP14) tell of colours;
     not comments, thumbnails and profiles."""
+    if marker in _JPEG_REFUSED:
+        return b"\x00\x02"
     if 0xC0 <= marker <= 0xDF and marker != _JPEG_LINES:
         return segment
     if (size := _JPEG_TOLD.get((marker, segment[2:7]))) is None:

@@ -100,17 +100,18 @@ def fill(data: Path) -> None:
                 )
             )  # fmt: skip
             session.flush()
-            session.add(
-                Prediction(
-                    id=record_id, user_id=user.id, task="skin", created_at=now, day=now.date(), class_code="nv",
-                    class_name="x", confidence=1.0, triage_level="none", settled=True, scores={}, processing_ms=1.0,
-                    result={}, file_id=file_id,
-                )
+            record = Prediction(
+                id=record_id, user_id=user.id, task="skin", created_at=now, day=now.date(), class_code="nv",
+                class_name="x", confidence=1.0, triage_level="none", settled=True, scores={}, processing_ms=1.0,
+                result={}, file_id=file_id,
             )  # fmt: skip
+            session.add(record)
             session.flush()
-            session.add(
-                Feedback(id=uuid.uuid4(), prediction_id=record_id, user_id=user.id, agrees=True, created_at=now)
-            )
+            said = Feedback(
+                id=uuid.uuid4(), prediction_id=record_id, user_id=user.id, agrees=True, created_at=now,
+                owner_id=user.id, record_number=record.number,
+            )  # fmt: skip
+            session.add(said)
     database.close()
 
 

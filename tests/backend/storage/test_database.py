@@ -7,6 +7,7 @@ import sqlite3
 import stat
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,19 @@ def test_the_migrations_make_the_tables_of_the_code(records_app: Application) ->
     with records_app.services.records.open().database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Table.metadata) == []
+
+
+def test_a_new_file_that_another_is_at_is_waited_for(tmp_path: Path) -> None:
+    path = tmp_path / "new.sqlite3"
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        ended = threading.Timer(0.2, other.execute, ["COMMIT"])
+        ended.start()
+        database = Database(f"sqlite:///{path}")
+        with database.engine.connect() as connection:
+            assert connection.execute(text("PRAGMA journal_mode")).scalar_one() == "wal"
+        database.close()
+        ended.join()
 
 
 def test_several_processes_that_start_at_once_migrate_once(database_address: Callable[[], str], tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ def test_down_and_up_again_step_by_step_with_data(make_records_app: Callable[...
         database.migrate(target)
         assert (revision(database), rows(database)) == (target, before)
     assert ada.get(f"/history/{kept['prediction_id']}")["result"] == kept["result"]
+    assert ada.get("/history?q=größer")["total"] == 1, "what was said is found"
     with database.reading() as session:
         assert verify(session).fault is None
     with pytest.raises(DBAPIError, match="append-only"), database.engine.begin() as connection:

@@ -6,18 +6,23 @@ import io
 import time
 from typing import Any
 
+import imagecodecs
 import numpy as np
 import pytest
 from beats import twelve_leads
-from dicom_files import dataset, write
+from dicom_files import compressed, dataset, write
 from ecg_files import csv_file, wfdb_record
 from hostile.costly_pictures import jpeg, noise
+from hostile.hidden_texts import TEXT, comment_2000
+from numpy.typing import NDArray
 from PIL import Image
+from pydicom.uid import JPEG2000
 from samples import image_task
 
 from ml_model.diagnosis.reading import (
     KindOfFile,
     PictureFiles,
+    PictureToKeep,
     PictureToShow,
     Reader,
     RecordingFiles,
@@ -28,7 +33,7 @@ from ml_model.ecg.page_renderer import draw_page
 from ml_model.ecg.recording import EcgRecording
 from ml_model.errors import MediDiagnoseError
 from ml_model.sandbox.messages import packed
-from ml_model.sandbox.worker import Question
+from ml_model.sandbox.worker import Cost, Question
 
 LIMITS = {"max_bytes": 2**25, "max_pixels": 50_000_000}
 
@@ -106,3 +111,25 @@ def test_a_large_picture_is_granted_its_memory() -> None:
     question = PictureFiles((stream.getvalue(),), image_task("skin").input, **LIMITS, overview=False)
     (found,) = reading_pool().ask(question, time.monotonic() + 60)
     assert found.image.pixels[0, 0].tolist() == question.read()[0].image.pixels[0, 0].tolist()
+
+
+@pytest.mark.parametrize(
+    ("values", "level"),
+    [
+        (np.zeros((3000, 3000, 3), np.uint8), 30),  # 25 bytes a pixel
+        (noise(1800, 1800)[..., 0].view(np.int8).astype(np.int16) * 256, 90),  # 16 bits that hardly pack
+    ],
+)
+def test_lossy_jpeg_2000_is_read_and_kept_within_what_it_is_granted(
+    values: NDArray[np.integer[Any]], level: int
+) -> None:
+    code = imagecodecs.jpeg2k_encode(values, codecformat="j2k", level=level)
+    at = code.index(b"\xff\x52")
+    film = compressed(dataset(values), JPEG2000, code[:at] + comment_2000(TEXT) + code[at:])
+    reader, own = SandboxedReader(reading_pool(), time.monotonic() + 60), image_task("skin").input
+    kept = reader(PictureToKeep(film, **LIMITS, checked=own))
+    assert (TEXT in film, TEXT in kept.data, kept.format) == (True, False, "DICOM")
+    granted: list[Cost] = []
+    PictureFiles((kept.data,), own, **LIMITS, overview=False).read(granted.append)
+    pixels, more = values.shape[0] * values.shape[1], 27 if values.ndim == 3 else 17
+    assert granted == [Cost(48 * 2**20 + more * pixels, pytest.approx(1e-7 * pixels + 5e-7 * len(kept.data)))]

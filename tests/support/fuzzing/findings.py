@@ -6,7 +6,7 @@ import struct
 
 import imagecodecs
 import numpy as np
-from dicom_files import compressed, dataset, write
+from dicom_files import compressed, dataset, look_up_table, write
 from hostile.hidden_texts import GREY, TEXT, jpeg_tiff, tiff
 from pictures import encode, picture, png_chunk
 from pydicom.uid import JPEGLSLossless
@@ -30,6 +30,18 @@ def pixels_of_the_head(*, tiled: bool) -> bytes:
     tag = struct.pack("<HHI", 324 if tiled else 273, 4, 1)
     assert (made.count(tag + struct.pack("<I", place)), made.count(length)) == (1, 1)
     return made.replace(tag + struct.pack("<I", place), tag + bytes(4))
+
+
+def jpeg_of_a_stuffed_byte_filled_up() -> bytes:
+    """A text behind the last block of its scan, which is coded data: the decoder takes filling bytes before the zero of
+    a stuffed byte for nothing."""
+    return encode(picture(), "JPEG")[:-2] + b"\xff\xff\0\x15" + TEXT + b"\xff\xd9"
+
+
+def jpeg_that_goes_on(marker: int) -> bytes:
+    """A text behind a marker that decoders refuse, but not where they have every pixel from what they were given
+    before, which is 64 KiB at a time."""
+    return encode(picture(), "JPEG")[:-2] + bytes(2**17) + b"\xff" + bytes([marker]) + b"\0\x15" + TEXT + b"\xff\xd9"
 
 
 def strip_of_no_bytes() -> bytes:
@@ -125,6 +137,21 @@ def dicom_of_odd_colours() -> bytes:
     found = write(made)
     assert found.count(table) == 1
     return found.replace(table + bytes(8), table[:8] + struct.pack("<I", 9) + bytes(9))
+
+
+def dicom_of_an_odd_table() -> bytes:
+    """A table of grey levels with half a level behind them, which its reader passes over."""
+    made = dataset(GREY, VOILUTSequence=look_up_table(0, 8, *range(256)))
+    found = write(made)
+    table = struct.pack("<HH2sHI", 0x28, 0x3006, b"OW", 0, 512)
+    assert found.count(table) == 1
+    sequence = found.index(struct.pack("<HH2sH", 0x28, 0x3010, b"SQ", 0)) + 8
+    at, length = found.index(table), int.from_bytes(found[sequence : sequence + 4], "little")
+    longer = [struct.pack("<I", length + 1), struct.pack("<I", length - 7)]
+    return b"".join((
+        found[:sequence], longer[0], found[sequence + 4 : sequence + 8], longer[1], found[sequence + 12 : at],
+        table[:8], struct.pack("<I", 513), found[at + 12 : at + 524], b"J", found[at + 524 :],
+    ))  # fmt: skip
 
 
 def dicom_short_of_a_byte() -> bytes:

@@ -92,12 +92,15 @@ def test_recordings_and_pages_are_answered_as_where_each_is_sent_alone(records_f
         wfdb_record(signal, 100)[0],
         ("x.csv", b"1,2,3"),
         ("none.dcm", write(dataset(np.zeros((9, 9), np.uint8)))),
+        wfdb_record(signal, 100)[1],
     ]
     told = accepted(ada, [*((name, data) for _, name, data in sent), *others], task="heart")
     results = finished(ada, told["batch_id"])["results"]
-    assert [one["state"] for one in results] == ["done"] * 4 + ["failed"] * 3, results
+    assert [one["state"] for one in results] == ["done"] * 4 + ["failed"] * 4, results
     errors = [one["error"]["error"] for one in results[4:]]
     assert "the signal file (.dat) of the WFDB record is missing" in errors[0]
+    assert "a batch reads single files: CSV, EDF or DICOM" in errors[0]
+    assert "but in a batch, WFDB" in errors[3], "of a signal file alone nothing says what it is"
     assert "shorter side" in errors[2], "a DICOM file without a waveform is a picture"
     kept = [ada.get(f"/history/{one['prediction_id']}") for one in results[:4]]
     assert [one["result"]["all_predictions"] for one in kept] == [one["all_predictions"] for one in alone]

@@ -11,7 +11,7 @@ from pictures import png_chunk
 
 _PNG, _GIF_HEAD = b"\x89PNG\r\n\x1a\n", 13
 _MASK = 2**32 - 1
-_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7]", re.DOTALL)
+_NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]", re.DOTALL)  # behind filling bytes
 
 
 def _told(part: Part) -> int:
