@@ -19,15 +19,13 @@ from backend.services.reports.blocks import Picture
 from backend.services.reports.content import Told, report
 from backend.services.reports.document import report_pdf
 from backend.services.reports.kept_answer import KeptAnswer
+from backend.services.scans.answering import case_of
 from backend.telemetry import RequestContext
-from ml_model.diagnosis.case import Case
 from ml_model.diagnosis.reading import SandboxedReader, reading_pool
-from ml_model.errors import MediDiagnoseError, WrongModality
-from ml_model.input_gate.kind import header_misfits
-from ml_model.inputs.dicom.header import DicomFacts
-from ml_model.inputs.dicom.questions import FactsOfFile, SourceOfFile
+from ml_model.errors import MediDiagnoseError
+from ml_model.inputs.dicom.questions import SourceOfFile
 from ml_model.inputs.dicom.study import SourceImage
-from ml_model.tasks.registry import ImageTask
+from ml_model.inputs.dicom.terms import modality_of
 
 STORED = ("sr", "sc", "pdf")
 _WITHIN_S = 60.0
@@ -78,7 +76,11 @@ class Answering:
             raise PassedOver("the file says to be another than the one that was asked for")
         if source.for_research:
             raise PassedOver("a product of research itself, as our own results are")
-        answer = self._first(self._tasks(reader(FactsOfFile(data))), data, context)
+        if source.instance.modality not in self.modalities():
+            raise PassedOver(f"no task reads the modality {modality_of(source.instance.modality)}")
+        files, query = (("", data),), AnalyzeQuery.model_validate({"explain": "url", "gate": self._gate})
+        route = self._services.images.route(files, context, source.facts)
+        answer = self._services.images.analyze(route.task, case_of(files, route, query), query, context)
         left = self._services.images.heatmap(context.answer_id)
         heatmap = left.content if left else None
         overlay = overlay_png(heatmap) if heatmap else None
@@ -86,31 +88,6 @@ class Answering:
         task = self._services.models.tasks[answer.model.task]
         case = AnsweredCase(_answer_id(source, answer), datetime.now(UTC), told, task)
         return Answered(case, source, lambda: _pdf(case, overlay), overlay, heatmap)
-
-    def _tasks(self, facts: DicomFacts) -> list[ImageTask]:
-        """Those that a header fits. Raises PassedOver where there is none."""
-        tasks = self._services.models.image_tasks
-        fitting = [t for t in tasks if facts.modality in t.dicom_modalities and not header_misfits(t, facts)]
-        if not fitting:
-            said = (("modality", facts.modality), ("body part", facts.body_part), ("view", facts.view_position))
-            words = ", ".join(f"{what} {word}" for what, word in said if word) or "nothing"
-            raise PassedOver(f"no task reads what its header says: {words}")
-        return fitting
-
-    def _first(self, tasks: list[ImageTask], data: bytes, context: RequestContext) -> AnalyzeAnswer:
-        """Of the task whose kind of picture it looks like, where the header fits several. Raises WrongModality of the
-        last."""
-        *others, last = tasks
-        query = AnalyzeQuery.model_validate({"explain": "url", "gate": self._gate})
-        case = Case(pictures=(data,), gate=self._gate)
-        for task in others:
-            try:
-                return self._services.images.analyze(
-                    task, Case(pictures=(data,)), query.model_copy(update={"gate": "on"}), context
-                )
-            except WrongModality:
-                continue
-        return self._services.images.analyze(last, case, query, context)
 
 
 def _answer_id(source: SourceImage, answer: AnalyzeAnswer) -> uuid.UUID:

@@ -139,7 +139,7 @@ def test_five_studies_have_their_results_once_though_both_are_restarted(
     assert main(["list"]) == 0
     told = capsys.readouterr().out
     assert "no task reads the modality CT" in told
-    assert "no task reads what its header says: modality DX, body part KNEE, view PA" in told
+    assert "wrong_modality: the DICOM header says body part KNEE, which no task here reads (xray reads" in told
     assert not list(Path(environment["DATA_DIR"]).glob("dicomweb/*/**/*.dcm"))
 
 
@@ -168,10 +168,11 @@ def test_what_is_sent_is_answered_once_though_it_is_killed_and_sent_again(
     }  # fmt: skip
     listening = start(environment | told, "listen")
     port = int(re.findall(r"\d+", listening.first_line())[0])
+    other = film(picture(400, 300), 203, Modality="OT")
     films = [film(picture(400, 300, seed=n - 100), n) for n in (201, 202)]
     for data in films:
         archive.add(data)
-    assert send("SCANNER", port, films) == [0, 0]
+    assert send("SCANNER", port, [*films, other]) == [0, 0, 0]
     assert send("STRANGER", port, films) is None
     log = listening.kill()
     again = start(environment | told, "listen")
@@ -181,6 +182,8 @@ def test_what_is_sent_is_answered_once_though_it_is_killed_and_sent_again(
     assert send("SCANNER", port, films) == [0, 0]
     log += again.end()
     assert answered(archive, 201, 202)
+    passed = [one.reason for one in Ledger(Path(environment["DATA_DIR"])).listed(("skipped",)) if one.origin == "sent"]
+    assert passed == ["no task reads the modality OT"]
     assert not [word for word in ("Smith", "P-201", study(201)) if word in log]
     assert not list(Path(environment["DATA_DIR"]).glob("dicomweb/*/**/*.dcm"))
 
