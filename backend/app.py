@@ -124,8 +124,15 @@ def begin_to_serve(app: Application) -> None:
     give_large_memory_back()
     keep_what_is_loaded(app.services.models.wait_loaded)
     app.services.images.start_reading()
+    threading.Thread(target=_prepare_chat, args=[app.services], name="chat", daemon=True).start()
     if app.services.records.asked_for or app.services.records.unfinished:
         threading.Thread(target=_open_records, args=[app.services], name="records", daemon=True).start()
+
+
+def _prepare_chat(services: Services) -> None:
+    """Behind the models, the checker of symptoms among them, for which every question is held up until it is built."""
+    services.models.wait_loaded()
+    services.chat.prepare_library()
 
 
 def _open_records(services: Services) -> None:

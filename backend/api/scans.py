@@ -7,15 +7,19 @@ from flask_openapi3 import APIBlueprint, Tag
 from pydantic import BaseModel
 
 from backend.api.analyze import PNG, may_see
-from backend.endpoint import COUNT, keeper, strict, to_json, uploaded_files
-from backend.errors import NotFound, on_disk
+from backend.api.fhir import as_fhir
+from backend.endpoint import COUNT, keeper, strict, to_json, uploaded_files, wants_fhir
+from backend.errors import NotAcceptable, NotFound, on_disk
 from backend.schemas.accounts import Account
-from backend.schemas.scans.answers import MOST_SCANS, AnyScanAnswer, ScanAnswer, ScanQuery, ScansAnswer
+from backend.schemas.common import Answer
+from backend.schemas.scans.answers import MOST_SCANS, AnyScanAnswer, ScanAnswer, ScanQuery
 from backend.schemas.scans.regions import ProcessAnswer, ProcessQuery
 from backend.schemas.scans.series import SeriesAnswer, SeriesQuery
 from backend.services.container import Services
 from backend.services.scans.answering import Asking
 from backend.telemetry import request_context
+from ml_model.diagnosis.case import Case
+from ml_model.diagnosis.routing import sent_together
 
 FILE = "file"
 TAG = Tag(name="Any file", description="the kind is found out")
@@ -24,18 +28,22 @@ api = APIBlueprint("scans", __name__, abp_tags=[TAG])
 
 @api.post("/api/analyze", summary="Analyse files of any kind", responses={200: AnyScanAnswer})
 @strict
-def scan(services: Services, account: Account | None, query: ScanQuery) -> ScanAnswer | ScansAnswer:
+def scan(services: Services, account: Account | None, query: ScanQuery) -> Answer | Response:
     """Send a picture, a DICOM file or an ECG recording as multipart field `file`, or several of them: the kind of each
     is found out, unless `scan_type` says it. Several files get an answer or an error each, but for a WFDB header, which
     goes with the signal file that it names. The same file asked about in the same way is answered from memory, within
     an hour (`cached`). Nothing is kept, unless an account asks for it."""
     sent = _files(MOST_SCANS, ScanQuery)
+    if wants_fhir() and len(sent_together(sent)) > 1:
+        raise NotAcceptable("a FHIR bundle is of one case: send each file alone, or ask for application/json")
     keeps = keeper(account, query)
     for _ in sent[1:] if keeps else ():  # each that is kept is counted
         current_app.extensions[COUNT]()
     told = services.scans.answer(sent, Asking(query, request_context(), keeps))
     if isinstance(told, ScanAnswer):
         g.task = told.model.task
+        if wants_fhir():
+            return as_fhir(services, keeps, told, Case(pictures=tuple(data for _, data in sent)))
     return told
 
 

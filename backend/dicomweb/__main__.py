@@ -8,17 +8,18 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import IO, Any
 
 from backend.app import Application, create_app
 from backend.config import Config, ConfigError
 from backend.dicomweb.answering import Answering
 from backend.dicomweb.archive import DicomWeb
-from backend.dicomweb.ledger import Ledger, State
+from backend.dicomweb.ledger import Entry, Ledger, State
 from backend.dicomweb.watch import Watch
 from backend.dicomweb.work import Steps, Work
 from backend.errors import RecordsUnavailable
 from backend.memory import give_large_memory_back
+from backend.services.scans.series import limits_of
 from backend.settings.pacs import dicomweb_url
 from ml_model.errors import TaskFileInvalid
 
@@ -37,10 +38,14 @@ def watch(config: Config, given: argparse.Namespace) -> int:
     ledger, archive = Ledger(config.data_dir), DicomWeb(pacs)
     with ledger.alone("archive"):
         app, answering, stopping = _serving(config)
-        steps = Steps(
-            lambda one: archive.fetch(one.study_uid, one.series_uid, one.instance_uid),
-            answering.results, archive.store,
-        )  # fmt: skip
+        limits = limits_of(config)
+
+        def fetch(one: Entry) -> bytes | IO[bytes]:
+            if one.whole_series:
+                return archive.fetch_series(one, limits, ledger.folder)
+            return archive.fetch(one.study_uid, one.series_uid, one.instance_uid)
+
+        steps = Steps(fetch, answering.results, archive.store)
         work = Work(ledger, "archive", steps, pacs, app.services.logger)
         work.sweep()
         print("watching (stop with Ctrl-C)", flush=True)

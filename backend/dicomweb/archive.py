@@ -7,14 +7,20 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 import uuid
+import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from email.parser import BytesHeaderParser
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import requests
 
+from backend.dicomweb.ledger import Entry, PassedOver
 from backend.endpoint import MAX_UPLOAD_BYTES
+from backend.services.batches.archive import ZipLimits
 from backend.settings.pacs import Pacs
 from ml_model.errors import InputTooLarge, MediDiagnoseError
 
@@ -74,6 +80,25 @@ class DicomWeb:
         with self._asked("GET", path, headers={"Accept": accept}, stream=True) as reply:
             body = _bounded(reply, MAX_UPLOAD_BYTES + _PIECE_BYTES)
             return _only_part(body, reply.headers.get("Content-Type", ""))
+
+    def fetch_series(self, entry: Entry, limits: ZipLimits, folder: Path) -> IO[bytes]:
+        """All files of a series as a zip, in a file without a name in `folder`. Raises ArchiveUnavailable, PassedOver
+        of more than the limits, InputTooLarge of a single file."""
+        found, held = self.instances(entry.study_uid, entry.series_uid), 0
+        if len(found) > limits.members:
+            raise PassedOver(f"a series of {len(found)} pictures; at most {limits.members} are read")
+        with ExitStack() as unless_whole:
+            file = unless_whole.enter_context(tempfile.TemporaryFile(dir=folder))
+            with zipfile.ZipFile(file, "w") as archive:
+                for number, instance_uid in enumerate(found):
+                    data = self.fetch(entry.study_uid, entry.series_uid, instance_uid)
+                    held += len(data)
+                    if held > limits.total_bytes:
+                        raise PassedOver(f"a series of more than {limits.total_bytes} bytes")
+                    archive.writestr(str(number), data)
+            file.seek(0)
+            unless_whole.pop_all()
+            return file
 
     def store(self, study_uid: str, objects: Sequence[bytes]) -> None:
         """Files into a study; what is there already stays. Raises ArchiveUnavailable unless all were taken."""

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal
 
 from backend.settings.reading import ConfigError
+from ml_model.errors import MediDiagnoseError
 
 Origin = Literal["archive", "sent"]
 State = Literal["waiting", "answered", "stored", "skipped", "dead"]
@@ -31,9 +32,16 @@ CREATE TABLE IF NOT EXISTS seen (study_uid TEXT PRIMARY KEY, instances INTEGER N
 _COLUMNS = "number, instance_uid, series_uid, study_uid, origin, state, attempts, reason"
 
 
+class PassedOver(MediDiagnoseError):
+    """A picture that is not answered, now or later; the message says why, in words of ours and of the standard."""
+
+    code = "passed_over"
+
+
 @dataclass(frozen=True)
 class Entry:
-    """One picture. reason: why it was passed over, or what went wrong last."""
+    """One picture, or a series as a whole, whose UID then stands for that of an instance. reason: why it was passed
+    over, or what went wrong last."""
 
     number: int
     instance_uid: str
@@ -43,6 +51,11 @@ class Entry:
     state: State
     attempts: int
     reason: str
+
+    @property
+    def whole_series(self) -> bool:
+        """Whether it is a series."""
+        return self.instance_uid == self.series_uid
 
 
 class Ledger:
@@ -71,16 +84,16 @@ class Ledger:
             )
             return done.rowcount == 1
 
-    def seen(self, study_uid: str) -> int:
-        """How many instances a study had when it was looked through; -1 where it never was."""
+    def seen(self, uid: str) -> int:
+        """How many instances a study, or a series of slices, had when it was looked through; -1 where it never was."""
         with self._link() as link:
-            found = link.execute("SELECT instances FROM seen WHERE study_uid = ?", (study_uid,)).fetchone()
+            found = link.execute("SELECT instances FROM seen WHERE study_uid = ?", (uid,)).fetchone()
         return int(found[0]) if found else -1
 
-    def looked_through(self, study_uid: str, instances: int) -> None:
-        """After all that is in it was added."""
+    def looked_through(self, uid: str, instances: int) -> None:
+        """Of a study after all that is in it was added."""
         with self._link() as link:
-            link.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (study_uid, instances))
+            link.execute("INSERT OR REPLACE INTO seen VALUES (?, ?)", (uid, instances))
 
     def due(self, origin: Origin) -> Entry | None:
         """What is to be done next: what was answered first, then what has waited longest."""

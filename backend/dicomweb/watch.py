@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection
 
+from backend.dicomweb.answering import SLICED
 from backend.dicomweb.archive import ArchiveUnavailable, DicomWeb
 from backend.dicomweb.ledger import Ledger
 from backend.dicomweb.work import Work
@@ -46,17 +47,26 @@ class Watch:
         for study_uid, instances in self._archive.studies():
             if instances >= 0 and instances == self._ledger.seen(study_uid):
                 continue
-            for series_uid, modality in self._archive.series(study_uid):
-                self._note(study_uid, series_uid, modality)
-            self._ledger.looked_through(study_uid, instances)
+            noted = [self._note(study_uid, *told) for told in self._archive.series(study_uid)]
+            if all(noted):
+                self._ledger.looked_through(study_uid, instances)
 
-    def _note(self, study_uid: str, series_uid: str, modality: str) -> None:
+    def _note(self, study_uid: str, series_uid: str, modality: str) -> bool:
+        """Whether it is done with: slices may still be on their way while there are more than at the last look."""
         if modality not in self._modalities:
             # Noted as the series, once: of a report or a plan nobody asks which instance it was.
             why = f"no task reads the modality {modality_of(modality) or 'that is not told'}"
             self._ledger.add((study_uid, series_uid, series_uid), "archive", why)
-            return
+            return True
         found, most = self._archive.instances(study_uid, series_uid), self._pacs.series_pictures
+        if modality in SLICED:
+            if len(found) != self._ledger.seen(series_uid):
+                self._ledger.looked_through(series_uid, len(found))
+                return False
+            if len(found) > most:
+                self._ledger.add((study_uid, series_uid, series_uid), "archive")
+                return True
         several = f"a series of {len(found)} pictures; up to {most} are answered, each for itself"
         for instance_uid in found:
             self._ledger.add((study_uid, series_uid, instance_uid), "archive", several if len(found) > most else "")
+        return True

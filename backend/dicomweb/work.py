@@ -10,9 +10,9 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
-from backend.dicomweb.answering import PassedOver
-from backend.dicomweb.ledger import Entry, Ledger, Origin, write_whole
+from backend.dicomweb.ledger import Entry, Ledger, Origin, PassedOver, write_whole
 from backend.settings.pacs import Pacs
 from backend.telemetry import Logger
 from ml_model.errors import MediDiagnoseError
@@ -22,10 +22,10 @@ RESULTS, RECEIVED = "results", "received"
 
 @dataclass(frozen=True)
 class Steps:
-    """How a picture comes, becomes results, and where they go: of a study's UID, all together."""
+    """How a picture, or a series as a zip, comes, becomes results, and where they go: of a study, all together."""
 
-    fetch: Callable[[Entry], bytes]
-    results: Callable[[Entry, bytes], Mapping[str, bytes]]
+    fetch: Callable[[Entry], bytes | IO[bytes]]
+    results: Callable[[Entry, bytes | IO[bytes]], Mapping[str, bytes]]
     store: Callable[[str, list[bytes]], None]
 
 

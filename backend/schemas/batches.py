@@ -28,13 +28,17 @@ class BatchBody(AnalyzeQuery):
     task: str = Field(DEFAULT_TASK, max_length=64)
     patient_ref: PatientRef | None = None
     batch_name: str | None = Field(None, min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")
+    frames: Literal["all"] | None = Field(
+        None, description="each frame of a DICOM file of several is answered by itself, at a position of its own"
+    )
     keep_names: bool = Field(False, description="keep the files' names with their results; a name may tell a person's")
 
 
 class AcceptedFile(Answer):
-    """One file, as it was sent."""
+    """One file, as it was sent, or one frame of it."""
 
     position: int = Field(description="from 1, in the order of the form or of the zip's directory")
+    frame: int | None = Field(description="of a DICOM file of several that was sent with `frames=all`; else null")
     name: str = Field(description="told here once; kept with `keep_names` alone")
     sha256: str
     size_bytes: int
@@ -80,6 +84,7 @@ class BatchResult(Answer):
     """What became of one file. Without a record (`prediction_id`), the fields of one are null."""
 
     position: int
+    frame: int | None = Field(description="of a DICOM file of several that was sent with `frames=all`; else null")
     name: str | None
     sha256: str = Field(description="of the file as it was sent")
     state: ItemState

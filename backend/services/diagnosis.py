@@ -29,11 +29,12 @@ from backend.services.rendering.heatmaps import (
 from backend.services.rendering.responses import AnswerParts, analyze_answer, no_model
 from backend.telemetry import Metrics, RequestContext
 from ml_model.diagnosis.case import Case, CaseResult, KindTold
-from ml_model.diagnosis.pipeline import Engines, diagnose, route
+from ml_model.diagnosis.pipeline import Engines, diagnose
 from ml_model.diagnosis.reading import PictureToShow, SandboxedReader
-from ml_model.diagnosis.routing import Files, Route, find_route
+from ml_model.diagnosis.routing import Files, Route, find_reader, find_route
 from ml_model.ecg.leads import EcgRecording
 from ml_model.errors import InvalidValue, UnknownField
+from ml_model.inputs.dicom.header import DicomFacts
 from ml_model.inputs.dicom.instances import DicomInstance
 from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.inputs.dicom.questions import InstancesOfFiles
@@ -113,10 +114,11 @@ class ImageDiagnosis:
         files = tuple(data for data in (*case.pictures, *sent) if sniff_format(data) == "DICOM")
         return SandboxedReader(self._pool, context.deadline)(InstancesOfFiles(files)) if files else ()
 
-    def route(self, files: Files, context: RequestContext) -> Route:
-        """Which task reads the files of one case. Raises the errors of `find_route`, and StillLoading."""
+    def route(self, files: Files, context: RequestContext, facts: DicomFacts | None = None) -> Route:
+        """Which task reads the files of one case, as `find_route` tells. Raises its errors, and StillLoading."""
         reader = SandboxedReader(self._pool, context.deadline)
-        return find_route(files, Engines(gate=self._models.gate, tasks=self._models.image_tasks, reader=reader), LIMITS)
+        engines = Engines(gate=self._models.gate, tasks=self._models.image_tasks, reader=reader)
+        return find_route(files, engines, LIMITS, facts)
 
     def slices(self, files: tuple[bytes, ...], context: RequestContext) -> tuple[SliceFacts | None, ...]:
         """Where each lies in its series; None for what is no DICOM picture."""
@@ -168,7 +170,7 @@ class ImageDiagnosis:
             return next((t for t in (*others, task) if _is_called(t, query.modality)), task), "request"
         if not others or not case.pictures:
             return task, None
-        return route(task, others, case, Engines(gate=self._models.gate, reader=reader), LIMITS)
+        return find_reader(task, others, case, Engines(gate=self._models.gate, reader=reader), LIMITS)
 
     def _check_query(self, task: ImageTask, query: AnalyzeQuery) -> None:
         if query.target is not None and query.target not in task.codes:

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from backend.errors import Busy
-from backend.serving.wsgi_call import Answer, Environ, WsgiApplication, call
+from backend.serving.wsgi_call import Answer, Environ, Stream, WsgiApplication, call
 from ml_model.errors import DeadlineExceeded
 
 REMEMBERED = 15  # requests, by whose median time the wait is told: a slow one among them changes little
@@ -24,8 +24,9 @@ Outcome = Answer | Exception
 
 @dataclass(eq=False)
 class Job:
-    """One whole request. `deliver` is called once, with the answer or with why there is none, unless it was left;
-    `finished` once the thread is done with it, however late. `deadline` is time.monotonic in seconds."""
+    """One whole request. `deliver` is called once, with the answer, perhaps only `begun`, or with why there is none,
+    unless it was left; `finished` once the thread is done with it, however late. `deadline` is time.monotonic in
+    seconds."""
 
     environ: Environ
     address: str
@@ -34,16 +35,33 @@ class Job:
     finished: Callable[[], None]
     timer: asyncio.TimerHandle | None = field(default=None, init=False)
     delivered: bool = field(default=False, init=False)
+    begun: Answer | None = field(default=None, init=False)
+
+    def begin(self, answer: Answer) -> None:
+        """It is delivered while its rest is made."""
+        if self.delivered:
+            _close(answer)
+        else:
+            self.begun, self.delivered = answer, True
+            self.deliver(answer)
 
     def settle(self, outcome: Outcome) -> None:
-        """The first outcome counts."""
+        """The first outcome counts; an answer that has begun is broken off where it cannot be ended."""
         if self.timer is not None:
             self.timer.cancel()
         if not self.delivered:
             self.delivered = True
             self.deliver(outcome)
-        elif isinstance(outcome, Answer) and outcome.rest is not None:
-            outcome.rest.close()
+        elif isinstance(outcome, Answer):
+            if outcome is not self.begun:
+                _close(outcome)
+        elif self.begun is not None and isinstance(self.begun.rest, Stream):
+            self.begun.rest.break_off()
+
+
+def _close(answer: Answer) -> None:
+    if answer.rest is not None:
+        answer.rest.close()
 
 
 class Lane:
@@ -103,7 +121,7 @@ class Lane:
         """In a thread of the pool."""
         began = time.monotonic()
         try:
-            outcome: Outcome = call(self._app, job.environ)
+            outcome: Outcome = call(self._app, job.environ, lambda one: loop.call_soon_threadsafe(job.begin, one))
         except Exception as error:  # the application answers its own; whatever is left must not keep the client waiting
             outcome = error
         with contextlib.suppress(RuntimeError):  # the loop has ended

@@ -14,12 +14,12 @@ import h11
 from werkzeug.exceptions import BadRequest, HTTPException, RequestTimeout
 
 from backend.errors import Busy
-from backend.serving.addresses import client_address, counted_as, is_trusted
+from backend.serving.addresses import counted_as, is_trusted
 from backend.serving.admission import Job, Outcome
 from backend.serving.front import LIVENESS, Front
-from backend.serving.incoming import HeadBuffer, Incoming, header, unreadable
+from backend.serving.incoming import HeadBuffer, Incoming, unreadable
 from backend.serving.states import State
-from backend.serving.wsgi_call import NO_REQUEST, Answer, Environ, Peer, environ_of, refused
+from backend.serving.wsgi_call import NO_REQUEST, Answer, Environ, Stream, refused
 from backend.storage.spooled import Spooled
 from ml_model.errors import MediDiagnoseError
 
@@ -41,7 +41,7 @@ class Connection(asyncio.Protocol):
         self._environ: Environ | None = None
         self._job: Job | None = None
         self._dropped, self._received_at = 0, time.monotonic()
-        self._rest: Spooled | None = None  # of an answer that is being sent
+        self._rest: Spooled | Stream | None = None  # of an answer that is being sent
         self._more = True  # whether another request may follow it
         self._eof = self._write_paused = self._answered_before = False
         self._enter(State.IDLE, front.config.header_deadline_s)
@@ -92,15 +92,15 @@ class Connection(asyncio.Protocol):
     def resume_writing(self) -> None:
         """All of it has been taken."""
         self._write_paused = False
-        if self._state is State.SENDING:
-            self._send_on()
+        self._send_on()
 
     # What the census and the server call
 
     @property
     def waits_for_client(self) -> bool:
         """Whether it is the client that has to go on."""
-        return self._state is not State.ANSWERING
+        makes_more = self._state is State.SENDING and self._rest is not None and not self._write_paused
+        return self._state is not State.ANSWERING and not makes_more
 
     @property
     def answered(self) -> bool:
@@ -159,7 +159,7 @@ class Connection(asyncio.Protocol):
             self._request.read_head(self._buffer)
         finally:
             if self._request.head is not None:
-                self._environ = self._environ_of(self._request.head)
+                self._environ = self._front.environ(self._request.head, self._peer, self._own, self._received_at)
         if self._environ is None:
             return
         self._enter(State.BODY, self._front.config.header_deadline_s)
@@ -168,15 +168,6 @@ class Connection(asyncio.Protocol):
             self.refuse(refusal)
         elif self._request.expects_continue:
             self._transport.write(self._request.go_on())
-
-    def _environ_of(self, head: h11.Request) -> Environ:
-        trusted = self._front.config.trusted_proxies
-        address, scheme = client_address(self._peer, header(head, b"x-forwarded-for"), trusted), "http"
-        if self.address is None and header(head, b"x-forwarded-proto").rpartition(",")[2].strip().lower() == "https":
-            scheme = "https"
-        environ = environ_of(head, Peer(address, str(self._own[0]), int(self._own[1]), scheme))
-        environ["backend.received_at"] = self._received_at
-        return environ
 
     def _read_body(self) -> None:
         before = self._request.held_bytes
@@ -221,7 +212,7 @@ class Connection(asyncio.Protocol):
 
     def refuse(self, error: Exception) -> None:
         """Answer with an error, whatever of the request has come."""
-        environ = self._environ or self._environ_of(NO_REQUEST)
+        environ = self._environ or self._front.environ(NO_REQUEST, self._peer, self._own, self._received_at)
         if self._job is not None:
             self._front.lane(environ).leave(self._job)
             self._job = None
@@ -237,6 +228,9 @@ class Connection(asyncio.Protocol):
         self._transport.write(sent)
         self._rest, left_bytes = answer.rest, answer.rest.size_bytes if answer.rest else 0
         to_take_s = config.header_deadline_s + (self._transport.get_write_buffer_size() + left_bytes) / MIN_BYTES_PER_S
+        if isinstance(answer.rest, Stream):
+            answer.rest.follow(self._send_on, self._transport.abort)
+            to_take_s += config.request_deadline_s
         if not request.whole and not self._eof:
             self._enter(State.DROPPING, to_take_s)
             if answer.rest is not None:  # which is not sent
@@ -251,12 +245,16 @@ class Connection(asyncio.Protocol):
             self._send_on()
 
     def _send_on(self) -> None:
-        """What is left of the answer, as fast as it is taken; then what follows it."""
+        """What is left of the answer, as fast as it is made and taken; then what follows it."""
+        if self._state is not State.SENDING:
+            return
         while self._rest is not None and not (self._write_paused or self._transport.is_closing()):
             if (piece := next(self._rest, None)) is None:
                 self._rest = None
-            else:
+            elif piece:
                 self._transport.write(piece)
+            else:  # which is still being made
+                return
         if self._rest is None and not self._write_paused:
             self._next()
 

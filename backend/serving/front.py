@@ -10,12 +10,12 @@ from backend.app import Application
 from backend.config import Config
 from backend.endpoint import BATCH_PATHS, SIGNED
 from backend.errors import Busy, Unauthenticated
-from backend.serving.addresses import counted_as
+from backend.serving.addresses import client_address, counted_as, is_trusted
 from backend.serving.admission import Lane
 from backend.serving.canned import Canned
 from backend.serving.census import Census
 from backend.serving.incoming import Room, header
-from backend.serving.wsgi_call import Environ
+from backend.serving.wsgi_call import Environ, Peer, environ_of
 
 BATCH_DEADLINE_S = 600.0
 LIVENESS, PROBES = "/livez", ("/readyz", "/metrics")
@@ -31,6 +31,17 @@ class Front:
     work: Lane
     probes: Lane
     canned: Canned
+
+    def environ(self, head: h11.Request, peer: str, own: tuple[str, int], received_at: float) -> Environ:
+        """The environment of a request of `peer`, at our address `own`; a proxy of ours is believed whose it is."""
+        trusted = self.config.trusted_proxies
+        address, scheme = client_address(peer, header(head, b"x-forwarded-for"), trusted), "http"
+        proto = header(head, b"x-forwarded-proto").rpartition(",")[2].strip().lower()
+        if proto == "https" and is_trusted(peer, trusted):
+            scheme = "https"
+        environ = environ_of(head, Peer(address, str(own[0]), int(own[1]), scheme))
+        environ["backend.received_at"] = received_at
+        return environ
 
     def room_for(self, head: h11.Request) -> Room:
         """What its body may be. A batch goes through a file where its token is signed by us: who has no account puts

@@ -25,7 +25,7 @@ from werkzeug.exceptions import (
 
 from backend.endpoint import UploadRequest
 from backend.errors import HTTP_MESSAGES, on_disk
-from backend.serving.wsgi_call import Answer
+from backend.serving.wsgi_call import Answer, Stream
 from ml_model.errors import InputTooLarge
 
 MOST_HEAD_BYTES = 262_144
@@ -188,7 +188,10 @@ class Incoming:
         """The answer as it is sent, and whether another request may follow it on the connection."""
         close = close or (self.head is not None and not _wants_more(self.head))
         headers = [*answer.headers, ("Date", formatdate(usegmt=True)), *([("Connection", "close")] if close else [])]
-        if not any(name.lower() == "content-length" for name, _ in answer.headers) and answer.status not in (204, 304):
+        if isinstance(answer.rest, Stream):  # without chunks only the end of the connection ends it
+            answer.rest.chunked = self.head is not None and self.head.http_version >= b"1.1"
+            headers += [("Transfer-Encoding", "chunked")] * answer.rest.chunked
+        elif answer.status not in (204, 304) and not any(name.lower() == "content-length" for name, _ in headers):
             headers.append(("Content-Length", str(len(answer.body))))
         lines = [f"HTTP/1.1 {answer.status} {responses.get(answer.status, '')}", *(f"{n}: {v}" for n, v in headers)]
         return "\r\n".join([*lines, "", ""]).encode("latin-1") + answer.body, not close

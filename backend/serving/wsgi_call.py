@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 import io
 import sys
-from collections.abc import Callable, Iterable
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes, urlsplit
@@ -12,12 +15,55 @@ from urllib.parse import unquote_to_bytes, urlsplit
 import h11
 from werkzeug.exceptions import BadRequest
 
+from backend.schemas.chat.turns import EVENT_STREAM
 from backend.storage.spooled import Spooled
 from backend.telemetry import REFUSAL
 
 Environ = dict[str, Any]
 WsgiApplication = Callable[[Environ, Any], Iterable[bytes]]
 NO_REQUEST = h11.Request(method="GET", target="*", headers=[], http_version="1.0")
+
+
+class Stream(Iterator[bytes]):
+    """The body of an answer that is sent while it is made. Whoever makes it puts pieces in, from a thread of its own;
+    whoever sends it takes them out, from the event loop's."""
+
+    size_bytes = 0
+    chunked = True  # set by who sends it
+
+    def __init__(self) -> None:
+        self._pieces = deque[bytes]()  # an empty one is the end
+        self._ended = self._closed = False
+        self._tell: Callable[[], object] | None = None
+        self.break_off: Callable[[], None] = self.close
+
+    def follow(self, more: Callable[[], None], break_off: Callable[[], None]) -> None:
+        """more: called once there is another piece; break_off: called where no more can come."""
+        self._tell = functools.partial(asyncio.get_running_loop().call_soon_threadsafe, more)
+        self.break_off = break_off
+
+    def put(self, piece: bytes) -> bool:
+        """Whether anybody takes it."""
+        self._pieces.append(piece)
+        if self._tell is not None:
+            self._tell()
+        return not self._closed
+
+    def __next__(self) -> bytes:
+        """A piece as it is sent; empty while none is there."""
+        if self._ended:
+            raise StopIteration
+        if not self._pieces:
+            return b""
+        piece = self._pieces.popleft()
+        self._ended = not piece
+        if self.chunked:
+            return b"%x\r\n%b\r\n" % (len(piece), piece)
+        return piece or next(self)
+
+    def close(self) -> None:
+        """Nobody takes any more of it."""
+        self._closed = True
 
 
 @dataclass(frozen=True)
@@ -27,7 +73,7 @@ class Answer:
     status: int
     headers: list[tuple[str, str]]
     body: bytes
-    rest: Spooled | None = None
+    rest: Spooled | Stream | None = None
 
 
 @dataclass(frozen=True)
@@ -79,16 +125,19 @@ def environ_of(head: h11.Request, peer: Peer) -> Environ:
     return environ
 
 
-def call(app: WsgiApplication, environ: Environ) -> Answer:
-    """All that the application answers. Raises what it raises."""
+def call(app: WsgiApplication, environ: Environ, begun: Callable[[Answer], object] | None = None) -> Answer:
+    """All that the application answers. begun: is given server-sent events before they are made; without it they are
+    answered whole, as all else is. Raises what the application raises."""
     started: list[tuple[str, list[tuple[str, str]]]] = []
 
     def start_response(status: str, headers: list[tuple[str, str]], _exc_info: object = None) -> None:
         started[:] = [(status, headers)]
 
     chunks = app(environ, start_response)
-    rest = chunks if isinstance(chunks, Spooled) else None
+    rest: Spooled | None = chunks if isinstance(chunks, Spooled) else None
     try:
+        if begun is not None and dict(started[0][1]).get("Content-Type", "").startswith(EVENT_STREAM):
+            return _streamed(chunks, started[0], begun)
         body = b"" if rest else b"".join(chunks)
     finally:
         close = getattr(chunks, "close", None)
@@ -97,6 +146,17 @@ def call(app: WsgiApplication, environ: Environ) -> Answer:
         environ["wsgi.input"].close()
     status, headers = started[0]
     return Answer(int(status[:3]), headers, body, rest)
+
+
+def _streamed(
+    chunks: Iterable[bytes], head: tuple[str, list[tuple[str, str]]], begun: Callable[[Answer], object]
+) -> Answer:
+    stream = Stream()
+    answer = Answer(int(head[0][:3]), head[1], b"", stream)
+    begun(answer)
+    if all(stream.put(piece) for piece in chunks if piece):
+        stream.put(b"")
+    return answer
 
 
 def refused(app: WsgiApplication, environ: Environ, error: Exception) -> Answer:

@@ -43,8 +43,9 @@ class Batch(Table):
 
 
 class BatchItem(Table):
-    """One file. file_id: as it was sent, until it is settled. due_at: from when on it may be taken on, which is the end
-    of the lease of one that is `running`; lease: of whoever took it on last. attempts: how often that was."""
+    """One file, or one frame of it. file_id: as it was sent, until it is settled. due_at: from when on it may be taken
+    on, which is the end of the lease of one that is `running`; lease: of whoever took it on last. attempts: how often
+    that was."""
 
     __tablename__ = "batch_items"
 
@@ -53,6 +54,7 @@ class BatchItem(Table):
     position: Mapped[int]
     name: Mapped[str | None] = mapped_column(String(255))
     sha256: Mapped[str] = mapped_column(String(64))
+    frame: Mapped[int | None]
     file_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("files.id", ondelete="SET NULL"), index=True)
     state: Mapped[str] = mapped_column(String(16))
     due_at: Mapped[datetime]

@@ -15,7 +15,6 @@ from ml_model.diagnosis.case import (
     EcgReading,
     GateMode,
     InputCheck,
-    KindTold,
     PictureView,
     SignalView,
 )
@@ -23,7 +22,6 @@ from ml_model.diagnosis.decision import Beside, decide, example_decision
 from ml_model.diagnosis.measured import MeasuredEcg, measured_ecg
 from ml_model.diagnosis.population import KnownFacts, known_facts
 from ml_model.diagnosis.reading import (
-    KindOfFile,
     PictureFiles,
     PictureReading,
     Reader,
@@ -44,7 +42,6 @@ from ml_model.input_gate.kind import header_misfits, kind_refusal
 from ml_model.input_gate.modality_classifier import Recognition, recognise
 from ml_model.input_gate.same_case import note_on_views
 from ml_model.inputs.dicom.header import DicomFacts
-from ml_model.inputs.file_type import sniff_format
 from ml_model.inputs.images.decoder import DEFAULT_LIMITS, ImageLimits, LoadedImage
 from ml_model.inputs.images.frames import note_on_frames
 from ml_model.tasks.image_schema import SignalInput
@@ -90,22 +87,6 @@ def diagnose(task: ImageTask, case: Case, engines: Engines, limits: ImageLimits 
     readings = engines.reader(files)
     check = _check_pictures(task, readings, case, engines)
     return _answered(task, case, [reading.image for reading in readings], check, engines.pictures)
-
-
-def route(
-    task: ImageTask, others: Sequence[ImageTask], case: Case, engines: Engines, limits: ImageLimits = DEFAULT_LIMITS
-) -> tuple[ImageTask, KindTold | None]:
-    """The task whose kind of picture the case's first one is, and what told it: its DICOM header, else its looks;
-    `task` itself where nothing speaks for one of `others`."""
-    picture = KindOfFile(case.pictures[0], task.input, limits.max_bytes, limits.max_pixels)
-    if sniff_format(picture.data) == "DICOM":
-        modality = (facts := engines.reader(picture).dicom) and facts.modality
-        return next(((t, "dicom") for t in (*others, task) if modality in t.dicom_modalities), (task, None))
-    if engines.gate is None or case.gate == "off":
-        return task, None
-    recognition = recognise(engines.gate, engines.reader(picture).overview, task.input.modality)
-    kind = recognition.kind if recognition else None
-    return next(((t, "picture") for t in (task, *others) if t.input.modality == kind), (task, None))
 
 
 def _check_pictures(task: ImageTask, readings: Sequence[PictureReading], case: Case, engines: Engines) -> InputCheck:

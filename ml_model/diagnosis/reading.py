@@ -25,7 +25,7 @@ from ml_model.input_gate.modality_classifier import overview_of
 from ml_model.input_gate.screen_photo import grid_height
 from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.presentation import AS_STORED, Presentation
-from ml_model.inputs.dicom.questions import FactsOfFile, InstancesOfFiles, SourceOfFile
+from ml_model.inputs.dicom.questions import InstancesOfFiles, SourceOfFile
 from ml_model.inputs.dicom.slices import SlicesOfFiles
 from ml_model.inputs.dicom.transfer_syntax import DEFLATED
 from ml_model.inputs.file_type import is_plain, sniff_format
@@ -256,7 +256,7 @@ class RecordingToKeep:
 
 QUESTIONS = (
     PictureFiles, KindOfFile, RecordingFiles, PictureToKeep, PictureToShow, RecordingToKeep, InstancesOfFiles,
-    SourceOfFile, FactsOfFile, SlicesOfFiles,
+    SourceOfFile, SlicesOfFiles,
 )  # fmt: skip
 
 

@@ -4,9 +4,10 @@ of a DICOM file, else by the looks of a picture. What fits no task is refused wi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from ml_model.diagnosis.case import Case, KindTold
 from ml_model.diagnosis.pipeline import Engines
 from ml_model.diagnosis.reading import KindClue, KindOfFile, RecordingFiles
 from ml_model.ecg.formats.wfdb import is_wfdb_header
@@ -57,8 +58,10 @@ def _names(header: bytes, signal: tuple[str, bytes]) -> bool:
     return bool(name) and sniff_format(signal[1]) is None and name in header[:_MOST_HEADER_BYTES].split()
 
 
-def find_route(files: Files, engines: Engines, limits: ImageLimits = DEFAULT_LIMITS) -> Route:
-    """Which of the engines' tasks reads the files of one case.
+def find_route(
+    files: Files, engines: Engines, limits: ImageLimits = DEFAULT_LIMITS, facts: DicomFacts | None = None
+) -> Route:
+    """Which of the engines' tasks reads the files of one case. facts: of its DICOM header, where that was read before.
 
     Raises WrongModality for what none reads, InvalidValue where nothing can tell it (there is no gate), and the errors
     of reading a picture.
@@ -67,8 +70,21 @@ def find_route(files: Files, engines: Engines, limits: ImageLimits = DEFAULT_LIM
     if len(files) > 1 or is_recording(data):
         return Route(_of_recordings(engines.tasks), "content", recording=True)
     if sniff_format(data) == "DICOM":
-        return _by_header(data, engines, limits)
-    return _by_looks(engines.tasks, _clue(data, engines, limits, looked=True), engines)
+        return _by_header(data, engines, limits, facts)
+    return _by_looks(engines.tasks, data, engines, limits)
+
+
+def find_reader(
+    task: ImageTask, others: Sequence[ImageTask], case: Case, engines: Engines, limits: ImageLimits = DEFAULT_LIMITS
+) -> tuple[ImageTask, KindTold | None]:
+    """The one of `others` whose kind of picture the first one of a case is, or `task`, and what told it; `task` itself
+    where nothing speaks for any. Raises the errors of reading a picture."""
+    gate = None if case.gate == "off" else engines.gate
+    try:
+        found = find_route((("", case.pictures[0]),), replace(engines, gate=gate, tasks=(task, *others)), limits)
+    except (InvalidValue, WrongModality):
+        return task, None
+    return found.task, "dicom" if found.told_by == "dicom" else "picture"
 
 
 def _of_recordings(tasks: Sequence[ImageTask]) -> ImageTask:
@@ -82,10 +98,10 @@ def _clue(data: bytes, engines: Engines, limits: ImageLimits, *, looked: bool) -
     return engines.reader(KindOfFile(data, _ANY, limits.max_bytes, limits.max_pixels, looked))
 
 
-def _by_header(data: bytes, engines: Engines, limits: ImageLimits) -> Route:
+def _by_header(data: bytes, engines: Engines, limits: ImageLimits, facts: DicomFacts | None) -> Route:
     """A header is believed; among several tasks that it fits, and where it is silent, the picture is looked at."""
     try:
-        facts = _clue(data, engines, limits, looked=False).dicom
+        facts = facts or _clue(data, engines, limits, looked=False).dicom
     except UnsupportedFormat:
         if not _is_waveform(data, engines):
             raise
@@ -97,7 +113,7 @@ def _by_header(data: bytes, engines: Engines, limits: ImageLimits) -> Route:
     silent = facts is None or facts.modality in (None, *UNTOLD_MODALITIES)
     if not stated and (not silent or not fitting):
         raise WrongModality(_unread(engines.tasks, facts))
-    return _by_looks(stated or fitting, _clue(data, engines, limits, looked=True), engines)
+    return _by_looks(stated or fitting, data, engines, limits)
 
 
 def _is_waveform(data: bytes, engines: Engines) -> bool:
@@ -120,7 +136,8 @@ def _unread(tasks: Sequence[ImageTask], facts: DicomFacts | None) -> str:
     )
 
 
-def _by_looks(tasks: Sequence[ImageTask], clue: KindClue, engines: Engines) -> Route:
+def _by_looks(tasks: Sequence[ImageTask], data: bytes, engines: Engines, limits: ImageLimits) -> Route:
+    clue = _clue(data, engines, limits, looked=True) if engines.gate else KindClue()
     looks = (recognise(engines.gate, clue.overview, task.input.modality) for task in tasks)
     seen = next((found for found in looks if found), None)
     if seen is None:

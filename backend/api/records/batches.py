@@ -14,6 +14,7 @@ from backend.endpoint import strict, to_json
 from backend.schemas.accounts import Account
 from backend.schemas.batches import IDEMPOTENCY_KEY, KEY_PATTERN, AcceptedAnswer, BatchAnswer, BatchQuery, ExportQuery
 from backend.services.container import Services
+from backend.telemetry import request_context
 from ml_model.errors import EmptyInput, InvalidValue
 
 REPLAYED = "Idempotency-Replayed"
@@ -32,7 +33,7 @@ api = APIBlueprint("batches", __name__, url_prefix="/api/v1", abp_tags=[TAG])
 @strict
 def submit(services: Services, account: Account) -> Response:
     """Multipart: files as `files`, each what POST /analyze/<task> reads of one (a picture, a page, a recording that is
-    one file), or one zip of them; beside them `task`, `batch_name`, `patient_ref`, `keep_names`
+    one file), or one zip of them; beside them `task`, `batch_name`, `patient_ref`, `keep_names`, `frames`
     and what POST /analyze/<task> takes in its query. The same Idempotency-Key with the same content makes one batch,
     however often it is sent."""
     from backend.services.batches.book import Sent
@@ -42,7 +43,7 @@ def submit(services: Services, account: Account) -> Response:
         received = request.mimetype or "no Content-Type"
         raise EmptyInput(f"no file was sent (received {received:.80}); send multipart/form-data: curl -F files=@a.jpg")
     boundary = request.mimetype_params.get("boundary", "").encode("latin-1", "replace")
-    sent = Sent(request.stream, boundary, _key(), g.request_id)
+    sent = Sent(request.stream, boundary, _key(), request_context())
     told, repeated = services.records.open().batches.submit(account, sent, functools.partial(image_task, services))
     response = to_json(told, 202)
     response.headers["Location"] = told.status_url

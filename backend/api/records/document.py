@@ -52,7 +52,7 @@ def is_open_to_accounts(method: str, path: str) -> bool:
 
 def gives_fhir(method: str, path: str) -> bool:
     """Whether it answers with FHIR where Accept asks for that."""
-    return method == "post" and path.startswith(("/analyze/", "/predict-"))
+    return method == "post" and (path.startswith(("/analyze/", "/predict-")) or path == "/api/analyze")
 
 
 def statuses_of(method: str, path: str) -> set[int]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -26,9 +26,9 @@ from backend.schemas.batches import (
     BatchQuery,
     BatchResult,
 )
-from backend.services.batches.archive import ZipLimits
 from backend.services.batches.executor import Executor
 from backend.services.batches.form import FormReader, SentFile, SentForm
+from backend.services.batches.frames import FrameReader
 from backend.services.batches.results import batch_answer, result_answer, results_of
 from backend.services.batches.states import CANCELLED, OPEN, WAITING, clear_files
 from backend.services.records.accounts import Room, check_quota, hold, kept
@@ -37,10 +37,12 @@ from backend.storage.batch_tables import NEVER, Batch, BatchItem
 from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import StoredFile
+from backend.telemetry import RequestContext
+from ml_model.errors import InvalidValue
 from ml_model.inputs.json_body import refuse
 
 PENDING = "pending"  # a file as it was sent, until it is answered
-_OTHERWISE = {"batch_name", "keep_names", "task"}
+_OTHERWISE = {"batch_name", "frames", "keep_names", "task"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Sent:
     stream: IO[bytes]
     boundary: bytes
     key: str | None
-    request_id: str
+    context: RequestContext
 
 
 class _Unsure(RecordsUnavailable):
@@ -93,12 +95,12 @@ class BatchBook:
     """What accounts send and ask. most_unfinished: batches of one account. executor: has the batches worked on."""
 
     def __init__(
-        self, database: Database, files: FileStore, quota_bytes: int, limits: ZipLimits, spool_dir: Path,
+        self, database: Database, files: FileStore, quota_bytes: int, frames: FrameReader, spool_dir: Path,
         most_unfinished: int, executor: Executor,
     ) -> None:  # fmt: skip
         self._database, self._files, self._quota_bytes = database, files, quota_bytes
-        self._most_unfinished = most_unfinished
-        self._limits, self._spool_dir, self._executor = limits, spool_dir, executor
+        self._most_unfinished, self._frames = most_unfinished, frames
+        self._limits, self._spool_dir, self._executor = frames.limits, spool_dir, executor
 
     def submit(self, account: Account, sent: Sent, check_task: Callable[[str], object]) -> tuple[AcceptedAnswer, bool]:
         """The batch, and whether the request is a repetition of the one that made it.
@@ -119,7 +121,10 @@ class BatchBook:
             form = FormReader(store, self._limits, self._spool_dir).read(sent.stream, sent.boundary)
             body = _body(form)
             check_task(body.task)
-            batch = self._insert(account, sent, form, body)
+            files = form.files
+            if body.frames == "all":
+                files = self._frames.each(files, self._files.get, store, sent.context)
+            batch = self._insert(account, sent, form.fingerprint(), files, body)
         except _Unsure:
             raise  # the rows may be there: files stay, and are swept without rows
         except IntegrityError as error:
@@ -132,7 +137,7 @@ class BatchBook:
         except BaseException:
             self._files.remove(store.kept)
             raise
-        return _accepted(batch, form, self._executor.begin()), False
+        return _accepted(batch, files, self._executor.begin()), False
 
     def one(self, account: Account, batch_id: uuid.UUID, query: BatchQuery, request_id: str) -> BatchAnswer:
         """How far it is, and a page of results; while files wait, this process works on them too. Raises NotFound."""
@@ -170,28 +175,30 @@ class BatchBook:
         self._files.remove(gone)
         return found
 
-    def _insert(self, account: Account, sent: Sent, form: SentForm, body: BatchBody) -> Batch:
+    def _insert(
+        self, account: Account, sent: Sent, fingerprint: str, files: Sequence[SentFile], body: BatchBody
+    ) -> Batch:
         """All rows in one transaction. Raises IntegrityError where another request made the batch meanwhile."""
         now = datetime.now(UTC)
         batch = Batch(
             id=uuid.uuid4(), user_id=account.id, name=body.batch_name, task=body.task,
             fields=body.model_dump(mode="json", exclude=_OTHERWISE, exclude_unset=True), idempotency_key=sent.key,
-            fingerprint=form.fingerprint(), total=len(form.files), created_at=now, served_at=NEVER, told_at=None,
+            fingerprint=fingerprint, total=len(files), created_at=now, served_at=NEVER, told_at=None,
             finished_at=None, cancelled=False,
         )  # fmt: skip
         with _sure(), self._database.writing() as session:
             hold(session, account)  # one upload of an account at a time
             _check_unfinished(session, account, self._most_unfinished)
-            count = len(form.files)
-            more = Room(count, sum(one.size_bytes for one in form.files), count)
+            count = len(files)
+            more = Room(count, sum(one.size_bytes for one in files), count)
             check_quota(session, account, more, self._quota_bytes)
-            session.add_all(_file_row(account, one, now) for one in form.files)
+            session.add_all(_file_row(account, one, now) for one in files)
             session.flush()
             session.add(batch)
             session.flush()
-            session.add_all(_item(batch, number, one, body, now) for number, one in enumerate(form.files, 1))
+            session.add_all(_item(batch, number, one, body, now) for number, one in enumerate(files, 1))
             session.flush()
-            append(session, Deed(str(account.id), "batch_submit", str(batch.id), sent.request_id))
+            append(session, Deed(str(account.id), "batch_submit", str(batch.id), sent.context.request_id))
         return batch
 
     def _repeated(self, earlier: Batch, form: SentForm) -> AcceptedAnswer:
@@ -199,7 +206,14 @@ class BatchBook:
             raise IdempotencyKeyReused(
                 "this Idempotency-Key came with other files or fields before; send a new key with a new request"
             )
-        return _accepted(earlier, form, self._executor.told())
+        with self._database.reading() as session:
+            places = session.scalars(
+                select(BatchItem.frame).where(BatchItem.batch_id == earlier.id).order_by(BatchItem.position)
+            ).all()
+        each, files = iter(form.files), list[SentFile]()
+        for frame in places:  # a file begins with its first frame
+            files.append(replace(files[-1] if (frame or 1) > 1 else next(each), frame=frame))
+        return _accepted(earlier, files, self._executor.told())
 
 
 def batch_address(batch_id: uuid.UUID) -> str:
@@ -209,9 +223,12 @@ def batch_address(batch_id: uuid.UUID) -> str:
 
 def _body(form: SentForm) -> BatchBody:
     try:
-        return BatchBody.model_validate(form.fields)
+        body = BatchBody.model_validate(form.fields)
     except ValidationError as error:
         refuse(error, "form")
+    if body.frames is not None and body.frame is not None:
+        raise InvalidValue(f"frame: received {body.frame} beside frames=all; send one of the two")
+    return body
 
 
 def _earlier(session: Session, account: Account, key: str | None) -> Batch | None:
@@ -247,11 +264,11 @@ def _file_row(account: Account, sent: SentFile, now: datetime) -> StoredFile:
 def _item(batch: Batch, position: int, sent: SentFile, body: BatchBody, now: datetime) -> BatchItem:
     return BatchItem(
         batch_id=batch.id, position=position, name=sent.name if body.keep_names else None, sha256=sent.sha256,
-        file_id=sent.file_id, state=WAITING, due_at=now, attempts=0,
+        frame=sent.frame, file_id=sent.file_id, state=WAITING, due_at=now, attempts=0,
     )  # fmt: skip
 
 
-def _accepted(batch: Batch, form: SentForm, warnings: tuple[str, ...]) -> AcceptedAnswer:
+def _accepted(batch: Batch, files: Sequence[SentFile], warnings: tuple[str, ...]) -> AcceptedAnswer:
     return AcceptedAnswer(
         success=True,
         batch_id=batch.id,
@@ -261,8 +278,8 @@ def _accepted(batch: Batch, form: SentForm, warnings: tuple[str, ...]) -> Accept
         created_at=batch.created_at,
         status_url=batch_address(batch.id),
         files=tuple(
-            AcceptedFile(position=number, name=one.name, sha256=one.sha256, size_bytes=one.size_bytes)
-            for number, one in enumerate(form.files, 1)
+            AcceptedFile(position=number, frame=one.frame, name=one.name, sha256=one.sha256, size_bytes=one.size_bytes)
+            for number, one in enumerate(files, 1)
         ),
         warnings=warnings,
     )

@@ -36,12 +36,14 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class SentFile:
-    """A file as it was sent. sha256: of the content; file_id: in the store."""
+    """A file as it was sent. sha256: of the content; file_id: in the store; frame: from 1, where one of several is
+    meant, which is an entry of its own."""
 
     name: str
     sha256: str
     size_bytes: int
     file_id: UUID | None
+    frame: int | None = None
 
 
 @dataclass

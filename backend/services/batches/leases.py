@@ -38,7 +38,8 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True)
 class Claimed:
-    """A file that is taken on. lease: of all that were taken on at once. attempts: this one included."""
+    """A file, or a frame of it, that is taken on. lease: of all that were taken on at once. attempts: this one
+    included."""
 
     number: int
     batch_id: uuid.UUID
@@ -50,6 +51,7 @@ class Claimed:
     account: Account
     task: str
     fields: dict[str, Any]
+    frame: int | None = None
 
 
 class Leases:
@@ -88,7 +90,7 @@ class Leases:
                 taken.append(
                     Claimed(
                         item.number, batch.id, item.position, item.file_id, size or 0, lease, item.attempts, account,
-                        batch.task, batch.fields,
+                        batch.task, batch.fields, item.frame,
                     )
                 )  # fmt: skip
         self._files.remove(gone)

@@ -22,7 +22,7 @@ from backend.storage.tables import Prediction
 _FORMULA = tuple("=+-@\t\r\n＝＋－＠")
 _COLUMNS = (
     "position", "name", "sha256", "state", "prediction_id", "class_code", "prediction", "confidence", "settled",
-    "triage", "error_code", "error",
+    "triage", "error_code", "error", "frame",
 )  # fmt: skip
 
 
@@ -75,7 +75,7 @@ def result_answer(item: BatchItem, record: Prediction | None) -> BatchResult:
     """One file."""
     failed = item.error_code is not None
     told: dict[str, Any] = {
-        "position": item.position, "name": item.name, "sha256": item.sha256, "state": item.state,
+        "position": item.position, "frame": item.frame, "name": item.name, "sha256": item.sha256, "state": item.state,
         "prediction_id": record.id if record else None,
         "class_code": record.class_code if record else None,
         "prediction": record.class_name if record else None,

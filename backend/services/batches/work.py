@@ -112,7 +112,8 @@ class BatchWork:
             f"{claimed.batch_id}.{claimed.position}", str(uuid.uuid4()), time.perf_counter(),
             time.monotonic() + within_s, str(claimed.account.id),
         )  # fmt: skip
-        body = PredictBody.model_validate({**claimed.fields, "task": claimed.task})
+        frame = {"frame": claimed.frame} if claimed.frame else {}
+        body = PredictBody.model_validate({**claimed.fields, **frame, "task": claimed.task})
         data = self._files.get(claimed.file_id)
         told = self._keeping.predict(claimed.account, body, data, task, self._images, context, place)
         if told.prediction_id is None:

@@ -111,6 +111,11 @@ class Chat:
         self._titles = {task.id: task.title for task in models.image_tasks}
         self._model = LanguageModel(settings) if settings.base_url else None
 
+    def prepare_library(self) -> None:
+        """Put together what the first question would wait for. Of models that are loaded."""
+        chat_language()
+        self._library.fill()
+
     def answer(self, asked: Asked, account: Account | None, context: RequestContext) -> ChatAnswer:
         """The whole reply. Raises what `prepare` raises."""
         *_, last = self.reply(self.prepare(asked, account, context), context)

@@ -110,6 +110,11 @@ class Library:
             passages = [self._entries[n].passage for n in dict.fromkeys(numbers)]
         return sorted(passages, key=lambda p: p.of != of) if of else passages
 
+    def fill(self) -> None:
+        """What the first question would wait for."""
+        with self._using:
+            self._opened()
+
     def _opened(self) -> sqlite3.Connection:
         """With everything in it that is loaded now."""
         if self._link is None:

@@ -10,6 +10,7 @@ from backend.endpoint import MAX_UPLOAD_BYTES
 from backend.services.batches.archive import ZipLimits
 from backend.services.batches.book import BatchBook
 from backend.services.batches.executor import Executor, OwnLabour
+from backend.services.batches.frames import FrameReader
 from backend.services.batches.leases import Leases
 from backend.services.batches.work import BatchWork
 from backend.services.diagnosis import ImageDiagnosis
@@ -107,8 +108,8 @@ def open_records(given: Surroundings) -> OpenRecords:
         dicom=DicomExports(database, files, tasks, given.pool, given.images, reports),
         batches=BatchBook(
             database, files, config.quota_bytes,
-            ZipLimits(config.batch_files, MAX_UPLOAD_BYTES, config.batch_bytes), config.data_dir,
-            config.unfinished_batches, executor,
+            FrameReader(given.images, ZipLimits(config.batch_files, MAX_UPLOAD_BYTES, config.batch_bytes)),
+            config.data_dir, config.unfinished_batches, executor,
         ),
         executor=executor,
         work=work,

@@ -33,7 +33,7 @@ class ResultCache:
         """An answer as this request gets it; None where there is none, or its heatmap is gone."""
         with self._using:
             found = self._held.get(key)
-            if found is not None and found.heatmap_url and self._images.heatmap(_id_of(found.heatmap_url)) is None:
+            if found is not None and found.heatmap_url and self._images.heatmap(answer_of(found.heatmap_url)) is None:
                 del self._held[key]
                 return None
         if found is None:
@@ -64,7 +64,8 @@ def models_of(store: ModelStore) -> dict[str, str | None]:
     return {name: loaded.bundle.sha256 if loaded else None for name, loaded in now.items()}
 
 
-def _id_of(heatmap_url: str) -> str:
+def answer_of(heatmap_url: str) -> str:
+    """Id of the answer that left the heatmap."""
     return heatmap_url.rpartition("/")[2].removesuffix(".png")
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.instances import DicomInstance, read_instance
 from ml_model.inputs.dicom.study import SourceImage, read_source
 from ml_model.sandbox.worker import Announce
@@ -32,14 +31,3 @@ class SourceOfFile:
     def read(self, announce: Announce | None = None, /) -> SourceImage | None:
         """None where it names no study. Raises the errors of `read_source`."""
         return read_source(self.data, with_patient=self.with_patient)
-
-
-@dataclass(frozen=True)
-class FactsOfFile:
-    """A DICOM picture of which it is asked what kind it says to be."""
-
-    data: bytes
-
-    def read(self, announce: Announce | None = None, /) -> DicomFacts:
-        """Of the frame that is answered where none is asked for. Raises the errors of `read_dicom_header`."""
-        return read_dicom_header(self.data).facts

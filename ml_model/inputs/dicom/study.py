@@ -7,7 +7,8 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ml_model.inputs.dicom.elements import decimals, integer, opened, our_errors, text_of, values_of
+from ml_model.inputs.dicom.elements import decimals, opened, our_errors, text_of, values_of
+from ml_model.inputs.dicom.header import DicomFacts, read_dicom_header
 from ml_model.inputs.dicom.instances import DicomInstance, read_instance
 
 if TYPE_CHECKING:
@@ -26,8 +27,7 @@ _SHAPES = {
 }  # fmt: skip
 # How many numbers each has.
 _PLACES = {"ImagePositionPatient": 3, "ImageOrientationPatient": 6, "PixelSpacing": 2, "SliceThickness": 1}
-_ALSO = ["FrameOfReferenceUID", "Rows", "Columns", "NumberOfFrames", "ContentQualification"]
-_ALSO += ["BurnedInAnnotation", "Laterality", "ImageLaterality"]
+_ALSO = ["FrameOfReferenceUID", "ContentQualification", "BurnedInAnnotation"]
 _COMPRESSED = {
     "LossyImageCompression": re.compile(r"01"),
     "LossyImageCompressionRatio": re.compile(r"[0-9.]{1,16}"),
@@ -43,7 +43,8 @@ class SourceImage:
     whether it says that it is a product of research, as those of this service do. laterality: R or L, else empty.
     places: position (mm), orientation (cosines), spacing and thickness (mm) of its pixels, by keyword,
     all or none of them; frame_of_reference_uid: within which they lie. compression: what was lost, by keyword. said: of
-    its patient and study, by keyword; empty where nothing is said or nothing shall be."""
+    its patient and study, by keyword; empty where nothing is said or nothing shall be. facts: what kind of picture the
+    header says it is; None of one of our own making."""
 
     instance: DicomInstance
     rows_px: int
@@ -56,31 +57,30 @@ class SourceImage:
     places: dict[str, tuple[float, ...]] = field(default_factory=dict)
     compression: dict[str, str] = field(default_factory=dict)
     said: dict[str, str] = field(default_factory=dict, repr=False)
+    facts: DicomFacts | None = None
 
 
 def read_source(data: bytes, *, with_patient: bool) -> SourceImage | None:
-    """Of a file; None of what is no picture in a study by DICOM. with_patient: whether it is told whose it is.
+    """Of a file; None of what names no study by DICOM. with_patient: whether it is told whose it is.
 
-    Raises UnreadableInput, InputTooLarge and TooCostly.
+    Raises the errors of `read_dicom_header`.
     """
     instance = read_instance(data)
     if instance is None:
         return None
+    header = read_dicom_header(data)
+    facts, layout = header.facts, header.layout
     with our_errors(lambda: "its header makes no sense"):
         from pydicom import dcmread
 
         wanted = [*_LONGEST, *_SHAPES, *_PLACES, *_COMPRESSED, *_ALSO]
         dataset = dcmread(opened(data), force=True, stop_before_pixels=True, specific_tags=list(wanted))
-        rows_px, columns_px = integer(dataset, "Rows", 0), integer(dataset, "Columns", 0)
-        if min(rows_px, columns_px) < 1:
-            return None
-        frames = max(1, integer(dataset, "NumberOfFrames", 1))
-        side = text_of(dataset, "ImageLaterality") or text_of(dataset, "Laterality")
-        uid, places = _places(dataset) if frames == 1 else ("", {})
+        uid, places = _places(dataset) if facts.frames == 1 else ("", {})
         return SourceImage(
-            instance, rows_px, columns_px, frames, compression=_compression(dataset), frame_of_reference_uid=uid,
+            instance, layout.rows_px, layout.columns_px, facts.frames, facts=facts, compression=_compression(dataset),
+            frame_of_reference_uid=uid,
             names_nobody=text_of(dataset, "BurnedInAnnotation").upper() == "NO", places=places,
-            laterality=side if side in ("R", "L") else "",
+            laterality=facts.laterality if facts.laterality in ("R", "L") else "",
             for_research=text_of(dataset, "ContentQualification") == "RESEARCH",
             said=_said(dataset) if with_patient else {},
         )  # fmt: skip

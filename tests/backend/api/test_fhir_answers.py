@@ -22,7 +22,8 @@ TOLD = {"symptoms": ["fever", "cough"]}
 
 
 def sent(app: Application, path: str, content: bytes | dict[str, Any], accept: str | None = FHIR_JSON) -> TestResponse:
-    body = {"json": content} if isinstance(content, dict) else {"data": {"image": (io.BytesIO(content), "a name.jpg")}}
+    field = "file" if path.startswith("/api/") else "image"
+    body = {"json": content} if isinstance(content, dict) else {"data": {field: (io.BytesIO(content), "a name.jpg")}}
     return app.test_client().post(path, headers={"Accept": accept} if accept else {}, **body)  # type: ignore[arg-type]
 
 
@@ -30,6 +31,7 @@ def test_each_is_given_as_a_bundle_of_its_own(live_app: Application, picture: Ca
     seen = set()
     told: dict[str, bytes | dict[str, Any]] = {
         "/analyze/skin": picture(),
+        "/api/analyze?scan_type=skin": picture(),
         "/predict-disease": TOLD,
         "/predict-heart": HEART_VALUES,
     }
@@ -41,10 +43,10 @@ def test_each_is_given_as_a_bundle_of_its_own(live_app: Application, picture: Ca
             found = read(reply.text)
             assert observed(found, "Triage")["valueCodeableConcept"]["text"] == own["triage"]["level"]
             assert found["Device"][0]["identifier"][0]["value"] == own["model"]["sha256"]
-            assert ("RiskAssessment" in found) == (path != "/analyze/skin")
+            assert ("RiskAssessment" in found) == path.startswith("/predict-")
             assert "a name" not in reply.text
             seen.add(uuid.UUID(found["DiagnosticReport"][0]["id"]))
-    assert len(seen) == 6, "nothing is kept, so that no two are the same"
+    assert len(seen) == 8, "nothing is kept, so that no two are the same"
 
 
 @pytest.mark.parametrize(
@@ -81,6 +83,20 @@ def test_of_dicom_views_the_study_is_told(live_app: Application) -> None:
     assert "Smith" not in reply.text
 
 
+def test_a_file_of_any_kind_has_the_bundle_of_its_task_and_several_have_none(live_app: Application) -> None:
+    pixels = np.asarray(detailed(280, 256).convert("L"), np.uint8)
+    uids = {"StudyInstanceUID": "1.2.4.1", "SeriesInstanceUID": "1.2.4.2", "SOPInstanceUID": "1.2.4.3"}
+    film = write(dataset(pixels, Modality="MG", PatientName="Smith^Anna", **uids))
+    found = read(sent(live_app, "/api/analyze", film).text)
+    of_task = read(sent(live_app, "/analyze/mammogram", film).text)
+    assert found["ImagingStudy"][0]["identifier"][0]["value"] == "urn:oid:1.2.4.1"
+    assert found["DiagnosticReport"][0]["conclusion"] == of_task["DiagnosticReport"][0]["conclusion"]
+    assert {kind: len(several) for kind, several in found.items()} == {k: len(s) for k, s in of_task.items()}
+    two = {"file": [(io.BytesIO(film), "1.dcm"), (io.BytesIO(film), "2.dcm")]}
+    reply = live_app.test_client().post("/api/analyze", data=two, headers=ASKING)
+    assert (reply.status_code, reply.get_json()["code"]) == (406, "not_acceptable")
+
+
 def test_an_example_is_no_result(demo_app: Application, picture: Callable[..., bytes]) -> None:
     for path, content in (("/analyze/skin", picture()), ("/predict-disease", TOLD), ("/predict-heart", HEART_VALUES)):
         reply = sent(demo_app, path, content)
@@ -108,5 +124,5 @@ def test_the_document_describes_it(live_app: Application) -> None:
         for path, found in paths.items()
         if FHIR_JSON in found.get("post", {}).get("responses", {}).get("200", {}).get("content", {})
     }
-    assert giving == {path for path in paths if path.startswith(("/analyze/", "/predict-"))}
+    assert giving == {path for path in paths if path.startswith(("/analyze/", "/predict-"))} | {"/api/analyze"}
     assert all("406" in paths[path]["post"]["responses"] for path in giving)

@@ -17,7 +17,7 @@ from clients.dicom import items, read
 from dicom_files import dataset, write
 from PIL import Image
 from pydicom import dcmread
-from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation
+from pydicom.uid import CTImageStorage, DigitalXRayImageStorageForPresentation, MRImageStorage
 from pynetdicom import AE
 from records.databases import free_port
 from samples import image_task, write_tiny
@@ -44,15 +44,17 @@ def archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
 
 @pytest.fixture(scope="module")
 def environment(archive: Orthanc, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """Of a service that reads chest films and nothing else, with a tiny model."""
+    """Of a service that reads chest films and CT of the lung and nothing else, with tiny models."""
     folder = tmp_path_factory.mktemp("watcher")
     (folder / "tasks").mkdir()
-    shutil.copy(TASKS_DIR / "xray.toml", folder / "tasks")
-    write_tiny(image_task("xray"), folder / "models")
+    for task in ("xray", "lung-ct"):
+        shutil.copy(TASKS_DIR / f"{task}.toml", folder / "tasks")
+        write_tiny(image_task(task), folder / "models")
     return {
         "TASKS_DIR": str(folder / "tasks"), "MODEL_DIR": str(folder / "models"), "DATA_DIR": str(folder / "data"),
         "USER_MODELS_DIR": str(folder), "INPUT_GATE": "off", "DICOMWEB_URL": archive.url, "DICOMWEB_USERNAME": USER,
         "DICOMWEB_PASSWORD": PASSWORD, "DICOMWEB_POLL_S": "1", "DICOMWEB_BACKOFF_S": "1", "DICOMWEB_ATTEMPTS": "50",
+        "DICOMWEB_SERIES_PICTURES": "3",
     }  # fmt: skip
 
 
@@ -84,6 +86,14 @@ def film(picture: bytes, number: int, **changes: object) -> bytes:
     return write(made)
 
 
+def ct_slice(picture: bytes, place: int) -> bytes:
+    """Of a series that is a study of its own. place: along the body."""
+    return film(
+        picture, 108, Modality="CT", SOPClassUID=CTImageStorage, SOPInstanceUID=f"{study(108)}.1.{place + 1}",
+        ImagePositionPatient=[0, 0, 5 * place], ImageOrientationPatient=[1, 0, 0, 0, 1, 0],
+    )  # fmt: skip
+
+
 def look_again(environment: dict[str, str]) -> bool:
     """Whether anything is to be done when every study is looked through once more."""
     config = Config.from_env(environment)
@@ -91,7 +101,7 @@ def look_again(environment: dict[str, str]) -> bool:
     for uid, _ in archive.studies():
         ledger.looked_through(uid, -1)
     nothing: Any = None
-    Watch(archive, ledger, nothing, {"DX", "CR"}, config.pacs, nothing).look()
+    Watch(archive, ledger, nothing, {"DX", "CR", "CT"}, config.pacs, nothing).look()
     return ledger.due("archive") is not None
 
 
@@ -110,6 +120,8 @@ def test_five_studies_have_their_results_once_though_both_are_restarted(
 ) -> None:  # fmt: skip
     for number in (100, 101, 102):
         archive.add(film(picture(400, 300, seed=number), number))
+    for place in range(5):
+        archive.add(ct_slice(picture(400, 300, seed=place), place))
     first = start(environment, "watch")
     wait_for("a report", lambda: any(found["SR"] for found in archive.modalities().values()))
     told = first.kill()
@@ -117,7 +129,7 @@ def test_five_studies_have_their_results_once_though_both_are_restarted(
     archive.start()
     for number in (103, 104):
         archive.add(film(picture(400, 300, seed=number), number))
-    archive.add(film(picture(400, 300), 105, Modality="CT", SOPClassUID=CTImageStorage))
+    archive.add(film(picture(400, 300), 105, Modality="MR", SOPClassUID=MRImageStorage))
     archive.add(film(picture(400, 300), 106, BodyPartExamined="KNEE"))
     second = start(environment, "watch")
     second.first_line()
@@ -130,16 +142,18 @@ def test_five_studies_have_their_results_once_though_both_are_restarted(
     archive.start()
     archive.add(film(picture(400, 300, seed=107), 107))
     wait_for("a sixth", lambda: answered(archive, 107))
+    wait_for("a series", lambda: archive.modalities()[study(108)]["SR"])
     told += second.end()
     assert not look_again(environment)
     assert answered(archive, *range(100, 105), 107)
-    assert archive.modalities()[study(105)] == Counter(CT=1)
+    assert archive.modalities()[study(105)] == Counter(MR=1)
+    assert archive.modalities()[study(108)] == Counter(CT=5, SR=1, OT=1, DOC=1)
     assert archive.modalities()[study(106)] == Counter(DX=1)
     assert not [word for word in (*NAMES, PASSWORD, study(100)) if word in told]
     assert main(["list"]) == 0
     told = capsys.readouterr().out
-    assert "no task reads the modality CT" in told
-    assert "no task reads what its header says: modality DX, body part KNEE, view PA" in told
+    assert "no task reads the modality MR" in told
+    assert "wrong_modality: the DICOM header says body part KNEE, which no task here reads (xray reads" in told
     assert not list(Path(environment["DATA_DIR"]).glob("dicomweb/*/**/*.dcm"))
 
 
@@ -159,6 +173,19 @@ def test_results_are_of_the_patient_and_refer_to_the_picture(archive: Orthanc) -
     ]
 
 
+def test_a_series_is_answered_by_its_gravest_slice_and_says_so(archive: Orthanc) -> None:
+    """After the first test."""
+    (data,) = archive.files(study(108), "SR")
+    made = read(data)
+    (instance,) = {str(e.value) for e in made.iterall() if e.keyword == "ReferencedSOPInstanceUID"}
+    assert made.PatientName == "Smith^108"
+    texts = [str(value) for _, name, value in items(dcmread(io.BytesIO(data))) if name == "Comment"]
+    (said,) = [text for text in texts if "of a series" in text]
+    place = int(instance.rpartition(".")[2])
+    assert said.startswith(f"5 slices of a series of 5 were looked at; this is the gravest, slice {place}. ")
+    assert "not measured" in said
+
+
 def test_what_is_sent_is_answered_once_though_it_is_killed_and_sent_again(
     archive: Orthanc, environment: dict[str, str], picture: Picture, start: Callable[..., Command]
 ) -> None:
@@ -168,10 +195,11 @@ def test_what_is_sent_is_answered_once_though_it_is_killed_and_sent_again(
     }  # fmt: skip
     listening = start(environment | told, "listen")
     port = int(re.findall(r"\d+", listening.first_line())[0])
+    other = film(picture(400, 300), 203, Modality="OT")
     films = [film(picture(400, 300, seed=n - 100), n) for n in (201, 202)]
     for data in films:
         archive.add(data)
-    assert send("SCANNER", port, films) == [0, 0]
+    assert send("SCANNER", port, [*films, other]) == [0, 0, 0]
     assert send("STRANGER", port, films) is None
     log = listening.kill()
     again = start(environment | told, "listen")
@@ -181,6 +209,8 @@ def test_what_is_sent_is_answered_once_though_it_is_killed_and_sent_again(
     assert send("SCANNER", port, films) == [0, 0]
     log += again.end()
     assert answered(archive, 201, 202)
+    passed = [one.reason for one in Ledger(Path(environment["DATA_DIR"])).listed(("skipped",)) if one.origin == "sent"]
+    assert passed == ["no task reads the modality OT"]
     assert not [word for word in ("Smith", "P-201", study(201)) if word in log]
     assert not list(Path(environment["DATA_DIR"]).glob("dicomweb/*/**/*.dcm"))
 

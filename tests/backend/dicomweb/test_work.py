@@ -6,16 +6,16 @@ import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from backend.config import Config, ConfigError
 from backend.dicomweb import ledger as clock
-from backend.dicomweb.answering import PassedOver
 from backend.dicomweb.archive import ArchiveUnavailable, DicomWeb, _only_part
-from backend.dicomweb.ledger import Entry, Ledger
+from backend.dicomweb.ledger import Entry, Ledger, PassedOver
 from backend.dicomweb.listen import Listener
+from backend.dicomweb.watch import Watch
 from backend.dicomweb.work import Steps, Work
 from backend.settings.pacs import Pacs, Peer
 from backend.telemetry import make_logger
@@ -136,6 +136,29 @@ def test_what_a_stop_left_behind_is_swept(ledger: Ledger) -> None:
     ledger.change(entry, "stored")
     who.work.sweep()
     assert not left.exists()
+
+
+def test_a_series_is_taken_up_as_a_whole_once_no_more_slices_come(tmp_path: Path) -> None:
+    class Archive:
+        slices = 3
+
+        def studies(self) -> list[tuple[str, int]]:
+            return [("1.2.1", self.slices)]
+
+        def series(self, _study: str) -> list[tuple[str, str]]:
+            return [("1.2.2", "CT")]
+
+        def instances(self, _study: str, _series: str) -> list[str]:
+            return [f"1.2.3.{n}" for n in range(self.slices)]
+
+    ledger, archive, unused = Ledger(tmp_path), Archive(), cast(Any, None)
+    for found in (3, 5, 6):  # a study that is complete at 3 would be three pictures
+        archive.slices = found
+        Watch(cast(Any, archive), ledger, unused, {"CT"}, Pacs(series_pictures=4), unused).look()
+        assert ledger.due("archive") is None
+    for _ in range(3):
+        Watch(cast(Any, archive), ledger, unused, {"CT"}, Pacs(series_pictures=4), unused).look()
+    assert [(one.instance_uid, one.whole_series) for one in ledger.listed(("waiting",))] == [("1.2.2", True)]
 
 
 def test_a_part_is_the_bytes_between_its_lines() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import json
 import os
 import socket
@@ -181,3 +182,14 @@ def test_who_asks_is_believed_of_our_own_proxies_only(
     sent = b"GET /slow?s=0 HTTP/1.1\r\n" + HOST + forwarded + b"\r\n"
     with contextlib.closing(opened(service.port, sent, source)) as link:
         assert reply(link)[2].decode() == f"0 bytes from {expected}"
+
+
+def test_the_chat_streams_its_reply(service: Service) -> None:
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)) as link:
+        told = {"Host": "localhost", "Content-Type": "application/json", "Accept": "text/event-stream"}
+        link.request("POST", "/api/chat", json.dumps({"message": "What is melanoma?"}), told)
+        reply = link.getresponse()
+        assert (reply.status, reply.getheader("Transfer-Encoding")) == (200, "chunked")
+        *_, name, data = reply.read().decode().strip().splitlines()
+    assert name == "event: answer"
+    assert json.loads(data.removeprefix("data: "))["provider"] == "offline"

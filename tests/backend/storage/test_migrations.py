@@ -26,12 +26,13 @@ KEPT = (
     "SELECT number, user_id, code FROM refusals ORDER BY number",
     "SELECT number, at, action, hash FROM audit ORDER BY number",
 )
-REVISIONS = [step.revision for step in ScriptDirectory(str(MIGRATIONS)).walk_revisions()][::-1]
+STEPS = ScriptDirectory(str(MIGRATIONS), recursive_version_locations=True)
+REVISIONS = [step.revision for step in STEPS.walk_revisions()][::-1]
 
 
 def test_steps_are_numbered_in_the_order_in_which_they_are_taken() -> None:
     assert [f"{number:04}" for number, _ in enumerate(REVISIONS, 1)] == REVISIONS
-    files = sorted(path.name[:5] for path in (MIGRATIONS / "versions").glob("v*.py"))
+    files = sorted(path.name[:5] for path in (MIGRATIONS / "versions").rglob("v*.py"))
     assert files == [f"v{revision}" for revision in REVISIONS]
 
 

@@ -1,13 +1,16 @@
 """`backend/server.py` with one more address: `/slow?s=<seconds>` holds a thread for so long and says what it got.
 
-With `&file` every answer to it, a refusal too, is sent from a file.
+With `&file` every answer to it, a refusal too, is sent from a file. `/events?n=<count>` sends so many events, each but
+the first after a `/next`, and comments between them; `/left` says whether its maker was told that nobody listens.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
+from collections.abc import Iterator
 
 if __name__ == "__main__":
     from flask import Response, request
@@ -34,6 +37,31 @@ if __name__ == "__main__":
             file.write(bytes(2_000_000))
             return spooled(Spooled(file), "text/plain")
 
+    asked_for, left = threading.Semaphore(0), threading.Event()
+
+    def events() -> Response:
+        def made(count: int) -> Iterator[bytes]:
+            left.clear()
+            try:
+                for number in range(count):
+                    yield f"data: {number}\n\n".encode()
+                    while not asked_for.acquire(timeout=0.05):
+                        yield b": wait\n\n"
+                if "broken" in told:
+                    raise ValueError("no more")
+            finally:
+                left.set()
+
+        told = request.args
+        return Response(made(int(told["n"])), mimetype="text/event-stream")
+
+    def go_on() -> Response:
+        asked_for.release()
+        return Response("")
+
+    application.add_url_rule("/events", view_func=events)
+    application.add_url_rule("/next", view_func=go_on)
+    application.add_url_rule("/left", view_func=lambda: Response(str(left.wait(10))))
     application.after_request(from_a_file)
     application.add_url_rule("/slow", view_func=slow, methods=["GET", "POST"])
     serve(application, config)

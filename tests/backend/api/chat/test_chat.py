@@ -15,6 +15,8 @@ from records.documented import run_lines
 from records.people import person
 from samples import HEART_VALUES
 
+from backend.app import Application
+from backend.services.chat.library import Library
 from backend.services.chat.numbers import Borne
 from backend.services.chat.words import chat_language
 
@@ -213,3 +215,12 @@ def test_the_lines_of_the_documentation(somebody: Asker, tmp_path: Path, picture
     assert symptoms["questions"]
     assert "explanation" in fields(again)
     assert (tmp_path / "events.txt").read_text("utf-8").startswith("event: text\ndata: ")
+
+
+def test_what_the_first_question_would_wait_for_can_be_made_before_it(
+    live_app: Application, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    library = Library(live_app.services.models)
+    library.fill()
+    monkeypatch.setattr("backend.services.chat.library.sqlite3.connect", None)
+    assert library.search("What is melanoma?")

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from dicom_files import dataset, write
+from dicom_files import dataset, frames_of, write
 from ecg_files import csv_file, dicom_file, dicom_group, edf_file, heart, wfdb_record
 from fuzzing.findings import pixels_of_the_head
-from pictures import encode
+from pictures import chest_film, encode
 from PIL import Image
 from records.batches import accepted, finished, send, zipped
 from records.people import PASSWORD, Person, person
@@ -68,6 +68,46 @@ def test_every_file_has_a_record_or_an_error(
     kept = {one["address"].rsplit("/", 1)[1] for one in files}
     assert stored(records_app) - before <= kept, "what was sent goes once it is answered"
     assert {one["kind"] for one in files} == {"upload", "heatmap"}
+
+
+def test_each_frame_of_a_dicom_file_is_answered_by_itself(records_app: Application, ada: Person) -> None:
+    several = frames_of(100, 100, 100, rows_px=160, columns_px=200)
+    levels = np.stack([chest_film(n)[:160, :200, 0] for n in range(3)])
+    several.PixelData, several.Modality = levels.tobytes(), "XC"
+    single = write(dataset(levels[0], Modality="XC"))
+    files, key = [("cine.dcm", write(several)), ("one.dcm", single)], str(uuid.uuid4())
+    before = stored(records_app)
+    told = accepted(ada, files, key, frames="all")
+    places = [(1, 1, "cine.dcm"), (2, 2, "cine.dcm"), (3, 3, "cine.dcm"), (4, None, "one.dcm")]
+    assert [(one["position"], one["frame"], one["name"]) for one in told["files"]] == places
+    assert accepted(ada, files, key, frames="all")["files"] == told["files"]
+    done = finished(ada, told["batch_id"])
+    assert [(one["frame"], one["state"]) for one in done["results"]] == [
+        (1, "done"),
+        (2, "done"),
+        (3, "done"),
+        (None, "done"),
+    ]
+    for one in done["results"][:3]:
+        alone = ada.predict(files[0][1], frame=str(one["frame"]))
+        assert (one["class_code"], one["confidence"]) == (alone["class_code"], alone["confidence"])
+    assert len({one["confidence"] for one in done["results"][:3]}) == 3
+    table = ada.call("GET", f"/batches/{told['batch_id']}/export?format=csv").text
+    assert [row["frame"] for row in csv.DictReader(io.StringIO(table))] == ["1", "2", "3", ""]
+    (middle,) = finished(ada, accepted(ada, files[:1])["batch_id"])["results"]
+    assert (middle["frame"], middle["confidence"]) == (None, done["results"][1]["confidence"])
+    kept = {one["address"].rsplit("/", 1)[1] for one in ada.get("/auth/export")["files"]}
+    assert stored(records_app) - before <= kept, "no copy stays behind"
+
+
+def test_more_frames_than_a_batch_may_have_are_refused_and_leave_nothing(records_app: Application, ada: Person) -> None:
+    before = stored(records_app)
+    endless = [("x.dcm", write(frames_of(*[100] * 2001)))]
+    refused = send(ada, endless, frames="all")
+    assert (refused.status_code, refused.get_json()["code"]) == (413, "input_too_large")
+    both = send(ada, endless, frames="all", frame="2")
+    assert (both.status_code, both.get_json()["code"]) == (422, "invalid_value")
+    assert stored(records_app) == before
 
 
 def test_a_zip_is_a_batch_and_names_are_kept_on_request(ada: Person, pictures: list[tuple[str, bytes]]) -> None:

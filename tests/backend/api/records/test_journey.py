@@ -82,7 +82,7 @@ def test_the_lines_of_the_clinic(
         assert objects.read("sr.dcm") == (folder / "report.dcm").read_bytes()
     record = read((folder / "record.fhir.json").read_text("utf-8"))
     assert record["Patient"][0]["identifier"][0]["value"] == "case-17"
-    for kind, title in (("picture", "Named class"), ("symptoms", "Most probable condition")):
+    for kind, title in (("picture", "Named class"), ("any", "Named class"), ("symptoms", "Most probable condition")):
         found = read((folder / f"{kind}.fhir.json").read_text("utf-8"))
         assert observed(found, title)["valueCodeableConcept"]["text"]
         assert found["Patient"][0].keys() == {"resourceType", "id"}
