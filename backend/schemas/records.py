@@ -219,6 +219,15 @@ class Change(Answer):
 class TimelinePoint(Answer):
     record: RecordAnswer
     change: Change | None = Field(description="null for the first of a task")
+    comparison: Comparison | None = Field(
+        description="with the study before, picture by picture, of the newest ones that were asked for"
+    )
+
+
+class TimelineQuery(BaseModel):
+    """How many of the newest studies are laid on the ones before them, which takes a moment each."""
+
+    compare: int = Field(1, ge=0, le=10)
 
 
 class TimelineAnswer(Answer):

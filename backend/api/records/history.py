@@ -24,6 +24,7 @@ from backend.schemas.records import (
     StatsAnswer,
     StatsQuery,
     TimelineAnswer,
+    TimelineQuery,
     WholeRecordAnswer,
 )
 from backend.services.container import Services
@@ -81,11 +82,12 @@ def feedback(services: Services, account: Account, prediction_id: str, body: Fee
 
 @api.get("/patients/<patient_ref>/timeline", summary="One patient's records", responses={200: TimelineAnswer})
 @strict
-def timeline(services: Services, account: Account, patient_ref: str) -> TimelineAnswer:
-    """The oldest first, with what changed since the one before of the same task."""
+def timeline(services: Services, account: Account, patient_ref: str, query: TimelineQuery) -> TimelineAnswer:
+    """The oldest first, with what changed since the one before of the same task, and what of that repeated pictures
+    show as well."""
     if not REFERENCE.fullmatch(patient_ref):
         raise NotFound("there is no such patient: a reference has 1 to 64 letters, digits, dots, dashes, underscores")
-    return services.records.open().history.timeline(account, patient_ref, g.request_id)
+    return services.records.open().course.timeline(account, patient_ref, query.compare, request_context())
 
 
 @api.get("/stats", summary="The own records, counted", responses={200: StatsAnswer})

@@ -100,7 +100,7 @@ class DicomExports:
         return Answered(
             case, source, lambda: self._reports.pdf(account, record_id, "A4", base_url, context),
             overlay_png=self._files.get(row.heatmap_id) if row.heatmap_id else None,
-            heatmap=self._heatmap(row, answer, kept, context) if with_map and row.heatmap_id else None,
+            heatmap=self._again.heatmap(row, answer, kept, context) if with_map and row.heatmap_id else None,
             picture=None if source else self._picture(row, task, kept, context),
         )  # fmt: skip
 
@@ -119,17 +119,6 @@ class DicomExports:
             kept.data, read, LIMITS.max_bytes, LIMITS.max_pixels, _SHOWN_PX, presentation_of(row.result)
         )
         return SandboxedReader(self._pool, context.deadline)(shown)
-
-    def _heatmap(self, row: Prediction, answer: KeptAnswer, kept: Kept, context: RequestContext) -> Heatmap | None:
-        """The map is not kept as numbers: the case is answered again. None where another model would answer by now."""
-        task = self._tasks.get(row.task)
-        if not isinstance(task, ImageTask):
-            return None
-        query = AnalyzeQuery.model_validate({**answer.provenance.request, "explain": "url", "gate": "off"})
-        again = self._images.analyze(task, case_of(kept, query), query, context)
-        before, now = ((one.model.sha256, one.provenance.preprocessing_sha256) for one in (answer, again))
-        left = self._images.heatmap(context.answer_id)
-        return left.content if left and before == now else None
 
 
 _ABSENT: dict[DicomObject, str] = {

@@ -13,15 +13,12 @@ from backend.errors import Forbidden, NotFound
 from backend.schemas.accounts import READERS, Account
 from backend.schemas.records import (
     MOST_FEEDBACK,
-    Change,
     FeedbackEntry,
     HistoryQuery,
     RecordAnswer,
     RecordsAnswer,
     ShareAnswer,
     StatsQuery,
-    TimelineAnswer,
-    TimelinePoint,
     WholeRecordAnswer,
 )
 from backend.services.records.accounts import hold
@@ -30,11 +27,7 @@ from backend.storage.audit import Deed, append, note
 from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import Feedback, Prediction, StoredFile
-from ml_model.tasks.triage_scale import LEVELS
 
-_MOST_OF_A_PATIENT = 1000
-_DAY_S = 86_400.0
-_RANK: dict[str, int] = {level: rank for rank, level in enumerate(LEVELS)}
 _MEANINGFUL, _ESCAPED = re.compile(r"[%_/]"), r"/\g<0>"  # to LIKE
 _NONE = "there is no such record of this account"
 
@@ -145,19 +138,6 @@ class History:
             row.shared = shared
             append(session, Deed(str(account.id), "share" if shared else "unshare", str(record_id), request_id))
         return ShareAnswer(success=True, id=record_id, shared=shared)
-
-    def timeline(self, account: Account, patient_ref: str, request_id: str) -> TimelineAnswer:
-        """One patient's course, the oldest first."""
-        of_patient = (Prediction.user_id == account.id, Prediction.patient_ref == patient_ref)
-        newest = _without_results(*of_patient).order_by(Prediction.number.desc()).limit(_MOST_OF_A_PATIENT)
-        with self._database.reading() as session:
-            rows = list(session.scalars(newest))[::-1]
-        note(self._database, Deed(str(account.id), "timeline", "", request_id))
-        points, last = [], dict[str, Prediction]()
-        for row in rows:
-            points.append(TimelinePoint(record=record_answer(row), change=_change(last.get(row.task), row)))
-            last[row.task] = row
-        return TimelineAnswer(success=True, patient_ref=patient_ref, timeline=tuple(points), count=len(points))
 
 
 def chosen_days(account: Account, query: HistoryQuery | StatsQuery) -> list[ColumnElement[bool]]:
@@ -284,16 +264,3 @@ def feedback_entry(row: Feedback) -> FeedbackEntry:
     """As it is told."""
     told = {"agrees": row.agrees, "right_class": row.right_class, "note": row.note, "created_at": row.created_at}
     return FeedbackEntry.model_validate({"id": row.id, "by": row.user_id, **told})
-
-
-def _change(before: Prediction | None, now: Prediction) -> Change | None:
-    if before is None:
-        return None
-    risen = _RANK[now.triage_level] - _RANK[before.triage_level]
-    return Change(
-        since=before.id,
-        days=round((now.created_at - before.created_at).total_seconds() / _DAY_S, 4),
-        class_changed=before.class_code != now.class_code,
-        triage="graver" if risen > 0 else "milder" if risen < 0 else "same",
-        scores={code: score - before.scores[code] for code, score in now.scores.items() if code in before.scores},
-    )

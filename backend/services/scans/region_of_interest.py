@@ -44,7 +44,7 @@ def region_of(rgb: NDArray[np.uint8], heatmap: Heatmap) -> Region | None:
     scale = min(1.0, _LONG_SIDE_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     small = cv2.cvtColor(cv2.resize(rgb, size, interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-    strength = _strength(heatmap, size)
+    strength = map_over(heatmap, size)
     within = strength >= _WITHIN_FROM
     if not within.any():
         return None
@@ -71,7 +71,7 @@ def outlined(rgb: NDArray[np.uint8], region: Region) -> NDArray[np.uint8]:
     return np.asarray(cv2.drawContours(rgb.copy(), list(region.contours), -1, (255, 210, 0), width_px), np.uint8)
 
 
-def _strength(heatmap: Heatmap, size: tuple[int, int]) -> NDArray[np.float32]:
+def map_over(heatmap: Heatmap, size: tuple[int, int]) -> NDArray[np.float32]:
     """The map as shares of its peak, at each pixel of the whole picture reduced to `size` (width, height)."""
     cells, frame, (width, height) = heatmap.activation_map, heatmap.frame, size
     if (peak := float(cells.max(initial=0))) <= 0:
