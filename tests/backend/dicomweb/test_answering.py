@@ -12,6 +12,7 @@ from clients.dicom import items
 from dicom_files import frames_of, write
 from pictures import chest_film
 from pydicom import dcmread
+from pydicom.uid import EnhancedMRImageStorage
 
 from backend.app import Application
 from backend.dicomweb.answering import Answering
@@ -25,7 +26,7 @@ def frames(count: int) -> bytes:
     """Of a head, in one file."""
     made = frames_of(*([100] * count), rows_px=160, columns_px=200)
     made.PixelData = np.stack([chest_film(n)[:160, :200, 0] for n in range(count)]).tobytes()
-    made.Modality, made.BodyPartExamined = "MR", "BRAIN"
+    made.SOPClassUID, made.Modality, made.BodyPartExamined = EnhancedMRImageStorage, "MR", "BRAIN"
     made.StudyInstanceUID, made.SeriesInstanceUID, made.SOPInstanceUID = STUDY, SERIES, INSTANCE
     return write(made)
 
