@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from backend.schemas.accounts import TEXT, Body
 from backend.schemas.common import Answer, Probability, TriageAnswer
 from backend.schemas.images import AnalyzeQuery
+from backend.schemas.scans.comparison import Comparison
 from ml_model.tasks.triage_scale import TriageLevel
 
 DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)

@@ -28,6 +28,7 @@ from backend.schemas.records import (
     WholeRecordAnswer,
 )
 from backend.services.container import Services
+from backend.telemetry import request_context
 
 PNG = {"content": {"image/png": {"schema": {"type": "string", "format": "binary"}}}}
 api = APIBlueprint("records", __name__, url_prefix="/api/v1", abp_tags=[TAG])

@@ -6,6 +6,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import datetime
 
+from backend.schemas.scans.comparison import Comparison
 from backend.services.loading.bundles import Task
 from backend.services.reports.kept_answer import KeptAnswer
 from ml_model.inputs.dicom.instances import DicomInstance
@@ -15,7 +16,7 @@ from ml_model.inputs.dicom.instances import DicomInstance
 class AnsweredCase:
     """An answer, and what is known with it. record_id: of an answer that is not kept its own id. task: None where the
     service has it no more. instances: the DICOM files that were answered. record_sha256: as `GET /verify` takes it;
-    None where nothing is kept."""
+    None where nothing is kept. since: beside the record before it of the same patient."""
 
     record_id: uuid.UUID
     answered_at: datetime
@@ -24,3 +25,4 @@ class AnsweredCase:
     patient_ref: str | None = None
     instances: tuple[DicomInstance, ...] = ()
     record_sha256: str | None = None
+    since: Comparison | None = None

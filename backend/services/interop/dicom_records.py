@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 
 from backend.errors import NotFound
 from backend.schemas.accounts import Account
-from backend.schemas.images import AnalyzeQuery
 from backend.schemas.records import DicomObject
-from backend.services.diagnosis import LIMITS, ImageDiagnosis
+from backend.services.diagnosis import LIMITS
 from backend.services.interop.answered import AnsweredCase
 from backend.services.loading.bundles import Task
+from backend.services.longitudinal.again import AnsweredAgain
 from backend.services.records.history import visible
-from backend.services.records.keeping import Kept, case_of
-from backend.services.rendering.heatmaps import Heatmap
-from backend.services.reports.kept_answer import KeptAnswer
-from backend.services.reports.reporting import Reports, presentation_of, record_sha256
+from backend.services.records.keeping import Kept
+from backend.services.reports.kept_answer import KeptAnswer, presentation_of
+from backend.services.reports.reporting import Reports, record_sha256
 from backend.storage.audit import Deed, note
 from backend.storage.database import Database
 from backend.storage.files import FileStore
@@ -45,14 +44,14 @@ class DicomExports:
     """Of the records of pictures that an account may see."""
 
     def __init__(
-        self, database: Database, files: FileStore, tasks: Mapping[str, Task], pool: WorkerPool, images: ImageDiagnosis,
+        self, database: Database, files: FileStore, tasks: Mapping[str, Task], pool: WorkerPool, again: AnsweredAgain,
         reports: Reports,
     ) -> None:  # fmt: skip
         self._database = database
         self._files = files
         self._tasks = tasks
         self._pool = pool
-        self._images = images
+        self._again = again
         self._reports = reports
 
     def object(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from backend.schemas.accounts import Account
 from backend.services.loading.bundles import Task
+from backend.services.longitudinal.course import Course
 from backend.services.records.history import visible
 from backend.services.reports.kept_answer import KeptAnswer
 from backend.services.reports.reporting import record_sha256
@@ -24,11 +25,14 @@ from ml_model.sandbox.pool import WorkerPool
 class RecordExports:
     """Of the records that an account may see."""
 
-    def __init__(self, database: Database, files: FileStore, tasks: Mapping[str, Task], pool: WorkerPool) -> None:
+    def __init__(
+        self, database: Database, files: FileStore, tasks: Mapping[str, Task], pool: WorkerPool, course: Course
+    ) -> None:
         self._database = database
         self._files = files
         self._tasks = tasks
         self._pool = pool
+        self._course = course
 
     def fhir(self, account: Account, record_id: uuid.UUID, context: RequestContext) -> str:
         """A record as a bundle of FHIR R4, JSON. Raises NotFound, RecordsUnavailable and the errors of reading the
@@ -42,6 +46,7 @@ class RecordExports:
         case = AnsweredCase(
             row.id, row.created_at, KeptAnswer.model_validate(row.result), self._tasks.get(row.task), row.patient_ref,
             self._instances(file, context), record_sha256(row),
+            self._course.since_the_one_before(account, row, context),
         )  # fmt: skip
         made: str = bundle_of(case).model_dump_json()
         note(self._database, Deed(str(account.id), "fhir", str(record_id), context.request_id))

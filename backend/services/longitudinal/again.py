@@ -13,8 +13,7 @@ from backend.services.diagnosis import ImageDiagnosis
 from backend.services.loading.bundles import Task
 from backend.services.records.keeping import Kept, case_of
 from backend.services.rendering.heatmaps import Heatmap
-from backend.services.reports.kept_answer import KeptAnswer
-from backend.services.reports.reporting import presentation_of
+from backend.services.reports.kept_answer import KeptAnswer, presentation_of
 from backend.storage.tables import Prediction
 from backend.telemetry import RequestContext
 from ml_model.tasks.registry import ImageTask

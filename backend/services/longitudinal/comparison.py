@@ -19,9 +19,9 @@ from ml_model.tasks.repeatability import change_of, noise_of
 from ml_model.tasks.triage_scale import LEVELS
 
 NOTE = (
-    "A score says how sure the model is of a picture, not how large a lesion is: a change of it is no growth, and none is "
-    "no proof that nothing grew. Light, distance, angle, pressure and machine move scores, regions and maps. Let who "
-    "treats the person compare the pictures themselves."
+    "A score says how sure the model is of a picture, not how large a lesion is: a change of it is no growth, and "
+    "without one something may have grown. Light, distance, angle, pressure and machine move scores, regions and maps. "
+    "Let who treats the person compare the pictures themselves."
 )
 _STATES = {"ruled_out": "ruled out", "indeterminate": "not ruled out", "suspected": "suspected"}
 _GRAVITY = {"ruled_out": 0, "indeterminate": 1, "suspected": 2}
@@ -147,4 +147,3 @@ def _summary(before: KeptAnswer, after: KeptAnswer, findings: tuple[FindingChang
             if not worse:
                 told.append("That alone is no reason to watch it less.")
     return " ".join(told)
-

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import defer
 
-from backend.errors import ServiceError
+from backend.errors import RecordsUnavailable
 from backend.schemas.accounts import Account
 from backend.schemas.records import Change, TimelineAnswer, TimelinePoint
 from backend.schemas.scans.comparison import Comparison
@@ -64,7 +64,11 @@ class Course:
         none, or where it is of no picture."""
         if row.patient_ref is None:
             return None
-        same = (Prediction.user_id == row.user_id, Prediction.patient_ref == row.patient_ref, Prediction.task == row.task)
+        same = (
+            Prediction.user_id == row.user_id,
+            Prediction.patient_ref == row.patient_ref,
+            Prediction.task == row.task,
+        )
         of_account = () if row.user_id == account.id else (Prediction.shared.is_(True),)
         earlier = select(Prediction).where(*same, *of_account, Prediction.number < row.number)
         with self._database.reading() as session:
@@ -74,7 +78,9 @@ class Course:
     def _of_pair(self, before: Prediction, after: Prediction, context: RequestContext) -> Comparison | None:
         with self._database.reading() as session:
             ids = (before.number, after.number)
-            rows = list(session.scalars(select(Prediction).where(Prediction.number.in_(ids)).order_by(Prediction.number)))
+            rows = list(
+                session.scalars(select(Prediction).where(Prediction.number.in_(ids)).order_by(Prediction.number))
+            )
             files = [session.get(StoredFile, row.file_id) if row.file_id else None for row in rows]
         if len(rows) < len(ids):
             return None
@@ -84,7 +90,9 @@ class Course:
         first, then = answers
         try:
             studies = self._seen(rows, answers, files, context)
-        except (MediDiagnoseError, ServiceError) as error:
+        except RecordsUnavailable:
+            raise
+        except MediDiagnoseError as error:
             studies = f"one of the pictures could not be answered again: {error}"
         return compared(before.id, after.task, first, then, studies)
 
@@ -119,7 +127,7 @@ def _pixel_mm2(answer: KeptAnswer) -> float | None:
 
 
 def _change(before: Prediction, now: Prediction) -> Change:
-    risen = LEVELS.index(now.triage_level) - LEVELS.index(before.triage_level)  # type: ignore[arg-type]
+    risen = LEVELS.index(now.triage_level) - LEVELS.index(before.triage_level)
     return Change(
         since=before.id,
         days=round((now.created_at - before.created_at).total_seconds() / _DAY_S, 4),

@@ -17,6 +17,8 @@ from backend.services.diagnosis import ImageDiagnosis
 from backend.services.interop.dicom_records import DicomExports
 from backend.services.interop.records import RecordExports
 from backend.services.loading.bundles import Task
+from backend.services.longitudinal.again import AnsweredAgain
+from backend.services.longitudinal.course import Course
 from backend.services.monitoring.dataset import FeedbackDataset
 from backend.services.monitoring.monitor import Monitor
 from backend.services.records.accounts import AccountBook
@@ -49,6 +51,7 @@ class OpenRecords:
     keeping: Keeping
     answers: AnswerKeeping
     history: History
+    course: Course
     viewer: Viewer
     statistics: Statistics
     feedback: FeedbackBook
@@ -87,7 +90,9 @@ def open_records(given: Surroundings) -> OpenRecords:
     passwords = Passwords(derived(given.secret, HASHING), cheap=config.cheap_passwords)
     keeping = Keeping(database, files, given.pool, config.quota_bytes)
     history = History(database, files)
-    reports = Reports(database, files, tasks, given.pool)
+    again = AnsweredAgain(tasks, given.images)
+    course = Course(database, files, again)
+    reports = Reports(database, files, tasks, given.pool, course)
     work, executor = _labour(given, database, files, keeping)
     return OpenRecords(
         database=database,
@@ -97,6 +102,7 @@ def open_records(given: Surroundings) -> OpenRecords:
         keeping=keeping,
         answers=AnswerKeeping(keeping),
         history=history,
+        course=course,
         viewer=Viewer(history, files, given.pool),
         statistics=Statistics(database),
         feedback=FeedbackBook(database, tasks),
@@ -104,8 +110,8 @@ def open_records(given: Surroundings) -> OpenRecords:
         monitor=Monitor(database),
         dataset=FeedbackDataset(database, files, tasks),
         reports=reports,
-        interop=RecordExports(database, files, tasks, given.pool),
-        dicom=DicomExports(database, files, tasks, given.pool, given.images, reports),
+        interop=RecordExports(database, files, tasks, given.pool, course),
+        dicom=DicomExports(database, files, tasks, given.pool, again, reports),
         batches=BatchBook(
             database, files, config.quota_bytes,
             FrameReader(given.images, ZipLimits(config.batch_files, MAX_UPLOAD_BYTES, config.batch_bytes)),

@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from backend.schemas.records import FeedbackEntry
+from backend.schemas.scans.comparison import Comparison
 from backend.services.rendering.messages import DISCLAIMER, SERVICE_NAME, service_version
 from backend.services.reports.blocks import Banner, Block, Bullets, Facts, Picture, Report, Section, Tone, Words
+from backend.services.reports.comparison_content import comparison_sections
 from backend.services.reports.image_content import named, page_sections, picture_sections, quality_sections
 from backend.services.reports.kept_answer import KeptAnswer
 from backend.services.reports.tabular_content import risk_sections, symptom_sections
@@ -25,7 +27,8 @@ _TOLD_BY = {"age_years": "the age given", "dicom": "the DICOM file", "picture": 
 @dataclass(frozen=True)
 class Told:
     """A record, and what is shown with it. pictures: as it was sent (where it is kept), and with its heatmap. page:
-    of an ECG, drawn. sha256, address: empty of an answer that is not kept."""
+    of an ECG, drawn. sha256, address: empty of an answer that is not kept. since: beside the record before it
+    of the same patient."""
 
     record_id: UUID
     patient_ref: str | None
@@ -36,6 +39,7 @@ class Told:
     page: Picture | None
     sha256: str
     address: str
+    since: Comparison | None = None
 
 
 def report(told: Told, task: ImageTask | SymptomTask | RiskTask | None, made_at: datetime) -> Report:
@@ -63,6 +67,7 @@ def report(told: Told, task: ImageTask | SymptomTask | RiskTask | None, made_at:
         sections=(
             *of_kind,
             *_advice(answer),
+            *comparison_sections(told.since),
             *_feedback(told.feedback),
             *quality_sections(answer),
             _origin(told),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -12,6 +13,7 @@ from backend.schemas.findings import FindingAnswer, PredictionSetAnswer
 from backend.schemas.images import DicomAnswer, FieldOfViewAnswer, RankedAnswer, RecommendationAnswer, UrgencyAnswer
 from backend.schemas.symptoms import RankedDiseaseAnswer, RedFlagAnswer, UnderstoodAnswer
 from backend.schemas.tabular import MissingFactorAnswer, ProbabilityInterval, RiskFactorAnswer
+from ml_model.inputs.dicom.presentation import Presentation
 
 
 class Part(BaseModel):
@@ -108,3 +110,10 @@ class KeptAnswer(Part):
         said = self.prediction
         of_named = (said.abstain_reason, *said.abstain_reasons) if said else ()
         return tuple(text for text in (*of_named, *self.abstain_reasons) if text)
+
+
+def presentation_of(result: Mapping[str, Any]) -> Presentation:
+    """Frame and window that a picture was answered from; before the answers told them the first frame was."""
+    told = (result.get("input_check") or {}).get("dicom") or [None]
+    asked = (result.get("provenance") or {}).get("request") or {}
+    return Presentation(told[0]["frame"] if told[0] else 1, asked.get("window"))

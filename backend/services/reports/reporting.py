@@ -11,7 +11,7 @@ import time
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from PIL import Image
 from sqlalchemy import select
@@ -20,17 +20,17 @@ from backend.errors import Busy
 from backend.schemas.accounts import Account
 from backend.services.diagnosis import LIMITS
 from backend.services.loading.bundles import Task
+from backend.services.longitudinal.course import Course
 from backend.services.records.history import feedback_entry, visible
 from backend.services.reports.blocks import Picture
 from backend.services.reports.content import MOST_FEEDBACK, Told, report
-from backend.services.reports.kept_answer import KeptAnswer
+from backend.services.reports.kept_answer import KeptAnswer, presentation_of
 from backend.storage.audit import Deed, note
 from backend.storage.database import Database
 from backend.storage.files import FileStore
 from backend.storage.tables import Feedback, Prediction
 from backend.telemetry import RequestContext
 from ml_model.diagnosis.reading import PictureToShow, SandboxedReader
-from ml_model.inputs.dicom.presentation import Presentation
 from ml_model.sandbox.pool import WorkerPool
 from ml_model.tasks.registry import ImageTask
 
@@ -42,11 +42,14 @@ _DRAWN = ("recording", "page_signal")  # whose overlay is a page with the traces
 class Reports:
     """Of the records that an account may see."""
 
-    def __init__(self, database: Database, files: FileStore, tasks: Mapping[str, Task], pool: WorkerPool) -> None:
+    def __init__(
+        self, database: Database, files: FileStore, tasks: Mapping[str, Task], pool: WorkerPool, course: Course
+    ) -> None:
         self._database = database
         self._files = files
         self._tasks = tasks
         self._pool = pool
+        self._course = course
         self._making = threading.Lock()
 
     def pdf(
@@ -68,7 +71,7 @@ class Reports:
         pictures, page = self._pictures(row, answer, context)
         told = Told(
             row.id, row.patient_ref, row.created_at, answer, tuple(map(feedback_entry, said)), pictures, page, sha256,
-            f"{base_url}{PATH}/{row.id}?sha256={sha256}",
+            f"{base_url}{PATH}/{row.id}?sha256={sha256}", self._course.since_the_one_before(account, row, context),
         )  # fmt: skip
         laid = report(told, self._tasks.get(row.task), datetime.now(UTC))
         if not self._making.acquire(timeout=max(0.0, context.deadline - time.monotonic())):
@@ -115,13 +118,6 @@ class Reports:
         if read and read.read_as in _DRAWN:
             return tuple(shown), Picture(overlay, f"The recording, drawn. Shade: {explained}")
         return (*shown, Picture(overlay, explained)), None
-
-
-def presentation_of(result: Mapping[str, Any]) -> Presentation:
-    """Frame and window that a picture was answered from; before the answers told them the first frame was."""
-    told = (result.get("input_check") or {}).get("dicom") or [None]
-    asked = (result.get("provenance") or {}).get("request") or {}
-    return Presentation(told[0]["frame"] if told[0] else 1, asked.get("window"))
 
 
 def record_sha256(row: Prediction) -> str:

@@ -8,17 +8,18 @@ HAM10000 also against another photograph of the same lesion. Writes `ml_model/ta
 
 from __future__ import annotations
 
+import io
 import json
 import sys
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from PIL import Image
 
 from ml_model.diagnosis.case import CaseResult
 from ml_model.diagnosis.pipeline import Engines
@@ -40,11 +41,11 @@ SEVERAL_OF_ONE = {"HAM10000": "lesion"}  # sets with several pictures of one thi
 
 
 def _turned(pixels: Pixels, _rng: Generator, *, degrees: float) -> Pixels:
-    return np.clip(rotated(pixels, degrees), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(rotated(pixels, degrees), 0, 255), np.uint8)
 
 
 def _levels(pixels: Pixels, _rng: Generator, *, gamma: float) -> Pixels:
-    return np.rint(255 * (pixels / 255.0) ** gamma).astype(np.uint8)
+    return np.asarray(np.rint(255 * (pixels / 255.0) ** gamma), np.uint8)
 
 
 def _moved(pixels: Pixels, _rng: Generator, *, across: float, down: float) -> Pixels:
@@ -55,8 +56,9 @@ def _moved(pixels: Pixels, _rng: Generator, *, across: float, down: float) -> Pi
 
 
 def _saved(pixels: Pixels, _rng: Generator, *, quality: int) -> Pixels:
-    _, coded = cv2.imencode(".jpg", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR)[..., ::-1], np.uint8)
+    data = io.BytesIO()
+    Image.fromarray(pixels).save(data, "JPEG", quality=quality)
+    return np.asarray(Image.open(data), np.uint8)
 
 
 TAKEN_AGAIN = (
@@ -94,14 +96,11 @@ def _pairs_of_groups(pictures: Sequence[Picture]) -> Iterator[tuple[CaseResult, 
 
 def _chosen(samples: Sequence[Sample], limit: int) -> list[Sample]:
     """Groups with several pictures first where they are of one thing, then any, the same ones each time."""
-    order = np.random.default_rng(0).permutation(len(samples))
-    size: Mapping[str, int] = defaultdict(int)
-    for sample in samples:
-        size[sample.group] += sample.source in SEVERAL_OF_ONE  # type: ignore[index]
-    ranked = sorted(
-        order, key=lambda n: (size[samples[n].group] < 2, samples[n].group if size[samples[n].group] > 1 else "")
-    )
-    return [samples[n] for n in ranked[:limit]]
+    order = np.random.default_rng(0).permutation(len(samples)).tolist()
+    size = Counter(sample.group for sample in samples if sample.source in SEVERAL_OF_ONE)
+    several = [n for n in order if size[samples[n].group] > 1]
+    several.sort(key=lambda n: samples[n].group)
+    return [samples[n] for n in [*several, *(n for n in order if size[samples[n].group] <= 1)][:limit]]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -6,13 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from fhir.resources.R4B.codeableconcept import CodeableConcept
+from fhir.resources.R4B.identifier import Identifier
 from fhir.resources.R4B.observation import ObservationComponent, ObservationReferenceRange
 from fhir.resources.R4B.reference import Reference
 
 from backend.schemas.findings import FindingAnswer
+from backend.schemas.scans.comparison import Comparison
 from backend.services.interop.fhir.entries import STUDY, Entries
 from backend.services.interop.fhir.observations import prediction_set_observation, stated
-from backend.services.interop.fhir.terms import Interpretation, concept, interpretation, probability
+from backend.services.interop.fhir.terms import URI, Interpretation, concept, interpretation, probability, quantity
+from backend.services.reports.comparison_content import picture_by_picture
 from backend.services.reports.content import warnings_of
 from backend.services.reports.image_content import gauge
 from ml_model.tasks.registry import ImageTask
@@ -32,6 +35,29 @@ def picture_observations(made: Entries) -> Iterator[Reference]:
     for one in made.case.answer.findings:
         yield _finding_observation(made, one, concept(one.name, rules.get(one.code)))
     yield from prediction_set_observation(made, classes)
+    if made.case.since:
+        yield _change_observation(made, made.case.since)
+
+
+def _change_observation(made: Entries, since: Comparison) -> Reference:
+    """Beside the record before it, which has a bundle of its own."""
+    before = Reference(
+        identifier=Identifier(system=URI, value=f"urn:uuid:{since.since}"),
+        type="Observation",
+        display="the record before",
+    )
+    parts = [
+        ObservationComponent(
+            code=concept(f"{one.name}: change of the probability"),
+            valueQuantity=quantity(round(one.after - one.before, 6), "1"),
+            interpretation=[concept(one.note)],
+        )
+        for one in since.findings
+    ]
+    return made.observe(
+        "change", concept("Change since the study before"), picture_by_picture(since), since.note,
+        valueString=since.summary, component=parts or None, derivedFrom=[before],
+    )  # fmt: skip
 
 
 def _class_observation(made: Entries, classes: Mapping[str, CodeableConcept]) -> Reference:

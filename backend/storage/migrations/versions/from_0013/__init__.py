@@ -1,4 +1,0 @@
-"""The steps after the first twelve, one module each.
-
-May import sqlalchemy and alembic.
-"""
