@@ -11,6 +11,7 @@ work on the machine changes less. Exit code 1 where a p95 is over the bar. In a 
 from __future__ import annotations
 
 import argparse
+import math
 import sqlite3
 import sys
 import tempfile
@@ -19,16 +20,20 @@ import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import cast
 
 from clients import percentile
 
 from backend.schemas.accounts import Account
 from backend.schemas.records import HistoryQuery, StatsQuery
+from backend.services.longitudinal.again import AnsweredAgain
+from backend.services.longitudinal.course import Course
 from backend.services.records.history import History
 from backend.services.records.statistics import Statistics
 from backend.storage.database import FILE_NAME, Database
 from backend.storage.files import FILES, FolderStore
 from backend.storage.tables import Prediction, User
+from backend.telemetry import RequestContext
 
 USERS = 10
 OWN = uuid.UUID(int=1)
@@ -136,7 +141,9 @@ def made(folder: Path, rows: int) -> Database:
 
 def questions(database: Database, folder: Path) -> dict[str, Callable[[], object]]:
     """By name, what is measured."""
-    history, statistics = History(database, FolderStore(folder / FILES)), Statistics(database)
+    files = FolderStore(folder / FILES)
+    history, statistics = History(database, files), Statistics(database)
+    course = Course(database, files, cast("AnsweredAgain", None))  # nothing is answered again
     account = Account(OWN, "user1", "user", "t", "s", 0, keep_answers=False)
 
     def page(**asked: object) -> Callable[[], object]:
@@ -165,7 +172,9 @@ def questions(database: Database, folder: Path) -> dict[str, Callable[[], object
         "after next_before": page(before=500_000),
         **{f"{name}, first page": page(**asked) for name, asked in filters.items()},
         "task, last page": page(task="skin", page=history.page(account, HistoryQuery(task="skin"), "r").pages),
-        "timeline of a patient": lambda: history.timeline(account, "p-7", "r"),
+        "timeline of a patient": lambda: course.timeline(
+            account, "p-7", 0, RequestContext("r", "a", 0.0, math.inf, None)
+        ),
         **{f"search for {what}": page(q=words, **asked) for what, words, asked in SEARCHES},
         "statistics": counts(),
         "statistics of a task": counts(task="skin"),

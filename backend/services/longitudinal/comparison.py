@@ -64,7 +64,7 @@ def compared(
         registered=reason is None,
         not_registered_because=reason,
         shift_px=shift,
-        similarity=round(laid.similarity, 4) if laid else None,
+        similarity=round(laid.similarity, 4) if laid and laid.similarity else None,
         region=region,
         map_correlation=maps,
         summary=_summary(before, after, findings),

@@ -26,7 +26,8 @@ def picture_by_picture(since: Comparison) -> str:
     told = ["The pictures lie on each other."]
     if since.region:
         size = f"{since.region.ratio:.2f} times"
-        told.append(f"The region of interest covers {size} the share of the picture that it covered before.")
+        told.append(f"The region of interest covers {size} the share of the picture that it covered before; how much "
+                    "that varies between pictures of one thing was not measured.")  # fmt: skip
     if since.map_correlation is not None:
         told.append(f"The activation maps correlate by {since.map_correlation:.2f}.")
     return " ".join(told)
