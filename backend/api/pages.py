@@ -18,6 +18,9 @@ FRONTEND = REPOSITORY / "frontend"
 PAGES = (
     EndpointAnswer(method="GET", path="/", summary="The web app for a browser, this list for a program"),
     EndpointAnswer(method="GET", path="/docs", summary="Browsable documentation"),
+    EndpointAnswer(
+        method="GET", path="/viewer", summary="Uploads of an account, frame by frame and through any window"
+    ),
     EndpointAnswer(method="GET", path="/openapi.json", summary="OpenAPI 3.1 document"),
 )
 
@@ -31,7 +34,7 @@ def _endpoints(document: dict[str, Any]) -> tuple[EndpointAnswer, ...]:
 
 
 def register_pages(app: Flask, document: dict[str, Any]) -> None:
-    """GET /, /docs, /openapi.json. `document` is the finished OpenAPI document."""
+    """GET /, /docs, /viewer, /openapi.json. `document` is the finished OpenAPI document."""
     text = json.dumps(document, allow_nan=False)
     index_json = IndexAnswer(
         name=SERVICE_NAME, version=service_version(), endpoints=_endpoints(document), disclaimer=DISCLAIMER
@@ -50,6 +53,11 @@ def register_pages(app: Flask, document: dict[str, Any]) -> None:
     @strict
     def docs() -> Response:
         return current_app.send_static_file("docs.html")
+
+    @app.get("/viewer")
+    @strict
+    def viewer() -> Response:
+        return current_app.send_static_file("viewer.html")
 
     @app.get("/openapi.json")
     @strict

@@ -54,6 +54,7 @@ class UploadAnswer(Answer):
     format: str
     size_bytes: int = Field(description="as it is kept, without metadata")
     sha256: str = Field(description="as it is kept")
+    frames: int = Field(description="of a DICOM file, which GET /render/<file_id> draws one by one; 1 of others")
     warnings: tuple[str, ...]
     created_at: datetime
 

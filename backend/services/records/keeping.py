@@ -92,7 +92,7 @@ class Keeping:
         row = kept.row
         return UploadAnswer(
             success=True, file_id=row.id, format=row.format, size_bytes=row.size_bytes, sha256=row.sha256,
-            warnings=_warnings(row), created_at=row.created_at,
+            frames=row.frames if row.format == "DICOM" else 1, warnings=_warnings(row), created_at=row.created_at,
         )  # fmt: skip
 
     def predict(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
@@ -99,9 +100,14 @@ class Page:
 
     def wait_for(self, selector: str, text: str = "") -> None:
         """Until an element that is to be seen says `text`."""
-        WebDriverWait(self.driver, WITHIN_S).until(
-            lambda _: any(e.is_displayed() and text in e.text for e in self.all(selector)), f"{selector}: {text}"
+        self.wait_until(
+            lambda: any(e.is_displayed() and text in e.text for e in self.all(selector)), f"{selector}: {text}"
         )
+
+    def wait_until(self, holds: Callable[[], bool], what: str = "") -> None:
+        """Until something is so, whatever is replaced meanwhile."""
+        replaced = [StaleElementReferenceException]
+        WebDriverWait(self.driver, WITHIN_S, ignored_exceptions=replaced).until(lambda _: holds(), what)
 
     def choose_task(self, task: str, form: str = "#image") -> None:
         self.find(f'[data-task="{task}"]').click()
