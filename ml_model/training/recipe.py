@@ -17,7 +17,8 @@ class Augmentation:
     stain: how far the amounts of haematoxylin and eosin change, as a share. coarse: how often a picture is shown
     at a lower resolution, down to coarsest_px for the whole of it. other_sites: how often an ultrasound picture is
     shown as another machine would, by ultrasound_sites.random_site. border: the share of a side that is cut off at
-    each edge, at random up to it.
+    each edge, at random up to it. near_lesion: how often only the surroundings of an outlined lesion are shown, or as
+    small a part of a picture without one.
     """
 
     horizontal_flip: bool = True
@@ -40,6 +41,7 @@ class Augmentation:
     erase: float = 0.0
     other_sites: float = 0.0
     border: float = 0.0
+    near_lesion: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,12 @@ class Transfer:
 class Recipe:
     """Defaults suit a fine-tuning from ImageNet of some thousands of pictures.
 
-    sampling_power: 0 draws pictures as they come, 1 every class of a source equally often; source_power does the
-    same for the sources. With logit adjustment the trained logits are
-    those of equally frequent classes; served_prior_weight 1 gives the frequencies of the sampler back to the served
-    model, 0 does not. decision "balanced" takes them away again when a class is named, and only then.
+    label_alone: how often a picture is trained on its label alone and not on the class within it that was derived
+    from its pixels, which other views of it would not be put into. sampling_power: 0 draws pictures as they come, 1
+    every class of a source equally often; source_power does the same for the sources. With logit adjustment the
+    trained logits are those of equally frequent classes; served_prior_weight 1 gives the frequencies of the sampler
+    back to the served model, 0 does not. decision "balanced" takes them away again when a class is named, and only
+    then.
     test_time_flips are the mirror images that the served model sees beside the picture, at twice the time for each.
     Choose all three on validation. last_layer: the backbone's layer behind which its rest is left out, where textures
     matter more than things. pooling: over the cells of the last feature maps; with "mean_max" the head sees mean and
@@ -118,6 +122,7 @@ class Recipe:
     loss: Literal["cross_entropy", "focal"] = "cross_entropy"
     focal_gamma: float = 2.0
     label_smoothing: float = 0.0
+    label_alone: float = 0.0
     sampling_power: float = 0.5
     source_power: float = 0.0
     rebalance: Literal["none", "logit_adjustment", "class_weights"] = "logit_adjustment"

@@ -20,6 +20,8 @@ Picture = NDArray[np.uint8]
 _STAINS_TO_DENSITY = np.array([[0.65, 0.70, 0.29], [0.07, 0.99, 0.11], [0.27, 0.57, 0.78]])
 _DENSITY_TO_STAINS = np.linalg.inv(_STAINS_TO_DENSITY)
 STAIN_SHIFT = 0.15
+BESIDE_LESION = (0.2, 1.5)  # tissue beside a lesion in a view of it, as shares of the lesion's longer side
+LEAST_NEAR, NEAR_NOTHING = 0.3, (0.4, 1.0)  # of the picture's side: the nearest view, and those of no lesion
 _CODECS = {"JPEG": (".jpg", cv2.IMWRITE_JPEG_QUALITY), "WEBP": (".webp", cv2.IMWRITE_WEBP_QUALITY)}
 _FILTERS = (cv2.INTER_AREA, cv2.INTER_LINEAR, cv2.INTER_CUBIC, cv2.INTER_NEAREST)
 
@@ -41,9 +43,16 @@ def central_square(picture: Picture, size_px: int) -> Picture:
     return cv2.resize(picture, (size_px, size_px), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
 
 
-def augment(picture: Picture, settings: Augmentation, size_px: int, rng: Generator) -> Picture:
-    """One random view of `picture` (H, W, 3) at (size_px, size_px, 3), uint8, of the largest square."""
-    if settings.border:
+def augment(
+    picture: Picture, settings: Augmentation, size_px: int, rng: Generator, lesion: NDArray[np.bool_] | None = None
+) -> Picture:
+    """One random view of `picture` (H, W, 3) at (size_px, size_px, 3), uint8, of the largest square.
+
+    lesion: (H, W), where one is outlined.
+    """
+    if settings.near_lesion and rng.random() < settings.near_lesion:
+        picture = _near_lesion(picture, lesion, rng)
+    elif settings.border:
         picture = _without_border(picture, settings.border, rng)
     if settings.other_sites and rng.random() < settings.other_sites:
         picture = seen_at(picture, random_site(rng), rng)
@@ -64,6 +73,25 @@ def augment(picture: Picture, settings: Augmentation, size_px: int, rng: Generat
     if rng.random() < settings.erase:
         view = _erase(view, rng)
     return view
+
+
+def _near_lesion(picture: Picture, lesion: NDArray[np.bool_] | None, rng: Generator) -> Picture:
+    """A square around the lesion with some of the tissue beside it, or from anywhere where none is outlined, as large.
+
+    Otherwise how near a picture is taken would tell whether it shows one.
+    """
+    height, width = picture.shape[:2]
+    if lesion is None:
+        side = rng.uniform(*NEAR_NOTHING) * min(height, width)
+        middle = rng.uniform(0, 1, 2) * (height, width)
+    else:
+        rows, columns = np.nonzero(lesion)
+        low, high = np.array([rows.min(), columns.min()]), np.array([rows.max(), columns.max()]) + 1
+        side = max((high - low).max() * (1 + rng.uniform(*BESIDE_LESION)), LEAST_NEAR * min(height, width))
+        middle = (low + high) / 2
+    side = int(min(side, height, width))
+    top, left = np.clip((middle - side / 2).astype(int), 0, (height - side, width - side))
+    return picture[top : top + side, left : left + side]
 
 
 def _without_border(picture: Picture, most: float, rng: Generator) -> Picture:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import keras
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ml_model.training.augmentation.images import augment
@@ -13,7 +16,8 @@ from ml_model.training.recipe import Augmentation
 class AugmentedBatches(keras.utils.PyDataset):
     """Batches of augmented pictures (B, size_px, size_px, 3) uint8 and masks (B, classes).
 
-    Without a size_px the pictures are the whole rows of `pixels`, as they are.
+    lesions: of the rows, (H, W) each, for what the augmentation shows of them. labels_alone: how often which masks are
+    given in place of `masks`. Without a size_px the pictures are the whole rows of `pixels`, as they are.
 
     Every batch is a function of (seed, epoch, index), whatever the number of workers, so a
     resumed run sees what an uninterrupted one would have seen. Set `epoch` before each epoch.
@@ -31,6 +35,8 @@ class AugmentedBatches(keras.utils.PyDataset):
         batch_size: int,
         seed: int,
         pictures: int | None = None,
+        lesions: Sequence[NDArray[np.bool_] | None] | None = None,
+        labels_alone: tuple[float, NDArray[np.float32]] | None = None,
         workers: int = 2,
     ) -> None:
         super().__init__(workers=workers, use_multiprocessing=False, max_queue_size=8)
@@ -38,6 +44,8 @@ class AugmentedBatches(keras.utils.PyDataset):
         self.weights, self.augmentation = weights, augmentation
         self.size_px, self.batch_size, self.seed = size_px, batch_size, seed
         self.pictures = pictures or len(rows)
+        self.lesions = lesions or [None] * len(rows)
+        self.labels_alone = labels_alone
         self.epoch = 0
 
     def __len__(self) -> int:
@@ -59,5 +67,15 @@ class AugmentedBatches(keras.utils.PyDataset):
         originals = self.pixels[self.rows[chosen]]
         if self.size_px is None:
             return originals, self.masks[chosen]
-        pictures = [augment(p, self.augmentation, self.size_px, rng) for p in originals]
-        return np.stack(pictures), self.masks[chosen]
+        pictures = [
+            augment(p, self.augmentation, self.size_px, rng, self.lesions[row])
+            for p, row in zip(originals, chosen, strict=True)
+        ]
+        return np.stack(pictures), self._masks(chosen, rng)
+
+    def _masks(self, chosen: NDArray[np.int64], rng: Generator) -> NDArray[np.float32]:
+        if self.labels_alone is None:
+            return self.masks[chosen]
+        share, masks = self.labels_alone
+        alone = rng.random(len(chosen)) < share
+        return np.where(alone[:, None], masks[chosen], self.masks[chosen])

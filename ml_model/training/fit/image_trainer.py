@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from ml_model.training.augmentation.images import central_square
 from ml_model.training.data.batches import AugmentedBatches
-from ml_model.training.data.labels import target_masks
+from ml_model.training.data.labels import label_space, target_masks
 from ml_model.training.data.samples import Sample
+from ml_model.training.evaluation.explanation_faithfulness import lesion_mask
 from ml_model.training.fit.callbacks import WATCHED, run_epochs
 from ml_model.training.fit.checkpoints import Stage, made_from, of_stage, open_checkpoints
 from ml_model.training.fit.optimizer import warm_adamw
@@ -130,17 +131,21 @@ def _train_head(job: Job, phase: Phase, model: keras.Model) -> None:
 def _batches(
     job: Job, phase: Phase, train: list[Sample], rows: NDArray[np.int64], *, pictures: int | None
 ) -> AugmentedBatches:
-    recipe = job.recipe
+    recipe, masks = job.recipe, target_masks(train, job.task.codes)
+    labels = label_space(job.task).projection
+    whole = (masks @ labels @ labels.T > 0).astype(np.float32)
     return AugmentedBatches(
         job.pixels,
         rows,
-        target_masks(train, job.task.codes),
+        masks,
         drawing_weights(recipe, train),
         augmentation=recipe.augmentation,
         size_px=phase.size_px,
         batch_size=min(phase.batch_size, len(train)),
         seed=recipe.seed,
         pictures=pictures,
+        lesions=[lesion_mask(job.task, s) for s in train] if recipe.augmentation.near_lesion else None,
+        labels_alone=(recipe.label_alone, whole) if recipe.label_alone else None,
         workers=1 if recipe.deterministic else 2,
     )
 

@@ -209,3 +209,34 @@ def test_a_cut_border_takes_its_share_from_each_edge_at_random() -> None:
     assert len(set(first)) > 8
     assert len(set(last)) > 8
     assert np.array_equal(augment(columns, NONE, 200, np.random.default_rng(0)), columns)
+
+
+def test_near_a_lesion_all_of_it_is_seen_and_less_of_the_rest() -> None:
+    """Of what is shown at most 1 / 1.2 on a side is lesion, and at least 1 / 2.5 of this one, 80 of 200 pixels wide."""
+    lesion = np.zeros((200, 200), bool)
+    lesion[60:100, 100:180] = True
+    picture = np.where(lesion[..., None], np.uint8(255), np.uint8(0)).repeat(3, axis=2)
+    near = replace(NONE, near_lesion=1.0)
+    views = [augment(picture, near, 200, np.random.default_rng(seed), lesion) for seed in range(20)]
+    shares = [float((view[..., 0] > 127).mean()) for view in views]
+    assert all(0.079 < share < 0.36 for share in shares)  # 40 x 80 pixels of a square of 96 to 200
+    assert max(shares) - min(shares) > 0.1
+    edges = [np.concatenate([v[0], v[-1], v[:, 0], v[:, -1]]) for v in views]
+    assert all(edge.max() == 0 for edge in edges)  # tissue all round it
+
+
+def test_where_no_lesion_is_outlined_a_part_as_small_is_shown() -> None:
+    columns = np.repeat(np.arange(200, dtype=np.uint8)[None, :, None], 200, axis=0).repeat(3, axis=2)
+    near = replace(NONE, near_lesion=1.0)
+    views = [augment(columns, near, 200, np.random.default_rng(seed)).astype(int) for seed in range(20)]
+    widths = [view[100, -1, 0] - view[100, 0, 0] for view in views]
+    assert 78 <= min(widths) < 110
+    assert 150 < max(widths) <= 199
+
+
+def test_labels_alone_take_the_place_of_derived_classes_as_often_as_is_said() -> None:
+    varied = batches()
+    varied.labels_alone = (0.75, np.ones_like(varied.masks))
+    masks = np.concatenate([varied[index][1] for index in range(len(varied))])
+    assert (masks.sum(axis=1) == 2).mean() == pytest.approx(0.75, abs=0.08)
+    assert np.array_equal(varied[3][1], varied[3][1])
