@@ -1,6 +1,6 @@
 """How much the score of a finding changes when nothing but the picture was taken anew.
 
-    python -m ml_model.training.posthoc.repeatability --data ml_model/Dataset [--limit 80]
+    python -m ml_model.training.posthoc.repeatability --data ml_model/Dataset [--limit 80] [--task TASK]
 
 Of validation pictures, as they are answered by the service: the picture against itself sent again in other ways, and of
 HAM10000 also against another photograph of the same lesion. Writes `ml_model/tasks/repeatability.json`.
@@ -106,13 +106,14 @@ def _chosen(samples: Sequence[Sample], limit: int) -> list[Sample]:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure every task of pictures that are no pages."""
     parser = command_parser(__doc__ or "", "--data", "--models", "--limit")
+    parser.add_argument("--task", action="append", help="only this one; may be given again")
     options = parser.parse_args(arguments)
     models: Path = options.models or MODELS_DIR
     tasks = tuple(load_image_tasks())
     gate = Predictor(load_bundle(models / BUNDLE_ID, task=BUNDLE_ID, contract_sha256=modality_spec().contract_sha256))
-    told = {}
+    told = json.loads(FILE.read_text(encoding="utf-8")) if options.task else {}
     for task in tasks:
-        if task.signal:
+        if task.signal or (options.task and task.id not in options.task):
             continue
         bundle = load_bundle(models / task.id, task=task.id, contract_sha256=task.contract_sha256)
         engines = Engines(pictures=Predictor(bundle), gate=gate, tasks=tasks)
