@@ -88,7 +88,7 @@ BROKEN: dict[str, tuple[Files, type[MediDiagnoseError], str]] = {
     "a PDF": ([("a.csv", b"%PDF-1.7\n")], UnsupportedFormat, "PDF"),
     "a zip": ([("a.csv", b"PK\x03\x04" + bytes(30))], UnsupportedFormat, "zip"),
     "JSON": ([("a.csv", b'{"I": [1]}')], UnsupportedFormat, "JSON"),
-    "XML": ([("a.xml", b"<?xml version='1.0'?><AnnotatedECG/>")], UnsupportedFormat, "XML.*send WFDB"),
+    "XML": ([("a.xml", b"<?xml version='1.0'?><AnnotatedECG/>")], UnsupportedFormat, "XML.*send CSV.*WFDB"),
     "prose": (text("just some words,", "saved as a table"), UnsupportedFormat, "no table of numbers"),
     "binary": ([("a.bin", bytes(range(256)))], UnsupportedFormat, "unknown binary"),
     "signal only": ([("a.dat", SIGNAL)], UnreadableInput, r"\.hea\) of the WFDB record is missing"),
