@@ -95,7 +95,7 @@ def main() -> None:
     ways: dict[str, list[tuple[float, float]]] = {"map alone": [], "levels within the map": [], "GrabCut": []}
     pointing = []
     for rgb, lesion, heatmap in lesions(args.data, args.split):
-        strength = interest._strength(heatmap, rgb.shape[1::-1])
+        strength = interest.map_over(heatmap, rgb.shape[1::-1])
         region = interest.region_of(rgb, heatmap)
         nothing = np.zeros_like(lesion)
         found = (strength >= 0.5, region.mask if region else nothing, grabcut(rgb, strength))

@@ -26,14 +26,17 @@ class FindingChange(Answer):
 
 
 class RegionChange(Answer):
-    """Of the region of interest, where the pictures lie on each other. How much it varies from one picture of a thing
-    to the next was not measured: one that was moved by nine pixels had one a quarter larger."""
+    """Of the region of interest, where the pictures lie on each other."""
 
     before_px: float
     after_px: float = Field(description="in pixels of each upload")
     before_mm2: float | None
     after_mm2: float | None
     ratio: float = Field(description="of the shares of the picture, after to before")
+    limit_ratio: float | None = Field(
+        description="the larger to the smaller, what 95 of 100 repeated pictures stay within; null: not measured"
+    )
+    within_repeats: bool | None = Field(description="whether the change is no larger than that; null: not measured")
 
 
 class Comparison(Answer):
@@ -47,5 +50,9 @@ class Comparison(Answer):
     similarity: float | None = Field(description="correlation of the levels where both show something, -1 to 1")
     region: RegionChange | None
     map_correlation: float | None = Field(description="of the activation maps there, -1 to 1")
+    least_map_correlation: float | None = Field(
+        description="what the maps of 95 of 100 repeated pictures reach; null: not measured"
+    )
+    map_within_repeats: bool | None = Field(description="whether they do, too; null: not measured")
     summary: str
     note: str

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from backend.schemas.scans.comparison import Comparison, FindingChange, RegionChange
 from backend.services.longitudinal.registration import SIDE_PX, Picture, Registration, register
+from backend.services.longitudinal.repeats import Repeats, repeats_of
 from backend.services.rendering.heatmaps import Heatmap
 from backend.services.reports.kept_answer import KeptAnswer
 from backend.services.scans.region_of_interest import map_over, region_of
@@ -47,17 +48,18 @@ def compared(
 ) -> Comparison:
     """studies: the earlier and the later; or why they cannot be laid on each other."""
     findings = tuple(_finding_changes(task, before, after))
-    reason = studies if isinstance(studies, str) else None
-    laid, region, maps = None, None, None
-    if not isinstance(studies, str):
-        laid = register(studies[0].picture, studies[1].picture)
-        reason = laid.reason
-        if reason is None:
-            region, maps = _region_change(*studies, laid), _map_correlation(*studies, laid)
+    same_model = before.model.sha256 == after.model.sha256
+    known = repeats_of(task, after.model.sha256) if same_model else Repeats()
+    laid, region, maps = (None, None, None) if isinstance(studies, str) else laid_on_each_other(*studies)
+    reason = studies if isinstance(studies, str) else laid.reason if laid else None
     shift = None
     if laid and reason is None and not isinstance(studies, str):
         later = studies[1].heatmap
         shift = (round(laid.shift[0] * later.original_width_px, 1), round(laid.shift[1] * later.original_height_px, 1))
+    if region and known.ratio is not None:
+        within = max(region.ratio, 1 / region.ratio) <= known.ratio
+        region = region.model_copy(update={"limit_ratio": round(known.ratio, 4), "within_repeats": within})
+    least = known.map_correlation if maps is not None else None
     return Comparison(
         since=since,
         findings=findings,
@@ -67,9 +69,19 @@ def compared(
         similarity=round(laid.similarity, 4) if laid and laid.similarity else None,
         region=region,
         map_correlation=maps,
+        least_map_correlation=round(least, 4) if least is not None else None,
+        map_within_repeats=maps >= least if maps is not None and least is not None else None,
         summary=_summary(before, after, findings),
         note=NOTE,
     )
+
+
+def laid_on_each_other(before: Seen, after: Seen) -> tuple[Registration, RegionChange | None, float | None]:
+    """How they lie, and where they do how the region changed and the maps correlate."""
+    laid = register(before.picture, after.picture)
+    if laid.reason is not None:
+        return laid, None, None
+    return laid, _region_change(before, after), _map_correlation(before, after, laid)
 
 
 def view_of(answer: KeptAnswer) -> tuple[str, ...]:
@@ -104,7 +116,7 @@ def _finding_changes(task: str, before: KeptAnswer, after: KeptAnswer) -> Iterat
         )  # fmt: skip
 
 
-def _region_change(before: Seen, after: Seen, laid: Registration) -> RegionChange | None:
+def _region_change(before: Seen, after: Seen) -> RegionChange | None:
     """The region of each, as its share of the picture."""
     first, then = region_of(before.picture, before.heatmap), region_of(after.picture, after.heatmap)
     if first is None or then is None:
@@ -117,7 +129,7 @@ def _region_change(before: Seen, after: Seen, laid: Registration) -> RegionChang
     before_mm2, after_mm2 = sizes
     return RegionChange(
         before_px=round(areas[0], 1), after_px=round(areas[1], 1), before_mm2=before_mm2, after_mm2=after_mm2,
-        ratio=round(shares[1] / shares[0], 4),
+        ratio=round(shares[1] / shares[0], 4), limit_ratio=None, within_repeats=None,
     )  # fmt: skip
 
 

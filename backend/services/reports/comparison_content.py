@@ -24,10 +24,18 @@ def picture_by_picture(since: Comparison) -> str:
     if not since.registered:
         return f"The pictures were not laid on each other: {since.not_registered_because}."
     told = ["The pictures lie on each other."]
-    if since.region:
-        size = f"{since.region.ratio:.2f} times"
-        told.append(f"The region of interest covers {size} the share of the picture that it covered before; how much "
-                    "that varies between pictures of one thing was not measured.")  # fmt: skip
+    if (region := since.region) is not None:
+        told.append(f"The region of interest covers {region.ratio:.2f} times the share of the picture that it covered.")
+        told.append(_against(region.within_repeats, f"by up to {region.limit_ratio or 0:.2f} times"))
     if since.map_correlation is not None:
         told.append(f"The activation maps correlate by {since.map_correlation:.2f}.")
+        told.append(_against(since.map_within_repeats, f"down to {since.least_map_correlation or 0:.2f}"))
     return " ".join(told)
+
+
+def _against(within: bool | None, limit: str) -> str:
+    if within is None:
+        return "How much that varies between pictures of one thing was not measured."
+    if within:
+        return f"Repeated pictures of the same vary as much ({limit}): no change is established."
+    return f"That is more than repeated pictures of the same show in 95 of 100 cases ({limit})."
