@@ -234,7 +234,7 @@ def main() -> int:
     fit_to(told, read, heard, (0.015, 0.0003), (FOLDER / SELF_HARM_FILE).with_suffix(".npz"))
     told = danger_told(without_danger(knowledge))
     read = Passages.of(words_of, [*told.sentences, *told.ordinary])
-    fit_to(told, read, np.zeros_like(told.told), (0.03, 0.002), FOLDER / DANGER_FILE)
+    fit_to(told, read, np.zeros_like(told.told), (0.015, 0.001), FOLDER / DANGER_FILE)
     return 0
 
 
