@@ -150,6 +150,7 @@ def _alembic_settings() -> Any:
 
     settings = AlembicConfig()
     settings.set_main_option("script_location", str(MIGRATIONS))
+    settings.set_main_option("recursive_version_locations", "true")
     settings.set_main_option("path_separator", "os")
     return settings
 

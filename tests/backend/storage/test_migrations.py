@@ -26,7 +26,7 @@ KEPT = (
     "SELECT number, user_id, code FROM refusals ORDER BY number",
     "SELECT number, at, action, hash FROM audit ORDER BY number",
 )
-STEPS = ScriptDirectory(str(MIGRATIONS))
+STEPS = ScriptDirectory(str(MIGRATIONS), recursive_version_locations=True)
 REVISIONS = [step.revision for step in STEPS.walk_revisions()][::-1]
 
 
