@@ -117,9 +117,13 @@ class SymptomChecker:
         """Raises KeyError for an answer to an unknown finding."""
         understood = self._without_thoughts_past(self.reader.read(words.description), words.description)
         matched = tuple((phrase, self._read_symptom(phrase)) for phrase in words.symptoms)
-        case = case_findings(words, understood, [m for _, found in matched for m in found], self.knowledge)
+        said = [plain_words(text) for text in (words.description, *words.symptoms)]
+        case = replace(
+            case_findings(words, understood, [m for _, found in matched for m in found], self.knowledge),
+            sounds_grave=any(few_sentences(text) and self.knowledge.danger.found(text) for text in said),
+        )
         self_harm = self.knowledge.self_harm
-        told = [self_harm.words(text) for text in (words.description, *words.symptoms)]
+        told = [self_harm.mended(text) for text in said]
         if case.present & SELF_HARM_FINDINGS or any(map(self_harm.found_in, told)):
             return self._help(case, understood, matched)
         decided = self.decide(case)
@@ -252,14 +256,7 @@ def case_findings(
         understood.duration_days,
         understood.onset_sudden,
         understood.recurrent,
-        any(_sounds_grave(text, knowledge) for text in (words.description, *words.symptoms)),
     )
-
-
-def _sounds_grave(text: str, knowledge: SymptomKnowledge) -> bool:
-    """Long texts hold some such sentence for other reasons, and most of what they say is understood."""
-    words = plain_words(text)
-    return few_sentences(words) and knowledge.danger.found(words) is not None
 
 
 def _is_background(mention: Mention, knowledge: SymptomKnowledge) -> bool:

@@ -98,7 +98,7 @@ class SelfHarmReader:
 
     def words(self, text: str) -> list[Said]:
         """As patterns and sentences are compared with them."""
-        return self._mended(words_of(text[:MAX_CHARACTERS]))
+        return self.mended(words_of(text[:MAX_CHARACTERS]))
 
     def heard(self, text: str) -> tuple[int, int] | None:
         """The characters of sentences that sound like it, although no pattern may hold them, or None."""
@@ -126,9 +126,10 @@ class SelfHarmReader:
             free[start:end] = [False] * (end - start)
         return past, bool(past) and next(spans(words, self._doubt, free), None) is not None
 
-    def _mended(self, words: Sequence[Said]) -> list[Said]:
-        """Long words that differ from one of the list by one letter are read as that one, others that are no English
-        as the word of the list that they sound like."""
+    def mended(self, words: Sequence[Said]) -> list[Said]:
+        """Of the first `MAX_CHARACTERS`: long words that differ from one of the list by one letter are read as that
+        one, others that are no English as the word of the list that they sound like."""
+        words = [word for word in words if word.end <= MAX_CHARACTERS]
         mended: dict[str, str] = {}
         sounded = 0
         for word in words:
