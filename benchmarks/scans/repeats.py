@@ -2,8 +2,9 @@
 
     python benchmarks/scans/repeats.py ml_model/Dataset [--limit 40] [--task TASK]
 
-Validation pictures against themselves sent again in other ways, as `/patients/<ref>/timeline` compares two studies,
-where they lie on each other. Writes `backend/services/longitudinal/repeats.json`.
+Validation pictures against themselves taken again, of HAM10000 against other photographs of the same lesion, as
+`/patients/<ref>/timeline` compares two studies, where they lie on each other; and how many pictures of other people
+would be laid on each other, too. Writes `backend/services/longitudinal/repeats.json`.
 """
 
 from __future__ import annotations
@@ -29,7 +30,14 @@ from ml_model.inputs.images.decoder import decode_image
 from ml_model.tasks.registry import ImageTask, load_image_tasks
 from ml_model.training.data.decoded_cache import picture_bytes
 from ml_model.training.data.readers import read_task
-from ml_model.training.posthoc.repeatability import SHARE, TAKEN_AGAIN
+from ml_model.training.posthoc.repeatability import (
+    ALTERED,
+    LEAST_PAIRS,
+    PHOTOGRAPHS,
+    SHARE,
+    pairs_of_groups,
+    taken_again,
+)
 
 SHOWN_PX = 512  # of the longer side, as the timeline looks at pictures
 
@@ -50,25 +58,35 @@ def measured(task: ImageTask, bundle: Bundle, data: Path, limit: int) -> dict[st
     """The limits of one task."""
     engines = Engines(pictures=Predictor(bundle))
     samples = [s for s in read_task(data, task) if s.split == "val"]
-    chosen = np.random.default_rng(0).permutation(len(samples))[:limit]
-    ratios, maps, pairs = list[float](), list[float](), 0
-    for number, index in enumerate(chosen):
-        pixels = np.asarray(decode_image(picture_bytes(samples[index]), task.input, full_size=True).rgb)
-        change = TAKEN_AGAIN[number % len(TAKEN_AGAIN)]
-        again = np.ascontiguousarray(change(pixels, np.random.default_rng(number)))
+    several = pairs_of_groups(samples)
+    chosen = [samples[n] for n in np.random.default_rng(0).permutation(len(samples))[:limit]]
+    real = len(several) >= limit
+    ratios, maps, alike, of_others, pairs, last = list[float](), list[float](), 0, 0, 0, None
+    for number, (sample, second) in enumerate(several if real else [(one, one) for one in chosen]):
+        pixels, again = (
+            np.asarray(decode_image(picture_bytes(one), task.input, full_size=True).rgb) for one in (sample, second)
+        )
+        if not real:
+            again = taken_again(pixels, np.random.default_rng(number), draw=0)
         one, other = seen(task, pixels, engines), seen(task, again, engines)
         if one is None or other is None:
             continue
         pairs += 1
-        laid, region, correlation = laid_on_each_other(one, other)
-        if laid.reason is None and region is not None:
-            ratios.append(abs(float(np.log(region.ratio))))
-        if correlation is not None:
-            maps.append(correlation)
+        laid = laid_on_each_other(one, other)
+        alike += laid.reason is None
+        if laid.region is not None:
+            ratios.append(abs(float(np.log(laid.region.ratio))))
+        if laid.map_correlation is not None:
+            maps.append(laid.map_correlation)
+        if last is not None and last[1] != sample.group:
+            of_others += laid_on_each_other(last[0], one).reason is None
+        last = one, sample.group
+    enough = len(ratios) >= LEAST_PAIRS, len(maps) >= LEAST_PAIRS
     return {
-        "model_sha256": bundle.sha256, "pairs": pairs, "registered": len(ratios),
-        "ratio": float(np.exp(np.quantile(ratios, SHARE, method="higher"))) if len(ratios) >= 20 else None,
-        "map_correlation": float(np.quantile(maps, 1 - SHARE, method="lower")) if len(maps) >= 20 else None,
+        "model_sha256": bundle.sha256, "kind": PHOTOGRAPHS if real else ALTERED, "pairs": pairs,
+        "registered": alike, "others_registered": of_others,
+        "ratio": float(np.exp(np.quantile(ratios, SHARE, method="higher"))) if enough[0] else None,
+        "map_correlation": float(np.quantile(maps, 1 - SHARE, method="lower")) if enough[1] else None,
     }  # fmt: skip
 
 

@@ -26,12 +26,19 @@ class AnsweredAgain:
     tasks: Mapping[str, Task]
     images: ImageDiagnosis
 
-    def heatmap(self, row: Prediction, answer: KeptAnswer, kept: Kept, context: RequestContext) -> Heatmap | None:
-        """None where another model would answer by now. Raises the errors of reading the file and answering it."""
+    def heatmap(
+        self, row: Prediction, answer: KeptAnswer, kept: Kept, context: RequestContext, target: str | None = None
+    ) -> Heatmap | None:
+        """None where another model would answer by now. Raises the errors of reading the file and answering it.
+
+        target: code of the class whose map it is; None for the one whose map the record told of.
+        """
         task = self.tasks.get(row.task)
         if not isinstance(task, ImageTask):
             return None
-        query = AnalyzeQuery.model_validate({**answer.provenance.request, "explain": "url", "gate": "off"})
+        asked = answer.provenance.request
+        drawn = {"explain": "url", "gate": "off", "target": target or asked.get("target")}
+        query = AnalyzeQuery.model_validate({**asked, **drawn})
         again = self.images.analyze(task, case_of(kept, query), query, context)
         before, now = ((one.model.sha256, one.provenance.preprocessing_sha256) for one in (answer, again))
         left = self.images.heatmap(context.answer_id)

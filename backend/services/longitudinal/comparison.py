@@ -7,11 +7,8 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from backend.schemas.scans.comparison import Comparison, FindingChange, RegionChange
-from backend.services.longitudinal.registration import SIDE_PX, Picture, Registration, register
+from backend.services.longitudinal.registration import LEAST_SIMILARITY, Picture, Registration, correlation, register
 from backend.services.longitudinal.repeats import Repeats, repeats_of
 from backend.services.rendering.heatmaps import Heatmap
 from backend.services.reports.kept_answer import KeptAnswer
@@ -24,7 +21,9 @@ NOTE = (
     "without one something may have grown. Light, distance, angle, pressure and machine move scores, regions and maps. "
     "Let who treats the person compare the pictures themselves."
 )
+_MOVES_SCORES = ("age_years", "modality", "pixel_size_um", "view", "window")  # beside the picture
 _STATES = {"ruled_out": "ruled out", "indeterminate": "not ruled out", "suspected": "suspected"}
+_NOT_MEASURED = "that was not measured of this model"
 _GRAVITY = {"ruled_out": 0, "indeterminate": 1, "suspected": 2}
 
 
@@ -43,45 +42,81 @@ class Seen:
         return self.heatmap.original_width_px * self.heatmap.original_height_px
 
 
-def compared(
-    since: uuid.UUID, task: str, before: KeptAnswer, after: KeptAnswer, studies: tuple[Seen, Seen] | str
-) -> Comparison:
-    """studies: the earlier and the later; or why they cannot be laid on each other."""
-    findings = tuple(_finding_changes(task, before, after))
-    same_model = before.model.sha256 == after.model.sha256
-    known = repeats_of(task, after.model.sha256) if same_model else Repeats()
-    laid, region, maps = (None, None, None) if isinstance(studies, str) else laid_on_each_other(*studies)
-    reason = studies if isinstance(studies, str) else laid.reason if laid else None
-    shift = None
-    if laid and reason is None and not isinstance(studies, str):
-        later = studies[1].heatmap
-        shift = (round(laid.shift[0] * later.original_width_px, 1), round(laid.shift[1] * later.original_height_px, 1))
+@dataclass(frozen=True)
+class Laid:
+    """reason: why the pictures do not lie on each other, None where they do; then what became of region and map, and
+    how far the middle moved, right and down in pixels of the later upload."""
+
+    reason: str | None
+    found: Registration | None = None
+    shift_px: tuple[float, float] | None = None
+    region: RegionChange | None = None
+    map_correlation: float | None = None
+
+
+def compared(since: uuid.UUID, task: str, before: KeptAnswer, after: KeptAnswer, laid: Laid) -> Comparison:
+    """What the answers say, and what the pictures show."""
+    why_not = _why_not_held(before, after)
+    findings = tuple(_finding_changes(task, before, after, why_not))
+    known = repeats_of(task, after.model.sha256) if why_not is None else Repeats()
+    region, maps, least = laid.region, laid.map_correlation, known.map_correlation
     if region and known.ratio is not None:
         within = max(region.ratio, 1 / region.ratio) <= known.ratio
         region = region.model_copy(update={"limit_ratio": round(known.ratio, 4), "within_repeats": within})
-    least = known.map_correlation if maps is not None else None
+    lies = laid.found if laid.reason is None else None
     return Comparison(
         since=since,
         findings=findings,
-        registered=reason is None,
-        not_registered_because=reason,
-        shift_px=shift,
-        similarity=round(laid.similarity, 4) if laid and laid.similarity else None,
+        no_limits_because=why_not,
+        registered=laid.reason is None,
+        not_registered_because=laid.reason,
+        shift_px=laid.shift_px,
+        scale=round(lies.scale, 3) if lies else None,
+        turn_degrees=round(lies.turn_degrees, 1) if lies else None,
+        similarity=round(laid.found.similarity, 4) if laid.found else None,
         region=region,
         map_correlation=maps,
-        least_map_correlation=round(least, 4) if least is not None else None,
+        least_map_correlation=round(least, 4) if maps is not None and least is not None else None,
         map_within_repeats=maps >= least if maps is not None and least is not None else None,
         summary=_summary(before, after, findings),
         note=NOTE,
     )
 
 
-def laid_on_each_other(before: Seen, after: Seen) -> tuple[Registration, RegionChange | None, float | None]:
+def laid_on_each_other(before: Seen, after: Seen) -> Laid:
     """How they lie, and where they do how the region changed and the maps correlate."""
-    laid = register(before.picture, after.picture)
-    if laid.reason is not None:
-        return laid, None, None
-    return laid, _region_change(before, after), _map_correlation(before, after, laid)
+    found = register(before.picture, after.picture)
+    if not found.alike:
+        return Laid(
+            f"they are not alike enough to lie on each other (similarity {max(found.similarity, 0):.2f}, "
+            f"{LEAST_SIMILARITY:.2f} is needed): another place or view, or taken otherwise", found,
+        )  # fmt: skip
+    sides = after.heatmap.original_width_px, after.heatmap.original_height_px
+    right, down = (round(share * side, 1) for share, side in zip(found.shift, sides, strict=True))
+    maps = correlation(
+        map_over(before.heatmap, found.earlier_size), found.back(map_over(after.heatmap, found.later_size))
+    )
+    together = None if maps is None else round(maps, 4)
+    return Laid(None, found, (right, down), _region_change(before, after), together)
+
+
+def _why_not_held(before: KeptAnswer, after: KeptAnswer) -> str | None:
+    """Why the two cannot be held against what repeated pictures show; None where they can. Repeats differ in nothing
+    but the picture."""
+    studies = before, after
+    if before.model.sha256 != after.model.sha256:
+        return "another model answered the earlier study"
+    if before.provenance.preprocessing_sha256 != after.provenance.preprocessing_sha256:
+        return "the earlier picture was prepared in another way"
+    if any(len(one.provenance.input_sha256) != 1 for one in studies):
+        return "it was measured of single pictures, and one of these is of several"
+    if any(one.model.age_told_by == "dicom" for one in studies):
+        return "the age that was taken into account is of a header, and not kept"
+    asked, asked_now = ({name: one.provenance.request.get(name) for name in _MOVES_SCORES} for one in studies)
+    if differs := [name for name in _MOVES_SCORES if asked[name] != asked_now[name]]:
+        return f"they were not asked alike (another {', '.join(differs)})"
+    judged = {(one.model.judged_as, one.model.age_told_by) for one in studies}
+    return "they were judged by the thresholds of different groups" if len(judged) > 1 else None
 
 
 def view_of(answer: KeptAnswer) -> tuple[str, ...]:
@@ -91,18 +126,18 @@ def view_of(answer: KeptAnswer) -> tuple[str, ...]:
     return tuple(one or "" for one in told)
 
 
-def _finding_changes(task: str, before: KeptAnswer, after: KeptAnswer) -> Iterator[FindingChange]:
+def _finding_changes(
+    task: str, before: KeptAnswer, after: KeptAnswer, why_not: str | None
+) -> Iterator[FindingChange]:  # fmt: skip
     earlier = {one.code: one for one in before.findings}
-    same_model = before.model.sha256 == after.model.sha256
     for now in after.findings:
         if (then := earlier.get(now.code)) is None:
             continue
         change = change_of(then.probability, now.probability)
-        noise = noise_of(task, after.model.sha256, now.code) if same_model else None
+        noise = noise_of(task, after.model.sha256, now.code) if why_not is None else None
         within = abs(change) <= noise.limit if noise else None
         if noise is None:
-            of_another = "they are of two models" if not same_model else "that was not measured of this model"
-            note = f"Whether repeated pictures show such a change is not known: {of_another}."
+            note = f"Whether repeated pictures show such a change is not known: {why_not or _NOT_MEASURED}."
         else:
             kind = f"{noise.pairs} repeats measured ({noise.kind})"
             note = (
@@ -131,18 +166,6 @@ def _region_change(before: Seen, after: Seen) -> RegionChange | None:
         before_px=round(areas[0], 1), after_px=round(areas[1], 1), before_mm2=before_mm2, after_mm2=after_mm2,
         ratio=round(shares[1] / shares[0], 4), limit_ratio=None, within_repeats=None,
     )  # fmt: skip
-
-
-def _map_correlation(before: Seen, after: Seen, laid: Registration) -> float | None:
-    """Of both maps over the earlier picture; None where one of them is flat."""
-    height, width = before.picture.shape[:2]
-    scale = SIDE_PX / max(height, width)
-    size = (max(8, round(width * scale)), max(8, round(height * scale)))
-    first, moved = map_over(before.heatmap, size), laid.back(map_over(after.heatmap, size))
-    both: NDArray[np.bool_] = np.isfinite(moved)
-    if not both.any() or not first[both].std() or not moved[both].std():
-        return None
-    return round(float(np.corrcoef(first[both], moved[both])[0, 1]), 4)
 
 
 def _summary(before: KeptAnswer, after: KeptAnswer, findings: tuple[FindingChange, ...]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from sqlalchemy import select
 from sqlalchemy.orm import defer
 
@@ -10,7 +12,7 @@ from backend.schemas.accounts import Account
 from backend.schemas.records import Change, TimelineAnswer, TimelinePoint
 from backend.schemas.scans.comparison import Comparison
 from backend.services.longitudinal.again import AnsweredAgain
-from backend.services.longitudinal.comparison import Seen, compared, view_of
+from backend.services.longitudinal.comparison import Laid, Seen, compared, laid_on_each_other, view_of
 from backend.services.records.history import record_answer
 from backend.services.records.keeping import Kept
 from backend.services.reports.kept_answer import KeptAnswer
@@ -48,12 +50,13 @@ class Course:
             if row.task in last:
                 before[row.number] = last[row.task]
             last[row.task] = row
-        looked_at = set(sorted(before)[-compare:]) if compare else set()
+        looked_at = sorted(before)[-compare:] if compare else []
+        comparisons = self._of_pairs({number: before[number].number for number in looked_at}, context)
         points = tuple(
             TimelinePoint(
                 record=record_answer(row),
                 change=_change(before[row.number], row) if row.number in before else None,
-                comparison=self._of_pair(before[row.number], row, context) if row.number in looked_at else None,
+                comparison=comparisons.get(row.number),
             )
             for row in rows
         )
@@ -75,46 +78,51 @@ class Course:
             before = session.scalars(earlier.order_by(Prediction.number.desc()).limit(1)).first()
         return self._of_pair(before, row, context) if before else None
 
-    def _of_pair(self, before: Prediction, after: Prediction, context: RequestContext) -> Comparison | None:
+    def _of_pairs(self, before: Mapping[int, int], context: RequestContext) -> dict[int, Comparison | None]:
+        """By number. before: of each the number of the one before it; what was deleted meanwhile is left out."""
+        wanted = select(Prediction).where(Prediction.number.in_({*before, *before.values()}))
         with self._database.reading() as session:
-            ids = (before.number, after.number)
-            rows = list(
-                session.scalars(select(Prediction).where(Prediction.number.in_(ids)).order_by(Prediction.number))
-            )
-            files = [session.get(StoredFile, row.file_id) if row.file_id else None for row in rows]
-        if len(rows) < len(ids):
+            rows = {row.number: row for row in session.scalars(wanted)}
+        return {
+            number: self._of_pair(rows[earlier], rows[number], context)
+            for number, earlier in before.items()
+            if number in rows and earlier in rows
+        }
+
+    def _of_pair(self, before: Prediction, after: Prediction, context: RequestContext) -> Comparison | None:
+        """Both with what was answered."""
+        first, then = (KeptAnswer.model_validate(row.result) for row in (before, after))
+        if not (first.findings and then.findings):
             return None
-        answers = [KeptAnswer.model_validate(row.result) for row in rows]
-        if not all(answer.findings for answer in answers):
-            return None
-        first, then = answers
         try:
-            studies = self._seen(rows, answers, files, context)
+            laid = self._laid((before, after), (first, then), context)
         except RecordsUnavailable:
             raise
         except MediDiagnoseError as error:
-            studies = f"one of the pictures could not be answered again: {error}"
-        return compared(before.id, after.task, first, then, studies)
+            laid = Laid(f"one of the pictures could not be answered again: {error}")
+        return compared(before.id, after.task, first, then, laid)
 
-    def _seen(
-        self, rows: list[Prediction], answers: list[KeptAnswer], files: list[StoredFile | None], context: RequestContext
-    ) -> tuple[Seen, Seen] | str:
-        """Or why they are not looked at."""
+    def _laid(
+        self, rows: tuple[Prediction, Prediction], answers: tuple[KeptAnswer, KeptAnswer], context: RequestContext
+    ) -> Laid:  # fmt: skip
+        with self._database.reading() as session:
+            files = [session.get(StoredFile, row.file_id) if row.file_id else None for row in rows]
         if any(answer.recording for answer in answers) or any(f and f.format == RECORDING_FORMAT for f in files):
-            return "recordings are not laid on each other"
+            return Laid("recordings are not laid on each other")
         told = [view_of(answer) for answer in answers]
         if any(one and other and one != other for one, other in zip(*told, strict=True)):
-            return "they are told to be of different views or sides"
+            return Laid("they are told to be of different views or sides")
+        explained = answers[1].explanation.explained if answers[1].explanation else rows[1].class_code
         seen = []
         for row, answer, file in zip(rows, answers, files, strict=True):
             if file is None:
-                return "the picture of one of them is not kept"
+                return Laid("the picture of one of them is not kept")
             kept = Kept(file, self._files.get(file.id))
-            heatmap = self._again.heatmap(row, answer, kept, context)
+            heatmap = self._again.heatmap(row, answer, kept, context, target=explained)
             if heatmap is None:
-                return "another model answers by now, or one of them has no map"
+                return Laid("another model answers by now, or one of them has no map")
             seen.append(Seen(self._again.picture(row, kept, _SHOWN_PX, context), heatmap, _pixel_mm2(answer)))
-        return seen[0], seen[1]
+        return laid_on_each_other(*seen)
 
 
 def _pixel_mm2(answer: KeptAnswer) -> float | None:

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from backend.schemas.scans.comparison import Comparison
 from backend.services.reports.blocks import Block, Grid, Section, Words
 
+_TOLD_FROM = 0.05  # difference in scale
+
 
 def comparison_sections(since: Comparison | None) -> Iterator[Section]:
     """Nothing without one."""
@@ -23,7 +25,7 @@ def picture_by_picture(since: Comparison) -> str:
     """What region and map show, or why they are not compared."""
     if not since.registered:
         return f"The pictures were not laid on each other: {since.not_registered_because}."
-    told = ["The pictures lie on each other."]
+    told = [f"The pictures lie on each other{_otherwise_taken(since)}."]
     if (region := since.region) is not None:
         told.append(f"The region of interest covers {region.ratio:.2f} times the share of the picture that it covered.")
         told.append(_against(region.within_repeats, f"by up to {region.limit_ratio or 0:.2f} times"))
@@ -33,9 +35,14 @@ def picture_by_picture(since: Comparison) -> str:
     return " ".join(told)
 
 
+def _otherwise_taken(since: Comparison) -> str:
+    scale = since.scale or 1.0
+    return f", the later one {scale:.2f} times as large" if abs(scale - 1) >= _TOLD_FROM else ""
+
+
 def _against(within: bool | None, limit: str) -> str:
     if within is None:
-        return "How much that varies between pictures of one thing was not measured."
+        return "Whether repeated pictures of the same vary as much is not known."
     if within:
         return f"Repeated pictures of the same vary as much ({limit}): no change is established."
     return f"That is more than repeated pictures of the same show in 95 of 100 cases ({limit})."

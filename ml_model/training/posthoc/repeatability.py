@@ -12,7 +12,7 @@ import io
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -21,7 +21,6 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from PIL import Image
 
-from ml_model.diagnosis.case import CaseResult
 from ml_model.diagnosis.pipeline import Engines
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
 from ml_model.inference.predictor import Predictor
@@ -37,43 +36,32 @@ from ml_model.training.input_gate.altered_pictures import Picture, answers_to, r
 Pixels = NDArray[np.uint8]
 SHARE = 0.95
 LEAST_PAIRS = 20
+DRAWS = 7  # of each picture
+PHOTOGRAPHS, ALTERED = "photographs of one lesion", "the picture altered"
 SEVERAL_OF_ONE = {"HAM10000": "lesion"}  # sets with several pictures of one thing, by their groups
 
 
-def _turned(pixels: Pixels, _rng: Generator, *, degrees: float) -> Pixels:
-    return np.asarray(np.clip(rotated(pixels, degrees), 0, 255), np.uint8)
-
-
-def _levels(pixels: Pixels, _rng: Generator, *, gamma: float) -> Pixels:
-    return np.asarray(np.rint(255 * (pixels / 255.0) ** gamma), np.uint8)
-
-
-def _moved(pixels: Pixels, _rng: Generator, *, across: float, down: float) -> Pixels:
-    """Without a margin at two sides, of that share."""
+def taken_again(pixels: Pixels, rng: Generator, *, draw: int) -> Pixels:
+    """Turned by up to 5 degrees, lightened or darkened by a gamma of 0.9 to 1.1, without up to 4 % at a side each way,
+    saved as a JPEG of quality 75: all of it at once. draw: which one, from 0."""
+    turn, gamma, across, down = rng.uniform(-1, 1, (draw + 1, 4))[draw]
     height, width = pixels.shape[:2]
-    x, y = round(across * width), round(down * height)
-    return pixels[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
-
-
-def _saved(pixels: Pixels, _rng: Generator, *, quality: int) -> Pixels:
+    x, y = round(0.04 * across * width), round(0.04 * down * height)
+    turned = np.clip(rotated(pixels, 5 * turn), 0, 255)
+    moved = turned[max(0, y) : height + min(0, y), max(0, x) : width + min(0, x)]
+    levels = np.rint(255 * (moved / 255.0) ** (1 + 0.1 * gamma)).astype(np.uint8)
     data = io.BytesIO()
-    Image.fromarray(pixels).save(data, "JPEG", quality=quality)
+    Image.fromarray(np.ascontiguousarray(levels)).save(data, "JPEG", quality=75)
     return np.asarray(Image.open(data), np.uint8)
-
-
-TAKEN_AGAIN = (
-    partial(_saved, quality=75), partial(_turned, degrees=5), partial(_turned, degrees=-5),
-    partial(_levels, gamma=0.9), partial(_levels, gamma=1.1),
-    partial(_moved, across=0.04, down=0.04), partial(_moved, across=-0.04, down=-0.04),
-)  # fmt: skip
 
 
 def measured(task: ImageTask, pictures: Sequence[Picture], engines: Engines) -> dict[str, Noise]:
     """By code of the finding. pictures: with several of one group where the set has them."""
-    of_one = list(_pairs_of_groups(pictures))
-    again = [answers_to(task, pictures, [change], engines) for change in TAKEN_AGAIN]
+    answers_of = {p.sample.path: p.answer for p in pictures}
+    of_one = [(answers_of[a.path], answers_of[b.path]) for a, b in pairs_of_groups([p.sample for p in pictures])]
+    again = [answers_to(task, pictures, [partial(taken_again, draw=draw)], engines) for draw in range(DRAWS)]
     made = [(p.answer, answers[n]) for answers in again for n, p in enumerate(pictures)]
-    kind, pairs = ("photographs of one lesion", of_one) if len(of_one) >= LEAST_PAIRS else ("the picture altered", made)
+    kind, pairs = (PHOTOGRAPHS, of_one) if len(of_one) >= LEAST_PAIRS else (ALTERED, made)
     found = {}
     for number, rule in enumerate(task.findings):
         changes = [
@@ -84,14 +72,13 @@ def measured(task: ImageTask, pictures: Sequence[Picture], engines: Engines) -> 
     return found
 
 
-def _pairs_of_groups(pictures: Sequence[Picture]) -> Iterator[tuple[CaseResult, CaseResult]]:
-    groups = defaultdict[str, list[Picture]](list)
-    for picture in pictures:
-        if picture.sample.source in SEVERAL_OF_ONE:
-            groups[picture.sample.group].append(picture)
-    for several in groups.values():
-        for other in several[1:]:
-            yield several[0].answer, other.answer
+def pairs_of_groups(samples: Sequence[Sample]) -> list[tuple[Sample, Sample]]:
+    """The first picture of one thing with each other of it, where a set has several of one."""
+    groups = defaultdict[str, list[Sample]](list)
+    for sample in samples:
+        if sample.source in SEVERAL_OF_ONE:
+            groups[sample.group].append(sample)
+    return [(several[0], other) for several in groups.values() for other in several[1:]]
 
 
 def _chosen(samples: Sequence[Sample], limit: int) -> list[Sample]:

@@ -27,7 +27,7 @@ def test_of_every_shipped_model_it_was_measured() -> None:
 @pytest.mark.parametrize(
     ("within", "said"),
     [
-        (None, "How much that varies between pictures of one thing was not measured."),
+        (None, "Whether repeated pictures of the same vary as much is not known."),
         (True, "Repeated pictures of the same vary as much (by up to 1.50 times): no change is established."),
         (False, "That is more than repeated pictures of the same show in 95 of 100 cases (by up to 1.50 times)."),
     ],
@@ -38,9 +38,11 @@ def test_a_region_is_told_beside_what_repeated_ones_show(within: bool | None, sa
         limit_ratio=None if within is None else 1.5, within_repeats=within,
     )  # fmt: skip
     told = Comparison(
-        since=uuid.UUID(int=1), findings=(), registered=True, not_registered_because=None, shift_px=(0.0, 0.0),
-        similarity=1.0, region=region, map_correlation=None, least_map_correlation=None, map_within_repeats=None,
-        summary="", note="",
+        since=uuid.UUID(int=1), findings=(), no_limits_because=None, registered=True, not_registered_because=None,
+        shift_px=(0.0, 0.0), scale=1.2, turn_degrees=0.0, similarity=1.0, region=region, map_correlation=None,
+        least_map_correlation=None, map_within_repeats=None, summary="", note="",
     )  # fmt: skip
     text = "The region of interest covers 1.40 times the share of the picture that it covered."
-    assert picture_by_picture(told) == f"The pictures lie on each other. {text} {said}"
+    assert (
+        picture_by_picture(told) == f"The pictures lie on each other, the later one 1.20 times as large. {text} {said}"
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import uuid
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ from records.pages import page_texts
 from records.people import Person, person
 
 from backend.app import Application
+from backend.schemas.scans.comparison import Comparison, RegionChange
+from backend.services.longitudinal.comparison import Laid, compared
+from backend.services.reports.kept_answer import KeptAnswer
 from ml_model.inference.bundle import MODELS_DIR, load_bundle
 from ml_model.tasks.registry import load_image_tasks
 from ml_model.tasks.repeatability import change_of, noise_of
@@ -61,6 +65,73 @@ def test_how_far_it_moved_and_what_changed_is_told(ada: Person) -> None:
         assert one["change_log_odds"] == pytest.approx(change_of(one["before"], one["after"]), abs=1e-3)
         if one["limit_log_odds"] is not None:
             assert one["within_repeats"] == (abs(one["change_log_odds"]) <= one["limit_log_odds"])
+
+
+@pytest.fixture(scope="module")
+def kept(ada: Person) -> dict[str, Any]:
+    """An answer as it is kept, as if the shipped model of the skin had given it."""
+    record = newest(ada, "same")["record"]["id"]
+    result: dict[str, Any] = ada.get(f"/history/{record}")["result"]
+    task = next(task for task in load_image_tasks() if task.id == "skin")
+    bundle = load_bundle(MODELS_DIR / task.id, task=task.id, contract_sha256=task.contract_sha256)
+    return {**result, "model": {**result["model"], "sha256": bundle.sha256}}
+
+
+def of_two(kept: dict[str, Any], **otherwise: dict[str, Any]) -> Comparison:
+    """The same answer twice; the later one with these parts of it otherwise."""
+    later = {**kept, **{part: {**kept[part], **values} for part, values in otherwise.items()}}
+    region = RegionChange(before_px=100, after_px=110, before_mm2=None, after_mm2=None, ratio=1.1, limit_ratio=None,
+                          within_repeats=None)  # fmt: skip
+    answers = (KeptAnswer.model_validate(kept), KeptAnswer.model_validate(later))
+    return compared(uuid.UUID(int=1), "skin", *answers, Laid(None, region=region, map_correlation=0.99))
+
+
+def test_what_differs_in_nothing_but_the_picture_is_held_against_repeats(kept: dict[str, Any]) -> None:
+    told = of_two(kept)
+    assert told.no_limits_because is None
+    assert [one.within_repeats for one in told.findings] == [True] * len(kept["findings"])
+    assert told.region is not None
+    assert (told.region.within_repeats, told.map_within_repeats) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("otherwise", "reason"),
+    [
+        ({"provenance": {"request": {"age_years": 78.0}}}, "they were not asked alike (another age_years)"),
+        ({"provenance": {"request": {"window": "lung"}}}, "they were not asked alike (another window)"),
+        ({"provenance": {"preprocessing_sha256": "0"}}, "the earlier picture was prepared in another way"),
+        (
+            {"provenance": {"input_sha256": ["1", "2"]}},
+            "it was measured of single pictures, and one of these is of several",
+        ),
+        ({"model": {"sha256": "0"}}, "another model answered the earlier study"),
+        ({"model": {"judged_as": "age given"}}, "they were judged by the thresholds of different groups"),
+        ({"model": {"age_told_by": "dicom"}}, "the age that was taken into account is of a header, and not kept"),
+    ],
+)
+def test_what_was_answered_otherwise_is_not(kept: dict[str, Any], otherwise: dict[str, Any], reason: str) -> None:
+    told = of_two(kept, **otherwise)
+    assert told.no_limits_because == reason
+    for one in told.findings:
+        assert (one.limit_log_odds, one.within_repeats) == (None, None)
+        assert one.note == f"Whether repeated pictures show such a change is not known: {reason}."
+    assert told.region is not None
+    assert (told.region.limit_ratio, told.region.within_repeats, told.map_within_repeats) == (None, None, None)
+
+
+def test_one_picture_of_two_ages_is_no_change_of_the_picture(ada: Person) -> None:
+    for age in ("42", "78"):
+        ada.predict(EARLIER, patient_ref="older", gate="off", age_years=age)
+    told = newest(ada, "older")["comparison"]
+    assert told["no_limits_because"] == "they were not asked alike (another age_years)"
+    assert told["registered"] is True
+
+
+def test_both_maps_are_of_the_class_that_the_later_answer_explains(ada: Person) -> None:
+    ada.predict(EARLIER, patient_ref="explained", gate="off", target="mel")  # whose map is empty
+    ada.predict(EARLIER, patient_ref="explained", gate="off")
+    told = newest(ada, "explained")["comparison"]
+    assert told["map_correlation"] == pytest.approx(1.0)
 
 
 def test_nothing_is_laid_on_each_other_unless_asked_for_or_of_another_model(ada: Person) -> None:
