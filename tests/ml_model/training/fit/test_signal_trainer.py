@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from beats import twelve_leads, write_ptb_xl
-from ecg_tensors import write_tensors
-from networks import wrap
+from networks import wrap, write_tensors
 from samples import ROOT, image_task, write_tiny
 
 from ml_model.ecg.recording import EcgRecording, network_signal, read_wfdb

@@ -8,8 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from beats import twelve_leads
-from ecg_tensors import made_tensors, write_tensors
-from networks import wrap
+from networks import made_tensors, wrap, write_tensors
 from numpy.typing import NDArray
 from scipy.signal import butter, filtfilt
 
