@@ -110,9 +110,15 @@ def _asked(question: str, names: Sequence[str], *, of_data: bool) -> list[str]:
     return [*task, "--data", folder] if folder else task
 
 
-def run_signal_recipe(recipe: SignalRecipe, description: str, arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and train on recordings; returns the exit status, as `run_recipe` does."""
-    options = signal_parser(recipe, description).parse_args(arguments)
+def run_signal_recipe(
+    recipe: SignalRecipe, description: str, arguments: Sequence[str] | None = None, *, tuned: SignalRecipe | None = None
+) -> int:
+    """Parse the command line and train on recordings; returns the exit status, as `run_recipe` does.
+
+    tuned: the recipe that starts from published tensors, where they are given.
+    """
+    options = signal_parser(tuned or recipe, description).parse_args(arguments)
+    recipe = tuned if tuned and options.weights else recipe
     epochs = {"epochs": options.epochs, "tuned_epochs": options.epochs} if options.epochs else {}
     chosen = replace(recipe, members=recipe.members[: options.members], **epochs)
     return run_command(partial(_train_recordings, chosen), options)
