@@ -196,7 +196,8 @@ def premature(beats: Beats) -> NDArray[np.bool_]:
     rr_s = np.where(beats.followed, np.diff(beats.at) / RATE_HZ, np.nan)
     early = np.zeros(len(rr_s), bool)
     for index in np.flatnonzero(beats.followed):
-        around = np.delete(rr_s[max(0, index - _BEATS_AROUND) : index + _BEATS_AROUND + 1], min(index, _BEATS_AROUND))
+        first = max(0, int(index) - _BEATS_AROUND)
+        around = np.concatenate([rr_s[first:index], rr_s[index + 1 : index + _BEATS_AROUND + 1]])
         if np.isfinite(around).any():
             early[index] = rr_s[index] < (_EARLY if beats.alike[index + 1] else _EARLY_UNLIKE) * np.nanmedian(around)
     return early

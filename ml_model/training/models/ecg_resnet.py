@@ -28,7 +28,7 @@ FIXED = ("band_pass", "of_the_records")  # layers that no training changes
 def band_pass(samples: int) -> NDArray[np.float32]:
     """(samples, samples): a signal as a row, times this, is the signal filtered in both directions, ends and all."""
     b, a = butter(4, BAND_HZ, "bandpass", fs=RATE_HZ)
-    return filtfilt(b, a, np.eye(samples), axis=1).astype(np.float32)
+    return np.asarray(filtfilt(b, a, np.eye(samples), axis=1), np.float32)
 
 
 def ecg_resnet(network: str, tensors: Path | None, signals: NDArray[np.float32], dropout: float = 0.4) -> keras.Model:
