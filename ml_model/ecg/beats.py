@@ -48,10 +48,15 @@ class Beats:
     @property
     def rr_s(self) -> Array:
         """Times between beats that follow each other in one lead, (at most beats - 1,): columns of a page need not."""
-        blind = np.cumsum(~self.seen, axis=0)
-        whole = (blind[self.at[1:]] == blind[self.at[:-1]]).any(axis=1)
-        rr_s: Array = (np.diff(self.at) / RATE_HZ)[whole]
+        rr_s: Array = (np.diff(self.at) / RATE_HZ)[self.followed]
         return rr_s
+
+    @property
+    def followed(self) -> NDArray[np.bool_]:
+        """(at most beats - 1,): whether one lead is seen from the beat to the next one."""
+        blind = np.cumsum(~self.seen, axis=0)
+        whole: NDArray[np.bool_] = (blind[self.at[1:]] == blind[self.at[:-1]]).any(axis=1)
+        return whole
 
 
 def find_beats(recording: EcgRecording) -> Beats:

@@ -28,15 +28,27 @@ _P_ALIKE_FROM = 0.5  # correlation of a beat's P wave with the typical one
 # Height over all leads together: 99 % of the sinus rhythms of PTB-XL have more, half of the fibrillations less.
 _LEAST_P_MV, _LEAST_PR_S = 0.08, 0.07
 _P_IN_BEATS = 0.5  # share of beats with a P wave from which PR is measured
+# Signs of atrial fibrillation or flutter: a logistic regression fitted to folds 1 to 8 of PTB-XL (docs/ecg.md).
+_JUMP = 0.05  # of the median time between beats, by which one differs from the next
+_AF_BIAS, _AF_JUMPS, _AF_P_SHARE, _AF_P_MV, _AF_RATE = -2.445, 5.26, -4.58, -7.59, 0.01458
+_MOST_P_MV = 0.4
+_FIBRILLATES = 0.5  # signs from which no beat is called premature
+_EARLY, _EARLY_UNLIKE = (
+    0.80,
+    0.85,
+)  # of the times between beats around; a beat that looks unlike the others may be later
+_BEATS_AROUND = 3  # on either side
 _LEAST_QUALITY = 0.2  # median over the leads; below it no interval is told
 
 OF_TYPICAL_BEAT = ("p_wave", "pr", "qrs", "qt", "qtc_bazett", "qtc_fridericia", "axis")
 TOO_FEW_BEATS = f"fewer than {_LEAST_BEATS} beats were found"
 NO_QRS = "where the QRS complex begins and ends could not be told"
+NO_BEAT = "no typical beat could be told"
 NOISY = "the beats differ too much from each other, as in noise"
 NO_T = "no T wave stands out"
 NO_P = "no P wave comes before most beats"
 TOO_FEW_RR = f"fewer than {_LEAST_RR} beats follow each other"
+TOO_IRREGULAR = "the rhythm is too irregular to call a beat premature"
 NOT_SEEN = "the lead is not seen"
 SMALL_QRS = "the QRS complex of leads I and aVF is too small"
 
@@ -127,7 +139,8 @@ def _all(beats: Beats, found: TypicalBeat | None) -> Iterator[Measurement]:
         yield Measurement("rr_spread", round(spread, 3))
         yield Measurement("irregularity", round(spread * (2 - p_share), 3))
     quality = found.quality if found else np.full(len(STANDARD_LEADS), np.nan)
-    noisy = np.isfinite(quality).any() and np.nanmedian(quality) < _LEAST_QUALITY
+    noisy = bool(np.isfinite(quality).any() and np.nanmedian(quality) < _LEAST_QUALITY)
+    yield from _rhythm(beats, None if noisy else found)
     if found is None or not enough or noisy:
         reason = NOISY if noisy else NO_QRS if enough else TOO_FEW_BEATS
         yield from (_missing(code, reason) for code in OF_TYPICAL_BEAT)
@@ -152,6 +165,42 @@ def rr_spread(rr_s: Array) -> float | None:
         return None
     low, middle, high = np.percentile(rr_s, (25, 50, 75))
     return float((high - low) / middle)
+
+
+def _rhythm(beats: Beats, found: TypicalBeat | None) -> Iterator[Measurement]:
+    """Signs of atrial fibrillation, and the beats that come early; found: None in noise too."""
+    codes, few = ("atrial_fibrillation", "premature_beats", "premature_wide_beats"), len(beats.rr_s) < _LEAST_RR
+    if few or found is None:
+        yield from (_missing(code, TOO_FEW_RR if few else NO_BEAT) for code in codes)
+        return
+    signs = _signs_of_fibrillation(beats.rr_s, found)
+    yield Measurement(codes[0], round(signs, 3))
+    if signs > _FIBRILLATES:
+        yield from (_missing(code, TOO_IRREGULAR) for code in codes[1:])
+        return
+    early = premature(beats)
+    yield Measurement(codes[1], float(early.sum()))
+    yield Measurement(codes[2], float((early & ~beats.alike[1:]).sum()))
+
+
+def _signs_of_fibrillation(rr_s: Array, found: TypicalBeat) -> float:
+    """0-1, of how many times between beats jump, how many beats have a P wave and how high it is, and the rate."""
+    jumps = float((np.abs(np.diff(rr_s)) > _JUMP * np.median(rr_s)).mean())
+    p_mv = min(found.p.size_mv, _MOST_P_MV) if found.p else 0.0
+    score = _AF_BIAS + _AF_JUMPS * jumps + _AF_P_SHARE * (found.p_share or 0.0) + _AF_P_MV * p_mv
+    return float(1 / (1 + np.exp(-score - _AF_RATE * 60 / rr_s.mean())))
+
+
+def premature(beats: Beats) -> NDArray[np.bool_]:
+    """(beats - 1,): which beats, from the second on, come earlier than the times between those around let expect."""
+    rr_s = np.where(beats.followed, np.diff(beats.at) / RATE_HZ, np.nan)
+    early = np.zeros(len(rr_s), bool)
+    for index in np.flatnonzero(beats.followed):
+        first = max(0, int(index) - _BEATS_AROUND)
+        around = np.concatenate([rr_s[first:index], rr_s[index + 1 : index + _BEATS_AROUND + 1]])
+        if np.isfinite(around).any():
+            early[index] = rr_s[index] < (_EARLY if beats.alike[index + 1] else _EARLY_UNLIKE) * np.nanmedian(around)
+    return early
 
 
 def _intervals(found: TypicalBeat, rr_s: float) -> Iterator[Measurement]:

@@ -76,7 +76,7 @@ class SignalJob(_Splits):
     signals: NDArray[np.float32]  # (N, time, 12), mV
     out_dir: Path
     resume: bool = False
-    weights: None = None
+    weights: str | None = None
     external: Sequence[Sample] = ()
 
     @property

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 BACKBONES = ("efficientnetv2b0", "efficientnetb0", "mobilenetv2", "resnet50", "densenet121", "small_cnn")
-Architecture = Literal["xresnet1d", "inception_time"]
+Architecture = Literal["xresnet1d", "inception_time", "loss_bce", "act_gelu", "loss_weighted_bce"]
+PUBLISHED = frozenset({"loss_bce", "act_gelu", "loss_weighted_bce"})  # networks on recordings that others trained
 
 
 @dataclass(frozen=True)
@@ -151,7 +152,8 @@ class SignalAugmentation:
     """Probabilities and ranges; noise and wander as standard deviations in mV.
 
     page: as a printed page shows it, each lead in its column's share of the time and zero elsewhere.
-    crop: zero outside a window of at least `shortest` of the time. mixup: Beta parameter, 0 for none.
+    crop: zero outside a window of at least `shortest` of the time. mixup: Beta parameter, 0 for none. device: as
+    another electrocardiograph would deliver it, by signal_devices.random_device.
     """
 
     shift: float = 0.5
@@ -165,16 +167,24 @@ class SignalAugmentation:
     lead_off: float = 0.2
     most_leads_off: int = 3
     mixup: float = 0.0
+    device: float = 0.0
 
 
 @dataclass(frozen=True)
 class SignalRecipe:
-    """Networks with their seeds, and how each is trained. learning_rate is the peak of a warm cosine."""
+    """Networks with their seeds, and how each is trained. learning_rate is the peak of a warm cosine.
+
+    Where `--weights` are given, the networks of PUBLISHED start from them and are tuned for tuned_epochs, pulled
+    towards their start (L2-SP) in place of weight decay; with no epochs they stay as they are.
+    """
 
     task: str
     members: tuple[tuple[Architecture, int], ...]
     epochs: int = 40
     learning_rate: float = 3e-3
+    tuned_epochs: int = 10
+    tuned_learning_rate: float = 5e-4
+    pull: float = 0.1
     batch_size: int = 64
     weight_decay: float = 0.05
     label_smoothing: float = 0.02

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from ml_model.training.augmentation.signal_devices import random_device, recorded_by
 from ml_model.training.recipe import SignalAugmentation
 
 Signal = NDArray[np.float32]
@@ -22,6 +23,8 @@ def augment_signal(
     count = len(signal)
     if rng.random() < settings.shift:
         signal = np.roll(signal, int(rng.integers(count)), axis=0)
+    if settings.device and rng.random() < settings.device:
+        signal = recorded_by(np.asarray(signal, np.float32), random_device(rng), sampling_rate_hz, rng)
     gains = np.exp(rng.uniform(-settings.gain, settings.gain)) * rng.uniform(
         1 - settings.lead_gain, 1 + settings.lead_gain, signal.shape[1]
     )

@@ -74,7 +74,21 @@ def of_ptb_xl(rows: Sequence[Stated]) -> Iterator[Figure]:
     def of(*codes: str) -> list[Stated]:
         return [row for row in rows if row.statements & {*codes}]
 
+    def without(*codes: str) -> list[Stated]:
+        return [row for row in rows if not row.statements & {*codes}]
+
     normal = of("NORM100")
+    others = without("AFIB", "AFLT")
+    steady = without("AFIB", "AFLT", "PVC", "PAC", "SVARR")
+    yield share(
+        "atrial fibrillation or flutter: suspected", of("AFIB", "AFLT"), lambda r: r.flagged("atrial_fibrillation")
+    )
+    yield share("atrial fibrillation alone: suspected", of("AFIB"), lambda r: r.flagged("atrial_fibrillation"))
+    yield share("neither: fibrillation suspected", others, lambda r: r.flagged("atrial_fibrillation"))
+    yield share("premature beats (PVC, PAC): found", of("PVC", "PAC", "SVARR"), lambda r: r.flagged("premature_beats"))
+    yield share("no premature beats, fibrillation or flutter: found", steady, lambda r: r.flagged("premature_beats"))
+    yield share("premature beats of the ventricles (PVC): found", of("PVC"), lambda r: r.flagged("ventricular_beats"))
+    yield share("without PVC: ventricular beats found", without("PVC"), lambda r: r.flagged("ventricular_beats"))
     yield share("atrial fibrillation (AFIB): flagged irregular", of("AFIB"), lambda r: r.flagged("irregular_rhythm"))
     yield share("atrial fibrillation: no steady P wave", of("AFIB"), lambda r: r.flagged("no_p_waves"))
     yield share("sinus rhythm (SR): flagged irregular", of("SR"), lambda r: r.flagged("irregular_rhythm"))
@@ -97,9 +111,13 @@ def of_ptb_xl(rows: Sequence[Stated]) -> Iterator[Figure]:
 def of_ludb(rows: Sequence[Stated]) -> Iterator[Figure]:
     """The lines for LUDB, which chose nothing."""
 
-    def of(phrase: str) -> list[Stated]:
-        return [row for row in rows if any(phrase in one for one in row.statements)]
+    def of(*phrases: str) -> list[Stated]:
+        return [row for row in rows if any(phrase in one for one in row.statements for phrase in phrases)]
 
+    yield share("LUDB, atrial fibrillation or flutter: suspected", of("atrial fibrillation", "atrial flutter"),
+                lambda r: r.flagged("atrial_fibrillation"))  # fmt: skip
+    yield share("LUDB, a sinus rhythm of any kind: fibrillation suspected", of("rhythm: sinus"),
+                lambda r: r.flagged("atrial_fibrillation"))  # fmt: skip
     yield share("LUDB, atrial fibrillation: flagged irregular", of("atrial fibrillation"),
                 lambda r: r.flagged("irregular_rhythm"))  # fmt: skip
     yield share("LUDB, sinus rhythm: flagged irregular", of("rhythm: sinus rhythm"),

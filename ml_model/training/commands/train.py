@@ -11,7 +11,14 @@ from itertools import dropwhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ml_model.training.commands.command_line import command_parser, fold_count, one_of, positive_int, run_command
+from ml_model.training.commands.command_line import (
+    command_parser,
+    existing_file,
+    fold_count,
+    one_of,
+    positive_int,
+    run_command,
+)
 from ml_model.training.commands.figures import figures_of
 from ml_model.training.recipe import BACKBONES, Phase, Recipe, SignalRecipe
 from ml_model.training.startup import start_keras
@@ -39,6 +46,7 @@ def image_parser(description: str) -> argparse.ArgumentParser:
 def signal_parser(recipe: SignalRecipe, description: str) -> argparse.ArgumentParser:
     """Options of a recipe on recordings."""
     p = command_parser(description, *SHARED)
+    p.add_argument("--weights", type=existing_file, help="published tensors to start from (default: from nothing)")
     most = range(1, len(recipe.members) + 1)
     p.add_argument("--members", type=int, choices=most, help="how many of the recipe's networks are averaged")
     return p
@@ -102,10 +110,17 @@ def _asked(question: str, names: Sequence[str], *, of_data: bool) -> list[str]:
     return [*task, "--data", folder] if folder else task
 
 
-def run_signal_recipe(recipe: SignalRecipe, description: str, arguments: Sequence[str] | None = None) -> int:
-    """Parse the command line and train on recordings; returns the exit status, as `run_recipe` does."""
-    options = signal_parser(recipe, description).parse_args(arguments)
-    chosen = replace(recipe, epochs=options.epochs or recipe.epochs, members=recipe.members[: options.members])
+def run_signal_recipe(
+    recipe: SignalRecipe, description: str, arguments: Sequence[str] | None = None, *, tuned: SignalRecipe | None = None
+) -> int:
+    """Parse the command line and train on recordings; returns the exit status, as `run_recipe` does.
+
+    tuned: the recipe that starts from published tensors, where they are given.
+    """
+    options = signal_parser(tuned or recipe, description).parse_args(arguments)
+    recipe = tuned if tuned and options.weights else recipe
+    epochs = {"epochs": options.epochs, "tuned_epochs": options.epochs} if options.epochs else {}
+    chosen = replace(recipe, members=recipe.members[: options.members], **epochs)
     return run_command(partial(_train_recordings, chosen), options)
 
 
@@ -221,7 +236,7 @@ def _signal_job(recipe: SignalRecipe, options: argparse.Namespace) -> SignalJob:
     signals = read_signals(samples, task.signal)
     return SignalJob(
         task=task, recipe=recipe, samples=samples, signals=signals, out_dir=out_dir, resume=options.resume,
-        external=read_external(options.data, task),
+        external=read_external(options.data, task), weights=str(options.weights) if options.weights else None,
     )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -22,9 +23,10 @@ from ml_model.training.fit.callbacks import run_epochs
 from ml_model.training.fit.checkpoints import Stage, made_from, of_stage, open_checkpoints
 from ml_model.training.fit.optimizer import warm_adamw
 from ml_model.training.job import SignalJob
+from ml_model.training.models.ecg_resnet import ecg_resnet
 from ml_model.training.models.losses import multi_label_loss
 from ml_model.training.models.signal_classifier import averaged, build_network
-from ml_model.training.recipe import plain
+from ml_model.training.recipe import PUBLISHED, Architecture, plain
 
 
 def read_signals(samples: Sequence[Sample], signal_input: SignalInput) -> NDArray[np.float32]:
@@ -80,25 +82,35 @@ def train_signals(job: SignalJob) -> keras.Model:
     networks = []
     for number, (architecture, seed) in enumerate(job.recipe.members):
         keras.utils.set_random_seed(seed)
-        network = build_network(architecture, classes=len(job.task.codes), samples=job.signals.shape[1])
+        network = _network(job, architecture)
         stage = Stage(folder, f"member{number}", of_stage(base, members=[[architecture, seed]]))
         stage.run(network, partial(_fit, job, network, seed, f"{architecture}-{seed}", stage))
         networks.append(network)
     return averaged(networks)
 
 
+def _network(job: SignalJob, architecture: Architecture) -> keras.Model:
+    if architecture in PUBLISHED:
+        tensors = Path(job.weights) if job.weights else None
+        return ecg_resnet(architecture, tensors, job.signals[job.rows("train")])
+    return build_network(architecture, classes=len(job.task.codes), samples=job.signals.shape[1])
+
+
 def _fit(job: SignalJob, network: keras.Model, seed: int, name: str, stage: Stage) -> None:
     recipe, batches = job.recipe, SignalBatches(job, seed)
-    steps = recipe.epochs * len(batches)
+    tuned = job.weights is not None and network.name in PUBLISHED
+    epochs = recipe.tuned_epochs if tuned else recipe.epochs
+    if not epochs:
+        return
+    steps = epochs * len(batches)
     optimizer = warm_adamw(
-        recipe.learning_rate, steps, warm_up=steps // 10, weight_decay=recipe.weight_decay,
-        ema_momentum=recipe.ema_momentum,
+        recipe.tuned_learning_rate if tuned else recipe.learning_rate, steps, warm_up=steps // 10,
+        weight_decay=0.0 if tuned else recipe.weight_decay, ema_momentum=recipe.ema_momentum,
+        pull=recipe.pull if tuned else 0.0,
     )  # fmt: skip
     network.compile(optimizer, multi_label_loss(0.0, recipe.label_smoothing), jit_compile=False)
 
     def figures(model: keras.Model) -> dict[str, float]:
         return {"val_macro_auc": validation_auc(model, job)}
 
-    run_epochs(
-        network, batches, figures, stage=stage, name=name, log=job.out_dir / f"log-{name}.csv", epochs=recipe.epochs
-    )
+    run_epochs(network, batches, figures, stage=stage, name=name, log=job.out_dir / f"log-{name}.csv", epochs=epochs)

@@ -179,7 +179,13 @@ def _training(manifest: Manifest) -> str:
             f"seed\n{manifest.seed}; {training.pictures} pictures, {training.minutes} minutes."
         )
     members = ", ".join(f"{architecture} (seed {seed})" for architecture, seed in recipe["members"])
-    return f"{members}; the mean of their logits. {training.recordings} recordings, {training.minutes} minutes."
+    told = f"{members}; the mean of their logits. {training.recordings} recordings, {training.minutes} minutes."
+    if recipe["weights"] == "none":
+        return told
+    return (
+        f"{told}\nThey start from {recipe['weights']}: networks that others trained on all of PTB-XL's folds 1 to 8 "
+        "and stopped on\nfold 9 (Apache-2.0), so that what is chosen on fold 9, as thresholds are, is a little hopeful."
+    )
 
 
 def _called(task: ImageTask) -> str:

@@ -83,6 +83,12 @@ def test_findings_are_told_once_and_without_declarations_nothing_is_measured() -
         ("heart_rate", 121, "tachycardia", "urgent", True),
         ("irregularity", 0.12, "irregular_rhythm", "soon", True),
         ("p_wave", 0.3, "no_p_waves", "soon", True),
+        ("atrial_fibrillation", 0.05, None, None, False),
+        ("atrial_fibrillation", 0.06, "atrial_fibrillation", "soon", True),
+        ("premature_beats", 0, None, None, False),
+        ("premature_beats", 1, "premature_beats", "routine", False),
+        ("premature_wide_beats", 3, "ventricular_beats", "routine", False),
+        ("premature_wide_beats", 4, "ventricular_beats", "soon", False),
         ("pr", 250, "long_pr", "routine", False),
         ("pr", 310, "long_pr", "soon", False),
         ("qrs", 130, "wide_qrs", "soon", False),
@@ -106,8 +112,10 @@ def test_a_finding_says_how_soon_it_is_acted_on_and_whether_the_classes_hold_bes
 
 def test_an_irregular_rhythm_without_p_waves_is_told_and_settles_no_class() -> None:
     found = measured_ecg(image_task("heart").measurements, made_beats(rr_spread=0.2, p_mv=0.0), None, None, page=False)
-    assert [finding.code for finding in found.findings if finding.lowers_claim] == ["irregular_rhythm", "no_p_waves"]
-    assert [warning.split(":")[0] for warning in found.warnings] == ["Irregular rhythm", "No steady P wave"]
+    lowering = ["irregular_rhythm", "no_p_waves", "atrial_fibrillation"]
+    assert [finding.code for finding in found.findings if finding.lowers_claim] == lowering
+    names = ["Irregular rhythm", "No steady P wave", "Atrial fibrillation or flutter suspected"]
+    assert [warning.split(":")[0] for warning in found.warnings] == names
 
 
 def test_leads_of_a_page_are_said_to_be_exchanged_and_left() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -68,6 +69,29 @@ def test_beats_that_come_at_random_without_p_waves_are_irregular() -> None:
     assert near(found["irregularity"], 2 * (found["rr_spread"] or 0), 0.002)
     assert found["pr"] is None
     assert found["p_wave"] == 0
+    assert (found["atrial_fibrillation"] or 0) > 0.9
+    assert found["premature_beats"] is found["premature_wide_beats"] is None
+
+
+@pytest.mark.parametrize("rate", [50, 75, 100])
+def test_a_steady_rhythm_with_p_waves_has_no_signs_of_fibrillation(rate: int) -> None:
+    found = values(measure(made_beats(beats_per_minute=rate, pr_ms=120, qt_ms=min(400, 33000 / rate))))
+    assert found["atrial_fibrillation"] is not None
+    assert 0 <= found["atrial_fibrillation"] < 0.02
+    assert found["premature_beats"] == found["premature_wide_beats"] == 0
+
+
+def test_a_steady_rhythm_without_p_waves_as_in_a_flutter_has_signs_of_it() -> None:
+    slow, fast = (values(measure(made_beats(p_mv=0.0, beats_per_minute=rate))) for rate in (50, 100))
+    assert 0.05 < (slow["atrial_fibrillation"] or 0) < (fast["atrial_fibrillation"] or 0)
+
+
+def test_beats_that_come_early_and_look_different_are_counted() -> None:
+    recording = ectopic_beats()
+    for shown in (recording, replace(recording, signal_mv=2 * recording.signal_mv)):
+        found = values(measure(shown))
+        assert found["premature_beats"] == found["premature_wide_beats"] == 2
+        assert (found["atrial_fibrillation"] or 0) < 0.5
 
 
 def test_single_extra_beats_are_not_an_irregular_rhythm_and_change_no_interval() -> None:

@@ -81,9 +81,9 @@ def test_options_are_checked_before_any_work(options: tuple[str, str], said: str
 
 
 def test_no_more_networks_are_asked_for_than_the_recipe_has() -> None:
-    done = run("ml_model/train_heart_signal_model.py", "--members", "3")
+    done = run("ml_model/train_heart_signal_model.py", "--members", "4")
     assert done.returncode == 2
-    assert "argument --members: invalid choice: 3" in done.stderr
+    assert "argument --members: invalid choice: 4" in done.stderr
 
 
 @pytest.mark.parametrize("arguments", [("--task=skin",), ("--task", "skin")])

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from beats import twelve_leads, write_ptb_xl
-from networks import wrap
+from networks import wrap, write_tensors
 from samples import ROOT, image_task, write_tiny
 
 from ml_model.ecg.recording import EcgRecording, network_signal, read_wfdb
@@ -116,8 +116,10 @@ def test_a_recipe_on_a_users_records_ends_in_a_bundle_that_answers(tmp_path: Pat
     task = heart()
     assert task.signal is not None
     root = write_ptb_xl(tmp_path / "Dataset", records=50)
-    out = tmp_path / "runs" / "heart-signal"
-    ran = run_recipe("--data", str(root), "--out", str(out), "--epochs", "2", "--members", "1")
+    out, tensors = tmp_path / "runs" / "heart-signal", write_tensors(tmp_path, "loss_bce")
+    ran = run_recipe(
+        "--data", str(root), "--out", str(out), "--epochs", "2", "--members", "1", "--weights", str(tensors)
+    )
     assert ran.returncode == 0, ran.stderr
     bundle = load_bundle(out, task="heart-signal", contract_sha256=task.signal_contract_sha256)
     test = bundle.manifest.image_test
@@ -125,7 +127,10 @@ def test_a_recipe_on_a_users_records_ends_in_a_bundle_that_answers(tmp_path: Pat
     assert set(test.variants) == set(RECORDING_CHANGES["variants"])
     signal = network_signal(read_wfdb(next(root.rglob("*.hea"))), task.signal)
     assert Predictor(bundle).predict_signals(signal[None]).probabilities.shape == (1, 5)
-    assert "xresnet1d (seed 0)" in (out / "card.md").read_text()
+    card = (out / "card.md").read_text()
+    assert "loss_bce (seed 2)" in card
+    assert "They start from tensors.npz" in card
+    assert (bundle.manifest.recipe["weights"], bundle.manifest.recipe["tuned_epochs"]) == ("tensors.npz", 2)
 
 
 def test_a_data_folder_without_records_is_refused(tmp_path: Path) -> None:
