@@ -4,7 +4,7 @@
     python ml_model/train_heart_signal_model.py --data DIR --epochs 2 --members 1 --limit 200   # a trial run
 
 Folds 1-8 train, fold 9 validates, fold 10 tests, as published. Several small networks of two families are
-trained one after the other and averaged into one graph; with --weights FILE three that others published are tuned.
+trained one after the other and averaged into one graph; with --published FILE three that others published are tuned.
 """
 
 from __future__ import annotations

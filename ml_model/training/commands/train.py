@@ -46,7 +46,7 @@ def image_parser(description: str) -> argparse.ArgumentParser:
 def signal_parser(recipe: SignalRecipe, description: str) -> argparse.ArgumentParser:
     """Options of a recipe on recordings."""
     p = command_parser(description, *SHARED)
-    p.add_argument("--weights", type=existing_file, help="published tensors to start from (default: from nothing)")
+    p.add_argument("--published", type=existing_file, help="published tensors to start from (default: from nothing)")
     most = range(1, len(recipe.members) + 1)
     p.add_argument("--members", type=int, choices=most, help="how many of the recipe's networks are averaged")
     return p
@@ -118,7 +118,7 @@ def run_signal_recipe(
     tuned: the recipe that starts from published tensors, where they are given.
     """
     options = signal_parser(tuned or recipe, description).parse_args(arguments)
-    recipe = tuned if tuned and options.weights else recipe
+    recipe = tuned if tuned and options.published else recipe
     epochs = {"epochs": options.epochs, "tuned_epochs": options.epochs} if options.epochs else {}
     chosen = replace(recipe, members=recipe.members[: options.members], **epochs)
     return run_command(partial(_train_recordings, chosen), options)
@@ -236,7 +236,7 @@ def _signal_job(recipe: SignalRecipe, options: argparse.Namespace) -> SignalJob:
     signals = read_signals(samples, task.signal)
     return SignalJob(
         task=task, recipe=recipe, samples=samples, signals=signals, out_dir=out_dir, resume=options.resume,
-        external=read_external(options.data, task), weights=str(options.weights) if options.weights else None,
+        external=read_external(options.data, task), weights=str(options.published) if options.published else None,
     )  # fmt: skip
 
 

@@ -118,7 +118,7 @@ def test_a_recipe_on_a_users_records_ends_in_a_bundle_that_answers(tmp_path: Pat
     root = write_ptb_xl(tmp_path / "Dataset", records=50)
     out, tensors = tmp_path / "runs" / "heart-signal", write_tensors(tmp_path, "loss_bce")
     ran = run_recipe(
-        "--data", str(root), "--out", str(out), "--epochs", "2", "--members", "1", "--weights", str(tensors)
+        "--data", str(root), "--out", str(out), "--epochs", "2", "--members", "1", "--published", str(tensors)
     )
     assert ran.returncode == 0, ran.stderr
     bundle = load_bundle(out, task="heart-signal", contract_sha256=task.signal_contract_sha256)
