@@ -9,7 +9,8 @@ leaks into training: a group, or an exact duplicate, on both sides.
 
 The second answers every case as the service does and writes a page (evaluation-<task>.md, or --into FILE), with the
 same figures as JSON beside it. CASES: a folder with split.csv (file,label,group), or with a folder of pictures for each
-label.
+label. At the end it asks whether to write the operating points that would fit into a settings file, which the service
+reads by LOCAL_OPERATING_POINTS; --write SETTINGS.json writes it unasked.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--evaluate", type=existing_folder, metavar="CASES", help="measure a model on these cases")
     parser.add_argument("--task", help="the task whose model is measured")
     parser.add_argument("--into", type=Path, metavar="FILE", help="the page (default: evaluation-<task>.md here)")
+    parser.add_argument("--write", type=Path, metavar="SETTINGS.json", help="write the operating points, unasked")
+    parser.add_argument("--by", metavar="NAME", help="who chose them, for the settings file (default: the user's name)")
     options = parser.parse_args(arguments)
     if (options.data is None) == (options.evaluate is None):
         parser.error("give one folder: DATA to audit it, or --evaluate CASES --task TASK")

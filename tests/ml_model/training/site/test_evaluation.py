@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -15,7 +16,9 @@ from samples import image_task, measured_test, tiny_probabilities, write_tiny
 
 from ml_model.audit import main
 from ml_model.diagnosis.case import InputCheck
+from ml_model.inference.bundle import load_bundle
 from ml_model.inference.interval import Interval
+from ml_model.inference.local.settings import read_local_settings, with_local_points
 from ml_model.inference.measured import ImageMetrics
 from ml_model.input_gate.image_quality import Quality
 from ml_model.tasks.registry import ImageTask
@@ -23,7 +26,8 @@ from ml_model.training.data.samples import Sample
 from ml_model.training.evaluation.metrics import auc
 from ml_model.training.posthoc.calibration import by_group_folds
 from ml_model.training.posthoc.findings import finding_thresholds
-from ml_model.training.site.figures import PointsMeasured
+from ml_model.training.site.command import LOCAL_FILE, offer
+from ml_model.training.site.figures import PointsMeasured, SiteEvaluation
 from ml_model.training.site.operating_points import points_measured
 from ml_model.training.site.served import Served
 
@@ -164,6 +168,57 @@ def test_one_command_writes_the_page_and_its_figures(
     assert "1 files could not be read (" in page
     assert "none: too few cases: 36 with it and 19 without any finding; 25 of each are needed" in page
     assert str(root) not in page
+
+
+def test_the_operating_points_are_written_for_the_model_that_was_measured(
+    site: tuple[Path, NDArray[np.bool_], NDArray[np.float64]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    root, there, _ = site
+    folders = ["Malignant" if ill else "benign" for ill in there]
+    rows = [f"{folder}/{n}.png,{('benign', 'malignant')[n % 2]},p{n}" for n, folder in enumerate(folders)]
+    (root / "cases" / "split.csv").write_text("\n".join(["file,label,group", *rows]) + "\n", encoding="utf-8")
+    into, file = root / "again.md", root / "local.json"
+    command = ["--evaluate", str(root / "cases"), "--task", "breast", "--models", str(root / "models")]
+    assert main([*command, "--into", str(into), "--write", str(file), "--by", "Ward 3"]) == 0, capsys.readouterr().err
+    told = SiteEvaluation.model_validate_json(into.with_suffix(".json").read_bytes())
+    point = told.points[""].points[CODE]
+    assert point.chosen is not None
+    written = read_local_settings(file).points["breast"]
+    own = written.findings[""][CODE]
+    assert (own.rule_out_below, own.rule_in_from) == (point.chosen.rule_out_below, point.chosen.rule_in_from)
+    assert (written.made_by, written.data, written.cases, written.groups) == ("Ward 3", "cases", 55, 55)
+    bundle = load_bundle(root / "models" / "breast", task="breast", contract_sha256=breast().contract_sha256)
+    held = with_local_points(bundle, written).manifest.findings[CODE]
+    assert held.rule_in_from == own.rule_in_from != bundle.manifest.findings[CODE].rule_in_from
+    assert f"SHA-256 {written.sha256}" in capsys.readouterr().out
+    monkeypatch.chdir(root)
+    check_asking(told, file, capsys, monkeypatch)
+
+
+def check_asking(
+    told: SiteEvaluation, file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is written where nobody is there, where it is refused, or where there is nothing to be written."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))  # which is no terminal
+    offer(told, None, None)
+    assert "not written; give --write FILE" in capsys.readouterr().out
+    for answer, there_now in (("no", False), ("", False), ("y", True)):
+        monkeypatch.setattr("sys.stdin", Terminal(f"{answer}\n"))
+        offer(told, None, "Ward 3")
+        assert LOCAL_FILE.is_file() == there_now
+    assert LOCAL_FILE.read_bytes() == file.read_bytes()
+    offer(told.model_copy(update={"points": {}}), Path("nothing.json"), None)
+    assert "none can be chosen on these cases" in capsys.readouterr().out
+    assert not Path("nothing.json").exists()
+
+
+class Terminal(io.StringIO):
+    """Somebody who can be asked."""
+
+    def isatty(self) -> bool:
+        return True
 
 
 @pytest.mark.parametrize(
