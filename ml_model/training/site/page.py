@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import zip_longest
 
+from ml_model.diagnosis.population import AGE_GIVEN, PAGE
 from ml_model.inference.interval import Interval
+from ml_model.inference.local.thresholds import GENERAL
 from ml_model.inference.measured import Brief
 from ml_model.tasks.registry import ImageTask
 from ml_model.training.evaluation.external import FEWEST
@@ -76,9 +78,11 @@ def _overall(task: ImageTask, told: SiteEvaluation) -> str:
         ]
         for where, own, labels in ((HERE, told.here, told.here.labels), (HOME, told.home, told.home_labels))
     ]
-    text = "Figures are comparable only as far as the labels are the same." if (
-        told.here.labels != told.home_labels) else ""  # fmt: skip
-    return section("Overall", text, table(["", "cases", "labels", *map(_words, COMPARED)], rows))
+    same = told.here.labels == told.home_labels
+    text = "" if same else "Figures are comparable only as far as the labels are the same."
+    apart = set(told.points) - {GENERAL, AGE_GIVEN, PAGE}
+    pooled = f"Figures {HOME} are of all populations together; the model's card has each." if apart else ""
+    return section("Overall", text, pooled, table(["", "cases", "labels", *map(_words, COMPARED)], rows))
 
 
 def _words(name: str) -> str:

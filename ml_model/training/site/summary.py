@@ -30,7 +30,7 @@ def _judgement(told: SiteEvaluation) -> Iterator[str]:
     if not told.here.judged:
         yield (
             f"**Too small to judge**: {fewest} cases of the rarest label, {FEWEST} of each are needed. The figures are "
-            "shown with their intervals; nothing follows from them."
+            "shown with their intervals; the model is not judged by them."
         )
     elif auc := told.here.macro_auc:
         level = evidence_level(auc.low)
@@ -52,6 +52,9 @@ def _finding(rule: FindingRule, told: SiteEvaluation) -> Iterator[str]:
         calm = triage.serious_answered_calm.get(rule.code) if triage else None
         if calm is not None:
             line += f" Answered calmly although it is there: {_of(calm.value, measured.count)} of {measured.count}."
+        if measured.sensitivity.high < rule.min_sensitivity:
+            kept_target = f"{100 * rule.min_sensitivity:g} %"
+            line += f" **More are ruled out than the target of {kept_target} kept allows**, beyond chance."
         yield line
 
 
