@@ -91,7 +91,8 @@ class Config:
     """Everything that can differ between two runs of the same code.
 
     `model_dirs` are searched in order for `<task>/manifest.json`; `user_models_dir` is where
-    a user drops a Keras file. `drain_s` is how long the port stays open after SIGTERM, so
+    a user drops a Keras file; `local_operating_points` a file of thresholds that this site has chosen for itself.
+    `drain_s` is how long the port stays open after SIGTERM, so
     that a load balancer can read the 503 of /readyz before the connection is refused. Without `input_gate` kinds of
     picture are not told apart. `secret_key` signs the session cookie; empty: a random one for each process.
     From `request_deadline_s` to `trusted_proxies`: what the embedded server grants (`backend/serving`); an answer is
@@ -141,6 +142,7 @@ class Config:
     tasks_dir: Path = TASKS_DIR
     model_dirs: tuple[Path, ...] = (MODELS_DIR,)
     user_models_dir: Path = MODELS_DIR.parent
+    local_operating_points: Path | None = None
     data_dir: Path = REPOSITORY / "data"
     secret_key: str = field(default="", repr=False)
     database_url: str = field(default="", repr=False)
@@ -197,6 +199,7 @@ class Config:
             tasks_dir=Path(env.get("TASKS_DIR") or cls.tasks_dir),
             model_dirs=(*((Path(env["MODEL_DIR"]),) if env.get("MODEL_DIR") else ()), MODELS_DIR),
             user_models_dir=Path(env.get("USER_MODELS_DIR") or cls.user_models_dir),
+            local_operating_points=Path(named) if (named := env.get("LOCAL_OPERATING_POINTS", "").strip()) else None,
             data_dir=Path(env.get("DATA_DIR") or cls.data_dir),
             secret_key=_secret_key(env, kind),
             database_url=database_url(env),

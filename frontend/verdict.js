@@ -61,16 +61,18 @@ function zones(finding) {
   const told = [
     out === null ? finding.why_never_ruled_out : `ruled out below ${fine(out)}`,
     from === null ? null : `suspected from ${fine(from)}`,
+    finding.site ? `thresholds of this site's own, of ${finding.site.made_on}, chosen on ${finding.site.cases} cases` : null,
   ].filter(Boolean);
   return (told.length ? told : ["no thresholds: not measured"]).map((text) => el("small", {}, text));
 }
 
 function measured(finding) {
-  return el("details", {}, el("summary", {}, "Measured on test cases"), facts([
-    ["Cases with it", finding.count], ["of these, not ruled out", interval(finding.sensitivity)],
-    ["of these, suspected", interval(finding.suspected)],
-    ["Cases without it, not suspected", interval(finding.specificity)],
-    ["of these, ruled out", interval(finding.ruled_out)],
+  const told = finding.site ?? finding;
+  return el("details", {}, el("summary", {}, `Measured on ${finding.site ? "this site's own" : "test"} cases`), facts([
+    ["Cases with it", told.count], ["of these, not ruled out", interval(told.sensitivity)],
+    ["of these, suspected", interval(told.suspected)],
+    ["Cases without it, not suspected", interval(told.specificity)],
+    ["of these, ruled out", interval(told.ruled_out)],
   ]));
 }
 

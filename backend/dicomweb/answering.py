@@ -149,6 +149,8 @@ def _answer_id(source: SourceImage, answer: AnalyzeAnswer, about: str) -> uuid.U
     """Of the instance and what answered it."""
     model, made = answer.model, answer.provenance
     told = (source.instance.instance_uid, model.task, model.sha256, made.preprocessing_sha256, *made.request.items())
+    if model.local_operating_points:
+        told = (*told, model.local_operating_points)
     return uuid.uuid5(_ANSWERS, repr((*told, about) if about else told))
 
 

@@ -75,6 +75,9 @@ class ModelAnswer(Answer):
     sha256: str | None
     trained_on: str | None
     operating_point: dict[str, Any] | None = Field(description="of a task with one finding; see findings")
+    local_operating_points: str | None = Field(
+        None, description="SHA-256 of the site's own thresholds that findings were held against; else left out"
+    )
     population: str | None = Field(None, description="the population it was judged for; null if not known")
     population_told_by: Literal["age_years", "dicom", "picture"] | None = None
     view: str | None = Field(None, description="the projection whose own operating point it was; null if none")

@@ -17,9 +17,22 @@ class IntervalAnswer(Answer):
     high: Probability
 
 
+class SiteThresholdsAnswer(Answer):
+    """Where a site's own thresholds are from, and what they came to on its cases (cross-fitted); null where that was
+    not measured."""
+
+    made_on: str = Field(description="year-month-day")
+    cases: int = Field(description="of the site, that the thresholds were chosen on")
+    count: int | None = Field(description="of these, with the finding")
+    sensitivity: IntervalAnswer | None = Field(description="share of those with it that are not ruled out")
+    suspected: IntervalAnswer | None = Field(description="share of those with it that are suspected")
+    specificity: IntervalAnswer | None = Field(description="share of those without it that are not suspected")
+    ruled_out: IntervalAnswer | None = Field(description="share of those without it that are ruled out")
+
+
 class FindingAnswer(Answer):
     """Something that must not be missed, in one of three states. Figures: of the test split, of the population judged
-    for where that was measured."""
+    for where that was measured; null with a site's own thresholds, whose figures are in `site`."""
 
     code: str
     name: str
@@ -30,6 +43,9 @@ class FindingAnswer(Answer):
     rule_out_below: Probability | None = Field(description="null: never ruled out, why_never_ruled_out says why")
     rule_in_from: Probability | None = Field(description="null where nothing was measured")
     why_never_ruled_out: str | None = None
+    site: SiteThresholdsAnswer | None = Field(
+        default=None, description="of thresholds that are the site's own (LOCAL_OPERATING_POINTS); else left out"
+    )
     count: int | None = Field(description="test cases with it")
     sensitivity: IntervalAnswer | None = Field(description="share of those with it that are not ruled out")
     suspected: IntervalAnswer | None = Field(description="share of those with it that are suspected")

@@ -38,6 +38,8 @@ def _differences(manifest: Manifest, task: ImageTask) -> Iterator[str]:
         if found:
             told = f"the findings of {key}" if key else "the findings"
             yield from _of_names(told, "codes", found, [rule.code for rule in task.findings])
+        if any(thresholds.local for thresholds in found.values()):
+            yield "it holds thresholds of a site's own, which are no part of a bundle"
     if manifest.balanced:
         yield from _of_names("the weights", "classes", manifest.balanced.weights, task.codes)
     yield from _of_populations(manifest, task)

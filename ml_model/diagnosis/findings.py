@@ -66,8 +66,11 @@ def _thresholds(manifest: Manifest, code: str, judged_as: str | None) -> Finding
 
 
 def _most_cautious(thresholds: Sequence[FindingThresholds]) -> FindingThresholds | None:
-    if not thresholds:
-        return None
+    if len(thresholds) < 2:
+        return thresholds[0] if thresholds else None
     never = next((own for own in thresholds if own.rule_out_below is None), None)
     base = never or min(thresholds, key=lambda own: own.rule_out_below or 0)
-    return base.model_copy(update={"rule_in_from": min(own.rule_in_from for own in thresholds)})
+    first = min(thresholds, key=lambda own: own.rule_in_from)
+    local = base.local or first.local  # measured of one key, and not of their mixture
+    unmeasured = local and local.model_copy(update={"measured": None})
+    return base.model_copy(update={"rule_in_from": first.rule_in_from, "local": unmeasured})

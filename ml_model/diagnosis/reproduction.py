@@ -13,6 +13,7 @@ from ml_model.diagnosis.decision import Diagnosis
 from ml_model.diagnosis.pipeline import Engines, diagnose
 from ml_model.errors import MediDiagnoseError, PoorQuality
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR, Bundle, file_sha256, load_bundle
+from ml_model.inference.local.settings import LocalPointsInvalid, read_local_settings, with_local_points
 from ml_model.inference.predictor import Predictor
 from ml_model.inference.provenance import body_preprocessing_sha256, preprocessing_sha256
 from ml_model.inputs.dicom.presentation import Presentation
@@ -51,8 +52,9 @@ class Replay:
         return same and self.again.named == self.answered.named
 
 
-def replay(result: Result, files: Files, models: Path = MODELS_DIR) -> Replay:
-    """Answer `files` again with the model that `result` names. Raises CannotReplay and the errors of the decoders."""
+def replay(result: Result, files: Files, models: Path = MODELS_DIR, local: Path | None = None) -> Replay:
+    """Answer `files` again with the model that `result` names, and the site's operating points, of the file `local`,
+    where it names some. Raises CannotReplay and the errors of the decoders."""
     try:
         model, provenance = result["model"], result["provenance"]
         task, sha256, source = load_task(model["task"]), model["sha256"], model.get("source")
@@ -70,7 +72,7 @@ def replay(result: Result, files: Files, models: Path = MODELS_DIR) -> Replay:
     found = input_sha256([data for _, data in files])
     if found != sent:
         raise CannotReplay(f"the answer was to files of SHA-256 {', '.join(sent)}; given were {', '.join(found)}")
-    bundle = _bundle(models, task, sha256)
+    bundle = _held_locally(_bundle(models, task, sha256), model.get("local_operating_points"), local)
     if isinstance(task, ImageTask):
         return Replay(answered, _image_again(task, bundle, files, result, asked), then == preprocessing_sha256(task))
     again = _body_again(task, bundle, files[0][1], top_k=len(answered.figures))
@@ -94,6 +96,22 @@ def _bundle(models: Path, task: Task, sha256: str) -> Bundle:
         return bundle
     there = "; ".join(seen) or "none of this task"
     raise CannotReplay(f"the answer is of model {sha256}; in {models} there is {there}")
+
+
+def _held_locally(bundle: Bundle, sha256: str | None, local: Path | None) -> Bundle:
+    """Against the site's thresholds that the answer names, if any."""
+    if sha256 is None:
+        return bundle
+    if local is None:
+        raise CannotReplay(f"a site's own operating points were used, SHA-256 {sha256}; give the file that has them")
+    try:
+        points = read_local_settings(local).points.get(bundle.manifest.task)
+        if points is None or points.sha256 != sha256:
+            there = points.sha256 if points else "nothing for this model"
+            raise CannotReplay(f"the answer is of the operating points {sha256}; in {local.name} there is {there}")
+        return with_local_points(bundle, points)
+    except LocalPointsInvalid as error:
+        raise CannotReplay(str(error)) from error
 
 
 def _body_again(task: SymptomTask | RiskTask, bundle: Bundle, body: bytes, top_k: int) -> Outcome:

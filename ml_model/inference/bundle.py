@@ -20,6 +20,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ml_model.errors import BundleInvalid
 from ml_model.inference.files import read_small_file
 from ml_model.inference.measured import ImageMetrics, ImageTest
+from ml_model.inference.measured_findings import LocalOrigin
 from ml_model.inference.measured_tabular import Metrics
 
 MANIFEST = "manifest.json"
@@ -37,7 +38,7 @@ class FindingThresholds(BaseModel):
     rule_in_from: from it on it is suspected. min_specificity: aimed at by all of the task's findings together.
     groups_with, groups_without: of validation, with this finding and with none. sensitivity_at_least: exact lower bound
     (95 %, one-sided) of the share of groups with it that are not ruled out; specificity_at_least: of those without any
-    that are not suspected of it.
+    that are not suspected of it. local: of a site's own thresholds; no manifest on a disk has it.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -50,6 +51,7 @@ class FindingThresholds(BaseModel):
     sensitivity_at_least: float
     specificity_at_least: float
     never_ruled_out: str | None = None
+    local: LocalOrigin | None = Field(default=None, exclude_if=lambda origin: origin is None)
 
     @model_validator(mode="after")
     def _in_order(self) -> FindingThresholds:

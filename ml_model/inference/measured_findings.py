@@ -20,6 +20,17 @@ class FindingMeasured(Measured):
     ruled_out: Interval | None = None
 
 
+class LocalOrigin(Measured):
+    """Where a site's own thresholds of a finding are from. settings_sha256: of its operating points for the model.
+    cases: that they were chosen on; measured: on these, cross-fitted, None where thresholds of several keys were mixed.
+    """
+
+    settings_sha256: str
+    made_on: str
+    cases: int
+    measured: FindingMeasured | None = None
+
+
 class TriageMeasured(Measured):
     """What the answers come to. serious_answered_calm: by finding, the share of its cases that are answered "healthy"
     or "low" without abstaining. harmless: how many cases have no finding, and the shares of them of which one is

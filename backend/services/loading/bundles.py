@@ -46,7 +46,7 @@ class ImageModels:
     pictures: LoadedModel | None
     signals: LoadedModel | None
     preprocessing_sha256: str
-    warning: str | None = None  # what kept a user's own file from answering in their place
+    warning: str | None = None  # what kept a user's own file, or a site's own thresholds, from serving
 
 
 def find_bundle(task_id: str, model_dirs: tuple[Path, ...]) -> Path | None:
@@ -129,10 +129,15 @@ def open_model(bundle: Bundle, task: Task, compile_bundle: Compile) -> Engine:
 def task_model(task: Task, path: Path, compile_bundle: Compile) -> LoadedModel:
     """The bundle of a task in its folder. Raises BundleInvalid."""
     bundle = load_bundle(path, task=task.id, contract_sha256=task.contract_sha256)
-    return LoadedModel(bundle, open_model(bundle, task, compile_bundle), _source(path))
+    return _loaded(bundle, open_model(bundle, task, compile_bundle), path)
 
 
 def signal_model(task: ImageTask, signal_input: SignalInput, path: Path, compile_bundle: Compile) -> LoadedModel:
     """The bundle of a task's recordings in its folder. Raises BundleInvalid."""
     bundle = load_bundle(path, task=signal_bundle_id(task), contract_sha256=task.signal_contract_sha256)
-    return LoadedModel(bundle, _signal_engine(bundle, task, signal_input, compile_bundle), _source(path))
+    return _loaded(bundle, _signal_engine(bundle, task, signal_input, compile_bundle), path)
+
+
+def _loaded(bundle: Bundle, engine: Engine, path: Path) -> LoadedModel:
+    """Of pictures and recordings with the thresholds that they are held against, the bundle's or the site's."""
+    return LoadedModel(engine.bundle if isinstance(engine, Predictor) else bundle, engine, _source(path))

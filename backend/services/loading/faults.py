@@ -11,14 +11,17 @@ from ml_model.errors import MediDiagnoseError
 from ml_model.inference.compiled_cache import Outcome
 
 ABSOLUTE_FOLDER = re.compile(r"(?<![\w.])(?:[A-Za-z]:)?[/\\](?:[^\s/\\:'\"]+[/\\])+")
+OF_ALL = ""
 
 
 class Faults:
-    """`problems`: by name, what keeps a model from serving. `notes`: what is amiss though every answer is as ever."""
+    """`problems`: by name, what keeps a model from serving. `notes`: what is amiss though every answer is as ever.
+    `unused_points`: by bundle, or OF_ALL, why the site's own operating points do not serve."""
 
     def __init__(self, folders: Iterable[Path], logger: Logger, metrics: Metrics) -> None:
         self.problems: dict[str, str] = {}
         self.notes: dict[str, str] = {}
+        self.unused_points: dict[str, str] = {}
         self._logger = logger
         self._metrics = metrics
         written = {form for folder in folders for form in (str(folder), str(folder.absolute()), str(folder.resolve()))}
@@ -33,6 +36,10 @@ class Faults:
         self.problems[name] = "; ".join(filter(None, (self.problems.get(name), message)))
         self._logger.error("model_problem", task=name, problem=message)
         return message
+
+    def on_points(self, *names: str) -> str | None:
+        """What answers of these bundles say where the site's own operating points do not serve."""
+        return next((self.unused_points[name] for name in (OF_ALL, *names) if name in self.unused_points), None)
 
     def note(self, name: str, text: str) -> None:
         """Report what costs no answer."""

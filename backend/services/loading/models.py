@@ -25,14 +25,14 @@ from backend.services.loading.bundles import (
     signal_model,
     task_model,
     task_of,
-)
+)  # fmt: skip
+from backend.services.loading.compiling import compiler
 from backend.services.loading.faults import Faults
 from backend.services.loading.user_symptoms import PICKLES_OFF, find_user_symptom_model, open_user_symptom_model
 from backend.telemetry import Logger, Metrics
 from ml_model.diagnosis.pipeline import Engines
 from ml_model.errors import BundleInvalid, ModelUnavailable
 from ml_model.inference.bundle import MANIFEST, MODELS_DIR
-from ml_model.inference.compiled_cache import CompiledCache
 from ml_model.inference.predictor import Predictor
 from ml_model.inference.provenance import preprocessing_sha256
 from ml_model.input_gate.modality_classifier import BUNDLE_ID
@@ -58,8 +58,7 @@ class ModelStore:
         self._gate_done = threading.Event()
         folders = (*config.model_dirs, config.user_models_dir, config.data_dir, config.tasks_dir, REPOSITORY)
         self._faults = Faults(folders, logger, metrics)
-        cache = CompiledCache(config.data_dir / "compiled", self._faults.cache)
-        self._compile = functools.partial(Predictor, engine=config.engine, cache=cache)
+        self._compile = compiler(config, tasks, self._faults)
         # One thread at least is left to answer what needs no model while the others wait for theirs.
         self._may_wait = threading.BoundedSemaphore(max(1, config.threads - 1))
         self._found: set[str] = set()  # bundles that there are, sound or not
@@ -140,7 +139,8 @@ class ModelStore:
         engines = Engines(
             predictor_of(pictures), predictor_of(signals), None if recording else self.gate, self.image_tasks
         )
-        return ImageModels(engines, pictures, signals, preprocessing_sha256(task), self.unused_user_file(task.id))
+        warning = self.unused_user_file(task.id) or self._faults.on_points(task.id, signal_bundle_id(task))
+        return ImageModels(engines, pictures, signals, preprocessing_sha256(task), warning)
 
     def current(self, task_id: str) -> LoadedModel | None:
         """The model as it stands now, without waiting; where there is only one of recordings, that."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from backend.schemas.common import TriageAnswer, TriageReasonAnswer
-from backend.schemas.findings import FindingAnswer, IntervalAnswer, OperatingPointAnswer
+from backend.schemas.findings import FindingAnswer, IntervalAnswer, OperatingPointAnswer, SiteThresholdsAnswer
 from ml_model.diagnosis.decision import Decision
 from ml_model.diagnosis.findings import Finding
 from ml_model.diagnosis.population import PAGE, Judgement
@@ -14,7 +14,7 @@ from ml_model.diagnosis.triage import Triage
 from ml_model.inference.bundle import Manifest
 from ml_model.inference.interval import Interval
 from ml_model.inference.measured import ImageMetrics, ImageTest, PageFigures
-from ml_model.inference.measured_findings import FindingMeasured
+from ml_model.inference.measured_findings import FindingMeasured, LocalOrigin
 from ml_model.tasks.registry import ImageTask
 
 NOT_MEASURED = "no thresholds were measured for this model"
@@ -39,9 +39,13 @@ def finding_answers(
 
 def _finding(finding: Finding, told: FindingMeasured | None, prevalence: float | None) -> FindingAnswer:
     rule, thresholds = finding.rule, finding.thresholds
-    figures: dict[str, Any] = {name: _interval(getattr(told, name, None)) for name in SHARES}
-    if told and prevalence is not None:
-        figures |= predictive_values(told, prevalence)
+    local = thresholds.local if thresholds else None
+    on_test = None if local else told  # which was measured with the bundle's own thresholds
+    figures = _shares(on_test)
+    if (worth := local.measured if local else told) and prevalence is not None:
+        figures |= predictive_values(worth, prevalence)
+    if local:
+        figures["site"] = _site(local)
     messages = {"suspected": rule.suspected, "indeterminate": rule.open.message}
     return FindingAnswer(
         code=rule.code,
@@ -53,9 +57,25 @@ def _finding(finding: Finding, told: FindingMeasured | None, prevalence: float |
         rule_out_below=thresholds.rule_out_below if thresholds else None,
         rule_in_from=thresholds.rule_in_from if thresholds else None,
         why_never_ruled_out=thresholds.never_ruled_out if thresholds else NOT_MEASURED,
-        count=told.count if told else None,
+        count=on_test.count if on_test else None,
         **figures,
     )
+
+
+def _shares(told: FindingMeasured | None) -> dict[str, Any]:
+    return {name: _interval(getattr(told, name, None)) for name in SHARES}
+
+
+def _site(local: LocalOrigin) -> SiteThresholdsAnswer:
+    told = local.measured
+    count = told.count if told else None
+    return SiteThresholdsAnswer(made_on=local.made_on, cases=local.cases, count=count, **_shares(told))
+
+
+def local_sha256(decision: Decision) -> str | None:
+    """Of the site's operating points that a finding was held against; None where all were the bundle's."""
+    origins = (f.thresholds.local for f in decision.findings if f.thresholds)
+    return next((origin.settings_sha256 for origin in origins if origin), None)
 
 
 def _interval(share: Interval | None) -> IntervalAnswer | None:

@@ -39,6 +39,10 @@ LABELS_NOTE = (
     "The labels still in question (class-conditional conformal prediction): made so that nine in ten cases of each "
     "label have it in their set; how often that was so on test stands beside it."
 )
+LOCAL_SET_NOTE = (
+    "Still in question (class-conditional conformal prediction), made on the model's own cases so that nine in ten of "
+    "each have it in their set; how often that is so with this site's own thresholds was not measured."
+)
 VIGNETTE_SET_NOTE = (
     "The most probable conditions, so many that on clinical vignettes nine in ten sets hold the right one (conformal "
     "prediction, cross-validated by diagnosis); how often that was so stands beside it."

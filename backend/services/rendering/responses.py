@@ -26,6 +26,7 @@ from backend.services.rendering import messages
 from backend.services.rendering.ecg import measurement_answers, recording_answer
 from backend.services.rendering.findings import (
     finding_answers,
+    local_sha256,
     measured_pages,
     operating_point,
     operating_points,
@@ -72,8 +73,10 @@ def model_answer(
     loaded: LoadedModel | None,
     judged: Judgement | None = None,
     operating_point: dict[str, Any] | None = None,
+    local: str | None = None,
 ) -> ModelAnswer:
-    """The `model` part of an answer; all null in demo mode. operating_point: of `findings.operating_point`."""
+    """The `model` part of an answer; all null in demo mode. operating_point, local: of `findings.operating_point` and
+    `findings.local_sha256`."""
     manifest = loaded.bundle.manifest if loaded else None
     settled = judged or manifest
     return ModelAnswer.model_validate(
@@ -84,6 +87,7 @@ def model_answer(
             "sha256": loaded.bundle.sha256 if loaded else None,
             "trained_on": manifest.trained_on if manifest else None,
             "operating_point": operating_point,
+            **({"local_operating_points": local} if local else {}),
             "population": judged.population if judged else None,
             "population_told_by": judged.told_by if judged else None,
             "view": judged.view if judged else None,
@@ -152,21 +156,23 @@ def _prediction_set(result: CaseResult, manifest: Manifest | None) -> Prediction
     multi_label, sets = result.task.multi_label, manifest.prediction_sets if manifest else None
     if sets is None:
         note = messages.UNCALIBRATED_LABELS_NOTE if multi_label else messages.UNCALIBRATED_SET_NOTE
+    elif local_sha256(result.decision):
+        note = messages.LOCAL_SET_NOTE
     else:
         note = messages.LABELS_NOTE if multi_label else messages.SET_NOTE
     return PredictionSetAnswer(
         coverage=sets.coverage if sets else SET_COVERAGE,
-        measured=_coverage(manifest, result.decision.judgement) if sets and manifest else {},
+        measured=_coverage(manifest, result.decision) if sets and manifest else {},
         classes=result.decision.prediction_set,
         note=note,
     )
 
 
-def _coverage(manifest: Manifest, judged: Judgement | None) -> dict[str, IntervalAnswer]:
+def _coverage(manifest: Manifest, decision: Decision) -> dict[str, IntervalAnswer]:
     """By label, what the promise came to on test; with the age where that moved the answer, of pages where it was read
-    off one."""
-    metrics = manifest.metrics
-    if not isinstance(metrics, ImageMetrics) or (test := metrics.test) is None:
+    off one. Nothing with a site's own thresholds: what they rule out is in no set."""
+    metrics, judged = manifest.metrics, decision.judgement
+    if local_sha256(decision) or not isinstance(metrics, ImageMetrics) or (test := metrics.test) is None:
         return {}
     aged = test.age_given if judged and judged.age_told_by else None
     pages = measured_pages(metrics) if judged and judged.judged_as == PAGE else None
@@ -279,7 +285,7 @@ def analyze_answer(
         prediction_set=_prediction_set(result, manifest),
         operating_points=operating_points(found),
         input_check=_input_check(result.input_check, parts.kind_told_by),
-        model=model_answer(task.id, parts.loaded, judgement, operating_point(task, decision)),
+        model=model_answer(task.id, parts.loaded, judgement, operating_point(task, decision), local_sha256(decision)),
         provenance=parts.provenance,
         demo_mode=demo_mode,
         request_id=context.request_id,

@@ -84,6 +84,8 @@ def gauge(one: FindingAnswer) -> Gauge:
         ("without it, not suspected", one.specificity), ("without it, ruled out", one.ruled_out),
     )  # fmt: skip
     measured = [f"{name} {interval(value)}" for name, value in figures if value]
+    if one.site:
+        limits.append(f"thresholds of this site's own, chosen on {one.site.cases} of its cases")
     on_test = f"on test ({one.count} cases with it): {'; '.join(measured)}" if measured else "not measured on test"
     texts = (one.message, "; ".join(limit for limit in limits if limit), on_test)
     thresholds = tuple(limit for limit in (out, rule_in) if limit is not None)

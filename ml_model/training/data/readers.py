@@ -64,10 +64,12 @@ def _looks_like(root: Path, names: Sequence[str], dataset: DatasetSpec) -> bool:
 
 
 def _from_split_csv(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:
-    """A row without a label is left out."""
+    """A row without a label is left out; a table without splits has none of its own."""
     with (root / "split.csv").open(newline="", encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            file, label, group, split = (row.pop(key) for key in ("file", "label", "group", "split"))
+        for row in (table := csv.DictReader(stream)):
+            if missing := {"file", "label", "group"} - set(table.fieldnames or ()):
+                raise DatasetNotFound(f"{root}: split.csv has no column {', '.join(sorted(missing))}")
+            file, label, group, split = (row.pop(key, None) or "" for key in ("file", "label", "group", "split"))
             if dataset.groups_within_labels:
                 group = f"{label}/{group}"
             if label and label not in dataset.ignored_labels:
@@ -78,7 +80,7 @@ def _named_file(root: Path, file: str) -> Path:
     """The file that split.csv names from the set's folder or from the one above it; a renamed folder is found too, and
     the header of a recording that is named without a suffix."""
     named = [root.parent / file, root / file, root / f"{file}.hea"]
-    return next((path for path in named if path.exists()), root / Path(*Path(file).parts[1:]))
+    return next((path for path in named if path.exists()), root / Path(*(Path(file).parts[1:] or [file])))
 
 
 def _from_ham10000(root: Path, dataset: DatasetSpec) -> Iterator[Sample]:

@@ -53,6 +53,12 @@ def own_age_known(task: ImageTask, sample: Sample) -> KnownFacts:
     return KnownFacts(age_years=age if np.isfinite(age) else None)
 
 
+def merged(each: Sequence[Prediction]) -> Prediction:
+    """The rows of several predictions; activation maps are left out."""
+    rows = {name: np.concatenate([getattr(p, name) for p in each]) for name in MERGED}
+    return Prediction(activation_maps=np.zeros((len(each), 0, 0, 0), np.float32), **rows)
+
+
 def answering_pictures(task: ImageTask, predictor: Predictor) -> Answering:
     """As the service answers a picture."""
     engines = Engines(pictures=predictor)
@@ -110,9 +116,7 @@ class Evaluator:
     def predict(self, samples: Sequence[Sample], change: Any = None) -> Prediction:
         """What a client sending these samples would be answered from; activation maps are left out."""
         with ThreadPoolExecutor(2) as pool:
-            each = list(pool.map(lambda sample: self.answering(sample, change), samples))
-        merged = {name: np.concatenate([getattr(p, name) for p in each]) for name in MERGED}
-        return Prediction(activation_maps=np.zeros((len(each), 0, 0, 0), np.float32), **merged)
+            return merged(list(pool.map(lambda sample: self.answering(sample, change), samples)))
 
     def answered(
         self, samples: Sequence[Sample], prediction: Prediction, source: str | None = None, facts: Facts = nothing_known
