@@ -117,7 +117,8 @@ def decide(
     ranking = ranked(task, probabilities)
     by_code = {r.spec.code: r.probability for r in ranking}
     lowered = any(finding.lowers_claim for finding in beside.measured)
-    findings = findings_of(task, manifest, by_code, judgement.judged_as, lowered=lowered)
+    unfit = bool(beside.unfit)
+    findings = findings_of(task, manifest, by_code, judgement.judged_as, lowered=lowered, unfit=unfit)
     in_question, told = None, own_estimate([(r.spec.code, r.probability) for r in ranking], task.multi_label)
     if sets := manifest.prediction_sets:
         ruled_out = {code for f in findings if f.state == "ruled_out" for code in f.rule.classes}

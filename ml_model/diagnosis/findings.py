@@ -25,16 +25,25 @@ class Finding:
 
 
 def findings_of(
-    task: ImageTask, manifest: Manifest, by_code: Mapping[str, float], judged_as: str | None, *, lowered: bool = False
+    task: ImageTask,
+    manifest: Manifest,
+    by_code: Mapping[str, float],
+    judged_as: str | None,
+    *,
+    lowered: bool = False,
+    unfit: bool = False,
 ) -> tuple[Finding, ...]:
     """The task's findings, in its order. judged_as: key of the thresholds. lowered: something was measured that the
-    classes know nothing of, so that no more is claimed than that a finding is open."""
+    classes know nothing of, so that no more is claimed than that a finding is open. unfit: no answer to what was sent
+    can be leant on, so that it rules nothing out."""
     found = []
     for rule in task.findings:
         probability = _probability(rule, by_code)
         thresholds = _thresholds(manifest, rule.code, judged_as)
         state = _state(probability, thresholds)
-        found.append(Finding(rule, probability, "indeterminate" if lowered else state, thresholds))
+        if lowered or (unfit and state == "ruled_out"):
+            state = "indeterminate"
+        found.append(Finding(rule, probability, state, thresholds))
     return tuple(found)
 
 

@@ -125,7 +125,7 @@ def _check_picture(
             refusals = _with_kind(task, tasks, image.dicom, recognition, refusals)
     shown = image.dicom.frame if image.dicom else None
     unread = note_on_frames(image.format, reading.frames, shown) if reading.frames > 1 else None
-    altered = alterations(image, reading.grid, task.input, judged=case.gate != "off")
+    altered = alterations(image, reading.grid, recognition, task.input, judged=case.gate != "off")
     if altered.turned:
         refusals.append(PoorQuality(altered.turned))
     check = InputCheck(

@@ -1,11 +1,12 @@
 """What was done to a picture between its making and its upload, as sentences: cut out of a window, photographed off a
-screen, turned, inverted, mirrored, noisy."""
+screen or instead of being taken as such pictures are, turned, inverted, mirrored, noisy."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ml_model.input_gate.modality_classifier import Recognition, photograph_note
 from ml_model.input_gate.screen_photo import screen_photo_note
 from ml_model.inputs.images.decoder import LoadedImage
 from ml_model.tasks.registry import ImageInput
@@ -24,14 +25,16 @@ class Alterations:
     turned: str | None = None
 
 
-def alterations(image: LoadedImage, grid: float, image_input: ImageInput, *, judged: bool) -> Alterations:
-    """Those of one picture; grid: of `screen_photo.grid_height`. Where it is not judged only what was undone is told:
-    the answer is of that."""
+def alterations(
+    image: LoadedImage, grid: float, recognition: Recognition | None, image_input: ImageInput, *, judged: bool
+) -> Alterations:
+    """Those of one picture; grid: of `screen_photo.grid_height`, recognition: of the gate. Where it is not judged only
+    what was undone is told: the answer is of that."""
     undone = tuple(_undone(image, image_input))
     if not judged:
         return Alterations(undone)
     photographed = screen_photo_note(grid, image.colour_levels, image_input)
-    unfit = [photographed] if photographed else []
+    unfit = [note for note in (photographed, photograph_note(recognition, image.pixels)) if note]
     if image.noise and image.noise >= UNFIT_NOISE_LEVELS:
         unfit.append(f"the picture is too noisy for an answer to be leant on ({image.noise:.1f} levels of 255)")
     if image.pose.turned:

@@ -1,4 +1,5 @@
-"""Which kind of picture is this? One small network over the kinds that the tasks read, and everything else."""
+"""Which kind of picture is this? One small network over the kinds that the tasks read, and everything else; and a rule
+by which skin that was photographed without a dermatoscope is told from what a dermatoscope shows."""
 
 from __future__ import annotations
 
@@ -7,13 +8,14 @@ import tomllib
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from pydantic import Field
 
 from ml_model.inference.bundle import Manifest
-from ml_model.inference.predictor import Prediction, Predictor
+from ml_model.inference.predictor import MODEL_FILE, Prediction, Predictor
 from ml_model.inputs.images.geometry import resize_rgb
 from ml_model.tasks.image_schema import Frozen, ImageInput, PlainName, Text
 from ml_model.tasks.tabular_schema import contract_hash
@@ -26,6 +28,12 @@ OTHER = "other"
 # 81 inverted ultrasound pictures and mammograms that would be answered, and none of 805 validation films.
 PUT_RIGHT_FROM = 0.98
 SPEC_FILE = Path(__file__).parent / "modality.toml"
+PHOTOGRAPHS_FILE = Path(__file__).parent / "skin_photographs.toml"
+# Of a picture of so many cells a side: light and colour of its parts, and how much is in waves of so many a side, of
+# the lightness and of its red against green.
+_CELLS, _PARTS = 112, 8
+_LIGHT_WAVES = (0.5, 1, 2, 4, 8, 16, 32, 48, 80)
+_COLOUR_WAVES = (0.5, 2, 8, 32, 80)
 
 
 class ModalitySpec(Frozen):
@@ -52,17 +60,44 @@ def modality_spec() -> ModalitySpec:
     return ModalitySpec.model_validate(tomllib.loads(SPEC_FILE.read_text(encoding="utf-8")))
 
 
+class PhotographRule(Frozen):
+    """Weights of the gate's embedding followed by `picture_statistics`: from a weighted sum plus `offset` of 0 on a
+    picture that should be of `kind` is a photograph. model_sha256: of the graph whose embedding it weighs."""
+
+    kind: PlainName
+    told: Text
+    model_sha256: str
+    offset: float
+    weights: tuple[float, ...]
+
+    @functools.cached_property
+    def _column(self) -> NDArray[np.float64]:
+        return np.array(self.weights)
+
+    def score(self, embedding: NDArray[np.float32], statistics: NDArray[np.float32]) -> float:
+        """From 0 on it is a photograph."""
+        return float(np.concatenate([embedding, statistics]) @ self._column) + self.offset
+
+
+@functools.cache
+def photograph_rule() -> PhotographRule:
+    """That of skin_photographs.toml."""
+    return PhotographRule.model_validate(tomllib.loads(PHOTOGRAPHS_FILE.read_text(encoding="utf-8")))
+
+
 @dataclass(frozen=True)
 class Recognition:
     """How like each kind a picture is: by code, `scores` (0-1, summing to 1), accepted from `thresholds`. exchanged:
     whether it is refused as it was sent, and would surely be of the expected kind with black and white exchanged.
-    inverted_kind: the other kind, a code, that it surely is then; such a picture is not accepted."""
+    inverted_kind: the other kind, a code, that it surely is then; such a picture is not accepted. embedding: of the
+    graph that `photograph_rule` is for, None of another."""
 
     expected: str
     scores: dict[str, float]
     thresholds: dict[str, float]
     exchanged: bool = False
     inverted_kind: str | None = None
+    embedding: NDArray[np.float32] | None = None
 
     @property
     def kind(self) -> str:
@@ -128,4 +163,49 @@ def recognise(
 
 def _recognition(prediction: Prediction, manifest: Manifest, expected: str) -> Recognition:
     scores = prediction.probabilities[0].tolist()
-    return Recognition(expected, dict(zip(manifest.classes, scores, strict=True)), manifest.thresholds)
+    known = manifest.files[MODEL_FILE] == photograph_rule().model_sha256
+    return Recognition(
+        expected, dict(zip(manifest.classes, scores, strict=True)), manifest.thresholds,
+        embedding=prediction.embedding[0] if known else None,
+    )  # fmt: skip
+
+
+def photograph_note(recognition: Recognition | None, pixels: NDArray[np.uint8]) -> str | None:
+    """A sentence on a picture, uint8 RGB (H, W, 3), that was photographed where another means is read; None where
+    nothing says so, or nothing was looked at."""
+    rule = photograph_rule()
+    if recognition is None or recognition.embedding is None or recognition.expected != rule.kind:
+        return None
+    return rule.told if rule.score(recognition.embedding, picture_statistics(pixels)) >= 0 else None
+
+
+def picture_statistics(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """(29,) of uint8 RGB (H, W, 3), in CIE Lab: logarithms of the energy by waves; spread along the edges, difference
+    of the middle, mean and spread of each channel; lightness along the edges at least and at most; spread inside."""
+    cells = cv2.resize(pixels, (_CELLS, _CELLS), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+    lab = cv2.cvtColor(cells, cv2.COLOR_RGB2LAB)
+    mean, deviation = (one[:, 0] for one in cv2.meanStdDev(lab))
+    waves = [
+        np.log(_energy_by_waves(cv2.extractChannel(lab, channel), edges) + 1e-3)
+        for channel, edges in ((0, _LIGHT_WAVES), (1, _COLOUR_WAVES))
+    ]
+    parts = cv2.resize(lab, (_PARTS, _PARTS), interpolation=cv2.INTER_AREA)
+    edge = np.concatenate([parts[0], parts[-1], parts[1:-1, 0], parts[1:-1, -1]])
+    middle = parts[3:5, 3:5].mean(axis=(0, 1)) - edge.mean(axis=0)
+    light = edge[:, 0].min(), edge[:, 0].max()
+    inside = parts[2:6, 2:6].std(axis=(0, 1))
+    return np.concatenate([*waves, edge.std(axis=0), middle, mean, deviation, light, inside]).astype(np.float32)
+
+
+def _energy_by_waves(channel: NDArray[np.floating], edges: tuple[float, ...]) -> NDArray[np.float64]:
+    """Mean energy of the terms of a cosine transform between each two numbers of waves a side."""
+    bands, counts = _bands(edges)
+    return np.bincount(bands, np.square(cv2.dct(channel)).ravel(), len(counts))[1:-1] / counts[1:-1]
+
+
+@functools.cache
+def _bands(edges: tuple[float, ...]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Between which edges each term lies, 0 before the first, and how many lie there."""
+    half_waves = np.arange(_CELLS)
+    bands = np.digitize(np.hypot(half_waves[:, None], half_waves).ravel() / 2, edges)
+    return bands, np.bincount(bands, minlength=len(edges) + 1)

@@ -89,6 +89,7 @@ class ImageTask(TaskSpec):
     screening_bands: ScreeningBands | None = None
     frame_control: bool = False
     age_counts: bool = False
+    skin_tone: bool = False
     demo_probabilities: tuple[Annotated[float, Field(ge=0, le=1)], ...]
     user_models: tuple[PlainName, ...] = ()
     datasets: tuple[DatasetSpec, ...] = Field(min_length=1)

@@ -174,6 +174,7 @@ def _image_job(recipe: Recipe, options: argparse.Namespace) -> Job:
     from ml_model.training.data.ecg_pages import with_page_styles
     from ml_model.training.data.pixel_derived_labels import refine_labels
     from ml_model.training.data.readers import read_external, read_task
+    from ml_model.training.skin.around import with_ita_bands
 
     task = load_task(recipe.task)
     if not isinstance(task, ImageTask):
@@ -192,6 +193,8 @@ def _image_job(recipe: Recipe, options: argparse.Namespace) -> Job:
     print(f"{task.title}: {len(samples)} pictures of {len({s.group for s in samples})} groups")
     pixels = decode_all(samples, task.input, out_dir / "cache")
     samples = refine_labels(task, samples, pixels)
+    if task.skin_tone:
+        samples = with_ita_bands(samples, pixels)
     return Job(
         task=task, recipe=recipe, samples=samples, pixels=pixels, out_dir=out_dir, weights=weights,
         resume=options.resume, external=external,

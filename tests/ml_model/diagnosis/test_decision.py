@@ -98,9 +98,11 @@ def test_with_all_ruled_out_the_most_probable_harmless_class_is_named() -> None:
 def test_an_abstained_answer_says_only_who_should_read_it() -> None:
     told = decided(FOUR, values(0.9, 0.1, 0.0, 0.0), grave=(0.1, 0.5), mild=(0.1, 0.5), beside=Beside(unfit=("Blur.",)))
     assert (told.abstain_reasons, told.triage.level, told.triage.advice) == (("Blur.",), "soon", FOUR.undecided)
+    assert states(told) == ["indeterminate", "indeterminate"], "what cannot be leant on rules nothing out"
     assert "named" not in [reason.code for reason in told.triage.reasons]
     assert told.headline == "No statement can be made"
     grave = decided(FOUR, values(0.1, 0.0, 0.9, 0.0), grave=(0.1, 0.5), mild=(0.1, 0.5), beside=Beside(unfit=("B.",)))
+    assert states(grave)[0] == "suspected"
     assert (grave.triage.level, grave.triage.advice) == ("urgent", FOUR.undecided)
     assert grave.triage.urgency.timeline == "c2 timeline"
 

@@ -155,7 +155,9 @@ def test_an_abstained_answer_has_no_calm_text() -> None:
     assert (body["prediction"]["abstain"], body["prediction"]["settled"]) == (True, False)
     assert body["prediction"]["abstain_reason"] == "The film lies on its side."
     assert (body["headline"], body["severity"]) == ("No statement can be made", "moderate")
-    assert body["triage"]["reasons"] == [{"code": "abstained", "level": "soon", "text": "The film lies on its side."}]
+    first, *others = body["triage"]["reasons"]
+    assert first == {"code": "abstained", "level": "soon", "text": "The film lies on its side."}
+    assert [(other["code"], other["level"]) for other in others] == [("not_ruled_out", "soon")] * len(SKIN.findings)
     assert body["triage"]["text"] == f"{SKIN.undecided.title}. {SKIN.undecided.action}"
     assert body["recommendation"]["message"] == SKIN.undecided.message
     assert body["treatment_options"] == [SKIN.unsettled.treatment]
