@@ -186,7 +186,7 @@ def picture_statistics(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     lab = cv2.cvtColor(cells, cv2.COLOR_RGB2LAB)
     mean, deviation = (one[:, 0] for one in cv2.meanStdDev(lab))
     waves = [
-        np.log(_energy_by_waves(cv2.extractChannel(lab, channel), edges) + 1e-3)
+        np.log(_energy_by_waves(np.asarray(cv2.extractChannel(lab, channel), np.float32), edges) + 1e-3)
         for channel, edges in ((0, _LIGHT_WAVES), (1, _COLOUR_WAVES))
     ]
     parts = cv2.resize(lab, (_PARTS, _PARTS), interpolation=cv2.INTER_AREA)

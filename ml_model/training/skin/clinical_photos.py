@@ -64,7 +64,8 @@ def cut_out(pixels: Pixels) -> Cut:
     healed = cv2.resize(healed, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.float32) / 255
     rows, columns = np.nonzero(wide)
     box = np.s_[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
-    return Cut((levels / np.maximum(colour, 0.05))[box], alpha[box], healed, colour)
+    ratio = (levels / np.maximum(colour, 0.05)).astype(np.float32)
+    return Cut(ratio[box], np.asarray(alpha, np.float32)[box], healed.astype(np.float32), colour)
 
 
 def _size(rng: Generator) -> tuple[int, int]:
@@ -123,7 +124,7 @@ def photographed(view: Levels, rng: Generator, cast: float = 0.12, noise: float 
     """White balance, exposure, gamma, sharpness and noise of a camera, as a JPEG file. view: 0-1."""
     view = view * rng.uniform(1 - cast, 1 + cast, 3).astype(np.float32) * np.float32(rng.uniform(0.75, 1.2))
     view = view.clip(0, 1) ** np.float32(rng.uniform(0.8, 1.25))
-    view = cv2.GaussianBlur(view, (0, 0), float(rng.uniform(0.3, 1.0)))
+    view = np.asarray(cv2.GaussianBlur(view, (0, 0), float(rng.uniform(0.3, 1.0))), np.float32)
     if rng.random() < 0.4:
         view = view + rng.uniform(0.2, 0.8) * (view - cv2.GaussianBlur(view, (0, 0), 1.5))
     grain = rng.normal(0, rng.uniform(0, noise), view.shape)
@@ -160,7 +161,9 @@ def furrowed_field(pixels: Pixels, rng: Generator) -> Pixels:
     relief, shine = cells_of_skin(size, rng, cell_px=rng.uniform(5, 16))
     tone = _tone(rng)
     skin = np.asarray(tone * (1 + rng.uniform(0.04, 0.3) * relief[..., None]), np.float32)
-    skin *= 1 + rng.uniform(0.02, 0.1) * octaves(size, rng, coarsest_px=120)[..., None] * np.float32([0.5, 1, 1])
+    skin *= 1 + rng.uniform(0.02, 0.1) * octaves(size, rng, coarsest_px=120)[..., None] * np.array(
+        [0.5, 1, 1], np.float32
+    )
     for _ in range(int(rng.integers(0, 5))):
         place = (rng.uniform(0.05, 0.95), rng.uniform(0.05, 0.95))
         skin = _laid_on(skin, cut, rng, rng.uniform(0.0005, 0.004), place)
@@ -209,14 +212,15 @@ def back_by_flash(pixels: Pixels, rng: Generator) -> Pixels:
     cut, size = cut_out(pixels), _size(rng)
     height, width = size
     colour = _tone(rng) if rng.random() < 0.5 else cut.colour
-    uneven = 1 + 0.07 * octaves(size, rng, coarsest_px=200)[..., None] * np.float32([0.4, 0.9, 1.1])
+    uneven = 1 + 0.07 * octaves(size, rng, coarsest_px=200)[..., None] * np.array([0.4, 0.9, 1.1], np.float32)
     skin = np.asarray(colour * uneven * (1 + 0.04 * octaves(size, rng, coarsest_px=5))[..., None], np.float32)
     for _ in range(int(rng.integers(2, 16))):
         place = (rng.uniform(0.03, 0.97), rng.uniform(0.03, 0.97))
         skin = _laid_on(skin, cut, rng, rng.uniform(0.0002, 0.002), place)
     skin = _laid_on(skin, cut, rng, rng.uniform(0.02, 0.12), tuple(rng.uniform(0.35, 0.65, 2)))
-    square = np.float32([(0, 0), (width, 0), (width, height), (0, height)])
-    pulled = np.float32(square + rng.uniform(-0.18, 0.05, (4, 2)) * (width, height) * np.sign(square / 2 + 1e-3 - 1))
+    square = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
+    away = rng.uniform(-0.18, 0.05, (4, 2)) * (width, height) * np.sign(square / 2 + 1e-3 - 1)
+    pulled = np.asarray(square + away, np.float32)
     turned = cv2.getPerspectiveTransform(square, pulled)
     view = cv2.warpPerspective(skin, turned, (width, height), borderMode=cv2.BORDER_REFLECT)
     y, x = np.mgrid[-1 : 1 : height * 1j, -1 : 1 : width * 1j]

@@ -75,7 +75,7 @@ def altered(pixels: Pixels, rng: Generator) -> Pixels:
         pixels = np.rint(pixels * inside[..., None]).astype(np.uint8)
     how = rng.random()
     if how < 0.5:
-        pixels = photographed(pixels.astype(np.float32) / 255, rng, cast=0.08)
+        pixels = photographed(np.asarray(pixels / np.float32(255), np.float32), rng, cast=0.08)
     elif how < 0.7:
         pixels = recompressed(pixels, "JPEG", int(rng.integers(30, 96)))
     elif how < 0.85:

@@ -119,7 +119,7 @@ def table(size: Size, rng: Generator) -> Levels:
         return np.asarray(colour * (1 + 0.03 * octaves(size, rng, 40))[..., None], np.float32).clip(0, 1)
     y = np.mgrid[0 : size[0], 0 : size[1]][0]
     rings = np.sin(2 * np.pi * y / rng.uniform(10, 40) + 2.5 * octaves(size, rng, 180))
-    wood = np.float32([0.55, 0.36, 0.2]) * np.float32(rng.uniform(0.5, 1.5))
+    wood = np.array([0.55, 0.36, 0.2], np.float32) * np.float32(rng.uniform(0.5, 1.5))
     return np.asarray((wood * (1 + 0.2 * rings)[..., None]).clip(0, 1), np.float32)
 
 

@@ -42,10 +42,10 @@ def gate() -> Predictor:
 def dermatoscopic(seed: int = 0) -> NDArray[np.uint8]:
     """Drawn: a spotted lesion on skin, uint8 RGB (224, 224, 3)."""
     rng = np.random.default_rng(seed)
-    skin = np.float32([205, 160, 140]) + cv2.GaussianBlur(rng.normal(0, 12, (224, 224, 3)), (0, 0), 6)
-    lesion = np.zeros((224, 224), np.float32)
-    cv2.ellipse(lesion, (112, 112), (62, 50), float(rng.uniform(0, 180)), 0, 360, (1,), cv2.FILLED)
-    lesion = cv2.GaussianBlur(lesion, (0, 0), 4)[..., None]
+    skin = np.array([205, 160, 140]) + cv2.GaussianBlur(rng.normal(0, 12, (224, 224, 3)), (0, 0), 6)
+    drawn = np.zeros((224, 224), np.float32)
+    cv2.ellipse(drawn, (112, 112), (62, 50), float(rng.uniform(0, 180)), 0, 360, (1,), cv2.FILLED)
+    lesion = cv2.GaussianBlur(drawn, (0, 0), 4)[..., None]
     spots = cv2.GaussianBlur(rng.normal(0, 60, (224, 224, 1)), (0, 0), 3)[..., None]
     return np.asarray((skin * (1 - 0.6 * lesion) + 6 * spots * lesion).clip(0, 255), np.uint8)
 
