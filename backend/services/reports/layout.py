@@ -108,7 +108,9 @@ def _block(block: Block, width_pt: float) -> Iterator[Flowable]:
             yield words(block.text, SMALL if block.small else BODY)
             yield Spacer(1, 1 * mm)
         case Bullets():
-            yield from map(item, block.items)
+            items = list(map(item, block.items))
+            yield from items[:1]  # a title may precede it, which a KeepTogether would leave alone
+            yield from (KeepTogether([one]) for one in items[1:])
         case Facts():
             yield _facts(block.rows, width_pt, 0.2)
         case Bars():
