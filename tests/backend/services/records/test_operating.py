@@ -125,11 +125,11 @@ def test_all_accounts_in_a_line_each(
     claims = {"sub": "p", "preferred_username": "cleo", "email": "cleo@example.org", "email_verified": True}
     identities = app.services.records.open().identities
     identities.log_in("https://issuer.example", claims, makes=True, request_id="")
-    assert locked(ada)
     for name in ("dora", "bob"):
         claims = {"sub": name, "preferred_username": name}
         identities.log_in("https://issuer.example", claims, makes=True, request_id="")
     assert run(monkeypatch, "set-password", "dora", piped=ANOTHER) == 0
+    assert locked(ada)  # last, as the first wait is short
     capsys.readouterr()
     assert run(monkeypatch, "list-users") == 0
     head, *lines = (line.split("\t") for line in capsys.readouterr().out.splitlines())
