@@ -83,7 +83,8 @@ def batch(app: Application, account: Account, sent: io.BytesIO) -> tuple[Seconds
     """Of taking a batch in, and of answering and keeping it."""
     records, found = app.services.records.open(), []
     app.services.readiness.draining_since = float("inf")  # nobody works yet
-    request = Sent(sent, BOUNDARY, None, "")
+    context = RequestContext("", "", time.perf_counter(), time.monotonic() + GIVE_UP_S)
+    request = Sent(sent, BOUNDARY, None, context)
     taken_in = Seconds.of(lambda: found.append(records.batches.submit(account, request, str)[0]))
     records.executor.join(GIVE_UP_S)
     app.services.readiness.draining_since = None
